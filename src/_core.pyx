@@ -1,0 +1,300 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
+"""The engine behind weightinit_fast: one call fills a buffer, or a part of one, in parallel.
+
+Everything here is private to the package.  Shapes, fans, keys and messages about them are the
+business of the Python modules; this one proves that a fill stays inside its buffer, cuts it into
+tasks and runs them without the GIL.
+"""
+
+import os
+
+from cpython.buffer cimport (
+    PyBUF_STRIDES,
+    PyBUF_WRITABLE,
+    PyBuffer_IsContiguous,
+    PyBuffer_Release,
+    PyObject_GetBuffer,
+)
+from cpython.exc cimport PyErr_CheckSignals
+from cython.parallel cimport prange, threadid
+from libc.math cimport sqrt
+from libc.stdint cimport INT64_MAX, UINT64_MAX, int64_t, uint64_t
+
+from engine cimport *
+
+WORDS, CONSTANT, UNIFORM, NORMAL = range(4)
+
+cdef wif_kind KINDS[4][2]  # [transform][single, double]
+KINDS[0][:] = [WIF_words_u32, WIF_words_u32]
+KINDS[1][:] = [WIF_constant_f32, WIF_constant_f64]
+KINDS[2][:] = [WIF_uniform_f32, WIF_uniform_f64]
+KINDS[3][:] = [WIF_normal_f32, WIF_normal_f64]
+
+cdef enum:
+    # A smaller fill is done before the GIL would have been given up and taken again.
+    RELEASE_GIL_ITEMS = 4096
+    # Up to here the caches hold the result, and whoever asked for it will read it from them.
+    NONTEMPORAL_BYTES = 4 << 20
+    NONTEMPORAL_ROW_BYTES = 4096
+
+
+# ---- instruction sets ---------------------------------------------------------------------------
+
+cdef const wif_kernels *kernels = NULL
+cdef wif_isa isas[WIF_ISAS]
+wif_list_isas(isas)
+
+ISAS = tuple(isas[k].name.decode() for k in range(WIF_ISAS))
+ISAS_BUILT = tuple(isas[k].name.decode() for k in range(WIF_ISAS) if isas[k].kernels != NULL)
+ISAS_RUNNABLE = tuple(
+    isas[k].name.decode()
+    for k in range(WIF_ISAS)
+    if isas[k].kernels != NULL and isas[k].lacks == NULL
+)
+
+
+def select_isa(str name):
+    """Use the kernels of one instruction set from now on (tests and benchmarks only)."""
+    global kernels
+    if name not in ISAS:
+        raise ValueError(f"unknown instruction set {name!r}; known: {', '.join(ISAS)}")
+    cdef wif_isa *chosen = &isas[ISAS.index(name)]
+    if chosen.kernels == NULL:
+        raise ValueError(f"instruction set {name!r} is not built into this extension")
+    if chosen.lacks != NULL:
+        raise ValueError(
+            f"instruction set {name!r} cannot run here: this machine lacks {chosen.lacks.decode()}"
+        )
+    kernels = chosen.kernels
+
+
+def isa():
+    """Return the name of the instruction set in use."""
+    return kernels.isa.decode()
+
+
+def isa_table():
+    """Return name -> (built, what this machine lacks or None) for every known set."""
+    return {
+        isas[k].name.decode(): (
+            isas[k].kernels != NULL,
+            None if isas[k].lacks == NULL else isas[k].lacks.decode(),
+        )
+        for k in range(WIF_ISAS)
+    }
+
+
+# Chosen once, at import.
+ISA_FORCED = os.environ.get("WEIGHTINIT_FAST_ISA") or None
+try:
+    select_isa(ISA_FORCED or ISAS_RUNNABLE[len(ISAS_RUNNABLE) - 1])
+except ValueError as error:
+    raise ImportError(f"WEIGHTINIT_FAST_ISA={ISA_FORCED}: {error}") from None
+
+
+# ---- facts about the build ----------------------------------------------------------------------
+
+STREAM_VERSION = WIF_STREAM_VERSION
+COMPILER = WIF_COMPILER.decode()
+OPENMP = wif_openmp()  # the specification's date, 0 for the serial build
+
+
+def runtime_threads():
+    """Return how many threads OpenMP would use for the calling thread now."""
+    return wif_runtime_threads()
+
+
+if hasattr(os, "register_at_fork"):
+    def _before_fork():
+        wif_dismiss_workers()
+
+    os.register_at_fork(before=_before_fork)
+
+
+# ---- scales -------------------------------------------------------------------------------------
+
+def deviation(double scale, double gain, double slope, double fan):
+    """Return sqrt(scale * gain**2 / ((1 + slope**2) * fan)), whatever the host's rounding mode."""
+    cdef wif_fpstate host = wif_fp_enter()
+    cdef double result = sqrt(scale * (gain * gain) / ((1.0 + slope * slope) * fan))
+    wif_fp_leave(host)
+    return result
+
+
+# ---- the fill -----------------------------------------------------------------------------------
+
+cdef int check_signals() noexcept with gil:
+    return PyErr_CheckSignals()
+
+
+cdef int raise_pending() except -1:
+    """Raise the exception that check_signals left in this, the calling, thread."""
+    return -1
+
+
+cdef void run_one(const wif_plan *plan, int64_t task, int thread, wif_watch *watch) noexcept nogil:
+    if wif_watch_stopped(watch):
+        return
+    wif_run_task(plan, task)
+    if thread == 0 and wif_watch_due(watch, plan.task_items) and check_signals() != 0:
+        wif_watch_stop(watch)
+
+
+cdef bint run(const wif_plan *plan, int threads) noexcept nogil:
+    """Run every task; return whether a signal stopped the fill."""
+    cdef wif_watch watch
+    cdef int64_t task, batch
+    wif_watch_start(&watch)
+    if threads == 1 or plan.tasks == 1:
+        for task in range(plan.tasks):
+            run_one(plan, task, 0, &watch)
+    else:
+        batch = max(1, (1 << 16) // plan.task_items)
+        for task in prange(plan.tasks, num_threads=threads, schedule="dynamic", chunksize=batch):
+            run_one(plan, task, threadid(), &watch)
+    return wif_watch_stopped(&watch)
+
+
+cdef int read_axes(
+    object axes, Py_buffer *view, object start, object first, object last_element, wif_axis *out,
+) except -1:
+    """Copy the axes, prove that they stay inside buffer and stream; return their number.
+
+    Made of Python integers: nothing can overflow before it has been refused.
+    """
+    cdef int count = 0
+    low = high = start
+    last = first
+    items = 1
+    for n, stream_step, dst_step in axes:
+        if count == WIF_MAX_AXES or n < 1 or stream_step < 0:
+            raise ValueError(f"bad axes {axes!r}")
+        items *= n
+        last += (n - 1) * stream_step
+        if dst_step < 0:
+            low += (n - 1) * dst_step
+        else:
+            high += (n - 1) * dst_step
+        out[count].n = n
+        out[count].stream_step = stream_step
+        out[count].dst_step = dst_step
+        count += 1
+    view_low = view_high = 0
+    for k in range(view.ndim):
+        reach = (<object>view.shape[k] - 1) * view.strides[k]
+        if reach < 0:
+            view_low += reach
+        else:
+            view_high += reach
+    if low < view_low or high > view_high or items > view.len // view.itemsize:
+        raise ValueError(f"axes {axes!r} from byte {start} reach beyond the buffer")
+    if last > last_element:
+        raise ValueError(f"element {last} is beyond the end of the stream")
+    return count
+
+
+cdef wif_kind prepare(int transform, tuple params, Py_ssize_t itemsize, wif_draw *draw) except *:
+    """Round the parameters as the contract says, and choose the kernel."""
+    cdef double one, two
+    cdef wif_fpstate host
+    cdef int status
+    if not 0 <= transform < 4 or itemsize not in (4, 8) or (transform == WORDS and itemsize != 4):
+        raise ValueError(f"no kernel {transform} for items of {itemsize} bytes")
+    one, two = params
+    cdef wif_kind kind = KINDS[transform][itemsize == 8]
+    host = wif_fp_enter()
+    status = wif_prepare(kind, one, two, draw)
+    wif_fp_leave(host)
+    if status != WIF_PARAMS_OK:
+        name = "float32" if itemsize == 4 else "float64"
+        if status == WIF_PARAMS_OVERFLOW:
+            raise ValueError(f"{params!r} overflows {name}")
+        raise ValueError(f"no {name} value lies in [{one!r}, {two!r})")
+    return kind
+
+
+def check(int transform, tuple params, Py_ssize_t itemsize):
+    """Raise what fill() would raise for these parameters."""
+    cdef wif_draw draw
+    prepare(transform, params, itemsize, &draw)
+
+
+def fill(
+    object buffer, int transform, tuple params, uint64_t key_low, uint64_t key_high,
+    uint64_t stream, uint64_t first, object axes, int threads, bint fresh=False,
+    Py_ssize_t start=0,
+):
+    """Fill a buffer with the elements of a stream.
+
+    Parameters
+    ----------
+    buffer : object with a writable buffer
+        Items of 4 bytes (float32; uint32 for WORDS) or 8 (float64).
+    transform : int
+        WORDS, CONSTANT, UNIFORM or NORMAL.
+    params : tuple of two floats
+        (0, 0), (value, 0), (low, high) or (mean, std).
+    key_low, key_high, stream, first : int
+        The key, the stream, and the index of the element at the region's beginning.
+    axes : list of (n, stream_step, dst_step) or None
+        The region, outermost axis first; steps in elements of the stream (not negative) and bytes of
+        the buffer.  None: the whole of a C-contiguous buffer, in order.
+    threads : int
+        At most so many.
+    fresh : bool
+        Whether the memory has not been touched yet, so that its pages are still to be made.
+    start : int
+        Byte offset of the region's beginning from the buffer's first element.
+    """
+    cdef Py_buffer view
+    cdef wif_plan plan
+    cdef wif_axis axis[WIF_MAX_AXES]
+    cdef wif_kind kind
+    cdef int count
+    cdef int64_t total
+    cdef uint64_t last_element
+    cdef bint stopped
+    PyObject_GetBuffer(buffer, &view, PyBUF_STRIDES | PyBUF_WRITABLE)
+    try:
+        if threads < 1:
+            raise ValueError(f"threads must be at least 1, not {threads}")
+        kind = prepare(transform, params, view.itemsize, &plan.draw)
+        total = view.len // view.itemsize
+        if total == 0:
+            return
+        last_element = UINT64_MAX if view.itemsize == 4 else <uint64_t>INT64_MAX
+        if axes is None:
+            if not PyBuffer_IsContiguous(&view, b"C"):
+                raise ValueError("axes are needed for a buffer that is not C-contiguous")
+            axis[0].n = total
+            axis[0].stream_step = 1
+            axis[0].dst_step = view.itemsize
+            count = 1
+            start = 0
+            if first > last_element or last_element - first < <uint64_t>total - 1:
+                raise ValueError(f"element {first} + {total - 1} is beyond the end of the stream")
+        else:
+            count = read_axes(axes, &view, start, first, last_element, axis)
+        plan.fill = kernels.fill[<int>kind]
+        plan.draw.key_low = key_low
+        plan.draw.key_high = key_high
+        plan.draw.stream = stream
+        plan.dst = <char *>view.buf + start
+        plan.first = first
+        plan.itemsize = view.itemsize
+        wif_plan_axes(&plan, axis, count)
+        plan.nontemporal = (
+            not fresh
+            and plan.direct
+            and view.len >= NONTEMPORAL_BYTES
+            and plan.columns.n >= NONTEMPORAL_ROW_BYTES // view.itemsize
+        )
+        if total < RELEASE_GIL_ITEMS:
+            stopped = run(&plan, 1)
+        else:
+            with nogil:
+                stopped = run(&plan, threads)
+        if stopped:
+            raise_pending()
+    finally:
+        PyBuffer_Release(&view)

@@ -1,0 +1,25 @@
+/* What differs between compilers, in one place. */
+#ifndef WIF_COMPILER_H
+#define WIF_COMPILER_H
+
+#if defined(__GNUC__) || defined(__clang__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define RESTRICT restrict
+#else
+#define INLINE static inline
+#define UNLIKELY(x) (x)
+#define RESTRICT
+#endif
+
+/* Loops over the registers of a group: their bounds are constants, and an array of vectors becomes
+ * registers only once the loop is gone. */
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__)
+#define UNROLL _Pragma("GCC unroll 32")
+#else
+#define UNROLL
+#endif
+
+#endif

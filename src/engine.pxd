@@ -1,0 +1,74 @@
+# The C engine as Cython sees it; each header says what its parts mean.
+from libc.stdint cimport int64_t, uint64_t
+
+
+cdef extern from "kernels.h" nogil:
+    enum: WIF_STREAM_VERSION
+    enum wif_kind:
+        WIF_words_u32
+        WIF_constant_f32
+        WIF_constant_f64
+        WIF_uniform_f32
+        WIF_uniform_f64
+        WIF_normal_f32
+        WIF_normal_f64
+    ctypedef struct wif_draw:
+        uint64_t key_low, key_high, stream
+    ctypedef void wif_fill
+    ctypedef struct wif_kernels:
+        const char *isa
+        wif_fill *fill[WIF_normal_f64 + 1]
+
+
+cdef extern from "params.h" nogil:
+    enum: WIF_PARAMS_OK, WIF_PARAMS_OVERFLOW
+    int wif_prepare(wif_kind kind, double first, double second, wif_draw *draw)
+
+
+cdef extern from "dispatch.h" nogil:
+    enum: WIF_ISAS
+    ctypedef struct wif_isa:
+        const char *name
+        const wif_kernels *kernels
+        const char *lacks
+    void wif_list_isas(wif_isa *list)
+
+
+cdef extern from "fpenv.h" nogil:
+    ctypedef struct wif_fpstate:
+        pass
+    wif_fpstate wif_fp_enter()
+    void wif_fp_leave(wif_fpstate host)
+
+
+cdef extern from "plan.h" nogil:
+    enum: WIF_MAX_AXES
+    ctypedef struct wif_axis:
+        int64_t n
+        uint64_t stream_step
+        Py_ssize_t dst_step
+    ctypedef struct wif_plan:
+        wif_fill *fill
+        wif_draw draw
+        char *dst
+        uint64_t first
+        size_t itemsize
+        int nontemporal
+        wif_axis columns
+        int direct
+        int64_t tasks, task_items
+    void wif_plan_axes(wif_plan *plan, const wif_axis *axes, int count)
+    void wif_run_task(const wif_plan *plan, int64_t task)
+
+
+cdef extern from "runtime.h" nogil:
+    const char *WIF_COMPILER
+    int wif_openmp()
+    int wif_runtime_threads()
+    void wif_dismiss_workers()
+    ctypedef struct wif_watch:
+        pass
+    void wif_watch_start(wif_watch *watch)
+    bint wif_watch_stopped(wif_watch *watch)
+    void wif_watch_stop(wif_watch *watch)
+    bint wif_watch_due(wif_watch *watch, int64_t items)

@@ -1,0 +1,147 @@
+/* One kernel: words -> transform -> store over rows of a stream.  Included once a transform, with
+ *   TRANSFORM    the transform's name in transforms.h, e.g. normal_f32
+ *   REAL         its output type in the vocabulary's naming: f32, f64 or u32
+ *   ITEM         the C type of an element
+ *   GROUP_ITEMS  elements a group of 32 words makes
+ * and defines static wif_fill fill_<TRANSFORM>.
+ */
+#define CAT_(a, b) a##b
+#define CAT(a, b) CAT_(a, b)
+#define T(suffix) CAT(TRANSFORM, suffix)
+#define VEC CAT(v, REAL)
+#define VECTORS ((int)(GROUP_ITEMS * sizeof(ITEM) / sizeof(VEC)))
+#define GROUP_BYTES (GROUP_ITEMS * sizeof(ITEM))
+
+typedef struct {
+    round_keys keys;
+    T(_params) params;
+} T(_state);
+
+/* The next group of the stream, stored anywhere. */
+INLINE void T(_store)(char *dst, const T(_state) * s, counter *c) {
+    VEC y[VECTORS];
+    const group g = next_group(&s->keys, c);
+    T(_group)(&s->params, &g, y);
+    UNROLL
+    for (int v = 0; v < VECTORS; v++)
+        CAT(store_, REAL)(dst + (size_t)v * sizeof(VEC), y[v]);
+}
+
+/* The part [skip, skip + items) of the next group. */
+static void T(_part)(char *dst, const T(_state) * s, counter *c, size_t skip, size_t items) {
+    char whole[GROUP_BYTES];
+    T(_store)(whole, s, c);
+    memcpy(dst, whole + skip * sizeof(ITEM), items * sizeof(ITEM));
+}
+
+static void T(_groups)(char *dst, const T(_state) * s, counter *c, size_t groups) {
+    counter local = *c;
+    for (; groups; groups--, dst += GROUP_BYTES)
+        T(_store)(dst, s, &local);
+    *c = local;
+}
+
+#if STREAM_BYTES
+/* The same past the caches, to a multiple of a cache line. */
+static void T(_groups_streamed)(char *dst, const T(_state) * s, counter *c, size_t groups) {
+    counter local = *c;
+    for (; groups; groups--, dst += GROUP_BYTES) {
+        VEC y[VECTORS];
+        const group g = next_group(&s->keys, &local);
+        T(_group)(&s->params, &g, y);
+        UNROLL
+        for (int v = 0; v < VECTORS; v++)
+            CAT(stream_, REAL)(dst + (size_t)v * sizeof(VEC), y[v]);
+    }
+    *c = local;
+}
+
+/* The same to any address.  NumPy's large arrays lie 16 bytes past a line, where no streaming store
+ * may go: groups pass through strips that begin, as dst does, `lead` bytes into a line, and whole
+ * lines leave them.  One strip is filled while the other one leaves: a line read back at once would
+ * wait for its stores, which commit behind the streaming stores before them (0.75 of this speed). */
+static void T(_groups_shifted)(char *dst, const T(_state) * s, counter *c, size_t groups) {
+    enum { STRIP_BYTES = STRIP_GROUPS * GROUP_BYTES };
+    char room[2 * (STRIP_BYTES + CACHE_LINE) + CACHE_LINE];
+    const size_t lead = (uintptr_t)dst % CACHE_LINE;
+    char *filling = room + (-(uintptr_t)room) % CACHE_LINE;
+    char *leaving = filling + STRIP_BYTES + CACHE_LINE;
+    size_t leaving_bytes = 0, held = lead; /* held: bytes of dst's first line that are not ours */
+    counter local = *c;
+    dst -= lead;
+    do {
+        const size_t now = groups < STRIP_GROUPS ? groups : STRIP_GROUPS;
+        size_t at = 0;
+        if (leaving_bytes && held) {
+            memcpy(dst + held, leaving + held, CACHE_LINE - held);
+            at = CACHE_LINE;
+            held = 0;
+        }
+        for (size_t k = 0; k < now; k++) {
+            T(_store)(filling + lead + k * GROUP_BYTES, s, &local);
+            for (; at < leaving_bytes && at < (k + 1) * GROUP_BYTES; at += STREAM_BYTES)
+                stream_u32(dst + at, load_u32(leaving + at));
+        }
+        for (; at < leaving_bytes; at += STREAM_BYTES)
+            stream_u32(dst + at, load_u32(leaving + at));
+        /* The line that the two strips share: its first bytes are in the older one. */
+        memcpy(filling, leaving + leaving_bytes, lead);
+        dst += leaving_bytes;
+        char *const filled = filling;
+        filling = leaving;
+        leaving = filled;
+        leaving_bytes = now * GROUP_BYTES;
+        groups -= now;
+    } while (leaving_bytes);
+    memcpy(dst, leaving, lead); /* the last line's beginning */
+    *c = local;
+}
+#endif
+
+static void T(_row)(char *dst, const T(_state) * s, uint64_t stream, uint64_t first, size_t count,
+                    int nontemporal) {
+    counter c = counter_at(stream, first / GROUP_ITEMS * ARS_GROUP_BLOCKS);
+    const size_t skip = first % GROUP_ITEMS;
+    if (skip || count < GROUP_ITEMS) {
+        const size_t head = GROUP_ITEMS - skip < count ? GROUP_ITEMS - skip : count;
+        T(_part)(dst, s, &c, skip, head);
+        dst += head * sizeof(ITEM);
+        count -= head;
+    }
+    const size_t groups = count / GROUP_ITEMS;
+#if STREAM_BYTES
+    if (nontemporal && groups && (uintptr_t)dst % CACHE_LINE == 0)
+        T(_groups_streamed)(dst, s, &c, groups);
+    else if (nontemporal && groups)
+        T(_groups_shifted)(dst, s, &c, groups);
+    else
+#endif
+        T(_groups)(dst, s, &c, groups);
+    (void)nontemporal;
+    if (count % GROUP_ITEMS)
+        T(_part)(dst + groups * GROUP_BYTES, s, &c, 0, count % GROUP_ITEMS);
+}
+
+static void CAT(fill_, TRANSFORM)(void *dst, ptrdiff_t dst_step, uint64_t first,
+                                  uint64_t first_step, size_t rows, size_t count,
+                                  const wif_draw *draw, int nontemporal) {
+    const T(_state) s = {expand_keys(draw->key_low, draw->key_high), T(_prepare)(draw)};
+    char *row = dst;
+    for (size_t k = 0; k < rows; k++, row += dst_step, first += first_step)
+        T(_row)(row, &s, draw->stream, first, count, nontemporal);
+#if STREAM_BYTES
+    if (nontemporal)
+        stream_fence();
+#endif
+}
+
+#undef CAT_
+#undef CAT
+#undef T
+#undef VEC
+#undef VECTORS
+#undef GROUP_BYTES
+#undef TRANSFORM
+#undef REAL
+#undef ITEM
+#undef GROUP_ITEMS

@@ -1,0 +1,74 @@
+/* What the fill asks of the OpenMP runtime and of the clock; without OpenMP, one thread. */
+#ifndef WIF_RUNTIME_H
+#define WIF_RUNTIME_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <time.h>
+
+#ifdef _OPENMP
+#include <omp.h>
+static inline int wif_openmp(void) { return _OPENMP; }
+static inline int wif_runtime_threads(void) { return omp_get_max_threads(); }
+#else
+static inline int wif_openmp(void) { return 0; }
+static inline int wif_runtime_threads(void) { return 1; }
+#endif
+
+/* libgomp keeps the calling thread's workers for the next region; a forked child inherits the
+ * record but not the workers, and hangs (GCC bug 58378).  Dismissing them before a fork mends it. */
+static inline void wif_dismiss_workers(void) {
+#if defined(_OPENMP) && defined(WIF_HAVE_OMP_PAUSE)
+    omp_pause_resource_all(omp_pause_soft);
+#endif
+}
+
+static inline uint64_t wif_now_ns(void) {
+    struct timespec t;
+    timespec_get(&t, TIME_UTC);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* Whether a signal asked the fill to stop.  The calling thread alone looks, every POLL_NS at most:
+ * it is the one whose signal handlers Python runs. */
+enum { WIF_POLL_ITEMS = 1 << 16, WIF_POLL_NS = 20 * 1000 * 1000 };
+
+typedef struct {
+    atomic_int stop;
+    int64_t items; /* made by the calling thread since it looked at the clock */
+    uint64_t polled_ns;
+} wif_watch;
+
+static inline void wif_watch_start(wif_watch *w) {
+    atomic_init(&w->stop, 0);
+    w->items = 0;
+    w->polled_ns = wif_now_ns();
+}
+static inline int wif_watch_stopped(wif_watch *w) {
+    return atomic_load_explicit(&w->stop, memory_order_relaxed);
+}
+static inline void wif_watch_stop(wif_watch *w) {
+    atomic_store_explicit(&w->stop, 1, memory_order_relaxed);
+}
+static inline int wif_watch_due(wif_watch *w, int64_t items) {
+    if ((w->items += items) < WIF_POLL_ITEMS)
+        return 0;
+    w->items = 0;
+    const uint64_t now = wif_now_ns();
+    if (now - w->polled_ns < WIF_POLL_NS) /* a clock set back counts as due */
+        return 0;
+    w->polled_ns = now;
+    return 1;
+}
+
+#ifndef WIF_COMPILER
+#if defined(__clang__)
+#define WIF_COMPILER "clang " __clang_version__
+#elif defined(__GNUC__)
+#define WIF_COMPILER "gcc " __VERSION__
+#else
+#define WIF_COMPILER "unknown"
+#endif
+#endif
+
+#endif

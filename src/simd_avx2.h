@@ -1,0 +1,100 @@
+/* The vocabulary in AVX2 + FMA, 8 lanes of 32 bits. */
+#ifndef WIF_SIMD_H
+#define WIF_SIMD_H
+
+#include "compiler.h"
+#include <immintrin.h>
+#include <stdint.h>
+
+#define LANES_32 8
+#define LANES_64 4
+#define STREAM_BYTES 32
+
+typedef __m256 vf32;
+typedef __m256d vf64;
+typedef __m256i vu32;
+typedef __m256i vu64;
+
+/* A group: 32 words, seen as 32-bit or as 64-bit lanes (low word first). */
+typedef struct {
+    __m256i v[4];
+} group;
+INLINE vu32 group_u32(const group *g, int v) { return g->v[v]; }
+INLINE vu64 group_u64(const group *g, int v) { return g->v[v]; }
+INLINE __m256i join_blocks(const __m128i x[2]) {
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(x[0]), x[1], 1);
+}
+INLINE group group_from_blocks(const __m128i x[8]) {
+    return (group){{join_blocks(x), join_blocks(x + 2), join_blocks(x + 4), join_blocks(x + 6)}};
+}
+
+/* Integers. */
+INLINE vu32 set1_u32(uint32_t x) { return _mm256_set1_epi32((int32_t)x); }
+INLINE vu64 set1_u64(uint64_t x) { return _mm256_set1_epi64x((int64_t)x); }
+INLINE vu32 add_u32(vu32 a, vu32 b) { return _mm256_add_epi32(a, b); }
+INLINE vu32 sub_u32(vu32 a, vu32 b) { return _mm256_sub_epi32(a, b); }
+INLINE vu64 sub_u64(vu64 a, vu64 b) { return _mm256_sub_epi64(a, b); }
+INLINE vu32 and_u32(vu32 a, vu32 b) { return _mm256_and_si256(a, b); }
+INLINE vu64 and_u64(vu64 a, vu64 b) { return _mm256_and_si256(a, b); }
+#define shl_u32(x, n) _mm256_slli_epi32((x), (n))
+#define shr_u32(x, n) _mm256_srli_epi32((x), (n))
+#define shl_u64(x, n) _mm256_slli_epi64((x), (n))
+#define shr_u64(x, n) _mm256_srli_epi64((x), (n))
+
+/* Lanes (below 2^31) that are below a limit: is there one, and a choice by lane. */
+INLINE __m256i below_u32(vu32 x, uint32_t limit) { return _mm256_cmpgt_epi32(set1_u32(limit), x); }
+INLINE int any_below_u32(vu32 x, uint32_t limit) {
+    return _mm256_movemask_epi8(below_u32(x, limit)) != 0;
+}
+INLINE vf32 select_below_f32(vu32 x, uint32_t limit, vf32 below, vf32 otherwise) {
+    return _mm256_blendv_ps(otherwise, below, _mm256_castsi256_ps(below_u32(x, limit)));
+}
+
+/* Bits. */
+INLINE vu32 bits_f32(vf32 x) { return _mm256_castps_si256(x); }
+INLINE vf32 from_bits_f32(vu32 b) { return _mm256_castsi256_ps(b); }
+INLINE vu64 bits_f64(vf64 x) { return _mm256_castpd_si256(x); }
+INLINE vf64 from_bits_f64(vu64 b) { return _mm256_castsi256_pd(b); }
+INLINE vf32 xor_f32(vf32 x, vu32 b) { return from_bits_f32(_mm256_xor_si256(bits_f32(x), b)); }
+INLINE vf64 xor_f64(vf64 x, vu64 b) { return from_bits_f64(_mm256_xor_si256(bits_f64(x), b)); }
+
+/* Arithmetic, each rounded once to nearest even; to_* reads its lanes as signed integers. */
+INLINE vf32 set1_f32(float x) { return _mm256_set1_ps(x); }
+INLINE vf64 set1_f64(double x) { return _mm256_set1_pd(x); }
+INLINE vf32 to_f32(vu32 x) { return _mm256_cvtepi32_ps(x); }
+/* AVX2 has no 64-bit conversion.  Each half becomes a double exactly by being placed into the
+ * mantissa of a constant: the low 32 bits beside 2^52; the high 32 bits, offset by 2^31 to be
+ * positive, beside 2^84, where a unit is 2^32.  high - (2^84 + 2^63 + 2^52) is exact (a multiple of
+ * 2^32 below 2^64), so the last addition alone rounds. */
+INLINE vf64 to_f64(vu64 x) {
+    __m256i low = _mm256_blend_epi32(x, _mm256_set1_epi64x(0x4330000000000000), 0xaa);
+    __m256i high = _mm256_xor_si256(_mm256_srli_epi64(x, 32), _mm256_set1_epi64x(0x4530000080000000));
+    __m256d rest = _mm256_sub_pd(_mm256_castsi256_pd(high), _mm256_set1_pd(0x1.00000801p84));
+    return _mm256_add_pd(rest, _mm256_castsi256_pd(low));
+}
+INLINE vf32 add_f32(vf32 a, vf32 b) { return _mm256_add_ps(a, b); }
+INLINE vf64 add_f64(vf64 a, vf64 b) { return _mm256_add_pd(a, b); }
+INLINE vf32 mul_f32(vf32 a, vf32 b) { return _mm256_mul_ps(a, b); }
+INLINE vf64 mul_f64(vf64 a, vf64 b) { return _mm256_mul_pd(a, b); }
+INLINE vf32 fma_f32(vf32 a, vf32 b, vf32 c) { return _mm256_fmadd_ps(a, b, c); }
+INLINE vf64 fma_f64(vf64 a, vf64 b, vf64 c) { return _mm256_fmadd_pd(a, b, c); }
+INLINE vf32 sqrt_f32(vf32 x) { return _mm256_sqrt_ps(x); }
+INLINE vf64 sqrt_f64(vf64 x) { return _mm256_sqrt_pd(x); }
+
+/* The bound where it is the greater (the smaller), else x itself: also x's own zero. */
+INLINE vf32 at_least_f32(vf32 bound, vf32 x) { return _mm256_max_ps(bound, x); }
+INLINE vf64 at_least_f64(vf64 bound, vf64 x) { return _mm256_max_pd(bound, x); }
+INLINE vf32 at_most_f32(vf32 bound, vf32 x) { return _mm256_min_ps(bound, x); }
+INLINE vf64 at_most_f64(vf64 bound, vf64 x) { return _mm256_min_pd(bound, x); }
+
+/* Stores: anywhere, and past the caches (address a multiple of STREAM_BYTES). */
+INLINE void store_u32(void *p, vu32 x) { _mm256_storeu_si256((__m256i *)p, x); }
+INLINE void store_f32(void *p, vf32 x) { _mm256_storeu_ps((float *)p, x); }
+INLINE void store_f64(void *p, vf64 x) { _mm256_storeu_pd((double *)p, x); }
+INLINE void stream_u32(void *p, vu32 x) { _mm256_stream_si256((__m256i *)p, x); }
+INLINE void stream_f32(void *p, vf32 x) { _mm256_stream_ps((float *)p, x); }
+INLINE void stream_f64(void *p, vf64 x) { _mm256_stream_pd((double *)p, x); }
+INLINE vu32 load_u32(const void *p) { return _mm256_loadu_si256((const __m256i *)p); }
+INLINE void stream_fence(void) { _mm_sfence(); }
+
+#endif

@@ -1,0 +1,92 @@
+/* The vocabulary in AVX-512 F/BW/DQ/VL, 16 lanes of 32 bits. */
+#ifndef WIF_SIMD_H
+#define WIF_SIMD_H
+
+#include "compiler.h"
+#include <immintrin.h>
+#include <stdint.h>
+
+#define LANES_32 16
+#define LANES_64 8
+#define STREAM_BYTES 64
+
+typedef __m512 vf32;
+typedef __m512d vf64;
+typedef __m512i vu32;
+typedef __m512i vu64;
+
+/* A group: 32 words, seen as 32-bit or as 64-bit lanes (low word first). */
+typedef struct {
+    __m512i v[2];
+} group;
+INLINE vu32 group_u32(const group *g, int v) { return g->v[v]; }
+INLINE vu64 group_u64(const group *g, int v) { return g->v[v]; }
+INLINE __m512i join_blocks(const __m128i x[4]) {
+    __m256i low = _mm256_inserti128_si256(_mm256_castsi128_si256(x[0]), x[1], 1);
+    __m256i high = _mm256_inserti128_si256(_mm256_castsi128_si256(x[2]), x[3], 1);
+    return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
+}
+INLINE group group_from_blocks(const __m128i x[8]) {
+    return (group){{join_blocks(x), join_blocks(x + 4)}};
+}
+
+/* Integers. */
+INLINE vu32 set1_u32(uint32_t x) { return _mm512_set1_epi32((int32_t)x); }
+INLINE vu64 set1_u64(uint64_t x) { return _mm512_set1_epi64((int64_t)x); }
+INLINE vu32 add_u32(vu32 a, vu32 b) { return _mm512_add_epi32(a, b); }
+INLINE vu32 sub_u32(vu32 a, vu32 b) { return _mm512_sub_epi32(a, b); }
+INLINE vu64 sub_u64(vu64 a, vu64 b) { return _mm512_sub_epi64(a, b); }
+INLINE vu32 and_u32(vu32 a, vu32 b) { return _mm512_and_si512(a, b); }
+INLINE vu64 and_u64(vu64 a, vu64 b) { return _mm512_and_si512(a, b); }
+#define shl_u32(x, n) _mm512_slli_epi32((x), (n))
+#define shr_u32(x, n) _mm512_srli_epi32((x), (n))
+#define shl_u64(x, n) _mm512_slli_epi64((x), (n))
+#define shr_u64(x, n) _mm512_srli_epi64((x), (n))
+
+/* Lanes (below 2^31) that are below a limit: is there one, and a choice by lane. */
+INLINE int any_below_u32(vu32 x, uint32_t limit) {
+    return _mm512_cmplt_epu32_mask(x, set1_u32(limit)) != 0;
+}
+INLINE vf32 select_below_f32(vu32 x, uint32_t limit, vf32 below, vf32 otherwise) {
+    return _mm512_mask_mov_ps(otherwise, _mm512_cmplt_epu32_mask(x, set1_u32(limit)), below);
+}
+
+/* Bits. */
+INLINE vu32 bits_f32(vf32 x) { return _mm512_castps_si512(x); }
+INLINE vf32 from_bits_f32(vu32 b) { return _mm512_castsi512_ps(b); }
+INLINE vu64 bits_f64(vf64 x) { return _mm512_castpd_si512(x); }
+INLINE vf64 from_bits_f64(vu64 b) { return _mm512_castsi512_pd(b); }
+INLINE vf32 xor_f32(vf32 x, vu32 b) { return from_bits_f32(_mm512_xor_si512(bits_f32(x), b)); }
+INLINE vf64 xor_f64(vf64 x, vu64 b) { return from_bits_f64(_mm512_xor_si512(bits_f64(x), b)); }
+
+/* Arithmetic, each rounded once to nearest even; to_* reads its lanes as signed integers. */
+INLINE vf32 set1_f32(float x) { return _mm512_set1_ps(x); }
+INLINE vf64 set1_f64(double x) { return _mm512_set1_pd(x); }
+INLINE vf32 to_f32(vu32 x) { return _mm512_cvtepi32_ps(x); }
+INLINE vf64 to_f64(vu64 x) { return _mm512_cvtepi64_pd(x); }
+INLINE vf32 add_f32(vf32 a, vf32 b) { return _mm512_add_ps(a, b); }
+INLINE vf64 add_f64(vf64 a, vf64 b) { return _mm512_add_pd(a, b); }
+INLINE vf32 mul_f32(vf32 a, vf32 b) { return _mm512_mul_ps(a, b); }
+INLINE vf64 mul_f64(vf64 a, vf64 b) { return _mm512_mul_pd(a, b); }
+INLINE vf32 fma_f32(vf32 a, vf32 b, vf32 c) { return _mm512_fmadd_ps(a, b, c); }
+INLINE vf64 fma_f64(vf64 a, vf64 b, vf64 c) { return _mm512_fmadd_pd(a, b, c); }
+INLINE vf32 sqrt_f32(vf32 x) { return _mm512_sqrt_ps(x); }
+INLINE vf64 sqrt_f64(vf64 x) { return _mm512_sqrt_pd(x); }
+
+/* The bound where it is the greater (the smaller), else x itself: also x's own zero. */
+INLINE vf32 at_least_f32(vf32 bound, vf32 x) { return _mm512_max_ps(bound, x); }
+INLINE vf64 at_least_f64(vf64 bound, vf64 x) { return _mm512_max_pd(bound, x); }
+INLINE vf32 at_most_f32(vf32 bound, vf32 x) { return _mm512_min_ps(bound, x); }
+INLINE vf64 at_most_f64(vf64 bound, vf64 x) { return _mm512_min_pd(bound, x); }
+
+/* Stores: anywhere, and past the caches (address a multiple of STREAM_BYTES). */
+INLINE void store_u32(void *p, vu32 x) { _mm512_storeu_si512(p, x); }
+INLINE void store_f32(void *p, vf32 x) { _mm512_storeu_ps(p, x); }
+INLINE void store_f64(void *p, vf64 x) { _mm512_storeu_pd(p, x); }
+INLINE void stream_u32(void *p, vu32 x) { _mm512_stream_si512((__m512i *)p, x); }
+INLINE void stream_f32(void *p, vf32 x) { _mm512_stream_ps((float *)p, x); }
+INLINE void stream_f64(void *p, vf64 x) { _mm512_stream_pd((double *)p, x); }
+INLINE vu32 load_u32(const void *p) { return _mm512_loadu_si512(p); }
+INLINE void stream_fence(void) { _mm_sfence(); }
+
+#endif

@@ -1,0 +1,78 @@
+/* The vocabulary in Armv8 Advanced SIMD, 4 lanes of 32 bits. */
+#ifndef WIF_SIMD_H
+#define WIF_SIMD_H
+
+#include "compiler.h"
+#include <arm_neon.h>
+#include <stdint.h>
+
+#define LANES_32 4
+#define LANES_64 2
+#define STREAM_BYTES 0 /* STNP is a hint without an intrinsic; plain stores combine as well */
+
+typedef float32x4_t vf32;
+typedef float64x2_t vf64;
+typedef uint32x4_t vu32;
+typedef uint64x2_t vu64;
+
+/* A group: 32 words, seen as 32-bit or as 64-bit lanes (low word first). */
+typedef struct {
+    uint32x4_t v[8];
+} group;
+INLINE vu32 group_u32(const group *g, int v) { return g->v[v]; }
+INLINE vu64 group_u64(const group *g, int v) { return vreinterpretq_u64_u32(g->v[v]); }
+
+/* Integers. */
+INLINE vu32 set1_u32(uint32_t x) { return vdupq_n_u32(x); }
+INLINE vu64 set1_u64(uint64_t x) { return vdupq_n_u64(x); }
+INLINE vu32 add_u32(vu32 a, vu32 b) { return vaddq_u32(a, b); }
+INLINE vu32 sub_u32(vu32 a, vu32 b) { return vsubq_u32(a, b); }
+INLINE vu64 sub_u64(vu64 a, vu64 b) { return vsubq_u64(a, b); }
+INLINE vu32 and_u32(vu32 a, vu32 b) { return vandq_u32(a, b); }
+INLINE vu64 and_u64(vu64 a, vu64 b) { return vandq_u64(a, b); }
+#define shl_u32(x, n) vshlq_n_u32((x), (n))
+#define shr_u32(x, n) vshrq_n_u32((x), (n))
+#define shl_u64(x, n) vshlq_n_u64((x), (n))
+#define shr_u64(x, n) vshrq_n_u64((x), (n))
+
+/* Lanes (below 2^31) that are below a limit: is there one, and a choice by lane. */
+INLINE int any_below_u32(vu32 x, uint32_t limit) { return vminvq_u32(x) < limit; }
+INLINE vf32 select_below_f32(vu32 x, uint32_t limit, vf32 below, vf32 otherwise) {
+    return vbslq_f32(vcltq_u32(x, vdupq_n_u32(limit)), below, otherwise);
+}
+
+/* Bits. */
+INLINE vu32 bits_f32(vf32 x) { return vreinterpretq_u32_f32(x); }
+INLINE vf32 from_bits_f32(vu32 b) { return vreinterpretq_f32_u32(b); }
+INLINE vu64 bits_f64(vf64 x) { return vreinterpretq_u64_f64(x); }
+INLINE vf64 from_bits_f64(vu64 b) { return vreinterpretq_f64_u64(b); }
+INLINE vf32 xor_f32(vf32 x, vu32 b) { return from_bits_f32(veorq_u32(bits_f32(x), b)); }
+INLINE vf64 xor_f64(vf64 x, vu64 b) { return from_bits_f64(veorq_u64(bits_f64(x), b)); }
+
+/* Arithmetic, each rounded once to nearest even; to_* reads its lanes as signed integers. */
+INLINE vf32 set1_f32(float x) { return vdupq_n_f32(x); }
+INLINE vf64 set1_f64(double x) { return vdupq_n_f64(x); }
+INLINE vf32 to_f32(vu32 x) { return vcvtq_f32_s32(vreinterpretq_s32_u32(x)); }
+INLINE vf64 to_f64(vu64 x) { return vcvtq_f64_s64(vreinterpretq_s64_u64(x)); }
+INLINE vf32 add_f32(vf32 a, vf32 b) { return vaddq_f32(a, b); }
+INLINE vf64 add_f64(vf64 a, vf64 b) { return vaddq_f64(a, b); }
+INLINE vf32 mul_f32(vf32 a, vf32 b) { return vmulq_f32(a, b); }
+INLINE vf64 mul_f64(vf64 a, vf64 b) { return vmulq_f64(a, b); }
+INLINE vf32 fma_f32(vf32 a, vf32 b, vf32 c) { return vfmaq_f32(c, a, b); }
+INLINE vf64 fma_f64(vf64 a, vf64 b, vf64 c) { return vfmaq_f64(c, a, b); }
+INLINE vf32 sqrt_f32(vf32 x) { return vsqrtq_f32(x); }
+INLINE vf64 sqrt_f64(vf64 x) { return vsqrtq_f64(x); }
+
+/* The bound where it is the greater (the smaller), else x itself: also x's own zero (FMAX would
+ * choose between zeros of different sign). */
+INLINE vf32 at_least_f32(vf32 bound, vf32 x) { return vbslq_f32(vcgtq_f32(bound, x), bound, x); }
+INLINE vf64 at_least_f64(vf64 bound, vf64 x) { return vbslq_f64(vcgtq_f64(bound, x), bound, x); }
+INLINE vf32 at_most_f32(vf32 bound, vf32 x) { return vbslq_f32(vcltq_f32(bound, x), bound, x); }
+INLINE vf64 at_most_f64(vf64 bound, vf64 x) { return vbslq_f64(vcltq_f64(bound, x), bound, x); }
+
+/* Stores: anywhere (byte stores, so that no alignment is promised). */
+INLINE void store_u32(void *p, vu32 x) { vst1q_u8((uint8_t *)p, vreinterpretq_u8_u32(x)); }
+INLINE void store_f32(void *p, vf32 x) { vst1q_u8((uint8_t *)p, vreinterpretq_u8_f32(x)); }
+INLINE void store_f64(void *p, vf64 x) { vst1q_u8((uint8_t *)p, vreinterpretq_u8_f64(x)); }
+
+#endif

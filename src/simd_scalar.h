@@ -1,0 +1,97 @@
+/* The vocabulary in plain C11, one lane: the reference that runs anywhere.  fma is the one function
+ * taken from libm, since IEEE 754 fixes its result; sqrt compiles to the instruction. */
+#ifndef WIF_SIMD_H
+#define WIF_SIMD_H
+
+#include "compiler.h"
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#define LANES_32 1
+#define LANES_64 1
+#define STREAM_BYTES 0 /* no non-temporal store */
+
+typedef float vf32;
+typedef double vf64;
+typedef uint32_t vu32;
+typedef uint64_t vu64;
+
+/* A group: 32 words, seen as 32-bit or as 64-bit lanes (low word first). */
+typedef struct {
+    uint32_t w[32];
+} group;
+INLINE vu32 group_u32(const group *g, int v) { return g->w[v]; }
+INLINE vu64 group_u64(const group *g, int v) {
+    return g->w[2 * v] | (uint64_t)g->w[2 * v + 1] << 32;
+}
+
+/* Integers. */
+INLINE vu32 set1_u32(uint32_t x) { return x; }
+INLINE vu64 set1_u64(uint64_t x) { return x; }
+INLINE vu32 add_u32(vu32 a, vu32 b) { return a + b; }
+INLINE vu32 sub_u32(vu32 a, vu32 b) { return a - b; }
+INLINE vu64 sub_u64(vu64 a, vu64 b) { return a - b; }
+INLINE vu32 and_u32(vu32 a, vu32 b) { return a & b; }
+INLINE vu64 and_u64(vu64 a, vu64 b) { return a & b; }
+#define shl_u32(x, n) ((vu32)(x) << (n))
+#define shr_u32(x, n) ((vu32)(x) >> (n))
+#define shl_u64(x, n) ((vu64)(x) << (n))
+#define shr_u64(x, n) ((vu64)(x) >> (n))
+
+/* Lanes (below 2^31) that are below a limit: is there one, and a choice by lane. */
+INLINE int any_below_u32(vu32 x, uint32_t limit) { return x < limit; }
+INLINE vf32 select_below_f32(vu32 x, uint32_t limit, vf32 below, vf32 otherwise) {
+    return x < limit ? below : otherwise;
+}
+
+/* Bits. */
+INLINE vu32 bits_f32(vf32 x) {
+    vu32 b;
+    memcpy(&b, &x, sizeof b);
+    return b;
+}
+INLINE vf32 from_bits_f32(vu32 b) {
+    vf32 x;
+    memcpy(&x, &b, sizeof x);
+    return x;
+}
+INLINE vu64 bits_f64(vf64 x) {
+    vu64 b;
+    memcpy(&b, &x, sizeof b);
+    return b;
+}
+INLINE vf64 from_bits_f64(vu64 b) {
+    vf64 x;
+    memcpy(&x, &b, sizeof x);
+    return x;
+}
+INLINE vf32 xor_f32(vf32 x, vu32 b) { return from_bits_f32(bits_f32(x) ^ b); }
+INLINE vf64 xor_f64(vf64 x, vu64 b) { return from_bits_f64(bits_f64(x) ^ b); }
+
+/* Arithmetic, each rounded once to nearest even; to_* reads its lanes as signed integers. */
+INLINE vf32 set1_f32(float x) { return x; }
+INLINE vf64 set1_f64(double x) { return x; }
+INLINE vf32 to_f32(vu32 x) { return (float)(int32_t)x; }
+INLINE vf64 to_f64(vu64 x) { return (double)(int64_t)x; }
+INLINE vf32 add_f32(vf32 a, vf32 b) { return a + b; }
+INLINE vf64 add_f64(vf64 a, vf64 b) { return a + b; }
+INLINE vf32 mul_f32(vf32 a, vf32 b) { return a * b; }
+INLINE vf64 mul_f64(vf64 a, vf64 b) { return a * b; }
+INLINE vf32 fma_f32(vf32 a, vf32 b, vf32 c) { return fmaf(a, b, c); }
+INLINE vf64 fma_f64(vf64 a, vf64 b, vf64 c) { return fma(a, b, c); }
+INLINE vf32 sqrt_f32(vf32 x) { return sqrtf(x); }
+INLINE vf64 sqrt_f64(vf64 x) { return sqrt(x); }
+
+/* The bound where it is the greater (the smaller), else x itself: also x's own zero. */
+INLINE vf32 at_least_f32(vf32 bound, vf32 x) { return bound > x ? bound : x; }
+INLINE vf64 at_least_f64(vf64 bound, vf64 x) { return bound > x ? bound : x; }
+INLINE vf32 at_most_f32(vf32 bound, vf32 x) { return bound < x ? bound : x; }
+INLINE vf64 at_most_f64(vf64 bound, vf64 x) { return bound < x ? bound : x; }
+
+/* Stores: anywhere, and past the caches (address a multiple of STREAM_BYTES). */
+INLINE void store_u32(void *p, vu32 x) { memcpy(p, &x, sizeof x); }
+INLINE void store_f32(void *p, vf32 x) { memcpy(p, &x, sizeof x); }
+INLINE void store_f64(void *p, vf64 x) { memcpy(p, &x, sizeof x); }
+
+#endif
