@@ -1,0 +1,36 @@
+"""What the Python modules use of the engine."""
+
+from collections.abc import Sequence
+
+WORDS: int
+CONSTANT: int
+UNIFORM: int
+NORMAL: int
+
+ISAS: tuple[str, ...]
+ISAS_BUILT: tuple[str, ...]
+ISAS_RUNNABLE: tuple[str, ...]
+ISA_FORCED: str | None
+STREAM_VERSION: int
+COMPILER: str
+OPENMP: int
+
+def select_isa(name: str) -> None: ...
+def isa() -> str: ...
+def isa_table() -> dict[str, tuple[bool, str | None]]: ...
+def runtime_threads() -> int: ...
+def deviation(scale: float, gain: float, slope: float, fan: float) -> float: ...
+def check(transform: int, params: tuple[float, float], itemsize: int) -> None: ...
+def fill(
+    buffer: object,
+    transform: int,
+    params: tuple[float, float],
+    key_low: int,
+    key_high: int,
+    stream: int,
+    first: int,
+    axes: Sequence[tuple[int, int, int]] | None,
+    threads: int,
+    fresh: bool = False,
+    start: int = 0,
+) -> None: ...

@@ -1,0 +1,196 @@
+"""Fans: how many inputs feed a unit and how many outputs it feeds, read from a weight's shape."""
+
+import math
+from collections.abc import Sequence
+from operator import index as as_int
+from typing import Literal, SupportsIndex, TypeAlias, get_args
+
+__all__ = ["Mode", "Nonlinearity", "Shape", "as_shape", "fan_of", "fans", "gain"]
+
+Shape: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
+Mode: TypeAlias = Literal["fan_in", "fan_out", "fan_avg"]
+Nonlinearity: TypeAlias = Literal[
+    "linear", "conv", "sigmoid", "tanh", "relu", "leaky_relu", "selu"
+]
+
+_MODES = get_args(Mode)
+_NONLINEARITIES = get_args(Nonlinearity)
+_MAX_AXES = 64
+_MAX_ITEMS = 1 << 63
+
+
+def as_shape(shape: Shape) -> tuple[int, ...]:
+    """Return shape as a tuple of ints; refuse what no array can have."""
+    axes: Sequence[SupportsIndex]
+    try:
+        axes = (as_int(shape),)  # type: ignore[arg-type]
+    except TypeError:
+        if isinstance(shape, (str, bytes)):
+            raise TypeError(f"shape must be an int or a sequence of ints, not {shape!r}") from None
+        try:
+            axes = tuple(shape)  # type: ignore[arg-type]
+        except TypeError:
+            raise TypeError(f"shape must be an int or a sequence of ints, not {shape!r}") from None
+    result = []
+    for n in axes:
+        if isinstance(n, bool):
+            raise TypeError(f"shape must hold ints, not the bool {n}")
+        try:
+            result.append(as_int(n))
+        except TypeError:
+            raise TypeError(f"shape must hold ints, not {n!r} in {shape!r}") from None
+        if result[-1] < 0:
+            raise ValueError(f"shape must not be negative: {shape!r}")
+    if len(result) > _MAX_AXES:
+        raise ValueError(f"shape has {len(result)} axes; NumPy allows {_MAX_AXES}")
+    if math.prod(n for n in result if n) >= _MAX_ITEMS:
+        raise ValueError(f"shape {shape!r} has 2**63 elements or more")
+    return tuple(result)
+
+
+def fans(
+    shape: Shape,
+    *,
+    layout: str | None = None,
+    groups: int = 1,
+    transposed: bool = False,
+) -> tuple[int, int]:
+    """Return (fan_in, fan_out) of a weight.
+
+    Parameters
+    ----------
+    shape : int or sequence of int
+        The stored shape of the whole weight.
+    layout : str, optional
+        What each axis is: ``O`` out, ``I`` in, ``H``, ``W``, ``D`` (or any other letter) a kernel
+        axis, ``B`` or ``G`` an axis outside the fans (experts, groups).  Default ``"OI"`` followed
+        by kernel axes, as torch stores weights; Keras and JAX store ``"HWIO"`` and ``"IO"``.
+    groups : int
+        Groups of a grouped convolution, its I axis being stored per group.
+    transposed : bool
+        A transposed convolution: the I axis is stored in full, the O axis per group.
+
+    Returns
+    -------
+    fan_in, fan_out : int
+        With k the product of the kernel axes: I·k and O·k/groups; transposed: I·k/groups and O·k.
+        Without a layout a 0-D shape has fans (1, 1) and a 1-D shape (n, n).
+
+    Raises
+    ------
+    ValueError
+        If layout does not fit the shape, or groups does not divide the axis.
+
+    Notes
+    -----
+    Glorot & Bengio (2010), eq. 12, count units; He et al. (2015), eq. 7 and 10, count connections,
+    which for a convolution include the kernel.  The stride is ignored, as everywhere.
+
+    Examples
+    --------
+    >>> import weightinit_fast as wi
+    >>> wi.fans((256, 128))
+    (128, 256)
+    >>> wi.fans((64, 3, 7, 7))
+    (147, 3136)
+    >>> wi.fans((7, 7, 3, 64), layout="HWIO")
+    (147, 3136)
+    >>> wi.fans((64, 1, 3, 3), groups=64)  # depthwise
+    (9, 9)
+    """
+    axes = as_shape(shape)
+    groups = _positive(groups, "groups")
+    if layout is None:
+        if len(axes) < 2:
+            n = axes[0] if axes else 1
+            return n, n
+        layout = "OI" + "k" * (len(axes) - 2)
+    size = _sizes_by_letter(axes, layout, shape)
+    kernel = math.prod(n for letter, n in size if letter not in "OIBG")
+    fan_in = kernel * math.prod(n for letter, n in size if letter == "I")
+    fan_out = kernel * math.prod(n for letter, n in size if letter == "O")
+    shared = "I" if transposed else "O"
+    if math.prod(n for letter, n in size if letter == shared) % groups:
+        raise ValueError(f"groups={groups} does not divide axis {shared} of shape {shape!r}")
+    return (fan_in // groups, fan_out) if transposed else (fan_in, fan_out // groups)
+
+
+def _sizes_by_letter(axes: tuple[int, ...], layout: str, shape: object) -> list[tuple[str, int]]:
+    if not isinstance(layout, str):
+        raise TypeError(f"layout must be a str such as 'HWIO', not {layout!r}")
+    if not layout.isalpha() or layout.count("O") != 1 or layout.count("I") != 1:
+        raise ValueError(f"layout must be letters with one O and one I, not {layout!r}")
+    if len(layout) != len(axes):
+        raise ValueError(f"layout {layout!r} has {len(layout)} letters for shape {shape!r}")
+    return list(zip(layout, axes, strict=True))
+
+
+def _positive(value: int, name: str) -> int:
+    try:
+        number = as_int(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an int, not {value!r}") from None
+    if isinstance(value, bool):
+        raise TypeError(f"{name} must be an int, not the bool {value}")
+    if number < 1:
+        raise ValueError(f"{name} must be at least 1, not {number}")
+    return number
+
+
+def fan_of(mode: Mode, fan_in: int, fan_out: int) -> float:
+    """Return the fan that a mode names."""
+    if mode == "fan_in":
+        return fan_in
+    if mode == "fan_out":
+        return fan_out
+    if mode == "fan_avg":
+        return (fan_in + fan_out) / 2
+    raise ValueError(f"mode must be one of {', '.join(_MODES)}, not {mode!r}")
+
+
+def gain(nonlinearity: Nonlinearity, param: float | None = None) -> float:
+    """Return the factor on std that keeps a signal's scale through a nonlinearity.
+
+    Parameters
+    ----------
+    nonlinearity : {"linear", "conv", "sigmoid", "tanh", "relu", "leaky_relu", "selu"}
+    param : float, optional
+        Slope of leaky_relu on the negative side; default 0.01.
+
+    Returns
+    -------
+    float
+        1 for linear, conv and sigmoid, 5/3 for tanh, √2 for relu, √(2/(1+param²)) for leaky_relu,
+        3/4 for selu: the values of ``torch.nn.init.calculate_gain``.
+
+    Raises
+    ------
+    ValueError
+        If the nonlinearity is unknown, or param is not finite or does not apply.
+
+    Examples
+    --------
+    >>> import weightinit_fast as wi
+    >>> wi.gain("relu")
+    1.4142135623730951
+    >>> wi.gain("leaky_relu", 1)
+    1.0
+    """
+    if nonlinearity == "leaky_relu":
+        slope = 0.01 if param is None else float(param)
+        if not math.isfinite(slope):
+            raise ValueError(f"param must be finite, not {param!r}")
+        return math.sqrt(2 / (1 + slope * slope))
+    if param is not None:
+        raise ValueError(f"param={param!r} belongs to leaky_relu, not to {nonlinearity!r}")
+    if nonlinearity in ("linear", "conv", "sigmoid"):
+        return 1.0
+    if nonlinearity == "tanh":
+        return 5 / 3
+    if nonlinearity == "relu":
+        return math.sqrt(2)
+    if nonlinearity == "selu":
+        return 0.75
+    raise ValueError(
+        f"nonlinearity must be one of {', '.join(_NONLINEARITIES)}, not {nonlinearity!r}"
+    )

@@ -1,0 +1,152 @@
+"""What is drawn from: keys made of NumPy's ``rng`` arguments, streams made of numbers or names."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from operator import index as as_int
+from typing import TypeAlias
+
+import numpy as np
+from numpy.random import BitGenerator, Generator, RandomState, SeedSequence
+
+__all__ = ["Key", "RNGLike", "key", "key_words", "stream_number"]
+
+_LIMIT = 1 << 64
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Key:
+    """A 128-bit key of the stream contract: immutable, hashable, picklable.
+
+    Pass it as ``rng`` wherever a seed or a Generator may stand: nothing is derived from it and
+    nothing advances, so that loops and ranks share one key, and other programs can make it from its
+    two numbers.
+
+    Parameters
+    ----------
+    low, high : int
+        The key's low and high 64 bits, in [0, 2**64).
+
+    See Also
+    --------
+    key : derive a Key from anything that ``rng`` takes.
+
+    Examples
+    --------
+    >>> import weightinit_fast as wi
+    >>> shared = wi.Key(1, 2)
+    >>> shared
+    Key(0x1, 0x2)
+    >>> a = wi.normal(4, rng=shared, stream="a")
+    >>> b = wi.normal(4, rng=shared, stream="b")
+    >>> bool((a == b).any())
+    False
+    """
+
+    low: int
+    high: int
+
+    def __post_init__(self) -> None:
+        for name in ("low", "high"):
+            value = getattr(self, name)
+            object.__setattr__(self, name, _uint64(value, f"Key: {name}"))
+
+    def __repr__(self) -> str:
+        return f"Key({self.low:#x}, {self.high:#x})"
+
+
+RNGLike: TypeAlias = (
+    Key | int | Sequence[int] | SeedSequence | BitGenerator | Generator | RandomState | None
+)
+
+
+def _uint64(value: object, name: str) -> int:
+    if isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be an integer, not the bool {value}")
+    try:
+        number = as_int(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, not {value!r}") from None
+    if not 0 <= number < _LIMIT:
+        raise ValueError(f"{name} must be in [0, 2**64), not {number}")
+    return number
+
+
+def key_words(rng: RNGLike) -> tuple[int, int]:
+    """Return the key's (low, high) for any ``rng``; a Generator and its like advance."""
+    if type(rng) is Key:
+        return rng.low, rng.high
+    if isinstance(rng, Generator):
+        raw = rng.bit_generator.random_raw(4)
+    elif isinstance(rng, BitGenerator):
+        raw = rng.random_raw(4)
+    elif isinstance(rng, RandomState):
+        raw = rng._bit_generator.random_raw(4)
+    else:
+        raw = _seed_words(rng)
+    w0, w1, w2, w3 = raw.tolist()
+    low = 0xFFFFFFFF
+    return (w0 & low) | (w1 & low) << 32, (w2 & low) | (w3 & low) << 32
+
+
+def _seed_words(rng: object) -> np.ndarray:
+    if isinstance(rng, (bool, np.bool_)):
+        raise TypeError(f"rng must not be a bool ({rng}): pass an int, a Generator or a Key")
+    if isinstance(rng, (str, bytes)):
+        raise TypeError(f"rng must not be {rng!r}: a name belongs into stream=")
+    if not isinstance(rng, SeedSequence):
+        try:
+            rng = SeedSequence(rng)  # type: ignore[arg-type]
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"rng {rng!r} is not a seed: {error}") from None
+    return rng.generate_state(4, np.uint32)
+
+
+def key(rng: RNGLike = None) -> Key:
+    """Return the key that ``rng`` stands for.
+
+    Parameters
+    ----------
+    rng : None, int, sequence of int, SeedSequence, BitGenerator, Generator, RandomState or Key
+        Generators give four ``random_raw()`` draws, the low 32 bits of each, and so advance: the
+        next tensor differs.  Everything else is what ``numpy.random.SeedSequence`` takes, and gives
+        ``generate_state(4)``.  None takes fresh entropy from the operating system.  A Key is
+        returned as it is.
+
+    Returns
+    -------
+    Key
+
+    Raises
+    ------
+    TypeError
+        If rng is a bool, a string or another type that is no seed.
+    ValueError
+        If a seed is negative.
+
+    Notes
+    -----
+    An int is not ``default_rng(int)``: it seeds the key itself.  Both rules rest on what NumPy
+    guarantees to keep (NEP 19: the streams of SeedSequence and of the bit generators).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import weightinit_fast as wi
+    >>> wi.key(0)
+    Key(0xbdcdcd79aaa7b14f, 0x2a6b35d0e3f9d28a)
+    >>> wi.key(np.random.default_rng(0)) == wi.key(0)
+    False
+    >>> wi.key(wi.key(0)) == wi.key(0)
+    True
+    """
+    return rng if type(rng) is Key else Key(*key_words(rng))
+
+
+def stream_number(stream: int | str) -> int:
+    """Return the 64-bit number of a stream given as a number or a name."""
+    if type(stream) is int and 0 <= stream < _LIMIT:
+        return stream
+    if isinstance(stream, str):
+        return int.from_bytes(blake2b(stream.encode(), digest_size=8).digest(), "little")
+    return _uint64(stream, "stream")

@@ -1,0 +1,90 @@
+"""How many threads a fill may use: the runtime's word, the CPU affinity and the cgroup quota."""
+
+import math
+import os
+from functools import cache
+from operator import index as as_int
+from pathlib import Path
+
+from . import _core
+
+__all__ = ["PARALLEL_ITEMS", "available_threads", "thread_count"]
+
+# A thread pays from about this many elements of its own on: waking a team costs some 10 us.
+PARALLEL_ITEMS = 1 << 17
+_MAX_THREADS = 1024
+
+
+def thread_count(threads: int | None, items: int) -> int:
+    """Return how many threads fill that many elements.
+
+    None means the smallest of the OpenMP limit of the calling thread (OMP_NUM_THREADS,
+    threadpoolctl), the CPUs that this process may run on, and its cgroup's quota.
+    """
+    if threads is not None:
+        threads = _checked(threads)
+    share = items // PARALLEL_ITEMS
+    if share < 2 or threads == 1:
+        return 1
+    return min(share, threads or available_threads())
+
+
+def _checked(threads: int) -> int:
+    if isinstance(threads, bool):
+        raise TypeError(f"threads must be an int, not the bool {threads}")
+    try:
+        number = as_int(threads)
+    except TypeError:
+        raise TypeError(f"threads must be an int or None, not {threads!r}") from None
+    if not 1 <= number <= _MAX_THREADS:
+        raise ValueError(f"threads must be in [1, {_MAX_THREADS}], not {number}")
+    return number
+
+
+def available_threads() -> int:
+    """Return what threads=None means for a large fill."""
+    limit = min(_core.runtime_threads(), _cgroup_cpus())
+    if hasattr(os, "sched_getaffinity"):
+        limit = min(limit, len(os.sched_getaffinity(0)))
+    return max(1, limit)
+
+
+@cache
+def _cgroup_cpus(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int:
+    """Return the CPUs that the cgroup's quota amounts to, rounded up; at most _MAX_THREADS."""
+    try:
+        lines = own.read_text().splitlines()
+    except OSError:
+        return _MAX_THREADS
+    cpus = float(_MAX_THREADS)
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":
+            read, base = _quota_v2, root
+        elif "cpu" in controllers.split(","):
+            read, base = _quota_v1, root / "cpu"
+        else:
+            continue
+        here = base / path.lstrip("/")
+        while True:  # a parent's quota binds too
+            cpus = min(cpus, read(here))
+            if here in (base, here.parent):
+                break
+            here = here.parent
+    return max(1, math.ceil(cpus))
+
+
+def _quota_v2(folder: Path) -> float:
+    try:
+        quota, period = (folder / "cpu.max").read_text().split()
+        return math.inf if quota == "max" else int(quota) / int(period)
+    except (OSError, ValueError, ZeroDivisionError):
+        return math.inf
+
+
+def _quota_v1(folder: Path) -> float:
+    try:
+        quota = int((folder / "cpu.cfs_quota_us").read_text())
+        return math.inf if quota < 0 else quota / int((folder / "cpu.cfs_period_us").read_text())
+    except (OSError, ValueError, ZeroDivisionError):
+        return math.inf
