@@ -18,7 +18,7 @@ from cpython.buffer cimport (
 from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange, threadid
 from libc.math cimport sqrt
-from libc.stdint cimport INT64_MAX, UINT64_MAX, int64_t, uint64_t
+from libc.stdint cimport INT64_MAX, UINT64_MAX, int64_t, uint32_t, uint64_t
 
 from engine cimport *
 
@@ -82,6 +82,15 @@ def isa_table():
         )
         for k in range(WIF_ISAS)
     }
+
+
+def generate_block(
+    uint64_t key_low, uint64_t key_high, uint64_t counter_low, uint64_t counter_high
+):
+    """Return the four words of one ARS4x32-7 block (known-answer tests)."""
+    cdef uint32_t words[4]
+    kernels.block(words, key_low, key_high, counter_low, counter_high)
+    return words[0], words[1], words[2], words[3]
 
 
 # Chosen once, at import.
@@ -237,8 +246,8 @@ def fill(
     key_low, key_high, stream, first : int
         The key, the stream, and the index of the element at the region's beginning.
     axes : list of (n, stream_step, dst_step) or None
-        The region, outermost axis first; steps in elements of the stream (not negative) and bytes of
-        the buffer.  None: the whole of a C-contiguous buffer, in order.
+        The region, outermost axis first; steps in elements of the stream (not negative) and bytes
+        of the buffer.  None: the whole of a C-contiguous buffer, in order.
     threads : int
         At most so many.
     fresh : bool

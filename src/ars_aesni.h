@@ -27,16 +27,12 @@ INLINE counter counter_at(uint64_t stream, uint64_t block) {
 
 INLINE group next_group(const round_keys *k, counter *c) {
     __m128i x[ARS_GROUP_BLOCKS];
-    UNROLL
-    for (int b = 0; b < ARS_GROUP_BLOCKS; b++)
+    UNROLL for (int b = 0; b < ARS_GROUP_BLOCKS; b++)
         x[b] = _mm_xor_si128(*c, k->first[b]);
-    UNROLL
-    for (int r = 1; r < ARS_ROUNDS; r++)
-        UNROLL
-    for (int b = 0; b < ARS_GROUP_BLOCKS; b++)
-        x[b] = _mm_aesenc_si128(x[b], k->rk[r]);
-    UNROLL
-    for (int b = 0; b < ARS_GROUP_BLOCKS; b++)
+    UNROLL for (int r = 1; r < ARS_ROUNDS; r++) UNROLL
+        for (int b = 0; b < ARS_GROUP_BLOCKS; b++)
+            x[b] = _mm_aesenc_si128(x[b], k->rk[r]);
+    UNROLL for (int b = 0; b < ARS_GROUP_BLOCKS; b++)
         x[b] = _mm_aesenclast_si128(x[b], k->rk[ARS_ROUNDS]);
     *c = _mm_add_epi64(*c, _mm_set_epi64x(0, ARS_GROUP_BLOCKS));
     return group_from_blocks(x);

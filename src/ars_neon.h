@@ -1,5 +1,5 @@
-/* ARS4x32-7 with the Armv8 AES instructions.  AESE XORs its key before SubBytes where AES-NI XORs it
- * after MixColumns, so round key r goes into step r + 1 and the last one is XORed by hand. */
+/* ARS4x32-7 with the Armv8 AES instructions.  AESE XORs its key before SubBytes where AES-NI XORs
+ * it after MixColumns, so round key r goes into step r + 1 and the last one is XORed by hand. */
 #ifndef WIF_ARS_H
 #define WIF_ARS_H
 
@@ -32,16 +32,12 @@ INLINE counter counter_at(uint64_t stream, uint64_t block) {
 INLINE group next_group(const round_keys *k, counter *c) {
     group g;
     uint8x16_t x[ARS_GROUP_BLOCKS];
-    UNROLL
-    for (int b = 0; b < ARS_GROUP_BLOCKS; b++)
+    UNROLL for (int b = 0; b < ARS_GROUP_BLOCKS; b++)
         x[b] = vaesmcq_u8(vaeseq_u8(vreinterpretq_u8_u64(*c), k->first[b]));
-    UNROLL
-    for (int r = 1; r < ARS_ROUNDS - 1; r++)
-        UNROLL
-    for (int b = 0; b < ARS_GROUP_BLOCKS; b++)
-        x[b] = vaesmcq_u8(vaeseq_u8(x[b], k->rk[r]));
-    UNROLL
-    for (int b = 0; b < ARS_GROUP_BLOCKS; b++)
+    UNROLL for (int r = 1; r < ARS_ROUNDS - 1; r++) UNROLL
+        for (int b = 0; b < ARS_GROUP_BLOCKS; b++)
+            x[b] = vaesmcq_u8(vaeseq_u8(x[b], k->rk[r]));
+    UNROLL for (int b = 0; b < ARS_GROUP_BLOCKS; b++)
         g.v[b] = vreinterpretq_u32_u8(
             veorq_u8(vaeseq_u8(x[b], k->rk[ARS_ROUNDS - 1]), k->rk[ARS_ROUNDS]));
     *c = vaddq_u64(*c, vcombine_u64(vcreate_u64(ARS_GROUP_BLOCKS), vcreate_u64(0)));

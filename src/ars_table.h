@@ -25,14 +25,13 @@ INLINE round_keys expand_keys(uint64_t low, uint64_t high) {
     return k;
 }
 
-INLINE counter counter_at(uint64_t stream, uint64_t block) {
-    return (counter){block, stream};
-}
+INLINE counter counter_at(uint64_t stream, uint64_t block) { return (counter){block, stream}; }
 
 /* Column j of a round takes row i of column (j + i) mod 4: ShiftRows. */
 INLINE uint32_t aes_column(const uint32_t s[4], int j) {
     return aes_round_table[0][s[j] & 0xff] ^ aes_round_table[1][s[(j + 1) & 3] >> 8 & 0xff] ^
-           aes_round_table[2][s[(j + 2) & 3] >> 16 & 0xff] ^ aes_round_table[3][s[(j + 3) & 3] >> 24];
+           aes_round_table[2][s[(j + 2) & 3] >> 16 & 0xff] ^
+           aes_round_table[3][s[(j + 3) & 3] >> 24];
 }
 
 INLINE uint32_t aes_last_column(const uint32_t s[4], int j) {

@@ -27,16 +27,12 @@ INLINE counter counter_at(uint64_t stream, uint64_t block) {
 
 INLINE group next_group(const round_keys *k, counter *c) {
     group g;
-    UNROLL
-    for (int v = 0; v < 4; v++)
+    UNROLL for (int v = 0; v < 4; v++)
         g.v[v] = _mm256_xor_si256(*c, k->first[v]);
-    UNROLL
-    for (int r = 1; r < ARS_ROUNDS; r++)
-        UNROLL
-    for (int v = 0; v < 4; v++)
-        g.v[v] = _mm256_aesenc_epi128(g.v[v], k->rk[r]);
-    UNROLL
-    for (int v = 0; v < 4; v++)
+    UNROLL for (int r = 1; r < ARS_ROUNDS; r++) UNROLL
+        for (int v = 0; v < 4; v++)
+            g.v[v] = _mm256_aesenc_epi128(g.v[v], k->rk[r]);
+    UNROLL for (int v = 0; v < 4; v++)
         g.v[v] = _mm256_aesenclast_epi128(g.v[v], k->rk[ARS_ROUNDS]);
     *c = _mm256_add_epi64(*c, _mm256_set_epi64x(0, ARS_GROUP_BLOCKS, 0, ARS_GROUP_BLOCKS));
     return g;

@@ -27,8 +27,7 @@ INLINE counter counter_at(uint64_t stream, uint64_t block) {
 
 INLINE group next_group(const round_keys *k, counter *c) {
     __m512i a = _mm512_xor_si512(*c, k->first[0]), b = _mm512_xor_si512(*c, k->first[1]);
-    UNROLL
-    for (int r = 1; r < ARS_ROUNDS; r++) {
+    UNROLL for (int r = 1; r < ARS_ROUNDS; r++) {
         a = _mm512_aesenc_epi128(a, k->rk[r]);
         b = _mm512_aesenc_epi128(b, k->rk[r]);
     }

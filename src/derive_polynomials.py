@@ -203,7 +203,7 @@ CHECKER = r"""
 #include <stdint.h>
 #include <string.h>
 #include <tgmath.h>
-#include "polynomials.h"
+#include <polynomials.h>
 #ifdef F64
 typedef double T; typedef int64_t INT; typedef long double WIDE; enum { BITS = 64, STORED = 52 };
 #define NAME(x) x##_F64

@@ -40,12 +40,12 @@ static unsigned x86_features(void) {
 
 static const char *x86_lacks(unsigned found, unsigned wanted) {
     const unsigned missing = wanted & ~found;
-    return missing & AVX512   ? "AVX-512 F/BW/DQ/VL"
-           : missing & AVX2   ? "AVX2"
-           : missing & FMA3   ? "FMA"
-           : missing & VAES   ? "VAES"
-           : missing & AESNI  ? "AES-NI"
-                              : 0;
+    return missing & AVX512  ? "AVX-512 F/BW/DQ/VL"
+           : missing & AVX2  ? "AVX2"
+           : missing & FMA3  ? "FMA"
+           : missing & VAES  ? "VAES"
+           : missing & AESNI ? "AES-NI"
+                             : 0;
 }
 #endif
 

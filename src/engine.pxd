@@ -1,5 +1,5 @@
 # The C engine as Cython sees it; each header says what its parts mean.
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 
 cdef extern from "kernels.h" nogil:
@@ -18,6 +18,8 @@ cdef extern from "kernels.h" nogil:
     ctypedef struct wif_kernels:
         const char *isa
         wif_fill *fill[WIF_normal_f64 + 1]
+        void (*block)(uint32_t *out, uint64_t key_low, uint64_t key_high, uint64_t counter_low,
+                      uint64_t counter_high)
 
 
 cdef extern from "params.h" nogil:

@@ -22,8 +22,7 @@ INLINE void T(_store)(char *dst, const T(_state) * s, counter *c) {
     VEC y[VECTORS];
     const group g = next_group(&s->keys, c);
     T(_group)(&s->params, &g, y);
-    UNROLL
-    for (int v = 0; v < VECTORS; v++)
+    UNROLL for (int v = 0; v < VECTORS; v++)
         CAT(store_, REAL)(dst + (size_t)v * sizeof(VEC), y[v]);
 }
 
@@ -49,8 +48,7 @@ static void T(_groups_streamed)(char *dst, const T(_state) * s, counter *c, size
         VEC y[VECTORS];
         const group g = next_group(&s->keys, &local);
         T(_group)(&s->params, &g, y);
-        UNROLL
-        for (int v = 0; v < VECTORS; v++)
+        UNROLL for (int v = 0; v < VECTORS; v++)
             CAT(stream_, REAL)(dst + (size_t)v * sizeof(VEC), y[v]);
     }
     *c = local;
@@ -59,7 +57,8 @@ static void T(_groups_streamed)(char *dst, const T(_state) * s, counter *c, size
 /* The same to any address.  NumPy's large arrays lie 16 bytes past a line, where no streaming store
  * may go: groups pass through strips that begin, as dst does, `lead` bytes into a line, and whole
  * lines leave them.  One strip is filled while the other one leaves: a line read back at once would
- * wait for its stores, which commit behind the streaming stores before them (0.75 of this speed). */
+ * wait for its stores, which commit behind the streaming stores before them (0.75 of this speed).
+ */
 static void T(_groups_shifted)(char *dst, const T(_state) * s, counter *c, size_t groups) {
     enum { STRIP_BYTES = STRIP_GROUPS * GROUP_BYTES };
     char room[2 * (STRIP_BYTES + CACHE_LINE) + CACHE_LINE];

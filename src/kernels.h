@@ -44,6 +44,9 @@ typedef void wif_fill(void *dst, ptrdiff_t dst_step, uint64_t first, uint64_t fi
 typedef struct {
     const char *isa;
     wif_fill *fill[WIF_KINDS];
+    /* One block by its counter, for known answers: elements reach only counters below 2^62. */
+    void (*block)(uint32_t out[4], uint64_t key_low, uint64_t key_high, uint64_t counter_low,
+                  uint64_t counter_high);
 } wif_kernels;
 
 #endif

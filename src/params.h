@@ -38,7 +38,8 @@ static inline int wif_is_finite(double x) { return x - x == 0; }
  * and RN_T(low), the greatest below both high and RN_T(high).  Adding 0 makes -0 into +0. */
 static inline int wif_prepare_uniform(int single, double p[4]) {
     const double low = p[0], high = p[1];
-    const double rounded_low = single ? (float)low : low, rounded_high = single ? (float)high : high;
+    const double rounded_low = single ? (float)low : low,
+                 rounded_high = single ? (float)high : high;
     if (!wif_is_finite(rounded_low) || !wif_is_finite(rounded_high))
         return WIF_PARAMS_OVERFLOW;
     p[0] = low / 2 + high / 2;

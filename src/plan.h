@@ -19,12 +19,12 @@
 #include "kernels.h"
 
 enum {
-    WIF_MAX_AXES = 64,           /* NumPy's own limit */
-    WIF_GROUP = 32,              /* no kernel's group has more elements */
-    WIF_TASK_ITEMS = 1 << 18,    /* one direct task: 1 MiB of float32 */
-    WIF_TILE_BYTES = 32 << 10,   /* with the stack frame, within 64 KiB a thread */
-    WIF_TILE_ROWS = 32,          /* fills two cache lines of float32 in a transposed buffer */
-    WIF_DENSE_STEP = 32          /* up to this step, draw what lies between and drop it */
+    WIF_MAX_AXES = 64,         /* NumPy's own limit */
+    WIF_GROUP = 32,            /* no kernel's group has more elements */
+    WIF_TASK_ITEMS = 1 << 18,  /* one direct task: 1 MiB of float32 */
+    WIF_TILE_BYTES = 32 << 10, /* with the stack frame, within 64 KiB a thread */
+    WIF_TILE_ROWS = 32,        /* fills two cache lines of float32 in a transposed buffer */
+    WIF_DENSE_STEP = 32        /* up to this step, draw what lies between and drop it */
 };
 
 typedef struct {
@@ -65,8 +65,7 @@ static inline void wif_plan_axes(wif_plan *p, const wif_axis *axes, int count) {
         p->columns.stream_step = 1;
         p->columns.dst_step = (ptrdiff_t)p->itemsize;
     }
-    p->direct =
-        p->columns.stream_step == 1 && p->columns.dst_step == (ptrdiff_t)p->itemsize;
+    p->direct = p->columns.stream_step == 1 && p->columns.dst_step == (ptrdiff_t)p->itemsize;
 
     /* Rows: along memory if the columns are not; else the innermost axis long enough to be worth a
      * kernel call, or the longest. */

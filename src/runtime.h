@@ -16,7 +16,8 @@ static inline int wif_runtime_threads(void) { return 1; }
 #endif
 
 /* libgomp keeps the calling thread's workers for the next region; a forked child inherits the
- * record but not the workers, and hangs (GCC bug 58378).  Dismissing them before a fork mends it. */
+ * record but not the workers, and hangs (GCC bug 58378).  Dismissing them before a fork mends it.
+ */
 static inline void wif_dismiss_workers(void) {
 #if defined(_OPENMP) && defined(WIF_HAVE_OMP_PAUSE)
     omp_pause_resource_all(omp_pause_soft);

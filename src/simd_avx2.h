@@ -68,7 +68,8 @@ INLINE vf32 to_f32(vu32 x) { return _mm256_cvtepi32_ps(x); }
  * 2^32 below 2^64), so the last addition alone rounds. */
 INLINE vf64 to_f64(vu64 x) {
     __m256i low = _mm256_blend_epi32(x, _mm256_set1_epi64x(0x4330000000000000), 0xaa);
-    __m256i high = _mm256_xor_si256(_mm256_srli_epi64(x, 32), _mm256_set1_epi64x(0x4530000080000000));
+    __m256i high =
+        _mm256_xor_si256(_mm256_srli_epi64(x, 32), _mm256_set1_epi64x(0x4530000080000000));
     __m256d rest = _mm256_sub_pd(_mm256_castsi256_pd(high), _mm256_set1_pd(0x1.00000801p84));
     return _mm256_add_pd(rest, _mm256_castsi256_pd(low));
 }

@@ -20,20 +20,16 @@ INLINE words_u32_params words_u32_prepare(const wif_draw *draw) {
 }
 INLINE void words_u32_group(const words_u32_params *p, const group *g, vu32 *y) {
     (void)p;
-    UNROLL
-    for (int v = 0; v < 32 / LANES_32; v++)
+    UNROLL for (int v = 0; v < 32 / LANES_32; v++)
         y[v] = group_u32(g, v);
 }
 
 #define CONSTANT(t, items, lanes)                                                                  \
     typedef v##t constant_##t##_params;                                                            \
-    INLINE v##t constant_##t##_prepare(const wif_draw *draw) {                                     \
-        return set1_##t(draw->p[0]);                                                               \
-    }                                                                                              \
+    INLINE v##t constant_##t##_prepare(const wif_draw *draw) { return set1_##t(draw->p[0]); }      \
     INLINE void constant_##t##_group(const v##t *value, const group *g, v##t *y) {                 \
         (void)g;                                                                                   \
-        UNROLL                                                                                     \
-        for (int v = 0; v < items / lanes; v++)                                                    \
+        UNROLL for (int v = 0; v < items / lanes; v++)                                             \
             y[v] = *value;                                                                         \
     }
 
@@ -51,8 +47,7 @@ CONSTANT(f64, 16, LANES_64)
                                       set1_##t(draw->p[2]), set1_##t(draw->p[3])};                 \
     }                                                                                              \
     INLINE void uniform_##t##_group(const uniform_##t##_params *p, const group *g, v##t *y) {      \
-        UNROLL                                                                                     \
-        for (int v = 0; v < items / lanes; v++) {                                                  \
+        UNROLL for (int v = 0; v < items / lanes; v++) {                                           \
             v##t s = mul_##t(to_##t(group_##ubits(g, v)), set1_##t(unit));                         \
             v##t x = fma_##t(p->half, s, p->centre);                                               \
             y[v] = at_most_##t(p->greatest, at_least_##t(p->least, x));                            \
@@ -67,8 +62,7 @@ UNIFORM(f64, u64, 16, LANES_64, 0x1p-63)
 #define HORNER(t)                                                                                  \
     INLINE v##t horner_##t(v##t x, const scalar_##t *coefficient, int terms) {                     \
         v##t y = set1_##t(coefficient[terms - 1]);                                                 \
-        UNROLL                                                                                     \
-        for (int k = terms - 2; k >= 0; k--)                                                       \
+        UNROLL for (int k = terms - 2; k >= 0; k--)                                                \
             y = fma_##t(y, x, set1_##t(coefficient[k]));                                           \
         return y;                                                                                  \
     }
@@ -79,8 +73,8 @@ HORNER(f32)
 HORNER(f64)
 
 /* sqrt(-2 ln u) for 0 < u < 1.  u = m * 2^e with m in [sqrt(1/2), sqrt(2)); f = m - 1 is exact, and
- * -2 ln(1 + f) = f*P(f) keeps its relative accuracy as f -> 0, where e = 0 adds nothing.  e stays in
- * its exponent field: e << mantissa is converted as it is and the factor folded into -2 ln 2. */
+ * -2 ln(1 + f) = f*P(f) keeps its relative accuracy as f -> 0, where e = 0 adds nothing.  e stays
+ * in its exponent field: e << mantissa is converted as it is and the factor folded into -2 ln 2. */
 #define RADIUS(t, ubits, T, mantissa, one_exponent)                                                \
     INLINE v##t radius_##t(v##t u) {                                                               \
         static const scalar_##t log_terms[LOG_##T##_TERMS] = LOG_##T;                              \
@@ -125,8 +119,7 @@ INLINE vf64 radius_argument_f64(vu64 a, vu64 b) {
         static const scalar_##t sin_terms[SIN_##T##_TERMS] = SIN_##T;                              \
         static const scalar_##t cos_terms[COS_##T##_TERMS] = COS_##T;                              \
         enum { half = items / lanes / 2 };                                                         \
-        UNROLL                                                                                     \
-        for (int v = 0; v < half; v++) {                                                           \
+        UNROLL for (int v = 0; v < half; v++) {                                                    \
             v##ubits a = group_##ubits(g, v), b = group_##ubits(g, v + half);                      \
             v##t r = xor_##t(radius_##t(radius_argument_##t(a, b)), shl_##ubits(a, sign_shift));   \
             v##t x = mul_##t(to_##t(b), set1_##t(unit)), x2 = mul_##t(x, x);                       \

@@ -1,7 +1,7 @@
 """Weight initialisation at the speed of memory, with the same bits everywhere.
 
-Every initialiser fills a new array, or the buffer given as ``out=``, in parallel; element i is a pure
-function of (key, stream, i), whatever the threads, the processor, the layout or the shard.
+Every initialiser fills a new array, or the buffer given as ``out=``, in parallel; element i is a
+pure function of (key, stream, i), whatever the threads, the processor, the layout or the shard.
 
 >>> import numpy as np
 >>> import weightinit_fast as wi

@@ -12,9 +12,8 @@ from ._fans import Shape, as_shape
 
 __all__ = ["BasicIndex", "Target", "as_target"]
 
-BasicIndex: TypeAlias = (
-    SupportsIndex | slice | EllipsisType | None | tuple[SupportsIndex | slice | EllipsisType | None, ...]
-)
+_IndexItem: TypeAlias = SupportsIndex | slice | EllipsisType | None
+BasicIndex: TypeAlias = _IndexItem | tuple[_IndexItem, ...]
 
 _FLOAT32 = np.dtype(np.float32)
 _FLOAT64 = np.dtype(np.float64)
@@ -37,7 +36,7 @@ class Target(NamedTuple):
 
 def as_target(
     shape: Shape | None,
-    dtype: DTypeLike,
+    dtype: DTypeLike | None,
     out: Any,
     index: BasicIndex,
     allocate: Callable[..., np.ndarray] = np.empty,
@@ -46,8 +45,7 @@ def as_target(
     if type(out) is np.ndarray and shape is None and dtype is None and index is _WHOLE:
         flags = out.flags
         if flags.c_contiguous and flags.writeable and out.dtype in (_FLOAT32, _FLOAT64):
-            if out.dtype.isnative:
-                return Target(out, None, 0, 0, False, out, False)
+            return Target(out, None, 0, 0, False, out, False)
     if out is None:
         return _new(shape, _supported(dtype, _FLOAT32), index, allocate)
     return _given(out, shape, dtype, index)
@@ -74,7 +72,7 @@ def _new(
     return Target(array, axes, first, start, True, result, not dtype.isnative)
 
 
-def _given(out: Any, shape: Shape | None, dtype: DTypeLike, index: BasicIndex) -> Target:
+def _given(out: Any, shape: Shape | None, dtype: DTypeLike | None, index: BasicIndex) -> Target:
     array = _as_array(out)
     if dtype is not None and np.dtype(dtype) != array.dtype:
         raise TypeError(f"dtype={np.dtype(dtype)} does not fit out of dtype {array.dtype}")
@@ -90,7 +88,7 @@ def _given(out: Any, shape: Shape | None, dtype: DTypeLike, index: BasicIndex) -
     return Target(native, axes, first, start, False, out, not array.dtype.isnative)
 
 
-def _supported(dtype: DTypeLike, default: np.dtype) -> np.dtype:
+def _supported(dtype: DTypeLike | None, default: np.dtype) -> np.dtype:
     found = default if dtype is None else np.dtype(dtype)
     if found.newbyteorder("=") not in (_FLOAT32, _FLOAT64):
         raise TypeError(f"dtype must be float32 or float64, not {found}")

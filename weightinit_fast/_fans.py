@@ -9,9 +9,7 @@ __all__ = ["Mode", "Nonlinearity", "Shape", "as_shape", "fan_of", "fans", "gain"
 
 Shape: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
 Mode: TypeAlias = Literal["fan_in", "fan_out", "fan_avg"]
-Nonlinearity: TypeAlias = Literal[
-    "linear", "conv", "sigmoid", "tanh", "relu", "leaky_relu", "selu"
-]
+Nonlinearity: TypeAlias = Literal["linear", "conv", "sigmoid", "tanh", "relu", "leaky_relu", "selu"]
 
 _MODES = get_args(Mode)
 _NONLINEARITIES = get_args(Nonlinearity)

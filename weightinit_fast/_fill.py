@@ -19,7 +19,7 @@ def fill(
     transform: int,
     params: tuple[float, float],
     shape: Shape | None,
-    dtype: DTypeLike,
+    dtype: DTypeLike | None,
     out: Any,
     rng: RNGLike,
     stream: int | str,

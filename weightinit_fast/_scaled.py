@@ -1,7 +1,7 @@
 """Initialisers that read their scale from the shape: Xavier (Glorot) and He (Kaiming).
 
-Both are std = sqrt(scale·gain² / ((1 + a²)·fan)): Xavier with fan = fan_in + fan_out and scale 2, He
-with the fan of the mode and scale 2. The uniform ones have the bound √3·std.
+Both are std = √(2·gain² / ((1 + a²)·fan)): Xavier with a = 0 and fan = fan_in + fan_out, He with
+gain 1 and the fan of its mode. The uniform ones have the bound √3·std.
 """
 
 import math
@@ -90,7 +90,7 @@ def xavier_uniform(
     layout: str | None = None,
     groups: int = 1,
     transposed: bool = False,
-    dtype: DTypeLike = None,
+    dtype: DTypeLike | None = None,
     out: Any = None,
     rng: RNGLike = None,
     stream: int | str = 0,
@@ -129,7 +129,7 @@ def xavier_uniform(
     >>> bool(abs(w).max() < 0.1)  # sqrt(6/600)
     True
     >>> w[0, :3]
-    array([0., 0., 0.], dtype=float32)
+    array([ 0.09679594,  0.00305091, -0.07080739], dtype=float32)
     """
     bound = _xavier(6.0, gain, shape, out, layout, groups, transposed)
     transform, params = _within(bound)
@@ -143,7 +143,7 @@ def xavier_normal(
     layout: str | None = None,
     groups: int = 1,
     transposed: bool = False,
-    dtype: DTypeLike = None,
+    dtype: DTypeLike | None = None,
     out: Any = None,
     rng: RNGLike = None,
     stream: int | str = 0,
@@ -194,7 +194,7 @@ def he_uniform(
     layout: str | None = None,
     groups: int = 1,
     transposed: bool = False,
-    dtype: DTypeLike = None,
+    dtype: DTypeLike | None = None,
     out: Any = None,
     rng: RNGLike = None,
     stream: int | str = 0,
@@ -248,7 +248,7 @@ def he_normal(
     layout: str | None = None,
     groups: int = 1,
     transposed: bool = False,
-    dtype: DTypeLike = None,
+    dtype: DTypeLike | None = None,
     out: Any = None,
     rng: RNGLike = None,
     stream: int | str = 0,

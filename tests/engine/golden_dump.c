@@ -40,7 +40,9 @@ int main(int argc, char **argv) {
     if (argc == 1) {
         for (int k = 0; k < WIF_ISAS; k++)
             printf("%s %s\n", isas[k].name,
-                   !isas[k].kernels ? "not built" : isas[k].lacks ? isas[k].lacks : "runnable");
+                   !isas[k].kernels ? "not built"
+                   : isas[k].lacks  ? isas[k].lacks
+                                    : "runnable");
         return 0;
     }
     if (argc != 10)

@@ -1,0 +1,79 @@
+"""Fixtures shared by the tests: the instruction set under test, and what this CPU can run."""
+
+import os
+import platform
+from pathlib import Path
+
+import pytest
+
+from weightinit_fast import _core
+
+ISAS = ("scalar", "avx2", "avx2_vaes", "avx512", "avx512_vaes", "neon")
+
+#: Flags of /proc/cpuinfo that each set needs (x86 "flags", aarch64 "Features").
+_AVX2 = {"avx2", "fma", "aes"}
+_AVX512 = _AVX2 | {"avx512f", "avx512bw", "avx512dq", "avx512vl"}
+CPU_FLAGS = {
+    "scalar": set(),
+    "avx2": _AVX2,
+    "avx2_vaes": _AVX2 | {"vaes"},
+    "avx512": _AVX512,
+    "avx512_vaes": _AVX512 | {"vaes"},
+    "neon": {"asimd", "aes"},
+}
+MACHINES = {"x86_64": "x86", "amd64": "x86", "aarch64": "arm", "arm64": "arm"}
+
+
+def judge_cpu():
+    """Names of the sets this CPU can run by /proc/cpuinfo, or None where there is no such file."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    flags = set()
+    for line in lines:
+        name, _, value = line.partition(":")
+        if name.strip() in ("flags", "Features"):
+            flags = set(value.split())
+            break
+    machine = MACHINES.get(platform.machine().lower())
+    family = {name: "arm" if name == "neon" else "x86" for name in ISAS if name != "scalar"}
+    return tuple(
+        name
+        for name in ISAS
+        if name == "scalar" or (family[name] == machine and flags >= CPU_FLAGS[name])
+    )
+
+
+@pytest.fixture(scope="session")
+def cpu_isas():
+    """Sets this CPU can run, judged without the package; skips where nothing tells."""
+    names = judge_cpu()
+    if names is None:
+        pytest.skip("no /proc/cpuinfo: this CPU cannot be judged independently of the package")
+    return names
+
+
+@pytest.fixture(scope="session")
+def isas_required():
+    """True in CI: a set that this CPU can run has to be built and run."""
+    return os.environ.get("WEIGHTINIT_FAST_REQUIRE_ISAS") == "1"
+
+
+@pytest.fixture(params=ISAS)
+def isa(request, isas_required):
+    """Select each instruction set in turn, and put the former one back."""
+    name = request.param
+    required = isas_required and name in (judge_cpu() or ())
+    if name not in _core.ISAS_BUILT:
+        if required:
+            pytest.fail(f"{name}: not built in this extension, but this CPU can run it")
+        pytest.skip(f"{name}: not built in this extension")
+    if name not in _core.ISAS_RUNNABLE:
+        if required:
+            pytest.fail(f"{name}: the package does not run it, but this CPU can")
+        pytest.skip(f"{name}: not runnable on this CPU")
+    former = _core.isa()
+    _core.select_isa(name)
+    yield name
+    _core.select_isa(former)

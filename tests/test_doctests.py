@@ -1,0 +1,28 @@
+"""The examples in the docstrings print what they say: the output is reproducible."""
+
+import doctest
+import importlib
+import pkgutil
+
+import pytest
+
+import weightinit_fast
+
+MODULES = ["weightinit_fast"] + [
+    f"weightinit_fast.{module.name}"
+    for module in pkgutil.iter_modules(weightinit_fast.__path__)
+    if module.name not in ("_core", "__main__")
+]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples(name):
+    result = doctest.testmod(importlib.import_module(name))
+    assert result.failed == 0
+
+
+def test_every_public_function_has_an_example():
+    for name in weightinit_fast.__all__:
+        member = getattr(weightinit_fast, name)
+        if callable(member):
+            assert ">>>" in (member.__doc__ or ""), name

@@ -1,0 +1,105 @@
+"""Which instruction sets are built, run and chosen, judged against what the CPU says."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from conftest import ISAS
+
+import weightinit_fast as wf
+from weightinit_fast import _core
+
+PRINT_ISA = "import weightinit_fast as wf; print(wf.info()['isa'])"
+
+
+def import_with(name):
+    """Import the package in a fresh interpreter with ``WEIGHTINIT_FAST_ISA=name``.
+
+    The answer is the last line printed: an editable build may report itself before.
+    """
+    environment = {k: v for k, v in os.environ.items() if k != "WEIGHTINIT_FAST_ISA"}
+    if name is not None:
+        environment["WEIGHTINIT_FAST_ISA"] = name
+    return subprocess.run(
+        [sys.executable, "-c", PRINT_ISA],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_names_are_known():
+    assert set(_core.ISAS_RUNNABLE) <= set(_core.ISAS_BUILT) <= set(ISAS)
+    assert "scalar" in _core.ISAS_RUNNABLE
+    assert _core.isa() in _core.ISAS_RUNNABLE
+
+
+def test_no_set_is_claimed_that_the_cpu_lacks(cpu_isas):
+    assert set(_core.ISAS_RUNNABLE) <= set(cpu_isas)
+
+
+def test_every_built_set_the_cpu_has_is_run(cpu_isas):
+    missing = set(_core.ISAS_BUILT) & set(cpu_isas) - set(_core.ISAS_RUNNABLE)
+    assert not missing, f"built, and the CPU has them, yet not runnable: {sorted(missing)}"
+
+
+@pytest.mark.parametrize("name", ISAS)
+def test_required_sets_are_built_and_run(name, cpu_isas, isas_required):
+    if not isas_required:
+        pytest.skip("WEIGHTINIT_FAST_REQUIRE_ISAS=1 is not set")
+    if name not in cpu_isas:
+        pytest.skip(f"{name}: not runnable on this CPU")
+    assert name in _core.ISAS_BUILT, f"{name}: not built in this extension"
+    assert name in _core.ISAS_RUNNABLE, f"{name}: built but refused on a CPU that has it"
+
+
+def test_selecting_a_set_selects_it(isa):
+    assert _core.isa() == isa
+
+
+def test_selecting_an_unknown_set_is_refused():
+    former = _core.isa()
+    with pytest.raises(ValueError, match="sse9"):
+        _core.select_isa("sse9")
+    assert _core.isa() == former
+
+
+def test_selecting_a_set_that_cannot_run_is_refused():
+    former = _core.isa()
+    refused = sorted(set(ISAS) - set(_core.ISAS_RUNNABLE))
+    if not refused:
+        pytest.skip("every known set runs here")
+    for name in refused:
+        with pytest.raises((ValueError, RuntimeError), match=name):
+            _core.select_isa(name)
+        assert _core.isa() == former
+
+
+@pytest.mark.parametrize("name", ISAS)
+def test_environment_forces_a_set_or_fails_the_import(name):
+    done = import_with(name)
+    if name in _core.ISAS_RUNNABLE:
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines()[-1] == name
+    else:
+        assert done.returncode != 0
+        assert name in done.stderr.splitlines()[-1]
+
+
+def test_environment_with_an_unknown_name_fails_the_import():
+    done = import_with("sse9")
+    assert done.returncode != 0
+    assert "sse9" in done.stderr.splitlines()[-1]
+
+
+def test_default_choice_is_the_last_runnable():
+    done = import_with(None)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == _core.ISAS_RUNNABLE[-1]
+
+
+def test_info_tells_the_current_set():
+    assert wf.info()["isa"] == _core.isa()
