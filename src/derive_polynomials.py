@@ -5,12 +5,12 @@ r"""Derive the polynomials of the normal transform and write them to polynomials
     python src/derive_polynomials.py --measure  print the header's errors in the kernels' arithmetic
                                                 (gcc on an x86 machine with fma; two minutes)
 
-The transform (DESIGN.md, section 2) makes r = sqrt(-2 ln u) of one word and the sine and cosine of
+The transform (docs/stream-contract.md) makes r = sqrt(-2 ln u) of one word and the sine and cosine of
 (pi/2) x, |x| <= 1, of another. The kernels evaluate, with one rounding per operation:
 
     u = m 2^e, m in [sqrt(1/2), sqrt(2)), f = m - 1       (both exact)
     r = sqrt(fma(e, -2 ln 2, f P(f)))                     P(f) ~ -2 ln(1 + f) / f
-    z = r C(x x) and (r x) S(x x)                         S(x^2) ~ sin(pi/2 x) / x
+    z = r C(x x) and fma(r x, S(x x), r x)                S(x^2) ~ sin(pi/2 x) / x - 1
 
 with P, S and C by Horner's rule with fma. Each polynomial is found in two steps.
 
@@ -24,6 +24,7 @@ with P, S and C by Horner's rule with fma. Each polynomial is found in two steps
 
 Lost: a descent over neighbouring float32 coefficients by the error of the float32 evaluation on
 40,000 points; over all float32 numbers it left r as it was and made sine and cosine worse.
+(r x) S'(x x) with S' = S + 1, which costs the same and left z within 2^-21.56 r and 2^-50.75 r.
 """
 
 import argparse
@@ -73,7 +74,7 @@ def log_weight(f):
 
 # The fewest terms that leave a margin to the contract's 2^-21 r in float32 and 2^-50 r in float64,
 # where the errors of r, of sine or cosine and of their product add up. --measure finds z within
-# 2^-21.5 r and 2^-50.7 r. One term fewer, in float32: r 2^-20.9, sine 2^-19.8, cosine 2^-17.2;
+# 2^-21.7 r and 2^-51.0 r. One term fewer, in float32: r 2^-20.9, sine 2^-19.8, cosine 2^-17.2;
 # in float64: r 2^-51.5, sine 2^-51.3, cosine 2^-48.8. One more in each of float32's gains 0.2 bits
 # of z: roundings are what remains.
 TARGETS = [
@@ -83,8 +84,8 @@ TARGETS = [
         *(lambda f: -2 * mp.log1p(f) / f, log_weight, {"F32": 8, "F64": 20}),
     ),
     Target(
-        *("SIN", "sin(pi/2 x) ~ x S(x^2), x in [-1, 1]", "relative error", (0, 1)),
-        *(sine_over_x, lambda t: 1 / sine_over_x(t), {"F32": 5, "F64": 9}),
+        *("SIN", "sin(pi/2 x) ~ x + x S(x^2), x in [-1, 1]", "relative error", (0, 1)),
+        *(lambda t: sine_over_x(t) - 1, lambda t: 1 / sine_over_x(t), {"F32": 5, "F64": 9}),
     ),
     Target(
         *("COS", "cos(pi/2 x) ~ C(x^2), x in [-1, 1]", "absolute error", (0, 1)),
@@ -230,17 +231,18 @@ static void judge(T u, T x, double *worst) {
     T c = horner(COS, sizeof COS / sizeof *COS, x * x);
     WIDE r0 = sqrt(-2 * (log1p((WIDE)f) + e * LN2)), s0 = sin(HALF_PI * x), c0 = cos(HALF_PI * x);
     keep(worst, r / r0 - 1);
-    keep(worst + 1, x * s / s0 - 1);
-    keep(worst + 2, x * s - s0);
+    keep(worst + 1, fma(x, s, x) / s0 - 1);
+    keep(worst + 2, fma(x, s, x) - s0);
     keep(worst + 3, c - c0);
-    keep(worst + 4, fmax(fabs(r * c / r0 - c0), fabs(r * x * s / r0 - s0)));
+    T rx = r * x;
+    keep(worst + 4, fmax(fabs(r * c / r0 - c0), fabs(fma(rx, s, rx) / r0 - s0)));
 }
 /* Every step-th number of [low, high), as u and as x alike. */
 void sweep(double low, double high, int64_t step, double *worst) {
     for (INT i = to_bits(low), end = to_bits(high); i < end; i += step)
         judge(from_bits(i), from_bits(i), worst);
 }
-/* Random words A and B, taken to u and x as DESIGN.md, section 2, has it. */
+/* Random words A and B, taken to u and x as docs/stream-contract.md has it. */
 void elements(int64_t count, double *worst) {
     const T scale = ldexp((T)1, 1 - BITS);
     uint64_t state = 0, words[2];

@@ -17,12 +17,12 @@
     0x1.ff71aep-2f, -0x1.96cf82p-2f, 0x1.602ce8p-2f, \
     -0x1.50ecaap-2f, 0x1.ae6474p-3f }
 
-/* sin(pi/2 x) ~ x S(x^2), x in [-1, 1]
-   relative error: 2^-25.1 (2^-27.5 before rounding) */
+/* sin(pi/2 x) ~ x + x S(x^2), x in [-1, 1]
+   relative error: 2^-26.6 (2^-27.5 before rounding) */
 #define SIN_F32_TERMS 5
 #define SIN_F32 { \
-    0x1.921fb6p+0f, -0x1.4abbd8p-1f, 0x1.466b28p-4f, \
-    -0x1.328056p-8f, 0x1.407feep-13f }
+    0x1.243f6ap-1f, -0x1.4abbbep-1f, 0x1.46684ep-4f, \
+    -0x1.3244c2p-8f, 0x1.3d3eb8p-13f }
 
 /* cos(pi/2 x) ~ C(x^2), x in [-1, 1]
    absolute error: 2^-24.0 (2^-24.4 before rounding) */
@@ -48,13 +48,13 @@
     0x1.ec409cd5f8426p-4, -0x1.e4d3cb9af0065p-4, 0x1.185a07a4fd5fdp-3, \
     -0x1.0afead4fc836p-3, 0x1.e370e5aa04c0bp-5 }
 
-/* sin(pi/2 x) ~ x S(x^2), x in [-1, 1]
-   relative error: 2^-54.5 (2^-61.8 before rounding) */
+/* sin(pi/2 x) ~ x + x S(x^2), x in [-1, 1]
+   relative error: 2^-54.8 (2^-61.8 before rounding) */
 #define SIN_F64_TERMS 9
 #define SIN_F64 { \
-    0x1.921fb54442d18p+0, -0x1.4abbce625be39p-1, 0x1.466bc67759fcap-4, \
-    -0x1.32d2cce5e6547p-8, 0x1.5078346aa729ep-13, -0x1.e307419ce5e0cp-19, \
-    0x1.e8f020ce3f0dp-25, -0x1.6f04b2fb08d34p-31, 0x1.8f8d23593785bp-38 }
+    0x1.243f6a8885a31p-1, -0x1.4abbce625be67p-1, 0x1.466bc6775b33cp-4, \
+    -0x1.32d2cce65d26dp-8, 0x1.5078349b012f2p-13, -0x1.e3075803e7943p-19, \
+    0x1.e8f60e6151248p-25, -0x1.6fda42ab56b7ep-31, 0x1.a858c80472906p-38 }
 
 /* cos(pi/2 x) ~ C(x^2), x in [-1, 1]
    absolute error: 2^-57.3 (2^-57.8 before rounding) */

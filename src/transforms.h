@@ -107,7 +107,8 @@ INLINE vf64 radius_argument_f64(vu64 a, vu64 b) {
     return fma_f64(set1_f64(0x1.fffffffffffffp-64), to_f64(shr_u64(a, 1)), set1_f64(0x1p-64));
 }
 
-/* z = r cos(pi/2 x) and r sin(pi/2 x), r with A's low bit as its sign, x = RN(int(B)) * 2^-31. */
+/* z = r cos(pi/2 x) and r sin(pi/2 x), r with A's low bit as its sign, x = RN(int(B)) * 2^-31;
+ * the sine as x + x S(x^2), whose leading term is exact. */
 #define NORMAL(t, ubits, T, items, lanes, unit, sign_shift)                                        \
     typedef struct {                                                                               \
         v##t mean, std;                                                                            \
@@ -123,8 +124,9 @@ INLINE vf64 radius_argument_f64(vu64 a, vu64 b) {
             v##ubits a = group_##ubits(g, v), b = group_##ubits(g, v + half);                      \
             v##t r = xor_##t(radius_##t(radius_argument_##t(a, b)), shl_##ubits(a, sign_shift));   \
             v##t x = mul_##t(to_##t(b), set1_##t(unit)), x2 = mul_##t(x, x);                       \
-            v##t cos_z = mul_##t(r, horner_##t(x2, cos_terms, COS_##T##_TERMS));                   \
-            v##t sin_z = mul_##t(mul_##t(r, x), horner_##t(x2, sin_terms, SIN_##T##_TERMS));       \
+            v##t cos_z = mul_##t(r, horner_##t(x2, cos_terms, COS_##T##_TERMS)),                   \
+                 rx = mul_##t(r, x);                                                               \
+            v##t sin_z = fma_##t(rx, horner_##t(x2, sin_terms, SIN_##T##_TERMS), rx);              \
             y[v] = fma_##t(p->std, cos_z, p->mean);                                                \
             y[v + half] = fma_##t(p->std, sin_z, p->mean);                                         \
         }                                                                                          \

