@@ -15,12 +15,17 @@ from cpython.buffer cimport (
     PyBuffer_Release,
     PyObject_GetBuffer,
 )
-from cpython.exc cimport PyErr_CheckSignals
 from cython.parallel cimport prange, threadid
-from libc.math cimport sqrt
 from libc.stdint cimport INT64_MAX, UINT64_MAX, int64_t, uint32_t, uint64_t
 
 from engine cimport *
+
+
+cdef extern from "Python.h":
+    # As it is in C: cpython.exc's version raises, and check_signals must hand the exception on to
+    # the end of the parallel region.
+    int PyErr_CheckSignals() noexcept
+
 
 WORDS, CONSTANT, UNIFORM, NORMAL = range(4)
 
@@ -123,11 +128,8 @@ if hasattr(os, "register_at_fork"):
 # ---- scales -------------------------------------------------------------------------------------
 
 def deviation(double scale, double gain, double slope, double fan):
-    """Return sqrt(scale * gain**2 / ((1 + slope**2) * fan)), whatever the host's rounding mode."""
-    cdef wif_fpstate host = wif_fp_enter()
-    cdef double result = sqrt(scale * (gain * gain) / ((1.0 + slope * slope) * fan))
-    wif_fp_leave(host)
-    return result
+    """Return gain * sqrt(scale / ((1 + slope**2) * fan)), whatever the host's rounding mode."""
+    return wif_deviation(scale, gain, slope, fan)
 
 
 # ---- the fill -----------------------------------------------------------------------------------
@@ -152,13 +154,12 @@ cdef void run_one(const wif_plan *plan, int64_t task, int thread, wif_watch *wat
 cdef bint run(const wif_plan *plan, int threads) noexcept nogil:
     """Run every task; return whether a signal stopped the fill."""
     cdef wif_watch watch
-    cdef int64_t task, batch
+    cdef int64_t task, batch = max(1, (1 << 16) // plan.task_items)
     wif_watch_start(&watch)
     if threads == 1 or plan.tasks == 1:
         for task in range(plan.tasks):
             run_one(plan, task, 0, &watch)
     else:
-        batch = max(1, (1 << 16) // plan.task_items)
         for task in prange(plan.tasks, num_threads=threads, schedule="dynamic", chunksize=batch):
             run_one(plan, task, threadid(), &watch)
     return wif_watch_stopped(&watch)
@@ -205,15 +206,12 @@ cdef int read_axes(
 cdef wif_kind prepare(int transform, tuple params, Py_ssize_t itemsize, wif_draw *draw) except *:
     """Round the parameters as the contract says, and choose the kernel."""
     cdef double one, two
-    cdef wif_fpstate host
     cdef int status
     if not 0 <= transform < 4 or itemsize not in (4, 8) or (transform == WORDS and itemsize != 4):
         raise ValueError(f"no kernel {transform} for items of {itemsize} bytes")
     one, two = params
     cdef wif_kind kind = KINDS[transform][itemsize == 8]
-    host = wif_fp_enter()
     status = wif_prepare(kind, one, two, draw)
-    wif_fp_leave(host)
     if status != WIF_PARAMS_OK:
         name = "float32" if itemsize == 4 else "float64"
         if status == WIF_PARAMS_OVERFLOW:

@@ -5,8 +5,8 @@ r"""Derive the polynomials of the normal transform and write them to polynomials
     python src/derive_polynomials.py --measure  print the header's errors in the kernels' arithmetic
                                                 (gcc on an x86 machine with fma; two minutes)
 
-The transform (docs/stream-contract.md) makes r = sqrt(-2 ln u) of one word and the sine and cosine of
-(pi/2) x, |x| <= 1, of another. The kernels evaluate, with one rounding per operation:
+The transform (docs/stream-contract.md) makes r = sqrt(-2 ln u) of one word and the sine and cosine
+of (pi/2) x, |x| <= 1, of another. The kernels evaluate, with one rounding per operation:
 
     u = m 2^e, m in [sqrt(1/2), sqrt(2)), f = m - 1       (both exact)
     r = sqrt(fma(e, -2 ln 2, f P(f)))                     P(f) ~ -2 ln(1 + f) / f

@@ -3,7 +3,8 @@ include(CheckCSourceCompiles)
 include(CheckSymbolExists)
 set(wif_engine_dir ${CMAKE_CURRENT_LIST_DIR})
 
-add_library(wif_engine OBJECT ${CMAKE_CURRENT_LIST_DIR}/dispatch.c)
+add_library(wif_engine OBJECT ${CMAKE_CURRENT_LIST_DIR}/dispatch.c
+                              ${CMAKE_CURRENT_LIST_DIR}/params.c)
 target_include_directories(wif_engine PUBLIC ${CMAKE_CURRENT_LIST_DIR})
 
 # Every set's bits must be those of the source: no contraction but the vocabulary's own fma, no
@@ -11,6 +12,7 @@ target_include_directories(wif_engine PUBLIC ${CMAKE_CURRENT_LIST_DIR})
 set(wif_kernel_flags "")
 if(CMAKE_C_COMPILER_ID MATCHES "GNU|Clang")
   set(wif_kernel_flags -O3 -ffp-contract=off -fno-math-errno -fno-fast-math)
+  target_compile_options(wif_engine PRIVATE -ffp-contract=off -fno-math-errno -fno-fast-math)
 endif()
 
 # wif_add_isa(name probe flags...): compile isa_<name>.c where the compiler takes the flags and the

@@ -25,6 +25,7 @@ cdef extern from "kernels.h" nogil:
 cdef extern from "params.h" nogil:
     enum: WIF_PARAMS_OK, WIF_PARAMS_OVERFLOW
     int wif_prepare(wif_kind kind, double first, double second, wif_draw *draw)
+    double wif_deviation(double scale, double gain, double slope, double fan)
 
 
 cdef extern from "dispatch.h" nogil:
@@ -34,13 +35,6 @@ cdef extern from "dispatch.h" nogil:
         const wif_kernels *kernels
         const char *lacks
     void wif_list_isas(wif_isa *list)
-
-
-cdef extern from "fpenv.h" nogil:
-    ctypedef struct wif_fpstate:
-        pass
-    wif_fpstate wif_fp_enter()
-    void wif_fp_leave(wif_fpstate host)
 
 
 cdef extern from "plan.h" nogil:

@@ -45,7 +45,7 @@ typedef struct {
     wif_axis outer[WIF_MAX_AXES], rows, columns;
     int direct;
     int64_t tile_rows, tile_columns, row_tiles, column_tiles;
-    int64_t tasks, task_items; /* task_items: about how many elements a task makes */
+    int64_t tasks, task_items; /* task_items: about how many elements a task draws */
 } wif_plan;
 
 static inline int64_t wif_min(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -86,9 +86,10 @@ static inline void wif_plan_axes(wif_plan *p, const wif_axis *axes, int count) {
     }
 
     const int64_t step = (int64_t)p->columns.stream_step;
+    const int64_t run = wif_max(p->columns.n, WIF_GROUP); /* a short run costs a whole group */
     if (p->direct) {
         p->tile_columns = wif_min(p->columns.n, WIF_TASK_ITEMS);
-        p->tile_rows = wif_min(p->rows.n, wif_max(1, WIF_TASK_ITEMS / p->columns.n));
+        p->tile_rows = wif_min(p->rows.n, wif_max(1, WIF_TASK_ITEMS / run));
         /* One more than needed, as the first tile of a row ends on a group's boundary. */
         p->column_tiles =
             p->columns.n <= WIF_TASK_ITEMS ? 1 : wif_tiles(p->columns.n, WIF_TASK_ITEMS) + 1;
@@ -103,7 +104,7 @@ static inline void wif_plan_axes(wif_plan *p, const wif_axis *axes, int count) {
     p->tasks = p->row_tiles * p->column_tiles;
     for (int k = 0; k < p->outer_axes; k++)
         p->tasks *= p->outer[k].n;
-    p->task_items = p->tile_rows * p->tile_columns;
+    p->task_items = p->tile_rows * (p->direct ? wif_min(run, WIF_TASK_ITEMS) : p->tile_columns);
 }
 
 /* Elements from the tile to the buffer, the faster axis of the buffer innermost. */

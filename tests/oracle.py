@@ -1,9 +1,9 @@
 """A slow, readable oracle of the stream contract, version 1: words, uniform and normal.
 
-Written from the contract alone (docs/stream-contract.md) and sharing no code with the package. A key is a
-pair ``(low, high)`` of 64-bit integers, a stream an ``int`` or a ``str``, and an element is named
-by its index ``i`` in the flattened global tensor: every function takes any array of indices, so
-that whole tensors, slices and single elements have one reference.
+Written from the contract alone (docs/stream-contract.md) and sharing no code with the package. A
+key is a pair ``(low, high)`` of 64-bit integers, a stream an ``int`` or a ``str``, and an element
+is named by its index ``i`` in the flattened global tensor: every function takes any array of
+indices, so that whole tensors, slices and single elements have one reference.
 
 Rounding is never left to chance. Each value that the contract fixes to the bit is formed either
 in arithmetic that is exact here, or as a quotient of Python integers, which CPython rounds

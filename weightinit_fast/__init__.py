@@ -13,6 +13,7 @@ pure function of (key, stream, i), whatever the threads, the processor, the layo
 True
 """
 
+from . import _load  # noqa: F401  before whatever else imports the engine
 from ._core import STREAM_VERSION
 from ._fans import fans, gain
 from ._info import info

@@ -2,8 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from operator import index as as_int
 from typing import Literal, SupportsIndex, TypeAlias, get_args
+
+import numpy as np
+
+from ._numbers import finite, integer
 
 __all__ = ["Mode", "Nonlinearity", "Shape", "as_shape", "fan_of", "fans", "gain"]
 
@@ -19,24 +22,15 @@ _MAX_ITEMS = 1 << 63
 
 def as_shape(shape: Shape) -> tuple[int, ...]:
     """Return shape as a tuple of ints; refuse what no array can have."""
-    axes: Sequence[SupportsIndex]
-    try:
-        axes = (as_int(shape),)  # type: ignore[arg-type]
-    except TypeError:
-        if isinstance(shape, (str, bytes)):
-            raise TypeError(f"shape must be an int or a sequence of ints, not {shape!r}") from None
-        try:
-            axes = tuple(shape)  # type: ignore[arg-type]
-        except TypeError:
-            raise TypeError(f"shape must be an int or a sequence of ints, not {shape!r}") from None
+    if isinstance(shape, np.ndarray):
+        shape = shape.tolist()
+    if isinstance(shape, Sequence) and not isinstance(shape, (str, bytes, bytearray)):
+        axes: tuple[object, ...] = tuple(shape)
+    else:  # an int; integer() names anything else, an iterator that a second look finds empty too
+        axes = (shape,)
     result = []
     for n in axes:
-        if isinstance(n, bool):
-            raise TypeError(f"shape must hold ints, not the bool {n}")
-        try:
-            result.append(as_int(n))
-        except TypeError:
-            raise TypeError(f"shape must hold ints, not {n!r} in {shape!r}") from None
+        result.append(integer(n, "each length of shape"))
         if result[-1] < 0:
             raise ValueError(f"shape must not be negative: {shape!r}")
     if len(result) > _MAX_AXES:
@@ -97,7 +91,9 @@ def fans(
     (9, 9)
     """
     axes = as_shape(shape)
-    groups = _positive(groups, "groups")
+    groups = integer(groups, "groups")
+    if groups < 1:
+        raise ValueError(f"groups must be at least 1, not {groups}")
     if layout is None:
         if len(axes) < 2:
             n = axes[0] if axes else 1
@@ -121,18 +117,6 @@ def _sizes_by_letter(axes: tuple[int, ...], layout: str, shape: object) -> list[
     if len(layout) != len(axes):
         raise ValueError(f"layout {layout!r} has {len(layout)} letters for shape {shape!r}")
     return list(zip(layout, axes, strict=True))
-
-
-def _positive(value: int, name: str) -> int:
-    try:
-        number = as_int(value)
-    except TypeError:
-        raise TypeError(f"{name} must be an int, not {value!r}") from None
-    if isinstance(value, bool):
-        raise TypeError(f"{name} must be an int, not the bool {value}")
-    if number < 1:
-        raise ValueError(f"{name} must be at least 1, not {number}")
-    return number
 
 
 def fan_of(mode: Mode, fan_in: int, fan_out: int) -> float:
@@ -175,9 +159,7 @@ def gain(nonlinearity: Nonlinearity, param: float | None = None) -> float:
     1.0
     """
     if nonlinearity == "leaky_relu":
-        slope = 0.01 if param is None else float(param)
-        if not math.isfinite(slope):
-            raise ValueError(f"param must be finite, not {param!r}")
+        slope = 0.01 if param is None else finite(param, "param")
         return math.sqrt(2 / (1 + slope * slope))
     if param is not None:
         raise ValueError(f"param={param!r} belongs to leaky_relu, not to {nonlinearity!r}")

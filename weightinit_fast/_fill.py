@@ -33,10 +33,12 @@ def fill(
     items = array.size
     if threads is not None or items >= PARALLEL_ITEMS:
         threads = thread_count(threads, items)
-    number = stream_number(stream)
     if not lazy_zeros:
         _core.check(transform, params, array.itemsize)
-        low, high = (0, 0) if transform == _core.CONSTANT else key_words(rng)
+        low = high = number = 0
+        if transform != _core.CONSTANT:
+            number = stream_number(stream)
+            low, high = key_words(rng)
         _core.fill(
             array, transform, params, low, high, number, target.first, target.axes,
             threads or 1, target.fresh, target.start,

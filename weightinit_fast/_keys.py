@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from operator import index as as_int
 from typing import TypeAlias
 
 import numpy as np
 from numpy.random import BitGenerator, Generator, RandomState, SeedSequence
+
+from ._numbers import integer
 
 __all__ = ["Key", "RNGLike", "key", "key_words", "stream_number"]
 
@@ -61,12 +62,7 @@ RNGLike: TypeAlias = (
 
 
 def _uint64(value: object, name: str) -> int:
-    if isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be an integer, not the bool {value}")
-    try:
-        number = as_int(value)  # type: ignore[arg-type]
-    except TypeError:
-        raise TypeError(f"{name} must be an integer, not {value!r}") from None
+    number = integer(value, name)
     if not 0 <= number < _LIMIT:
         raise ValueError(f"{name} must be in [0, 2**64), not {number}")
     return number

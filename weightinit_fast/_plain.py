@@ -1,6 +1,5 @@
 """Initialisers whose values do not depend on the shape: constants, uniform, normal."""
 
-import math
 from typing import Any
 
 from numpy.typing import DTypeLike
@@ -10,6 +9,7 @@ from ._buffers import BasicIndex
 from ._fans import Shape
 from ._fill import fill
 from ._keys import RNGLike
+from ._numbers import finite, real
 
 __all__ = ["constant", "normal", "ones", "uniform", "zeros"]
 
@@ -52,7 +52,7 @@ def constant(
     array([[0.1, 0.1],
            [0.1, 0.1]], dtype=float32)
     """
-    params = (float(value), 0.0)
+    params = (real(value, "value"), 0.0)
     return fill(_core.CONSTANT, params, shape, dtype, out, rng, stream, index, threads)
 
 
@@ -175,9 +175,7 @@ def uniform(
     >>> wi.uniform(3, low=-1, high=1, rng=0)
     array([ 0.96795934,  0.03050912, -0.7080739 ], dtype=float32)
     """
-    low, high = float(low), float(high)
-    if not (math.isfinite(low) and math.isfinite(high)):
-        raise ValueError(f"low and high must be finite, not {low!r} and {high!r}")
+    low, high = finite(low, "low"), finite(high, "high")
     if low >= high:
         raise ValueError(f"low must be below high: low={low!r}, high={high!r}")
     return fill(_core.UNIFORM, (low, high), shape, dtype, out, rng, stream, index, threads)
@@ -265,9 +263,7 @@ def normal(
     >>> bool((wi.normal(4, rng=rng) == wi.normal(4, rng=rng)).any())
     False
     """
-    mean, std = float(mean), float(std)
-    if not (math.isfinite(mean) and math.isfinite(std)):
-        raise ValueError(f"mean and std must be finite, not {mean!r} and {std!r}")
+    mean, std = finite(mean, "mean"), finite(std, "std")
     if std < 0:
         raise ValueError(f"std must not be negative: {std!r}")
     return fill(_core.NORMAL, (mean, std), shape, dtype, out, rng, stream, index, threads)

@@ -4,7 +4,6 @@ Both are std = √(2·gain² / ((1 + a²)·fan)): Xavier with a = 0 and fan = fa
 gain 1 and the fan of its mode. The uniform ones have the bound √3·std.
 """
 
-import math
 from typing import Any
 
 from numpy.typing import DTypeLike
@@ -14,6 +13,7 @@ from ._buffers import BasicIndex
 from ._fans import Mode, Shape, as_shape, fan_of, fans
 from ._fill import fill
 from ._keys import RNGLike
+from ._numbers import finite
 
 __all__ = [
     "glorot_normal",
@@ -37,13 +37,6 @@ def _whole_shape(shape: Shape | None, out: Any) -> tuple[int, ...]:
     return as_shape(memoryview(out).shape if found is None else tuple(found))  # type: ignore[arg-type]
 
 
-def _finite(value: float, name: str) -> float:
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError(f"{name} must be finite, not {value!r}")
-    return number
-
-
 def _xavier(
     scale: float,
     gain: float,
@@ -53,7 +46,7 @@ def _xavier(
     groups: int,
     transposed: bool,
 ) -> float:
-    gain = _finite(gain, "gain")
+    gain = finite(gain, "gain")
     if gain < 0:
         raise ValueError(f"gain must not be negative: {gain!r}")
     whole = _whole_shape(shape, out)
@@ -72,7 +65,7 @@ def _he(
     groups: int,
     transposed: bool,
 ) -> float:
-    a = _finite(a, "a")
+    a = finite(a, "a")
     whole = _whole_shape(shape, out)
     fan_in, fan_out = fans(whole, layout=layout, groups=groups, transposed=transposed)
     return _core.deviation(scale, 1.0, a, fan_of(mode, fan_in, fan_out) or 1)

@@ -3,15 +3,16 @@
 import math
 import os
 from functools import cache
-from operator import index as as_int
 from pathlib import Path
 
 from . import _core
+from ._numbers import integer
 
 __all__ = ["PARALLEL_ITEMS", "available_threads", "thread_count"]
 
-# A thread pays from about this many elements of its own on: waking a team costs some 10 us.
-PARALLEL_ITEMS = 1 << 17
+# A thread joins for at least this many elements of its own, some 100 us of normals: waking a team
+# costs 10 to 50 us.
+PARALLEL_ITEMS = 1 << 18
 _MAX_THREADS = 1024
 
 
@@ -30,12 +31,7 @@ def thread_count(threads: int | None, items: int) -> int:
 
 
 def _checked(threads: int) -> int:
-    if isinstance(threads, bool):
-        raise TypeError(f"threads must be an int, not the bool {threads}")
-    try:
-        number = as_int(threads)
-    except TypeError:
-        raise TypeError(f"threads must be an int or None, not {threads!r}") from None
+    number = integer(threads, "threads")
     if not 1 <= number <= _MAX_THREADS:
         raise ValueError(f"threads must be in [1, {_MAX_THREADS}], not {number}")
     return number

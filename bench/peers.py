@@ -1,0 +1,164 @@
+"""NumPy and torch, each the way its documentation says is fastest for a resident buffer."""
+
+import ctypes
+import importlib.metadata
+from typing import Any
+
+import numpy as np
+from case import BOUND, DTYPES, KINDS, STD, Buffer, Case, Run, Team, split
+
+BASELINE = "PCG64"  # numpy.random.default_rng's
+
+
+def installed(name: str) -> str | None:
+    """Return the version of an installed distribution, or None."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def numpy_cases(threads: list[int], quick: bool) -> list[Case]:
+    """Return Generator fills: the default bit generator and the fastest, SFC64."""
+    generators = (BASELINE,) if quick else (BASELINE, "SFC64")
+    return [
+        _numpy_case(generator, kind, dtype, count)
+        for generator in generators
+        for kind in KINDS
+        for dtype in DTYPES
+        for count in threads
+    ]
+
+
+def _numpy_case(bit_generator: str, kind: str, dtype: str, threads: int) -> Case:
+    team = Team(threads)
+
+    def bind(buffer: Buffer) -> Run:
+        parts = split(buffer.view(dtype), threads)
+        seeds = np.random.SeedSequence(0).spawn(threads)
+        made = [np.random.Generator(getattr(np.random, bit_generator)(s)) for s in seeds]
+
+        def part(number: int) -> Run:
+            draw: Any = made[number].random if kind == "uniform" else made[number].standard_normal
+            return lambda: draw(out=parts[number], dtype=dtype)
+
+        return team.bind([part(number) for number in range(threads)])
+
+    return Case("numpy", bit_generator, kind, dtype, threads, 1 / 8, bind)
+
+
+def torch_cases(threads: list[int]) -> list[Case]:
+    """Return in-place fills; torch's are serial, so more threads are ours, a Generator each."""
+    return [
+        _torch_case(kind, dtype, count) for kind in KINDS for dtype in DTYPES for count in threads
+    ]
+
+
+def _torch_case(kind: str, dtype: str, threads: int) -> Case:
+    import torch  # type: ignore[import-not-found, unused-ignore]  # noqa: PLC0415 -- optional
+
+    team = Team(threads)
+
+    def bind(buffer: Buffer) -> Run:
+        tensors = [torch.from_numpy(part) for part in split(buffer.view(dtype), threads)]
+        generators = [torch.Generator().manual_seed(number) for number in range(threads)]
+
+        def part(number: int) -> Run:
+            tensor, generator = tensors[number], generators[number]
+            if kind == "uniform":
+                return lambda: tensor.uniform_(-BOUND, BOUND, generator=generator)
+            return lambda: tensor.normal_(0.0, STD, generator=generator)
+
+        return team.bind([part(number) for number in range(threads)])
+
+    return Case("torch", "MT19937", kind, dtype, threads, 1 / 4, bind)
+
+
+# ---- MKL's vector statistics library --------------------------------------------------------
+
+MKL_GENERATORS = {  # mkl_vsl_defines.h: multiples of 1 << 20
+    "MCG59": 4,
+    "MT19937": 8,
+    "SFMT19937": 13,
+    "ARS5": 15,
+    "PHILOX4X32X10": 16,
+}
+MKL_METHODS = {"uniform": {"STD": 0}, "normal": {"BOXMULLER": 0, "BOXMULLER2": 1, "ICDF": 2}}
+MKL_QUICK = {"SFMT19937": ("STD",), "MCG59": ("STD", "ICDF"), "ARS5": ("STD", "ICDF")}
+MKL_SKIP = 1 << 40  # draws between the threads' parts of one stream
+MKL_LONGEST = 1 << 30  # elements in one call: its count is a 32-bit int
+
+
+def load_mkl() -> ctypes.CDLL | None:
+    """Return the library that the ``mkl`` distribution brings, or None where it is not installed.
+
+    Its threads are turned off: those that call it are ours, one stream each.
+    """
+    try:
+        files = importlib.metadata.files("mkl") or []
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    for file in files:
+        if file.name.startswith("libmkl_rt.so"):
+            mkl = ctypes.CDLL(str(file.locate()))
+            mkl.MKL_Set_Interface_Layer(0)  # LP64
+            mkl.MKL_Set_Threading_Layer(1)  # sequential
+            break
+    else:
+        return None
+    pointer, count = ctypes.c_void_p, ctypes.c_int
+    mkl.vslNewStream.argtypes = [ctypes.POINTER(pointer), count, ctypes.c_uint]
+    mkl.vslSkipAheadStream.argtypes = [pointer, ctypes.c_longlong]
+    for letter, real in (("s", ctypes.c_float), ("d", ctypes.c_double)):
+        for name in ("Uniform", "Gaussian"):
+            function = getattr(mkl, f"v{letter}Rng{name}")
+            function.argtypes = [count, pointer, count, pointer, real, real]
+    return mkl
+
+
+def mkl_cases(threads: list[int], mkl: ctypes.CDLL, quick: bool) -> list[Case]:
+    """Return every generator with every method; in the quick mode the fastest few."""
+    return [
+        _mkl_case(mkl, generator, kind, method, dtype, count)
+        for generator in (MKL_QUICK if quick else MKL_GENERATORS)
+        for kind in KINDS
+        for method in MKL_METHODS[kind]
+        if not quick or method in MKL_QUICK[generator]
+        for dtype in DTYPES
+        for count in threads
+    ]
+
+
+def _mkl_case(
+    mkl: ctypes.CDLL, generator: str, kind: str, method: str, dtype: str, threads: int
+) -> Case:
+    team = Team(threads)
+    name = "Uniform" if kind == "uniform" else "Gaussian"
+    function = getattr(mkl, f"v{'s' if dtype == 'float32' else 'd'}Rng{name}")
+    params = (-BOUND, BOUND) if kind == "uniform" else (0.0, STD)
+
+    def bind(buffer: Buffer) -> Run:
+        parts = split(buffer.view(dtype), threads)
+
+        def part(number: int) -> Run:
+            stream, out = ctypes.c_void_p(), parts[number]
+            _check(mkl.vslNewStream(ctypes.byref(stream), MKL_GENERATORS[generator] << 20, 777))
+            if number:
+                _check(mkl.vslSkipAheadStream(stream, number * MKL_SKIP))
+
+            def run() -> None:
+                for first in range(0, out.size, MKL_LONGEST):
+                    count = min(MKL_LONGEST, out.size - first)
+                    address = out.ctypes.data + first * out.itemsize
+                    _check(function(MKL_METHODS[kind][method], stream, count, address, *params))
+
+            return run
+
+        return team.bind([part(number) for number in range(threads)])
+
+    return Case("mkl", f"{generator} {method}", kind, dtype, threads, 1.0, bind)
+
+
+def _check(status: int) -> None:
+    if status != 0:
+        raise RuntimeError(f"MKL VSL returned {status}")

@@ -1,0 +1,134 @@
+"""From samples to numbers: medians, bests, ratios, and a table to read."""
+
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from case import DTYPES, KINDS, Case
+from ours import LIBRARY
+from peers import BASELINE
+from store_limit import MEMSET, NON_TEMPORAL
+
+Row = dict[str, Any]
+
+
+@dataclass
+class Samples:
+    """The measurements of one case."""
+
+    case: Case
+    nbytes: int
+    seconds: list[float]
+    cpu_seconds: list[float]
+
+
+def rows(measured: list[Samples]) -> list[Row]:
+    """Return one row for each case, with its ratios to the store limits and to NumPy."""
+    result = [_row(samples) for samples in measured]
+    known = {
+        (row["library"], row["variant"], row["what"], row["dtype"], row["threads"]): row
+        for row in result
+    }
+    stores = {(row["library"], row["threads"]): row for row in result if row["what"] == "store"}
+    for row in result:
+        divisors = {
+            "nt": stores.get((f"store {NON_TEMPORAL}", row["threads"])),
+            "memset": stores.get((f"store {MEMSET}", row["threads"])),
+            "numpy": known.get(("numpy", BASELINE, row["what"], row["dtype"], 1)),
+        }
+        for name, divisor in divisors.items():
+            for figure in ("median", "best", "cpu"):
+                ratio = divisor and row[f"{figure}_gbs"] / divisor[f"{figure}_gbs"]
+                row[f"{figure}_to_{name}"] = ratio
+    return result
+
+
+def _row(samples: Samples) -> Row:
+    case, seconds = samples.case, samples.seconds
+    busy = [c / s / case.threads for c, s in zip(samples.cpu_seconds, seconds, strict=True)]
+    return {
+        "library": case.library,
+        "variant": case.variant,
+        "what": case.what,
+        "dtype": case.dtype,
+        "threads": case.threads,
+        "bytes": samples.nbytes,
+        "median_gbs": samples.nbytes / median(seconds) / 1e9,
+        "best_gbs": samples.nbytes / min(seconds) / 1e9,
+        "cpu_gbs": samples.nbytes / median(samples.cpu_seconds) / 1e9,
+        "median_busy": median(busy),
+        "seconds": seconds,
+        "cpu_seconds": samples.cpu_seconds,
+    }
+
+
+def table(all_rows: list[Row], every_peer: bool = False) -> str:
+    """Return the readable table; of a library's many variants only the fastest, unless asked."""
+    shown = all_rows if every_peer else _fastest_variants(all_rows)
+    lines = [_HEAD, _UNITS]
+    stores = [row for row in shown if row["what"] == "store"]
+    groups = [stores] + [
+        [row for row in shown if (row["what"], row["dtype"]) == (kind, dtype)]
+        for kind in KINDS
+        for dtype in DTYPES
+    ]
+    for group in filter(None, groups):
+        lines.append("")
+        lines += [_line(row) for row in sorted(group, key=_order)]
+    return "\n".join(lines)
+
+
+def _fastest_variants(all_rows: list[Row]) -> list[Row]:
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in all_rows:
+        alone = row["variant"] if row["library"] in (LIBRARY, "numpy") else None
+        name = (row["library"], row["what"], row["dtype"], row["threads"], alone)
+        groups.setdefault(name, []).append(row)
+    result = []
+    for group in groups.values():
+        best = max(group, key=lambda row: row["best_gbs"])
+        note = f"{best['variant']} (of {len(group)})" if len(group) > 1 else best["variant"]
+        result.append(best | {"variant": note})
+    return result
+
+
+def _order(row: Row) -> tuple[Any, ...]:
+    return (row["threads"], row["library"] != LIBRARY, -row["median_gbs"])
+
+
+_LAYOUT = (
+    "{:7} {:7} {:18} {:26} {:>3} {:>4}  {:>6} {:>6}  {:>5} {:>5} {:>5}  {:>5} {:>5}  "
+    "{:>6} {:>6}  {:>4}"
+)
+_HEAD = _LAYOUT.format(
+    "fill", "type", "library", "instruction set, method", "thr", "MiB", "median", "best",
+    "/store", "", "", "/mset", "", "xNumPy", "", "busy",
+)  # fmt: skip
+_UNITS = _LAYOUT.format(
+    "", "", "", "", "", "", "GB/s", "GB/s", "med", "best", "cpu", "med", "best", "med", "best",
+    "%",
+)  # fmt: skip
+
+
+def _line(row: Row) -> str:
+    def number(name: str, digits: int) -> str:
+        return "-" if row[name] is None else f"{row[name]:.{digits}f}"
+
+    return _LAYOUT.format(
+        row["what"],
+        row["dtype"],
+        row["library"],
+        row["variant"],
+        row["threads"],
+        f"{row['bytes'] / 2**20:.0f}",
+        number("median_gbs", 2),
+        number("best_gbs", 2),
+        number("median_to_nt", 3),
+        number("best_to_nt", 3),
+        number("cpu_to_nt", 3),
+        number("median_to_memset", 2),
+        number("best_to_memset", 2),
+        number("median_to_numpy", 1),
+        number("best_to_numpy", 1),
+        f"{100 * row['median_busy']:.0f}",
+    ).rstrip()
