@@ -18,18 +18,17 @@ enum { LINE = 64, PIECE = 1 << 20, MAX_THREADS = 1024 };
 
 typedef void (*store_fn)(char *dst, size_t bytes);
 
-/* ---- one thread, dst and bytes multiples of a cache line, every float32 1.0 ------------------- */
+/* ---- one thread, dst and bytes multiples of a cache line, every float32 1.0 -------------------
+ */
 
-static void store_plain(char *dst, size_t bytes)
-{
+static void store_plain(char *dst, size_t bytes) {
     float one = 1.0f, *p = (float *)(void *)dst;
     for (size_t k = 0; k < bytes / sizeof one; k++)
         p[k] = one;
 }
 
 #if X86
-__attribute__((target("sse2"))) static void store_sse2(char *dst, size_t bytes)
-{
+__attribute__((target("sse2"))) static void store_sse2(char *dst, size_t bytes) {
     __m128 one = _mm_set1_ps(1.0f);
     for (char *end = dst + bytes; dst != end; dst += LINE)
         for (int k = 0; k < LINE; k += 16)
@@ -37,8 +36,7 @@ __attribute__((target("sse2"))) static void store_sse2(char *dst, size_t bytes)
     _mm_sfence();
 }
 
-__attribute__((target("avx"))) static void store_avx(char *dst, size_t bytes)
-{
+__attribute__((target("avx"))) static void store_avx(char *dst, size_t bytes) {
     __m256 one = _mm256_set1_ps(1.0f);
     for (char *end = dst + bytes; dst != end; dst += LINE) {
         _mm256_stream_ps((float *)(void *)dst, one);
@@ -47,8 +45,7 @@ __attribute__((target("avx"))) static void store_avx(char *dst, size_t bytes)
     _mm_sfence();
 }
 
-__attribute__((target("avx512f"))) static void store_avx512(char *dst, size_t bytes)
-{
+__attribute__((target("avx512f"))) static void store_avx512(char *dst, size_t bytes) {
     __m512 one = _mm512_set1_ps(1.0f);
     for (char *end = dst + bytes; dst != end; dst += LINE)
         _mm512_stream_ps((float *)(void *)dst, one);
@@ -56,13 +53,9 @@ __attribute__((target("avx512f"))) static void store_avx512(char *dst, size_t by
 }
 #endif
 
-static void store_memset(char *dst, size_t bytes)
-{
-    memset(dst, 1, bytes);
-}
+static void store_memset(char *dst, size_t bytes) { memset(dst, 1, bytes); }
 
-static store_fn widest(const char **name)
-{
+static store_fn widest(const char **name) {
 #if X86
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512f"))
@@ -75,7 +68,8 @@ static store_fn widest(const char **name)
     return *name = "plain", store_plain;
 }
 
-/* ---- threads ---------------------------------------------------------------------------------- */
+/* ---- threads ----------------------------------------------------------------------------------
+ */
 
 typedef struct {
     store_fn store;
@@ -84,8 +78,7 @@ typedef struct {
     atomic_size_t next;
 } job;
 
-static void *work(void *argument)
-{
+static void *work(void *argument) {
     job *j = argument;
     size_t at;
     while ((at = atomic_fetch_add(&j->next, j->piece)) < j->bytes)
@@ -94,11 +87,10 @@ static void *work(void *argument)
 }
 
 /* Return 0, or -1 if a thread could not be made. */
-static int run(store_fn store, char *dst, size_t bytes, int threads)
-{
+static int run(store_fn store, char *dst, size_t bytes, int threads) {
     pthread_t helper[MAX_THREADS];
     int made = 0, wanted = (threads < MAX_THREADS ? threads : MAX_THREADS) - 1;
-    job j = { .store = store, .dst = dst, .bytes = bytes };
+    job j = {.store = store, .dst = dst, .bytes = bytes};
     j.piece = wanted > 0 || bytes == 0 ? PIECE : bytes;
     while (made < wanted && pthread_create(&helper[made], NULL, work, &j) == 0)
         made++;
@@ -108,20 +100,19 @@ static int run(store_fn store, char *dst, size_t bytes, int threads)
     return made == wanted ? 0 : -1;
 }
 
-/* ---- what Python calls ------------------------------------------------------------------------ */
+/* ---- what Python calls ------------------------------------------------------------------------
+ */
 
-const char *nt_name(void)
-{
+const char *nt_name(void) {
     const char *name;
     widest(&name);
     return name;
 }
 
 /* The ends that do not fill a cache line are left to memcpy: less than 128 bytes. */
-int nt_store(char *dst, size_t bytes, int threads)
-{
-    static const float ones[LINE / sizeof(float)] = { 1, 1, 1, 1, 1, 1, 1, 1,
-                                                      1, 1, 1, 1, 1, 1, 1, 1 };
+int nt_store(char *dst, size_t bytes, int threads) {
+    static const float ones[LINE / sizeof(float)] = {1, 1, 1, 1, 1, 1, 1, 1,
+                                                     1, 1, 1, 1, 1, 1, 1, 1};
     const char *name;
     store_fn store = widest(&name);
     size_t head = -(uintptr_t)dst % LINE;
@@ -133,7 +124,6 @@ int nt_store(char *dst, size_t bytes, int threads)
     return run(store, dst + head, bytes - head - tail, threads);
 }
 
-int memset_threads(char *dst, size_t bytes, int threads)
-{
+int memset_threads(char *dst, size_t bytes, int threads) {
     return run(store_memset, dst, bytes, threads);
 }

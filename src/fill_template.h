@@ -61,46 +61,49 @@ static void T(_groups_streamed)(char *dst, const T(_state) * s, counter c, size_
 }
 
 /* The same to any address.  NumPy's large arrays lie 16 bytes past a line, where no streaming store
- * may go: groups pass through strips that begin, as dst does, `lead` bytes into a line, and whole
- * lines leave them.  One strip is filled while the other one leaves: a line read back at once would
- * wait for its stores, which commit behind the streaming stores before them (0.75 of this speed).
- */
+ * may go: groups are stored into strips, and whole lines of dst leave them by loads that straddle
+ * two lines (stores that do so cost more: 0.83 of the limit for uniforms).  One strip is filled
+ * while the other one leaves: a line read back at once would wait for its stores, which commit
+ * behind the streaming stores before them (0.73). */
 static void T(_groups_shifted)(char *dst, const T(_state) * s, counter c, size_t groups) {
     enum { STRIP_BYTES = STRIP_GROUPS * GROUP_BYTES };
-    char room[2 * (STRIP_BYTES + CACHE_LINE) + CACHE_LINE];
-    const size_t lead = (uintptr_t)dst % CACHE_LINE;
-    char *filling = room + (-(uintptr_t)room) % CACHE_LINE;
+    char room[2 * (CACHE_LINE + STRIP_BYTES) + CACHE_LINE];
+    const size_t lead = (uintptr_t)dst % CACHE_LINE; /* dst begins so far into its line */
+    /* Before each strip there is room for the bytes of its first line that the other one ends with.
+     */
+    char *filling = room + (-(uintptr_t)room) % CACHE_LINE + CACHE_LINE;
     char *leaving = filling + STRIP_BYTES + CACHE_LINE;
-    size_t leaving_bytes = 0, held = lead; /* held: bytes of dst's first line that are not ours */
+    size_t leaving_bytes = 0;
+    int first_line = 1; /* its beginning is not ours */
     group g = next_group(&s->keys, &c);
     dst -= lead;
     do {
         const size_t now = groups < STRIP_GROUPS ? groups : STRIP_GROUPS;
         size_t at = 0;
-        if (leaving_bytes && held) {
-            memcpy(dst + held, leaving + held, CACHE_LINE - held);
+        if (leaving_bytes && first_line) {
+            memcpy(dst + lead, leaving, CACHE_LINE - lead);
             at = CACHE_LINE;
-            held = 0;
+            first_line = 0;
         }
         for (size_t k = 0; k < now; k++) {
             const group ahead = next_group(&s->keys, &c);
-            T(_store)(filling + lead + k * GROUP_BYTES, s, &g);
+            T(_store)(filling + k * GROUP_BYTES, s, &g);
             g = ahead;
             for (; at < leaving_bytes && at < (k + 1) * GROUP_BYTES; at += STREAM_BYTES)
-                stream_u32(dst + at, load_u32(leaving + at));
+                stream_u32(dst + at, load_u32(leaving + at - lead));
         }
         for (; at < leaving_bytes; at += STREAM_BYTES)
-            stream_u32(dst + at, load_u32(leaving + at));
-        /* The line that the two strips share: its first bytes are in the older one. */
-        memcpy(filling, leaving + leaving_bytes, lead);
+            stream_u32(dst + at, load_u32(leaving + at - lead));
         dst += leaving_bytes;
+        if (leaving_bytes)
+            memcpy(filling - lead, leaving + leaving_bytes - lead, lead);
         char *const filled = filling;
         filling = leaving;
         leaving = filled;
         leaving_bytes = now * GROUP_BYTES;
         groups -= now;
     } while (leaving_bytes);
-    memcpy(dst, leaving, lead); /* the last line's beginning */
+    memcpy(dst, leaving - lead, lead); /* the last line's beginning */
 }
 #endif
 
