@@ -1,4 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
+# cython: autotestdict=False
 """The engine behind weightinit_fast: one call fills a buffer, or a part of one, in parallel.
 
 Everything here is private to the package.  Shapes, fans, keys and messages about them are the
