@@ -9,6 +9,7 @@ loaded before keeps what it read.
 """
 
 import os
+from importlib.util import find_spec
 
 __all__: list[str] = []
 
@@ -22,6 +23,13 @@ def _load() -> None:
         os.environ["GOMP_SPINCOUNT"] = _SPINS
     try:
         from . import _core  # noqa: F401, PLC0415
+    except ImportError as error:
+        if find_spec("weightinit_fast._core") is not None:
+            raise
+        raise ImportError(
+            f"weightinit_fast has no compiled engine in {os.path.dirname(__file__)}: this is the "
+            "source folder; install it (python -m pip install -e .) or start Python elsewhere"
+        ) from error
     finally:
         if not chosen:
             del os.environ["GOMP_SPINCOUNT"]
