@@ -8,6 +8,9 @@ import pytest
 
 from weightinit_fast import _core
 
+# Interpreters that tests start import the installed package, not the folder that they start in.
+os.environ["PYTHONSAFEPATH"] = "1"
+
 ISAS = ("scalar", "avx2", "avx2_vaes", "avx512", "avx512_vaes", "neon")
 
 #: Flags of /proc/cpuinfo that each set needs (x86 "flags", aarch64 "Features").
