@@ -3,10 +3,12 @@
 import math
 import os
 from functools import cache
-from pathlib import Path
+from typing import TypeAlias
 
 from . import _core
 from ._numbers import integer
+
+StrPath: TypeAlias = str | os.PathLike[str]
 
 __all__ = ["PARALLEL_ITEMS", "available_threads", "thread_count"]
 
@@ -46,41 +48,47 @@ def available_threads() -> int:
 
 
 @cache
-def _cgroup_cpus(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int:
+def _cgroup_cpus(root: StrPath = "/sys/fs/cgroup", own: StrPath = "/proc/self/cgroup") -> int:
     """Return the CPUs that the cgroup's quota amounts to, rounded up; at most _MAX_THREADS."""
     try:
-        lines = own.read_text().splitlines()
+        lines = _read(own).splitlines()
     except OSError:
         return _MAX_THREADS
     cpus = float(_MAX_THREADS)
     for line in lines:
         _, controllers, path = line.split(":", 2)
         if controllers == "":
-            read, base = _quota_v2, root
+            quota, base = _quota_v2, os.path.normpath(root)
         elif "cpu" in controllers.split(","):
-            read, base = _quota_v1, root / "cpu"
+            quota, base = _quota_v1, os.path.normpath(os.path.join(root, "cpu"))
         else:
             continue
-        here = base / path.lstrip("/")
-        while True:  # a parent's quota binds too
-            cpus = min(cpus, read(here))
-            if here in (base, here.parent):
-                break
-            here = here.parent
+        here = os.path.normpath(os.path.join(base, path.lstrip("/")))
+        if not here.startswith(base):  # "/../x": seen from another cgroup namespace
+            here = base
+        while here.startswith(base):  # a parent's quota binds too
+            cpus = min(cpus, quota(here))
+            here = os.path.dirname(here)
     return max(1, math.ceil(cpus))
 
 
-def _quota_v2(folder: Path) -> float:
+def _quota_v2(folder: str) -> float:
     try:
-        quota, period = (folder / "cpu.max").read_text().split()
+        quota, period = _read(os.path.join(folder, "cpu.max")).split()
         return math.inf if quota == "max" else int(quota) / int(period)
     except (OSError, ValueError, ZeroDivisionError):
         return math.inf
 
 
-def _quota_v1(folder: Path) -> float:
+def _quota_v1(folder: str) -> float:
     try:
-        quota = int((folder / "cpu.cfs_quota_us").read_text())
-        return math.inf if quota < 0 else quota / int((folder / "cpu.cfs_period_us").read_text())
+        quota = int(_read(os.path.join(folder, "cpu.cfs_quota_us")))
+        period = int(_read(os.path.join(folder, "cpu.cfs_period_us")))
+        return math.inf if quota < 0 else quota / period
     except (OSError, ValueError, ZeroDivisionError):
         return math.inf
+
+
+def _read(path: StrPath) -> str:
+    with open(path, encoding="ascii") as file:
+        return file.read()
