@@ -1,12 +1,11 @@
 """What is drawn from: keys made of NumPy's ``rng`` arguments, streams made of numbers or names."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
-from typing import TypeAlias
+from functools import cache
+from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.random import BitGenerator, Generator, RandomState, SeedSequence
 
 from ._numbers import integer
 
@@ -56,9 +55,19 @@ class Key:
         return f"Key({self.low:#x}, {self.high:#x})"
 
 
+# numpy.random and hashlib are as slow to import as NumPy's core: whoever passes a seed or a name
+# imports them, by np.random and _blake2b, with the first call.
 RNGLike: TypeAlias = (
-    Key | int | Sequence[int] | SeedSequence | BitGenerator | Generator | RandomState | None
+    "Key | int | Sequence[int] | np.random.SeedSequence | np.random.BitGenerator "
+    "| np.random.Generator | np.random.RandomState | None"
 )
+
+
+@cache
+def _blake2b() -> Callable[..., Any]:
+    from hashlib import blake2b  # noqa: PLC0415
+
+    return blake2b
 
 
 def _uint64(value: object, name: str) -> int:
@@ -72,11 +81,11 @@ def key_words(rng: RNGLike) -> tuple[int, int]:
     """Return the key's (low, high) for any ``rng``; a Generator and its like advance."""
     if type(rng) is Key:
         return rng.low, rng.high
-    if isinstance(rng, Generator):
+    if isinstance(rng, np.random.Generator):
         raw = rng.bit_generator.random_raw(4)
-    elif isinstance(rng, BitGenerator):
+    elif isinstance(rng, np.random.BitGenerator):
         raw = rng.random_raw(4)
-    elif isinstance(rng, RandomState):
+    elif isinstance(rng, np.random.RandomState):
         raw = rng._bit_generator.random_raw(4)
     else:
         raw = _seed_words(rng)
@@ -90,9 +99,9 @@ def _seed_words(rng: object) -> np.ndarray:
         raise TypeError(f"rng must not be a bool ({rng}): pass an int, a Generator or a Key")
     if isinstance(rng, (str, bytes)):
         raise TypeError(f"rng must not be {rng!r}: a name belongs into stream=")
-    if not isinstance(rng, SeedSequence):
+    if not isinstance(rng, np.random.SeedSequence):
         try:
-            rng = SeedSequence(rng)  # type: ignore[arg-type]
+            rng = np.random.SeedSequence(rng)  # type: ignore[arg-type]
         except (TypeError, ValueError) as error:
             raise type(error)(f"rng {rng!r} is not a seed: {error}") from None
     return rng.generate_state(4, np.uint32)
@@ -144,5 +153,5 @@ def stream_number(stream: int | str) -> int:
     if type(stream) is int and 0 <= stream < _LIMIT:
         return stream
     if isinstance(stream, str):
-        return int.from_bytes(blake2b(stream.encode(), digest_size=8).digest(), "little")
+        return int.from_bytes(_blake2b()(stream.encode(), digest_size=8).digest(), "little")
     return _uint64(stream, "stream")
