@@ -1,46 +1,48 @@
-r"""Derive the polynomials of the normal transform and write them to polynomials.h.
+r"""Derive the polynomials of the normal transforms and write them to polynomials.h.
 
     python src/derive_polynomials.py            write polynomials.h next to this file
     python src/derive_polynomials.py --check    exit 1 if polynomials.h is not what it would write
     python src/derive_polynomials.py --measure  print the header's errors in the kernels' arithmetic
-                                                (gcc on an x86 machine with fma; two minutes)
+                                                (gcc on an x86 machine with fma; three minutes)
 
-The transform (docs/stream-contract.md) makes r = sqrt(-2 ln u) of one word and the sine and cosine
-of (pi/2) x, |x| <= 1, of another. The kernels evaluate, with one rounding per operation:
+The normal transform (docs/stream-contract.md) makes r = sqrt(-2 ln u) of one word and the sine and
+cosine of (pi/2) x, |x| <= 1, of another. The kernels evaluate, with one rounding per operation:
 
     u = m 2^e, m in [sqrt(1/2), sqrt(2)), f = m - 1       (both exact)
     r = sqrt(fma(e, -2 ln 2, f P(f)))                     P(f) ~ -2 ln(1 + f) / f
     z = r C(x x) and fma(r x, S(x x), r x)                S(x^2) ~ sin(pi/2 x) / x - 1
 
-with P, S and C by Horner's rule with fma. Each polynomial is found in two steps.
+with P, S and C by Horner's rule with fma. Lost: (r x) S'(x x) with S' = S + 1, which costs the same
+and left z within 2^-21.56 r and 2^-50.75 r.
 
-1. Remez exchange (E. Ya. Remez, 1934; J.-M. Muller, "Elementary Functions", 3rd ed., chapter 3)
-   gives the real coefficients whose largest weighted error is least.
-2. The coefficients are rounded to the format one by one, the constant first; after each rounding
-   the rest are fitted again, by least squares, to the polynomial of step 1. This is Babai's nearest
-   plane on the lattice of Brisebarre and Chevillard, "Efficient polynomial L-infinity
-   approximations" (ARITH 2007). Fitting by Remez again would level every error up to that of the
-   constant, which is past changing.
+The truncated normal inverts Phi. Of x ~ 2 Phi(z) - 1 and q ~ min(Phi(z), 1 - Phi(z)), each as
+accurate as its type has it, it makes
 
-Lost: a descent over neighbouring float32 coefficients by the error of the float32 evaluation on
-40,000 points; over all float32 numbers it left r as it was and made sine and cosine worse.
-(r x) S'(x x) with S' = S + 1, which costs the same and left z within 2^-21.56 r and 2^-50.75 r.
+    y = q fma(q, -4, 4) = m 2^e, f = m - 1                ~ 1 - x^2
+    t = fma(e, -2 ln 2, fma(f, P(f), -SHIFT))             n = t + SHIFT ~ -2 ln(1 - x^2)
+    z = x CENTRE(t)                                       where t < SPLIT
+    z = x TAIL[k](r - CENTRES[k]), r = sqrt(t + SHIFT)    elsewhere; EDGES[k] <= r < EDGES[k + 1]
+
+P is the one above: its error in n, at most 2^-22.3 and 2^-53.9 where e is 0 or -1, moves z by less
+than a quarter of that. Phi^-1((1 + x) / 2) / x is an even function of x and analytic in n, with its
+nearest singularities near n = 4 pi i and its conjugate (n as the variable: M. B. Giles,
+"Approximating the erfinv function", GPU Computing Gems, Jade edition, 2011).
+minimax.py has the method, measure_polynomials.py the measurement.
 """
 
 import argparse
-import ctypes
-import math
+import functools
 import pathlib
 import struct
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from typing import NamedTuple
 
 import mpmath as mp
 
-mp.mp.prec = 240  # ample: least squares on 20 powers of f squares their condition number
+import measure_polynomials
+from minimax import nearest, remez, round_coefficients, sample, weighted_errors
+
 HEADER = pathlib.Path(__file__).with_name("polynomials.h")
 FAMILIES = {"F32": 24, "F64": 53}  # name -> significand bits
 LN2, HALF_PI, ROOT_HALF = mp.log(2), mp.pi / 2, mp.sqrt(mp.mpf(1) / 2)
@@ -94,60 +96,70 @@ TARGETS = [
 ]
 
 
-def weighted_errors(coefficients, samples):
-    """Return the polynomial's error times the weight, for samples (t, value, weight)."""
-    return [w * (v - mp.polyval(coefficients[::-1], t)) for t, v, w in samples]
+class Quantile(NamedTuple):
+    """How Phi^-1 is cut into polynomials for one family; all numbers are exact in its type."""
+
+    shift: float  # t = n - shift
+    split: float  # of n, where the tail begins
+    terms: int
+    tail_terms: int
+    edges: tuple  # of r: where each piece of the tail but the first begins, where the last ends
+    centres: tuple  # of r
 
 
-def remez(samples, terms):
-    """Return the coefficients, lowest order first, of the minimax polynomial on the samples.
-
-    With 60 Chebyshev points a term, an extremum between two of them is 0.04 % larger than the
-    nearer one: no need to refine it.
-    """
-    reference = [(len(samples) - 1) * i // terms for i in range(terms + 1)]
-    for _ in range(50):
-        rows = [[samples[k][0] ** n for n in range(terms)] for k in reference]
-        for i, k in enumerate(reference):
-            rows[i].append((-1) ** i / samples[k][2])
-        *coefficients, level = mp.lu_solve(rows, [samples[k][1] for k in reference])
-        errors = weighted_errors(coefficients, samples)
-        if max(map(abs, errors)) <= abs(level) * (1 + mp.mpf("1e-6")):
-            return coefficients
-        extrema = []  # the largest error in every run of one sign
-        for k, error in enumerate(errors):
-            if not extrema or (error > 0) != (errors[extrema[-1]] > 0):
-                extrema.append(k)
-            elif abs(error) > abs(errors[extrema[-1]]):
-                extrema[-1] = k
-        while len(extrema) > terms + 1:  # drop the smallest, so that signs still alternate
-            sizes = [abs(errors[k]) for k in extrema]
-            if len(extrema) == terms + 2:
-                del extrema[0 if sizes[0] < sizes[-1] else -1]
-            else:
-                pair = min(range(len(sizes) - 1), key=lambda i: max(sizes[i : i + 2]))
-                del extrema[pair : pair + 2]
-        reference = extrema
-    raise ArithmeticError("Remez exchange did not converge")
+# The fewest terms of the centre, which every element pays for, that leave half of the contract's
+# 2^-20 max(1, |z|) in float32 and 2^-48 max(1, |z|) in float64: --measure finds 2^-21.11 and
+# 2^-50.53; 10^8 words of [-2, 2] gave 2^-21.004 and 2^-50.49. The tail begins at |z| = 3.16 in
+# float32 and 2.93 in float64 (probability 0.16 and 0.34 %). Its ends are the r of q = Phi(-8) 2^-33
+# and Phi(-37) 2^-65. Few of its lanes need more than its first piece.
+# Lost in float32, errors with roundings: 7 terms, 2^-19.9 even with the split at 9. 9 terms,
+# 2^-21.6 to 2^-21.8 with the split at 10: more than half of it roundings. 8 terms with the split at
+# 12, 2^-20.9; at 10, 2^-21.2 for twice the lanes in the tail. A weight of 1 / max(1, |z|) down to
+# 0: 2^-21.2, but z near 0 within 2^-19.3 z. Relative errors alone: 2^-20.9. A tail of 12 terms,
+# 2^-21.1; of two pieces of 8, 2^-22.1, not worth the choice. x r T(1 / r), 10 terms for 2^-23.1
+# before roundings, and a division.
+# Lost in float64, errors before roundings: 19 terms, 2^-49.1 at best. 18 with the split at 8,
+# 2^-51.5, for 2.7 times the lanes in the tail. With geometric edges of the tail, 4 pieces of 20
+# terms, 2^-48.9; 5 of 18, 2^-49.4; 6 of 16, 2^-48.8.
+QUANTILES = {
+    "F32": Quantile(4, 11.5, 8, 13, (10.75,), (5.5,)),
+    "F64": Quantile(4, 10, 20, 17, (4.75, 7, 11, 20, 38.4), (4, 5.875, 9, 15.5, 29)),
+}
 
 
-def nearest(x, bits):
-    """Return x rounded to `bits` significand bits; none of ours is near the subnormals."""
-    with mp.workprec(bits):
-        return +x
+@functools.cache
+def quantile_over_x(n):
+    """Return Phi^-1((1 + x) / 2) / x, where n = -2 ln(1 - x^2) > 0."""
+    x = mp.sqrt(-mp.expm1(-n / 2))
+    log_tail = -n / 2 - mp.log(2 * (1 + x))  # ln(1 - Phi(z))
+    z = mp.sqrt(n)
+    while True:  # Halley's iteration for ln(1 - Phi(z)), nearly a parabola: cubic from anywhere
+        tail = mp.erfc(z / mp.sqrt(2)) / 2
+        gap, hazard = mp.log(tail) - log_tail, mp.npdf(z) / tail
+        step = 2 * gap / (2 * hazard + gap * (hazard - z))
+        z += step
+        if abs(step) < abs(z) * mp.mpf("1e-30"):
+            return z / x
 
 
-def round_coefficients(ideal, samples, bits):
-    """Round ideal[0], refit the others to the ideal polynomial, round the next, and so on."""
-    terms = len(ideal)
-    moments = [mp.fsum(w * w * t**n for t, _, w in samples) for n in range(2 * terms - 1)]
-    rounded = []
-    for k in range(terms):
-        moved = [rounded[j] - ideal[j] for j in range(k)]
-        gram = [moments[i + k : i + terms] for i in range(k, terms)]
-        right = [-mp.fsum(moments[i + j] * moved[j] for j in range(k)) for i in range(k, terms)]
-        rounded.append(nearest(ideal[k] + mp.lu_solve(gram, right)[0], bits))
-    return rounded
+def quantile_weight(n):
+    """Return |error of z| / max(1, |z|), or |error / z| / 4 if more, per unit of error of z / x."""
+    x = mp.sqrt(-mp.expm1(-n / 2))
+    z = x * quantile_over_x(n)
+    return x * max(1, 1 / (4 * z)) / max(1, z)
+
+
+def quantile_fits(family):
+    """Return (interval, value, weight, terms) of the centre and of each piece of the tail."""
+    shift, split, terms, tail_terms, edges, centres = QUANTILES[family]
+
+    def fit(low, high, to_n, terms):
+        functions = (lambda t: quantile_over_x(to_n(t))), (lambda t: quantile_weight(to_n(t)))
+        return (low, high), *functions, terms
+
+    yield fit(mp.mpf(-shift), split - shift, lambda t: t + shift, terms)
+    for low, high, centre in zip((mp.sqrt(split), *edges), edges, centres, strict=False):
+        yield fit(low - centre, high - centre, lambda t, c=centre: (t + c) ** 2, tail_terms)
 
 
 def literal(x, family):
@@ -156,32 +168,76 @@ def literal(x, family):
     return f"{digits.rstrip('0').rstrip('.')}p{exponent}{'f' if family == 'F32' else ''}"
 
 
-def macros(target, family):
-    """Return the lines of one polynomial: what it is, how good it is, its coefficients."""
-    (low, high), terms = target.interval, target.terms[family]
-    angles = [mp.pi * (2 * i + 1) / (120 * terms) for i in range(60 * terms)]
-    ts = [(low + high - (high - low) * mp.cos(angle)) / 2 for angle in angles]
-    samples = [(t, target.value(t), target.weight(t)) for t in ts]
-    ideal = remez(samples, terms)
+def solve(fit, family):
+    """Return the rounded coefficients as literals; the log2 of their error and of the ideal's."""
+    samples = sample(*fit)
+    ideal = remez(samples, fit[-1])
     coefficients = round_coefficients(ideal, samples, FAMILIES[family])
     largest = [max(map(abs, weighted_errors(c, samples))) for c in (coefficients, ideal)]
-    size, best = (f"2^{float(mp.log(error, 2)):.1f}" for error in largest)
-    words = [literal(c, family) for c in coefficients]
+    sizes = [f"2^{float(mp.log(error, 2)):.1f}" for error in largest]
+    return [literal(c, family) for c in coefficients], *sizes
+
+
+def braced(words, indent):
+    """Return an initialiser in a macro, three numbers to a line."""
+    lines = [", ".join(words[i : i + 3]) for i in range(0, len(words), 3)]
+    return f", \\\n{indent}".join(lines) + " }"
+
+
+def macros(target, family):
+    """Return the lines of one polynomial: what it is, how good it is, its coefficients."""
+    terms = target.terms[family]
+    fit = target.interval, target.value, target.weight, terms
+    words, size, best = solve(fit, family)
     return [
         "",
         f"/* {target.formula}",
         f"   {target.kind}: {size} ({best} before rounding) */",
         f"#define {target.name}_{family}_TERMS {terms}",
         f"#define {target.name}_{family} {{ \\",
-        ", \\\n".join("    " + ", ".join(words[i : i + 3]) for i in range(0, terms, 3)) + " }",
+        "    " + braced(words, "    "),
     ]
+
+
+def quantile_macros(family):
+    """Return the lines of the polynomials of Phi^-1."""
+    shift, split, terms, tail_terms, edges, centres = QUANTILES[family]
+    (words, size, best), *tail = [solve(fit, family) for fit in quantile_fits(family)]
+    edges_from = nearest(mp.sqrt(split), FAMILIES[family]), *edges[:-1]
+    pieces, sizes, bests = zip(*tail, strict=True)
+    return [
+        "",
+        f"/* z = Phi^-1((1 + x) / 2) ~ x C(t), t = n - SHIFT < SPLIT, n = -2 ln(1 - x^2) < {split}",
+        "   |error| / max(1, |z|), where |z| < 1/4 a quarter of the relative error:",
+        f"   {size} ({best} before rounding) */",
+        f"#define QUANTILE_SHIFT_{family} {literal(shift, family)}",
+        f"#define QUANTILE_SPLIT_{family} {literal(split - shift, family)}",
+        f"#define QUANTILE_CENTRE_{family}_TERMS {terms}",
+        f"#define QUANTILE_CENTRE_{family} {{ \\",
+        "    " + braced(words, "    "),
+        "",
+        f"/* z ~ x T[k](r - CENTRES[k]), r = sqrt(n) <= {edges[-1]}; piece k begins at EDGES[k]",
+        f"   relative error: {', '.join(sizes)}",
+        f"   ({', '.join(bests)} before rounding) */",
+        f"#define QUANTILE_TAIL_PIECES_{family} {len(tail)}",
+        f"#define QUANTILE_TAIL_EDGES_{family} {array(edges_from, family)}",
+        f"#define QUANTILE_TAIL_CENTRES_{family} {array(centres, family)}",
+        f"#define QUANTILE_TAIL_{family}_TERMS {tail_terms}",
+        f"#define QUANTILE_TAIL_{family} {{ \\",
+        ", \\\n".join("    { " + braced(words, "      ") for words in pieces) + " }",
+    ]
+
+
+def array(numbers, family):
+    """Return an initialiser on one line."""
+    return f"{{ {', '.join(literal(x, family) for x in numbers)} }}"
 
 
 def header():
     """Return the text of polynomials.h."""
     lines = [
         "/* Generated by derive_polynomials.py, which says how and why; do not edit.",
-        "   Coefficients of the normal transform, lowest order first. Errors are those of the",
+        "   Coefficients of the normal transforms, lowest order first. Errors are those of the",
         "   rounded coefficients in exact arithmetic; the evaluation's roundings come on top. */",
         "#ifndef WIF_POLYNOMIALS_H\n#define WIF_POLYNOMIALS_H",
     ]
@@ -195,92 +251,8 @@ def header():
         ]
         for target in TARGETS:
             lines += macros(target, family)
+        lines += quantile_macros(family)
     return "\n".join([*lines, "", "#endif", ""])
-
-
-# The kernels' arithmetic in C, judged in a wider type: double for float, x87's long double, good to
-# 2^-63, for double. worst: r relative, sine relative, sine, cosine, element / r.
-CHECKER = r"""
-#include <stdint.h>
-#include <string.h>
-#include <tgmath.h>
-#include <polynomials.h>
-#ifdef F64
-typedef double T; typedef int64_t INT; typedef long double WIDE; enum { BITS = 64, STORED = 52 };
-#define NAME(x) x##_F64
-#else
-typedef float T; typedef int32_t INT; typedef double WIDE; enum { BITS = 32, STORED = 23 };
-#define NAME(x) x##_F32
-#endif
-static const T LOG[] = NAME(LOG), SIN[] = NAME(SIN), COS[] = NAME(COS);
-static const WIDE HALF_PI = 1.57079632679489661923132L, LN2 = 0.693147180559945309417232L;
-
-static T from_bits(INT i) { T x; memcpy(&x, &i, sizeof x); return x; }
-static INT to_bits(T x) { INT i; memcpy(&i, &x, sizeof i); return i; }
-static T horner(const T *c, int terms, T t) {
-    T p = 0;
-    while (terms) p = fma(p, t, c[--terms]);
-    return p;
-}
-static void keep(double *worst, WIDE error) { if (fabs(error) > *worst) *worst = fabs(error); }
-static void judge(T u, T x, double *worst) {
-    INT e = (to_bits(u) - NAME(SQRT_HALF_BITS)) >> STORED;
-    T f = from_bits(to_bits(u) - e * ((INT)1 << STORED)) - 1;
-    T r = sqrt(fma((T)e, NAME(MINUS_2_LN2), f * horner(LOG, sizeof LOG / sizeof *LOG, f)));
-    T s = horner(SIN, sizeof SIN / sizeof *SIN, x * x);
-    T c = horner(COS, sizeof COS / sizeof *COS, x * x);
-    WIDE r0 = sqrt(-2 * (log1p((WIDE)f) + e * LN2)), s0 = sin(HALF_PI * x), c0 = cos(HALF_PI * x);
-    keep(worst, r / r0 - 1);
-    keep(worst + 1, fma(x, s, x) / s0 - 1);
-    keep(worst + 2, fma(x, s, x) - s0);
-    keep(worst + 3, c - c0);
-    T rx = r * x;
-    keep(worst + 4, fmax(fabs(r * c / r0 - c0), fabs(fma(rx, s, rx) / r0 - s0)));
-}
-/* Every step-th number of [low, high), as u and as x alike. */
-void sweep(double low, double high, int64_t step, double *worst) {
-    for (INT i = to_bits(low), end = to_bits(high); i < end; i += step)
-        judge(from_bits(i), from_bits(i), worst);
-}
-/* Random words A and B, taken to u and x as docs/stream-contract.md has it. */
-void elements(int64_t count, double *worst) {
-    const T scale = ldexp((T)1, 1 - BITS);
-    uint64_t state = 0, words[2];
-    while (count--) {
-        for (int k = 0; k < 2; k++) { /* splitmix64 */
-            uint64_t v = state += 0x9e3779b97f4a7c15;
-            v = (v ^ v >> 30) * 0xbf58476d1ce4e5b9;
-            v = (v ^ v >> 27) * 0x94d049bb133111eb;
-            words[k] = (v ^ v >> 31) >> (64 - BITS);
-        }
-        INT U = (INT)(words[0] >> 1);
-        T u = fma((1 - ldexp((T)1, -STORED - 1)) * scale, (T)U, scale / 2);
-        if (BITS == 32 && U < 256) u = (256 * U + (INT)(words[1] & 255) + (T)0.5) * 0x1p-39f;
-        judge(u, (T)(INT)words[1] * scale, worst);
-    }
-}
-"""
-
-
-def measure():
-    """Print the largest errors of the header's polynomials, evaluated as the kernels do."""
-    for family in FAMILIES:
-        with tempfile.TemporaryDirectory() as folder:
-            library = f"{folder}/checker.so"
-            command = ["gcc", "-O2", "-mfma", "-ffp-contract=off", "-shared", "-fPIC", "-xc", "-"]
-            command += [f"-D{family}", f"-I{HEADER.parent}", "-o", library, "-lm"]
-            subprocess.run(command, input=CHECKER.encode(), check=True)
-            checker = ctypes.CDLL(library)
-        checker.sweep.argtypes = [ctypes.c_double] * 2 + [ctypes.c_int64, ctypes.c_void_p]
-        checker.elements.argtypes = [ctypes.c_int64, ctypes.c_void_p]
-        step, least = (1, 2.0**-40) if family == "F32" else (2**29 + 1, 2.0**-64)
-        print(f"{family}: log2 of the errors of r (relative), sine (relative), sine, cosine, z / r")
-        for low, high in ((0.5, 1), (0.25, 0.5), (least, 0.25)):
-            worst = (ctypes.c_double * 5)()
-            checker.sweep(low, high, step, worst)
-            print(*(f"{math.log2(w):.2f}" for w in worst), f"u = x in [{low:.3g}, {high})")
-        checker.elements(50_000_000, worst := (ctypes.c_double * 5)())
-        print(*(f"{math.log2(w):.2f}" for w in worst), "50 million pairs of random words")
 
 
 def main():
@@ -290,7 +262,7 @@ def main():
     parser.add_argument("--measure", action="store_true", help="print the header's errors")
     options = parser.parse_args()
     if options.measure:
-        measure()
+        measure_polynomials.measure(HEADER)
     elif not options.check:
         HEADER.write_text(header(), encoding="ascii", newline="\n")
     elif not HEADER.exists() or HEADER.read_text(encoding="ascii") != header():
