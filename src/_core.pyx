@@ -10,6 +10,7 @@ tasks and runs them without the GIL.
 import os
 
 from cpython.buffer cimport (
+    PyBUF_C_CONTIGUOUS,
     PyBUF_STRIDES,
     PyBUF_WRITABLE,
     PyBuffer_IsContiguous,
@@ -28,13 +29,12 @@ cdef extern from "Python.h":
     int PyErr_CheckSignals() noexcept
 
 
-WORDS, CONSTANT, UNIFORM, NORMAL = range(4)
-
-cdef wif_kind KINDS[4][2]  # [transform][single, double]
-KINDS[0][:] = [WIF_words_u32, WIF_words_u32]
-KINDS[1][:] = [WIF_constant_f32, WIF_constant_f64]
-KINDS[2][:] = [WIF_uniform_f32, WIF_uniform_f64]
-KINDS[3][:] = [WIF_normal_f32, WIF_normal_f64]
+WORDS, CONSTANT, UNIFORM, NORMAL, TRUNCATED = range(WIF_TRANSFORMS)
+cdef int PARAMS[WIF_TRANSFORMS]  # how many each takes
+PARAMS[:] = [0, 1, 2, 2, WIF_GIVEN]
+DTYPES = ("float32", "float64", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
+cdef Py_ssize_t ITEMSIZE[WIF_TYPES]
+ITEMSIZE[:] = [4, 8, 2, 2, 1, 1]
 
 cdef enum:
     # A smaller fill is done before the GIL would have been given up and taken again.
@@ -128,9 +128,14 @@ if hasattr(os, "register_at_fork"):
 
 # ---- scales -------------------------------------------------------------------------------------
 
-def deviation(double scale, double gain, double slope, double fan):
-    """Return gain * sqrt(scale / ((1 + slope**2) * fan)), whatever the host's rounding mode."""
-    return wif_deviation(scale, gain, slope, fan)
+def deviation(double scale, double times, double gain, double over, double slope, double fan):
+    """Return gain * sqrt(times * scale / ((1 + slope**2) * fan)) / over, as params.h has it."""
+    return wif_deviation(scale, times, gain, over, slope, fan)
+
+
+def geometric_mean(double a, double b):
+    """Return sqrt(a * b), whatever the host's rounding mode."""
+    return wif_geometric_mean(a, b)
 
 
 # ---- the fill -----------------------------------------------------------------------------------
@@ -204,31 +209,62 @@ cdef int read_axes(
     return count
 
 
-cdef wif_kind prepare(int transform, tuple params, Py_ssize_t itemsize, wif_draw *draw) except *:
-    """Round the parameters as the contract says, and choose the kernel."""
-    cdef double one, two
-    cdef int status
-    if not 0 <= transform < 4 or itemsize not in (4, 8) or (transform == WORDS and itemsize != 4):
-        raise ValueError(f"no kernel {transform} for items of {itemsize} bytes")
-    one, two = params
-    cdef wif_kind kind = KINDS[transform][itemsize == 8]
-    status = wif_prepare(kind, one, two, draw)
+cdef int prepare(int transform, int dtype, tuple params, wif_draw *draw) except -1:
+    """Round the parameters as the contract says."""
+    cdef double given[WIF_GIVEN]
+    cdef int status, count = 0
+    if not 0 <= dtype < WIF_TYPES:
+        raise ValueError(f"no dtype {dtype}")
+    if not 0 <= transform < WIF_TRANSFORMS or kernels.fill[transform][dtype] == NULL:
+        raise ValueError(f"no kernel {transform} of {DTYPES[dtype]}")
+    if len(params) != PARAMS[transform]:
+        raise ValueError(f"{PARAMS[transform]} parameters are needed, not {params!r}")
+    for value in params:
+        given[count] = value
+        count += 1
+    status = wif_prepare(<wif_transform>transform, <wif_type>dtype, given, draw)
     if status != WIF_PARAMS_OK:
-        name = "float32" if itemsize == 4 else "float64"
+        name, shown = DTYPES[dtype], params[:4]
         if status == WIF_PARAMS_OVERFLOW:
-            raise ValueError(f"{params!r} overflows {name}")
-        raise ValueError(f"no {name} value lies in [{one!r}, {two!r})")
-    return kind
+            raise ValueError(f"{shown!r} overflows {name}")
+        if transform == WIF_uniform:
+            raise ValueError(f"no {name} value lies in [{params[0]!r}, {params[1]!r})")
+        raise ValueError(f"no {name} value lies between the bounds: {shown!r}")
+    return 0
 
 
-def check(int transform, tuple params, Py_ssize_t itemsize):
+def check(int transform, int dtype, tuple params):
     """Raise what fill() would raise for these parameters."""
     cdef wif_draw draw
-    prepare(transform, params, itemsize, &draw)
+    prepare(transform, dtype, params, &draw)
+
+
+def narrow(object source, object buffer, int dtype):
+    """Round float32 numbers, none of them NaN, into the bit patterns of a narrower type."""
+    cdef Py_buffer src, dst
+    cdef Py_ssize_t count
+    cdef wif_fpstate host
+    if not 0 <= dtype < WIF_TYPES or kernels.narrow[dtype] == NULL:
+        raise ValueError(f"no narrow dtype {dtype}")
+    PyObject_GetBuffer(source, &src, PyBUF_C_CONTIGUOUS)
+    try:
+        PyObject_GetBuffer(buffer, &dst, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
+        try:
+            count = src.len // 4
+            if src.itemsize != 4 or dst.len // ITEMSIZE[dtype] != count:
+                raise ValueError(f"{dst.len} bytes for {count} {DTYPES[dtype]}")
+            with nogil:
+                host = wif_fp_enter()
+                kernels.narrow[dtype](dst.buf, <const float *>src.buf, <size_t>count)
+                wif_fp_leave(host)
+        finally:
+            PyBuffer_Release(&dst)
+    finally:
+        PyBuffer_Release(&src)
 
 
 def fill(
-    object buffer, int transform, tuple params, uint64_t key_low, uint64_t key_high,
+    object buffer, int transform, int dtype, tuple params, uint64_t key_low, uint64_t key_high,
     uint64_t stream, uint64_t first, object axes, int threads, bint fresh=False,
     Py_ssize_t start=0,
 ):
@@ -237,11 +273,11 @@ def fill(
     Parameters
     ----------
     buffer : object with a writable buffer
-        Items of 4 bytes (float32; uint32 for WORDS) or 8 (float64).
-    transform : int
-        WORDS, CONSTANT, UNIFORM or NORMAL.
-    params : tuple of two floats
-        (0, 0), (value, 0), (low, high) or (mean, std).
+        Items of the dtype's size; 32-bit words for WORDS.
+    transform, dtype : int
+        WORDS, CONSTANT, UNIFORM, NORMAL or TRUNCATED; an index into DTYPES (WORDS: 0).
+    params : tuple of float
+        See params.h: (), (value,), (low, high), (mean, std); TRUNCATED: ten.
     key_low, key_high, stream, first : int
         The key, the stream, and the index of the element at the region's beginning.
     axes : list of (n, stream_step, dst_step) or None
@@ -257,7 +293,6 @@ def fill(
     cdef Py_buffer view
     cdef wif_plan plan
     cdef wif_axis axis[WIF_MAX_AXES]
-    cdef wif_kind kind
     cdef int count
     cdef int64_t total
     cdef uint64_t last_element
@@ -266,11 +301,13 @@ def fill(
     try:
         if threads < 1:
             raise ValueError(f"threads must be at least 1, not {threads}")
-        kind = prepare(transform, params, view.itemsize, &plan.draw)
+        prepare(transform, dtype, params, &plan.draw)
+        if view.itemsize != ITEMSIZE[dtype]:
+            raise ValueError(f"items of {view.itemsize} bytes for {DTYPES[dtype]}")
         total = view.len // view.itemsize
         if total == 0:
             return
-        last_element = UINT64_MAX if view.itemsize == 4 else <uint64_t>INT64_MAX
+        last_element = <uint64_t>INT64_MAX if dtype == WIF_f64 else UINT64_MAX
         if axes is None:
             if not PyBuffer_IsContiguous(&view, b"C"):
                 raise ValueError("axes are needed for a buffer that is not C-contiguous")
@@ -283,7 +320,7 @@ def fill(
                 raise ValueError(f"element {first} + {total - 1} is beyond the end of the stream")
         else:
             count = read_axes(axes, &view, start, first, last_element, axis)
-        plan.fill = kernels.fill[<int>kind]
+        plan.fill = kernels.fill[transform][dtype]
         plan.draw.key_low = key_low
         plan.draw.key_high = key_high
         plan.draw.stream = stream

@@ -4,10 +4,12 @@
 
 #if defined(__GNUC__) || defined(__clang__)
 #define INLINE static inline __attribute__((always_inline, unused))
+#define NOINLINE __attribute__((noinline, unused))
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define RESTRICT restrict
 #else
 #define INLINE static inline
+#define NOINLINE
 #define UNLIKELY(x) (x)
 #define RESTRICT
 #endif

@@ -14,6 +14,7 @@ enum {
     AVX2 = 1 << 2,
     VAES = 1 << 3,
     AVX512 = 1 << 4, /* F, BW, DQ and VL */
+    F16C = 1 << 5,
 };
 
 static unsigned x86_features(void) {
@@ -27,6 +28,8 @@ static unsigned x86_features(void) {
         found |= AESNI;
     if (ymm_saved && (c >> 12 & 1))
         found |= FMA3;
+    if (ymm_saved && (c >> 29 & 1))
+        found |= F16C;
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d))
         return found;
     if (ymm_saved && (b >> 5 & 1))
@@ -43,6 +46,7 @@ static const char *x86_lacks(unsigned found, unsigned wanted) {
     return missing & AVX512  ? "AVX-512 F/BW/DQ/VL"
            : missing & AVX2  ? "AVX2"
            : missing & FMA3  ? "FMA"
+           : missing & F16C  ? "F16C"
            : missing & VAES  ? "VAES"
            : missing & AESNI ? "AES-NI"
                              : 0;
@@ -73,7 +77,7 @@ void wif_list_isas(wif_isa list[WIF_ISAS]) {
     list[1].lacks = neon_lacks();
 #endif
 #if defined(__x86_64__) || defined(__i386__)
-    const unsigned found = x86_features(), base = AESNI | FMA3 | AVX2;
+    const unsigned found = x86_features(), base = AESNI | FMA3 | F16C | AVX2;
     list[2].lacks = x86_lacks(found, base);
     list[3].lacks = x86_lacks(found, base | VAES);
     list[4].lacks = x86_lacks(found, base | AVX512);

@@ -31,7 +31,7 @@ endfunction()
 
 wif_add_isa(scalar "" "")
 set(x86 "#include <immintrin.h>")
-set(avx2 -mavx2 -mfma -maes)
+set(avx2 -mavx2 -mfma -mf16c -maes)
 set(avx512 ${avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl)
 wif_add_isa(avx2 "${x86}" "_mm256_abs_epi8(_mm256_setzero_si256())" ${avx2})
 wif_add_isa(avx2_vaes "${x86}"

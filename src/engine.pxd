@@ -4,28 +4,27 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 cdef extern from "kernels.h" nogil:
     enum: WIF_STREAM_VERSION
-    enum wif_kind:
-        WIF_words_u32
-        WIF_constant_f32
-        WIF_constant_f64
-        WIF_uniform_f32
-        WIF_uniform_f64
-        WIF_normal_f32
-        WIF_normal_f64
+    enum wif_transform:
+        WIF_words, WIF_constant, WIF_uniform, WIF_normal, WIF_truncated, WIF_TRANSFORMS
+    enum wif_type:
+        WIF_f32, WIF_f64, WIF_f16, WIF_bf16, WIF_f8e4m3fn, WIF_f8e5m2, WIF_TYPES
     ctypedef struct wif_draw:
         uint64_t key_low, key_high, stream
     ctypedef void wif_fill
     ctypedef struct wif_kernels:
         const char *isa
-        wif_fill *fill[WIF_normal_f64 + 1]
+        wif_fill *fill[WIF_TRANSFORMS][WIF_TYPES]
+        void (*narrow[WIF_TYPES])(void *dst, const float *src, size_t count) noexcept nogil
         void (*block)(uint32_t *out, uint64_t key_low, uint64_t key_high, uint64_t counter_low,
                       uint64_t counter_high)
 
 
 cdef extern from "params.h" nogil:
-    enum: WIF_PARAMS_OK, WIF_PARAMS_OVERFLOW
-    int wif_prepare(wif_kind kind, double first, double second, wif_draw *draw)
-    double wif_deviation(double scale, double gain, double slope, double fan)
+    enum: WIF_PARAMS_OK, WIF_PARAMS_OVERFLOW, WIF_GIVEN
+    int wif_prepare(wif_transform transform, wif_type type, const double *given, wif_draw *draw)
+    double wif_deviation(double scale, double times, double gain, double over, double slope,
+                         double fan)
+    double wif_geometric_mean(double a, double b)
 
 
 cdef extern from "dispatch.h" nogil:
@@ -35,6 +34,13 @@ cdef extern from "dispatch.h" nogil:
         const wif_kernels *kernels
         const char *lacks
     void wif_list_isas(wif_isa *list)
+
+
+cdef extern from "fpenv.h" nogil:
+    ctypedef struct wif_fpstate:
+        pass
+    wif_fpstate wif_fp_enter()
+    void wif_fp_leave(wif_fpstate host)
 
 
 cdef extern from "plan.h" nogil:

@@ -1,36 +1,34 @@
-/* One kernel: words -> transform -> store over rows of a stream.  Included once a transform, with
- *   TRANSFORM    the transform's name in transforms.h, e.g. normal_f32
- *   REAL         its output type in the vocabulary's naming: f32, f64 or u32
- *   ITEM         the C type of an element
+/* One kernel: words -> transform -> store over rows of a stream.  Included once a transform and
+ * output type, with TRANSFORM    the transform's name in transforms.h, e.g. normal_f32 OUTPUT the
+ * output type's name in outputs.h, e.g. bf16 VEC          the registers that the transform makes
+ *   NAME         of the kernel
  *   GROUP_ITEMS  elements a group of 32 words makes
- * and defines static wif_fill fill_<TRANSFORM>.
+ *   ITEM_BYTES   of an element
+ * and defines static wif_fill fill_<NAME>.
  */
 #define CAT_(a, b) a##b
 #define CAT(a, b) CAT_(a, b)
-#define T(suffix) CAT(TRANSFORM, suffix)
-#define VEC CAT(v, REAL)
-#define VECTORS ((int)(GROUP_ITEMS * sizeof(ITEM) / sizeof(VEC)))
-#define GROUP_BYTES (GROUP_ITEMS * sizeof(ITEM))
+#define T(suffix) CAT(NAME, suffix)
+#define OUT_BYTES ((size_t)GROUP_ITEMS * ITEM_BYTES) /* a group's */
 
 typedef struct {
     round_keys keys;
-    T(_params) params;
+    CAT(TRANSFORM, _params) params;
 } T(_state);
 
-/* A group's elements, stored anywhere. */
-INLINE void T(_store)(char *dst, const T(_state) * s, const group *g) {
-    VEC y[VECTORS];
-    T(_group)(&s->params, g, y);
-    UNROLL for (int v = 0; v < VECTORS; v++)
-        CAT(store_, REAL)(dst + (size_t)v * sizeof(VEC), y[v]);
+/* A group's elements, stored anywhere, or past the caches. */
+INLINE void T(_store)(char *dst, const T(_state) * s, const group *g, int stream) {
+    VEC y[GROUP_WORDS * 4 / sizeof(VEC)];
+    CAT(TRANSFORM, _group)(&s->params, g, y);
+    CAT(put_, OUTPUT)(dst, y, stream);
 }
 
 /* The part [skip, skip + items) of the next group. */
 static void T(_part)(char *dst, const T(_state) * s, counter c, size_t skip, size_t items) {
-    char whole[GROUP_BYTES];
+    char whole[OUT_BYTES];
     const group g = next_group(&s->keys, &c);
-    T(_store)(whole, s, &g);
-    memcpy(dst, whole + skip * sizeof(ITEM), items * sizeof(ITEM));
+    T(_store)(whole, s, &g, 0);
+    memcpy(dst, whole + skip * ITEM_BYTES, items * ITEM_BYTES);
 }
 
 /* groups > 0 whole groups.  Here and below the words of the next group are drawn before this one is
@@ -38,24 +36,21 @@ static void T(_part)(char *dst, const T(_state) * s, counter c, size_t skip, siz
  * groups to find the next one's words by itself (5 to 15 % of a normal's speed on AVX-512). */
 static void T(_groups)(char *dst, const T(_state) * s, counter c, size_t groups) {
     group g = next_group(&s->keys, &c);
-    for (; --groups; dst += GROUP_BYTES) {
+    for (; --groups; dst += OUT_BYTES) {
         const group ahead = next_group(&s->keys, &c);
-        T(_store)(dst, s, &g);
+        T(_store)(dst, s, &g, 0);
         g = ahead;
     }
-    T(_store)(dst, s, &g);
+    T(_store)(dst, s, &g, 0);
 }
 
 #if STREAM_BYTES
 /* The same past the caches, to a multiple of a cache line. */
 static void T(_groups_streamed)(char *dst, const T(_state) * s, counter c, size_t groups) {
     group g = next_group(&s->keys, &c);
-    for (; groups; groups--, dst += GROUP_BYTES) {
-        VEC y[VECTORS];
+    for (; groups; groups--, dst += OUT_BYTES) {
         const group ahead = next_group(&s->keys, &c);
-        T(_group)(&s->params, &g, y);
-        UNROLL for (int v = 0; v < VECTORS; v++)
-            CAT(stream_, REAL)(dst + (size_t)v * sizeof(VEC), y[v]);
+        T(_store)(dst, s, &g, 1);
         g = ahead;
     }
 }
@@ -66,7 +61,7 @@ static void T(_groups_streamed)(char *dst, const T(_state) * s, counter c, size_
  * while the other one leaves: a line read back at once would wait for its stores, which commit
  * behind the streaming stores before them (0.73). */
 static void T(_groups_shifted)(char *dst, const T(_state) * s, counter c, size_t groups) {
-    enum { STRIP_BYTES = STRIP_GROUPS * GROUP_BYTES };
+    enum { STRIP_BYTES = STRIP_GROUPS * OUT_BYTES };
     char room[2 * (CACHE_LINE + STRIP_BYTES) + CACHE_LINE];
     const size_t lead = (uintptr_t)dst % CACHE_LINE; /* dst begins so far into its line */
     /* Before each strip there is room for the bytes of its first line that the other one ends with.
@@ -87,9 +82,9 @@ static void T(_groups_shifted)(char *dst, const T(_state) * s, counter c, size_t
         }
         for (size_t k = 0; k < now; k++) {
             const group ahead = next_group(&s->keys, &c);
-            T(_store)(filling + k * GROUP_BYTES, s, &g);
+            T(_store)(filling + k * OUT_BYTES, s, &g, 0);
             g = ahead;
-            for (; at < leaving_bytes && at < (k + 1) * GROUP_BYTES; at += STREAM_BYTES)
+            for (; at < leaving_bytes && at < (k + 1) * OUT_BYTES; at += STREAM_BYTES)
                 stream_u32(dst + at, load_u32(leaving + at - lead));
         }
         for (; at < leaving_bytes; at += STREAM_BYTES)
@@ -100,7 +95,7 @@ static void T(_groups_shifted)(char *dst, const T(_state) * s, counter c, size_t
         char *const filled = filling;
         filling = leaving;
         leaving = filled;
-        leaving_bytes = now * GROUP_BYTES;
+        leaving_bytes = now * OUT_BYTES;
         groups -= now;
     } while (leaving_bytes);
     memcpy(dst, leaving - lead, lead); /* the last line's beginning */
@@ -115,7 +110,7 @@ static void T(_row)(char *dst, const T(_state) * s, uint64_t stream, uint64_t fi
         const size_t head = GROUP_ITEMS - skip < count ? GROUP_ITEMS - skip : count;
         T(_part)(dst, s, counter_at(stream, block), skip, head);
         block += ARS_GROUP_BLOCKS;
-        dst += head * sizeof(ITEM);
+        dst += head * ITEM_BYTES;
         count -= head;
     }
     const size_t groups = count / GROUP_ITEMS, rest = count % GROUP_ITEMS;
@@ -131,14 +126,14 @@ static void T(_row)(char *dst, const T(_state) * s, uint64_t stream, uint64_t fi
     }
     (void)nontemporal;
     if (rest)
-        T(_part)(dst + groups * GROUP_BYTES, s,
-                 counter_at(stream, block + groups * ARS_GROUP_BLOCKS), 0, rest);
+        T(_part)(dst + groups * OUT_BYTES, s, counter_at(stream, block + groups * ARS_GROUP_BLOCKS),
+                 0, rest);
 }
 
-static void CAT(fill_, TRANSFORM)(void *dst, ptrdiff_t dst_step, uint64_t first,
-                                  uint64_t first_step, size_t rows, size_t count,
-                                  const wif_draw *draw, int nontemporal) {
-    const T(_state) s = {expand_keys(draw->key_low, draw->key_high), T(_prepare)(draw)};
+static void CAT(fill_, NAME)(void *dst, ptrdiff_t dst_step, uint64_t first, uint64_t first_step,
+                             size_t rows, size_t count, const wif_draw *draw, int nontemporal) {
+    const T(_state)
+        s = {expand_keys(draw->key_low, draw->key_high), CAT(TRANSFORM, _prepare)(draw)};
     char *row = dst;
     for (size_t k = 0; k < rows; k++, row += dst_step, first += first_step)
         T(_row)(row, &s, draw->stream, first, count, nontemporal);
@@ -151,10 +146,10 @@ static void CAT(fill_, TRANSFORM)(void *dst, ptrdiff_t dst_step, uint64_t first,
 #undef CAT_
 #undef CAT
 #undef T
-#undef VEC
-#undef VECTORS
-#undef GROUP_BYTES
+#undef OUT_BYTES
 #undef TRANSFORM
-#undef REAL
-#undef ITEM
+#undef OUTPUT
+#undef VEC
+#undef NAME
 #undef GROUP_ITEMS
+#undef ITEM_BYTES

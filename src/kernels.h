@@ -13,29 +13,43 @@
 
 #define WIF_STREAM_VERSION 1
 
-/* One row a transform and output type: X(name, bytes an element).  Adding one here and in
- * kernels_body.h is all that a new kernel needs; the Cython side reads the same order. */
-#define WIF_FOR_EACH_KERNEL(X)                                                                     \
-    X(words_u32, 4)                                                                                \
-    X(constant_f32, 4)                                                                             \
-    X(constant_f64, 8)                                                                             \
-    X(uniform_f32, 4)                                                                              \
-    X(uniform_f64, 8)                                                                              \
-    X(normal_f32, 4)                                                                               \
-    X(normal_f64, 8)
+/* X(type, name in NumPy or ml_dtypes, bytes).  The Cython side reads the same order. */
+#define WIF_FOR_EACH_TYPE(X)                                                                       \
+    X(f32, float32, 4)                                                                             \
+    X(f64, float64, 8)                                                                             \
+    X(f16, float16, 2)                                                                             \
+    X(bf16, bfloat16, 2)                                                                           \
+    X(f8e4m3fn, float8_e4m3fn, 1)                                                                  \
+    X(f8e5m2, float8_e5m2, 1)
 
-enum wif_kind {
-#define WIF_ENUM(name, bytes) WIF_##name,
-    WIF_FOR_EACH_KERNEL(WIF_ENUM)
+enum wif_type {
+#define WIF_ENUM(type, name, bytes) WIF_##type,
+    WIF_FOR_EACH_TYPE(WIF_ENUM)
 #undef WIF_ENUM
-        WIF_KINDS
+        WIF_TYPES
 };
 
+enum wif_transform {
+    WIF_words, /* 32-bit words as they come, in the place of f32 */
+    WIF_constant,
+    WIF_uniform,
+    WIF_normal,
+    WIF_truncated,
+    WIF_TRANSFORMS
+};
+
+/* Every number is already a value of its family's type, the clamp of the output's own
+ * (wif_prepare in params.h rounds them). */
 typedef struct {
     uint64_t key_low, key_high, stream;
-    /* constant: value | uniform: centre, half width, least, greatest value | normal: mean, std.
-     * Each is already a value of the output's type (wif_prepare in params.h rounds it). */
-    double p[4];
+    uint64_t pattern;       /* constant: its bits, repeated over eight bytes */
+    double least, greatest; /* uniform, truncated: the clamp */
+    double centre, half;    /* uniform: of the interval; truncated: of x = 2 Phi(z) - 1 */
+    double mean, std;
+    /* truncated: the probabilities beyond the interval, to the middle of the first word, and the
+     * step of a word between them, all times 2^k; -4 * 2^-k; and what the scale and the
+     * polynomial's centre add to -2 ln. */
+    double tail_low, tail_high, tail_step, unscale, log_shift;
 } wif_draw;
 
 typedef void wif_fill(void *dst, ptrdiff_t dst_step, uint64_t first, uint64_t first_step,
@@ -43,7 +57,9 @@ typedef void wif_fill(void *dst, ptrdiff_t dst_step, uint64_t first, uint64_t fi
 
 typedef struct {
     const char *isa;
-    wif_fill *fill[WIF_KINDS];
+    wif_fill *fill[WIF_TRANSFORMS][WIF_TYPES]; /* words: WIF_f32 alone */
+    /* float32 to the bits of a narrower type, as every draw of it is rounded; NULL for f32, f64. */
+    void (*narrow[WIF_TYPES])(void *dst, const float *src, size_t count);
     /* One block by its counter, for known answers: elements reach only counters below 2^62. */
     void (*block)(uint32_t out[4], uint64_t key_low, uint64_t key_high, uint64_t counter_low,
                   uint64_t counter_high);

@@ -5,51 +5,80 @@
 
 #include "kernels.h"
 #include "transforms.h"
+#include "outputs.h"
 
 #define CACHE_LINE 64
-#define STRIP_GROUPS 32 /* 4 KiB: more stores than a core holds back at once */
+#define STRIP_GROUPS 32 /* up to 4 KiB: more stores than a core holds back at once */
 
 #define TRANSFORM words_u32
-#define REAL u32
-#define ITEM uint32_t
+#define OUTPUT u32
+#define VEC vu32
+#define NAME words
 #define GROUP_ITEMS 32
+#define ITEM_BYTES 4
 #include "fill_template.h"
 
-#define TRANSFORM constant_f32
-#define REAL f32
-#define ITEM float
-#define GROUP_ITEMS 32
+/* A constant is a pattern of eight bytes, whatever its type: one kernel an element size. */
+#define TRANSFORM pattern_u64
+#define OUTPUT u64
+#define VEC vu64
+#define NAME pattern_1
+#define GROUP_ITEMS 128
+#define ITEM_BYTES 1
 #include "fill_template.h"
 
-#define TRANSFORM constant_f64
-#define REAL f64
-#define ITEM double
+#define TRANSFORM pattern_u64
+#define OUTPUT u64
+#define VEC vu64
+#define NAME pattern_2
+#define GROUP_ITEMS 64
+#define ITEM_BYTES 2
+#include "fill_template.h"
+
+#define TRANSFORM pattern_u64
+#define OUTPUT u64
+#define VEC vu64
+#define NAME pattern_4
+#define GROUP_ITEMS 32
+#define ITEM_BYTES 4
+#include "fill_template.h"
+
+#define TRANSFORM pattern_u64
+#define OUTPUT u64
+#define VEC vu64
+#define NAME pattern_8
 #define GROUP_ITEMS 16
+#define ITEM_BYTES 8
 #include "fill_template.h"
 
-#define TRANSFORM uniform_f32
-#define REAL f32
-#define ITEM float
-#define GROUP_ITEMS 32
-#include "fill_template.h"
+#define TRANSFORM_NAME uniform
+#include "fill_types.h"
 
-#define TRANSFORM uniform_f64
-#define REAL f64
-#define ITEM double
-#define GROUP_ITEMS 16
-#include "fill_template.h"
+#define TRANSFORM_NAME normal
+#include "fill_types.h"
 
-#define TRANSFORM normal_f32
-#define REAL f32
-#define ITEM float
-#define GROUP_ITEMS 32
-#include "fill_template.h"
+#define TRANSFORM_NAME truncated
+#include "fill_types.h"
 
-#define TRANSFORM normal_f64
-#define REAL f64
-#define ITEM double
-#define GROUP_ITEMS 16
-#include "fill_template.h"
+#define NARROW(type, bytes)                                                                        \
+    static void narrow_##type(void *dst, const float *src, size_t count) {                         \
+        char *to = dst;                                                                            \
+        for (size_t n; count; count -= n, src += n, to += n * (bytes)) {                           \
+            float in[GROUP_WORDS] = {0};                                                           \
+            char out[GROUP_WORDS * (bytes)];                                                       \
+            vf32 y[VECTORS_32];                                                                    \
+            n = count < GROUP_WORDS ? count : GROUP_WORDS;                                         \
+            memcpy(in, src, n * sizeof *src);                                                      \
+            UNROLL for (int v = 0; v < VECTORS_32; v++)                                            \
+                y[v] = from_bits_f32(load_u32(in + v * LANES_32));                                 \
+            put_##type(out, y, 0);                                                                 \
+            memcpy(to, out, n * (bytes));                                                          \
+        }                                                                                          \
+    }
+NARROW(f16, 2)
+NARROW(bf16, 2)
+NARROW(f8e4m3fn, 1)
+NARROW(f8e5m2, 1)
 
 static void one_block(uint32_t out[4], uint64_t key_low, uint64_t key_high, uint64_t counter_low,
                       uint64_t counter_high) {
@@ -64,7 +93,22 @@ static void one_block(uint32_t out[4], uint64_t key_low, uint64_t key_high, uint
 #define WIF_TABLE_(isa) WIF_TABLE__(isa)
 #define WIF_NAME__(isa) #isa
 #define WIF_NAME_(isa) WIF_NAME__(isa)
-#define WIF_SLOT(name, bytes) fill_##name,
+#define WIF_PATTERN(type, name, bytes) fill_pattern_##bytes,
+#define WIF_UNIFORM(type, name, bytes) fill_uniform_##type,
+#define WIF_NORMAL(type, name, bytes) fill_normal_##type,
+#define WIF_TRUNCATED(type, name, bytes) fill_truncated_##type,
 
 extern const wif_kernels WIF_TABLE_(ISA);
-const wif_kernels WIF_TABLE_(ISA) = {WIF_NAME_(ISA), {WIF_FOR_EACH_KERNEL(WIF_SLOT)}, one_block};
+const wif_kernels WIF_TABLE_(ISA) = {
+    WIF_NAME_(ISA),
+    {[WIF_words] = {fill_words},
+     [WIF_constant] = {WIF_FOR_EACH_TYPE(WIF_PATTERN)},
+     [WIF_uniform] = {WIF_FOR_EACH_TYPE(WIF_UNIFORM)},
+     [WIF_normal] = {WIF_FOR_EACH_TYPE(WIF_NORMAL)},
+     [WIF_truncated] = {WIF_FOR_EACH_TYPE(WIF_TRUNCATED)}},
+    {[WIF_f16] = narrow_f16,
+     [WIF_bf16] = narrow_bf16,
+     [WIF_f8e4m3fn] = narrow_f8e4m3fn,
+     [WIF_f8e5m2] = narrow_f8e5m2},
+    one_block,
+};

@@ -94,9 +94,10 @@ void elements(int64_t count, double *worst) {
 """
 
 QUANTILE = r"""
-/* h = D 2^(1-B), centre = Phi(lower) + Phi(upper) - 1 + D 2^-B, scale = D 2^(K-B), low = Phi(lower)
-   2^K, high = (1 - Phi(upper)) 2^K, slope = -4 2^-K, shift = 2 K ln 2 - SHIFT; D = Phi(upper) -
-   Phi(lower). K = 0, save in double where D < 2^-512: there K = 512 keeps q normal. */
+/* D = Phi(upper) - Phi(lower); h = D 2^(1-B), centre = Phi(lower) + Phi(upper) - 1 + D 2^-B,
+   scale = D 2^(K-B), low = Phi(lower) 2^K + scale/2, high = (1 - Phi(upper)) 2^K + scale/2 (words
+   stand for their middle), slope = -4 2^-K, shift = 2 K ln 2 - SHIFT. K = 0, save in double where
+   D < 2^-800: there K = 128 keeps q normal. */
 typedef struct { double h, centre, scale, low, high, slope, shift; } constants;
 
 const double quantile_shift = NAME(QUANTILE_SHIFT);
@@ -106,7 +107,7 @@ T quantile(UINT W, const constants *k, int *tail) {
     T x = fma(s, (T)k->h, (T)k->centre);
     int upper = !signbit(x);
     T v = (T)(upper ? ~W : W);
-    T q = fma(v + (T)0.5, (T)k->scale, upper ? (T)k->high : (T)k->low);
+    T q = fma(v, (T)k->scale, upper ? (T)k->high : (T)k->low);
     T y = q * fma(q, (T)k->slope, (T)4);
     INT e = (to_bits(y) - NAME(SQRT_HALF_BITS)) >> STORED;
     T f = from_bits(to_bits(y) - e * ((INT)1 << STORED)) - 1;
@@ -175,11 +176,12 @@ def prepare(lower, upper, bits, significand, shift):
     half = mp.sqrt(2) / 2
     below, above = mp.erfc(-lower * half) / 2, mp.erfc(upper * half) / 2
     mass = mp.erfc(lower * half) / 2 - above if lower > 0 else mp.erfc(-upper * half) / 2 - below
-    k = 512 if bits == 64 and mass < mp.mpf(2) ** -512 else 0
+    k = 128 if bits == 64 and mass < mp.mpf(2) ** -800 else 0
+    half_step = mp.ldexp(mass, -bits - 1)
     constants = (
         mp.ldexp(mass, 1 - bits),
         below - above + mp.ldexp(mass, -bits),
-        *(mp.ldexp(number, k) for number in (mp.ldexp(mass, -bits), below, above)),
+        *(mp.ldexp(number, k) for number in (2 * half_step, below + half_step, above + half_step)),
         *(-mp.ldexp(4, -k), 2 * k * mp.log(2) - shift),
     )
     return (below, above, mass), Constants(*(nearest(number, significand) for number in constants))

@@ -1,6 +1,5 @@
-/* From a draw's parameters as the caller wrote them, in binary64, to those of the contract, each a
- * value of the output type rounded once; and from fans to a scale.  Whatever the host's
- * floating-point state. */
+/* From a draw's parameters as the caller wrote them, in binary64, to those of the contract, each
+ * rounded once; and from fans to a scale.  Whatever the host's floating-point state. */
 #ifndef WIF_PARAMS_H
 #define WIF_PARAMS_H
 
@@ -8,10 +7,25 @@
 
 enum wif_params_status { WIF_PARAMS_OK, WIF_PARAMS_OVERFLOW, WIF_PARAMS_NO_VALUE };
 
-/* constant: (value, unused) | uniform: (low, high) | normal: (mean, std) -> draw->p. */
-int wif_prepare(enum wif_kind kind, double first, double second, wif_draw *draw);
+/* given[]:
+ *   words      nothing
+ *   constant   value
+ *   uniform    low, high
+ *   normal     mean, std
+ *   truncated  mean, std, lower, upper, and the interval's probabilities as _truncation.py makes
+ *              them: Phi(lower) + Phi(upper) - 1 + D/2^w of a w-bit word, D = Phi(upper) -
+ *              Phi(lower), 2^k D, 2^k Phi(lower), 2^k (1 - Phi(upper)), k
+ */
+enum { WIF_GIVEN = 10 };
+int wif_prepare(enum wif_transform transform, enum wif_type type, const double given[WIF_GIVEN],
+                wif_draw *draw);
 
-/* gain * sqrt(scale / ((1 + slope^2) * fan)). */
-double wif_deviation(double scale, double gain, double slope, double fan);
+/* gain * sqrt(times * scale / ((1 + slope^2) * fan)) / over: a std, with times = over = 1; the
+ * bound of a uniform distribution, with times = 3; the parent's std of a truncated normal that has
+ * lost a part of its own, with over. */
+double wif_deviation(double scale, double times, double gain, double over, double slope,
+                     double fan);
+
+double wif_geometric_mean(double a, double b);
 
 #endif

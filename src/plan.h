@@ -20,7 +20,7 @@
 
 enum {
     WIF_MAX_AXES = 64,         /* NumPy's own limit */
-    WIF_GROUP = 32,            /* no kernel's group has more elements */
+    WIF_GROUP = 32,            /* no drawing kernel's group has more elements */
     WIF_TASK_ITEMS = 1 << 18,  /* one direct task: 1 MiB of float32 */
     WIF_TILE_BYTES = 32 << 10, /* with the stack frame, within 64 KiB a thread */
     WIF_TILE_ROWS = 32,        /* fills two cache lines of float32 in a transposed buffer */
@@ -116,9 +116,17 @@ static inline void wif_plan_axes(wif_plan *p, const wif_axis *axes, int count) {
 
 static inline void wif_scatter(char *dst, const char *tile, size_t itemsize, wif_axis slow,
                                ptrdiff_t slow_tile, wif_axis fast, ptrdiff_t fast_tile) {
-    if (itemsize == 4) {
+    switch (itemsize) {
+    case 1:
+        WIF_SCATTER(1)
+        break;
+    case 2:
+        WIF_SCATTER(2)
+        break;
+    case 4:
         WIF_SCATTER(4)
-    } else {
+        break;
+    default:
         WIF_SCATTER(8)
     }
 }

@@ -36,6 +36,8 @@ INLINE vu32 sub_u32(vu32 a, vu32 b) { return _mm256_sub_epi32(a, b); }
 INLINE vu64 sub_u64(vu64 a, vu64 b) { return _mm256_sub_epi64(a, b); }
 INLINE vu32 and_u32(vu32 a, vu32 b) { return _mm256_and_si256(a, b); }
 INLINE vu64 and_u64(vu64 a, vu64 b) { return _mm256_and_si256(a, b); }
+INLINE vu32 xor_u32(vu32 a, vu32 b) { return _mm256_xor_si256(a, b); }
+INLINE vu64 xor_u64(vu64 a, vu64 b) { return _mm256_xor_si256(a, b); }
 #define shl_u32(x, n) _mm256_slli_epi32((x), (n))
 #define shr_u32(x, n) _mm256_srli_epi32((x), (n))
 #define shl_u64(x, n) _mm256_slli_epi64((x), (n))
@@ -50,6 +52,30 @@ INLINE vf32 select_below_f32(vu32 x, uint32_t limit, vf32 below, vf32 otherwise)
     return _mm256_blendv_ps(otherwise, below, _mm256_castsi256_ps(below_u32(x, limit)));
 }
 
+/* A choice by the sign bit of each lane. */
+INLINE vu32 select_negative_u32(vu32 sign, vu32 negative, vu32 otherwise) {
+    return _mm256_castps_si256(_mm256_blendv_ps(
+        _mm256_castsi256_ps(otherwise), _mm256_castsi256_ps(negative), _mm256_castsi256_ps(sign)));
+}
+INLINE vu64 select_negative_u64(vu64 sign, vu64 negative, vu64 otherwise) {
+    return _mm256_castpd_si256(_mm256_blendv_pd(
+        _mm256_castsi256_pd(otherwise), _mm256_castsi256_pd(negative), _mm256_castsi256_pd(sign)));
+}
+
+/* Lanes that are a limit or above: is there one, and a choice by lane. */
+INLINE int any_from_f32(vf32 x, vf32 limit) {
+    return _mm256_movemask_ps(_mm256_cmp_ps(x, limit, _CMP_GE_OQ)) != 0;
+}
+INLINE int any_from_f64(vf64 x, vf64 limit) {
+    return _mm256_movemask_pd(_mm256_cmp_pd(x, limit, _CMP_GE_OQ)) != 0;
+}
+INLINE vf32 select_from_f32(vf32 x, vf32 limit, vf32 from, vf32 otherwise) {
+    return _mm256_blendv_ps(otherwise, from, _mm256_cmp_ps(x, limit, _CMP_GE_OQ));
+}
+INLINE vf64 select_from_f64(vf64 x, vf64 limit, vf64 from, vf64 otherwise) {
+    return _mm256_blendv_pd(otherwise, from, _mm256_cmp_pd(x, limit, _CMP_GE_OQ));
+}
+
 /* Bits. */
 INLINE vu32 bits_f32(vf32 x) { return _mm256_castps_si256(x); }
 INLINE vf32 from_bits_f32(vu32 b) { return _mm256_castsi256_ps(b); }
@@ -58,7 +84,8 @@ INLINE vf64 from_bits_f64(vu64 b) { return _mm256_castsi256_pd(b); }
 INLINE vf32 xor_f32(vf32 x, vu32 b) { return from_bits_f32(_mm256_xor_si256(bits_f32(x), b)); }
 INLINE vf64 xor_f64(vf64 x, vu64 b) { return from_bits_f64(_mm256_xor_si256(bits_f64(x), b)); }
 
-/* Arithmetic, each rounded once to nearest even; to_* reads its lanes as signed integers. */
+/* Arithmetic, each rounded once to nearest even; to_* reads its lanes as signed
+ * integers, unsigned_to_* as unsigned ones. */
 INLINE vf32 set1_f32(float x) { return _mm256_set1_ps(x); }
 INLINE vf64 set1_f64(double x) { return _mm256_set1_pd(x); }
 INLINE vf32 to_f32(vu32 x) { return _mm256_cvtepi32_ps(x); }
@@ -71,6 +98,20 @@ INLINE vf64 to_f64(vu64 x) {
     __m256i high =
         _mm256_xor_si256(_mm256_srli_epi64(x, 32), _mm256_set1_epi64x(0x4530000080000000));
     __m256d rest = _mm256_sub_pd(_mm256_castsi256_pd(high), _mm256_set1_pd(0x1.00000801p84));
+    return _mm256_add_pd(rest, _mm256_castsi256_pd(low));
+}
+/* Nor has it unsigned ones.  Of 32 bits: the halves are exact, and the fma alone rounds.  Of 64: as
+ * above, without the offset. */
+INLINE vf32 unsigned_to_f32(vu32 x) {
+    __m256 high = _mm256_cvtepi32_ps(_mm256_srli_epi32(x, 16));
+    __m256 low = _mm256_cvtepi32_ps(_mm256_and_si256(x, _mm256_set1_epi32(0xffff)));
+    return _mm256_fmadd_ps(high, _mm256_set1_ps(0x1p16f), low);
+}
+INLINE vf64 unsigned_to_f64(vu64 x) {
+    __m256i low = _mm256_blend_epi32(x, _mm256_set1_epi64x(0x4330000000000000), 0xaa);
+    __m256i high =
+        _mm256_or_si256(_mm256_srli_epi64(x, 32), _mm256_set1_epi64x(0x4530000000000000));
+    __m256d rest = _mm256_sub_pd(_mm256_castsi256_pd(high), _mm256_set1_pd(0x1.00000001p84));
     return _mm256_add_pd(rest, _mm256_castsi256_pd(low));
 }
 INLINE vf32 add_f32(vf32 a, vf32 b) { return _mm256_add_ps(a, b); }
@@ -88,14 +129,33 @@ INLINE vf64 at_least_f64(vf64 bound, vf64 x) { return _mm256_max_pd(bound, x); }
 INLINE vf32 at_most_f32(vf32 bound, vf32 x) { return _mm256_min_ps(bound, x); }
 INLINE vf64 at_most_f64(vf64 bound, vf64 x) { return _mm256_min_pd(bound, x); }
 
-/* Stores: anywhere, and past the caches (address a multiple of STREAM_BYTES). */
+/* Packs: the upper halves of a's lanes, then of b's; the same of float16 values; and the low bytes
+ * of 16-bit lanes, stored. */
+INLINE vu32 pack_high_u16(vu32 a, vu32 b) {
+    __m256i mixed = _mm256_packus_epi32(_mm256_srli_epi32(a, 16), _mm256_srli_epi32(b, 16));
+    return _mm256_permute4x64_epi64(mixed, 0xd8);
+}
+INLINE vu32 pack_f16(vf32 a, vf32 b) {
+    return _mm256_inserti128_si256(
+        _mm256_castsi128_si256(_mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT)),
+        _mm256_cvtps_ph(b, _MM_FROUND_TO_NEAREST_INT), 1);
+}
+INLINE __m128i low_bytes(vu32 x) {
+    return _mm_packus_epi16(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+}
+INLINE void store_low_u8(void *p, vu32 x) { _mm_storeu_si128((__m128i *)p, low_bytes(x)); }
+INLINE void stream_low_u8(void *p, vu32 x) { _mm_stream_si128((__m128i *)p, low_bytes(x)); }
+
+/* Loads and stores: anywhere, and past the caches (address a multiple of what is stored). */
+INLINE vu32 load_u32(const void *p) { return _mm256_loadu_si256((const __m256i *)p); }
 INLINE void store_u32(void *p, vu32 x) { _mm256_storeu_si256((__m256i *)p, x); }
+INLINE void store_u64(void *p, vu64 x) { _mm256_storeu_si256((__m256i *)p, x); }
 INLINE void store_f32(void *p, vf32 x) { _mm256_storeu_ps((float *)p, x); }
 INLINE void store_f64(void *p, vf64 x) { _mm256_storeu_pd((double *)p, x); }
 INLINE void stream_u32(void *p, vu32 x) { _mm256_stream_si256((__m256i *)p, x); }
+INLINE void stream_u64(void *p, vu64 x) { _mm256_stream_si256((__m256i *)p, x); }
 INLINE void stream_f32(void *p, vf32 x) { _mm256_stream_ps((float *)p, x); }
 INLINE void stream_f64(void *p, vf64 x) { _mm256_stream_pd((double *)p, x); }
-INLINE vu32 load_u32(const void *p) { return _mm256_loadu_si256((const __m256i *)p); }
 INLINE void stream_fence(void) { _mm_sfence(); }
 
 #endif

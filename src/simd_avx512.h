@@ -38,6 +38,8 @@ INLINE vu32 sub_u32(vu32 a, vu32 b) { return _mm512_sub_epi32(a, b); }
 INLINE vu64 sub_u64(vu64 a, vu64 b) { return _mm512_sub_epi64(a, b); }
 INLINE vu32 and_u32(vu32 a, vu32 b) { return _mm512_and_si512(a, b); }
 INLINE vu64 and_u64(vu64 a, vu64 b) { return _mm512_and_si512(a, b); }
+INLINE vu32 xor_u32(vu32 a, vu32 b) { return _mm512_xor_si512(a, b); }
+INLINE vu64 xor_u64(vu64 a, vu64 b) { return _mm512_xor_si512(a, b); }
 #define shl_u32(x, n) _mm512_slli_epi32((x), (n))
 #define shr_u32(x, n) _mm512_srli_epi32((x), (n))
 #define shl_u64(x, n) _mm512_slli_epi64((x), (n))
@@ -51,6 +53,28 @@ INLINE vf32 select_below_f32(vu32 x, uint32_t limit, vf32 below, vf32 otherwise)
     return _mm512_mask_mov_ps(otherwise, _mm512_cmplt_epu32_mask(x, set1_u32(limit)), below);
 }
 
+/* A choice by the sign bit of each lane. */
+INLINE vu32 select_negative_u32(vu32 sign, vu32 negative, vu32 otherwise) {
+    return _mm512_mask_mov_epi32(otherwise, _mm512_movepi32_mask(sign), negative);
+}
+INLINE vu64 select_negative_u64(vu64 sign, vu64 negative, vu64 otherwise) {
+    return _mm512_mask_mov_epi64(otherwise, _mm512_movepi64_mask(sign), negative);
+}
+
+/* Lanes that are a limit or above: is there one, and a choice by lane. */
+INLINE int any_from_f32(vf32 x, vf32 limit) {
+    return _mm512_cmp_ps_mask(x, limit, _CMP_GE_OQ) != 0;
+}
+INLINE int any_from_f64(vf64 x, vf64 limit) {
+    return _mm512_cmp_pd_mask(x, limit, _CMP_GE_OQ) != 0;
+}
+INLINE vf32 select_from_f32(vf32 x, vf32 limit, vf32 from, vf32 otherwise) {
+    return _mm512_mask_mov_ps(otherwise, _mm512_cmp_ps_mask(x, limit, _CMP_GE_OQ), from);
+}
+INLINE vf64 select_from_f64(vf64 x, vf64 limit, vf64 from, vf64 otherwise) {
+    return _mm512_mask_mov_pd(otherwise, _mm512_cmp_pd_mask(x, limit, _CMP_GE_OQ), from);
+}
+
 /* Bits. */
 INLINE vu32 bits_f32(vf32 x) { return _mm512_castps_si512(x); }
 INLINE vf32 from_bits_f32(vu32 b) { return _mm512_castsi512_ps(b); }
@@ -59,11 +83,14 @@ INLINE vf64 from_bits_f64(vu64 b) { return _mm512_castsi512_pd(b); }
 INLINE vf32 xor_f32(vf32 x, vu32 b) { return from_bits_f32(_mm512_xor_si512(bits_f32(x), b)); }
 INLINE vf64 xor_f64(vf64 x, vu64 b) { return from_bits_f64(_mm512_xor_si512(bits_f64(x), b)); }
 
-/* Arithmetic, each rounded once to nearest even; to_* reads its lanes as signed integers. */
+/* Arithmetic, each rounded once to nearest even; to_* reads its lanes as signed
+ * integers, unsigned_to_* as unsigned ones. */
 INLINE vf32 set1_f32(float x) { return _mm512_set1_ps(x); }
 INLINE vf64 set1_f64(double x) { return _mm512_set1_pd(x); }
 INLINE vf32 to_f32(vu32 x) { return _mm512_cvtepi32_ps(x); }
 INLINE vf64 to_f64(vu64 x) { return _mm512_cvtepi64_pd(x); }
+INLINE vf32 unsigned_to_f32(vu32 x) { return _mm512_cvtepu32_ps(x); }
+INLINE vf64 unsigned_to_f64(vu64 x) { return _mm512_cvtepu64_pd(x); }
 INLINE vf32 add_f32(vf32 a, vf32 b) { return _mm512_add_ps(a, b); }
 INLINE vf64 add_f64(vf64 a, vf64 b) { return _mm512_add_pd(a, b); }
 INLINE vf32 mul_f32(vf32 a, vf32 b) { return _mm512_mul_ps(a, b); }
@@ -79,14 +106,35 @@ INLINE vf64 at_least_f64(vf64 bound, vf64 x) { return _mm512_max_pd(bound, x); }
 INLINE vf32 at_most_f32(vf32 bound, vf32 x) { return _mm512_min_ps(bound, x); }
 INLINE vf64 at_most_f64(vf64 bound, vf64 x) { return _mm512_min_pd(bound, x); }
 
-/* Stores: anywhere, and past the caches (address a multiple of STREAM_BYTES). */
+/* Packs: the upper halves of a's lanes, then of b's; the same of float16 values; and the low bytes
+ * of 16-bit lanes, stored. */
+INLINE vu32 pack_high_u16(vu32 a, vu32 b) {
+    const __m512i odd =
+        _mm512_set_epi16(63, 61, 59, 57, 55, 53, 51, 49, 47, 45, 43, 41, 39, 37, 35, 33, 31, 29, 27,
+                         25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
+    return _mm512_permutex2var_epi16(a, odd, b);
+}
+INLINE vu32 pack_f16(vf32 a, vf32 b) {
+    return _mm512_inserti64x4(_mm512_castsi256_si512(_mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT)),
+                              _mm512_cvtps_ph(b, _MM_FROUND_TO_NEAREST_INT), 1);
+}
+INLINE void store_low_u8(void *p, vu32 x) {
+    _mm256_storeu_si256((__m256i *)p, _mm512_cvtepi16_epi8(x));
+}
+INLINE void stream_low_u8(void *p, vu32 x) {
+    _mm256_stream_si256((__m256i *)p, _mm512_cvtepi16_epi8(x));
+}
+
+/* Loads and stores: anywhere, and past the caches (address a multiple of what is stored). */
+INLINE vu32 load_u32(const void *p) { return _mm512_loadu_si512(p); }
 INLINE void store_u32(void *p, vu32 x) { _mm512_storeu_si512(p, x); }
+INLINE void store_u64(void *p, vu64 x) { _mm512_storeu_si512(p, x); }
 INLINE void store_f32(void *p, vf32 x) { _mm512_storeu_ps(p, x); }
 INLINE void store_f64(void *p, vf64 x) { _mm512_storeu_pd(p, x); }
 INLINE void stream_u32(void *p, vu32 x) { _mm512_stream_si512((__m512i *)p, x); }
+INLINE void stream_u64(void *p, vu64 x) { _mm512_stream_si512((__m512i *)p, x); }
 INLINE void stream_f32(void *p, vf32 x) { _mm512_stream_ps((float *)p, x); }
 INLINE void stream_f64(void *p, vf64 x) { _mm512_stream_pd((double *)p, x); }
-INLINE vu32 load_u32(const void *p) { return _mm512_loadu_si512(p); }
 INLINE void stream_fence(void) { _mm_sfence(); }
 
 #endif

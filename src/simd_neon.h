@@ -30,6 +30,8 @@ INLINE vu32 sub_u32(vu32 a, vu32 b) { return vsubq_u32(a, b); }
 INLINE vu64 sub_u64(vu64 a, vu64 b) { return vsubq_u64(a, b); }
 INLINE vu32 and_u32(vu32 a, vu32 b) { return vandq_u32(a, b); }
 INLINE vu64 and_u64(vu64 a, vu64 b) { return vandq_u64(a, b); }
+INLINE vu32 xor_u32(vu32 a, vu32 b) { return veorq_u32(a, b); }
+INLINE vu64 xor_u64(vu64 a, vu64 b) { return veorq_u64(a, b); }
 #define shl_u32(x, n) vshlq_n_u32((x), (n))
 #define shr_u32(x, n) vshrq_n_u32((x), (n))
 #define shl_u64(x, n) vshlq_n_u64((x), (n))
@@ -41,6 +43,26 @@ INLINE vf32 select_below_f32(vu32 x, uint32_t limit, vf32 below, vf32 otherwise)
     return vbslq_f32(vcltq_u32(x, vdupq_n_u32(limit)), below, otherwise);
 }
 
+/* A choice by the sign bit of each lane. */
+INLINE vu32 select_negative_u32(vu32 sign, vu32 negative, vu32 otherwise) {
+    return vbslq_u32(vcltzq_s32(vreinterpretq_s32_u32(sign)), negative, otherwise);
+}
+INLINE vu64 select_negative_u64(vu64 sign, vu64 negative, vu64 otherwise) {
+    return vbslq_u64(vcltzq_s64(vreinterpretq_s64_u64(sign)), negative, otherwise);
+}
+
+/* Lanes that are a limit or above: is there one, and a choice by lane. */
+INLINE int any_from_f32(vf32 x, vf32 limit) { return vmaxvq_u32(vcgeq_f32(x, limit)) != 0; }
+INLINE int any_from_f64(vf64 x, vf64 limit) {
+    return vmaxvq_u32(vreinterpretq_u32_u64(vcgeq_f64(x, limit))) != 0;
+}
+INLINE vf32 select_from_f32(vf32 x, vf32 limit, vf32 from, vf32 otherwise) {
+    return vbslq_f32(vcgeq_f32(x, limit), from, otherwise);
+}
+INLINE vf64 select_from_f64(vf64 x, vf64 limit, vf64 from, vf64 otherwise) {
+    return vbslq_f64(vcgeq_f64(x, limit), from, otherwise);
+}
+
 /* Bits. */
 INLINE vu32 bits_f32(vf32 x) { return vreinterpretq_u32_f32(x); }
 INLINE vf32 from_bits_f32(vu32 b) { return vreinterpretq_f32_u32(b); }
@@ -49,11 +71,14 @@ INLINE vf64 from_bits_f64(vu64 b) { return vreinterpretq_f64_u64(b); }
 INLINE vf32 xor_f32(vf32 x, vu32 b) { return from_bits_f32(veorq_u32(bits_f32(x), b)); }
 INLINE vf64 xor_f64(vf64 x, vu64 b) { return from_bits_f64(veorq_u64(bits_f64(x), b)); }
 
-/* Arithmetic, each rounded once to nearest even; to_* reads its lanes as signed integers. */
+/* Arithmetic, each rounded once to nearest even; to_* reads its lanes as signed
+ * integers, unsigned_to_* as unsigned ones. */
 INLINE vf32 set1_f32(float x) { return vdupq_n_f32(x); }
 INLINE vf64 set1_f64(double x) { return vdupq_n_f64(x); }
 INLINE vf32 to_f32(vu32 x) { return vcvtq_f32_s32(vreinterpretq_s32_u32(x)); }
 INLINE vf64 to_f64(vu64 x) { return vcvtq_f64_s64(vreinterpretq_s64_u64(x)); }
+INLINE vf32 unsigned_to_f32(vu32 x) { return vcvtq_f32_u32(x); }
+INLINE vf64 unsigned_to_f64(vu64 x) { return vcvtq_f64_u64(x); }
 INLINE vf32 add_f32(vf32 a, vf32 b) { return vaddq_f32(a, b); }
 INLINE vf64 add_f64(vf64 a, vf64 b) { return vaddq_f64(a, b); }
 INLINE vf32 mul_f32(vf32 a, vf32 b) { return vmulq_f32(a, b); }
@@ -70,8 +95,22 @@ INLINE vf64 at_least_f64(vf64 bound, vf64 x) { return vbslq_f64(vcgtq_f64(bound,
 INLINE vf32 at_most_f32(vf32 bound, vf32 x) { return vbslq_f32(vcltq_f32(bound, x), bound, x); }
 INLINE vf64 at_most_f64(vf64 bound, vf64 x) { return vbslq_f64(vcltq_f64(bound, x), bound, x); }
 
-/* Stores: anywhere (byte stores, so that no alignment is promised). */
+/* Packs: the upper halves of a's lanes, then of b's; the same of float16 values; and the low bytes
+ * of 16-bit lanes, stored. */
+INLINE vu32 pack_high_u16(vu32 a, vu32 b) {
+    return vreinterpretq_u32_u16(vcombine_u16(vshrn_n_u32(a, 16), vshrn_n_u32(b, 16)));
+}
+INLINE vu32 pack_f16(vf32 a, vf32 b) {
+    return vreinterpretq_u32_f16(vcombine_f16(vcvt_f16_f32(a), vcvt_f16_f32(b)));
+}
+INLINE void store_low_u8(void *p, vu32 x) {
+    vst1_u8((uint8_t *)p, vmovn_u16(vreinterpretq_u16_u32(x)));
+}
+
+/* Loads and stores: anywhere (byte stores, so that no alignment is promised). */
+INLINE vu32 load_u32(const void *p) { return vreinterpretq_u32_u8(vld1q_u8((const uint8_t *)p)); }
 INLINE void store_u32(void *p, vu32 x) { vst1q_u8((uint8_t *)p, vreinterpretq_u8_u32(x)); }
+INLINE void store_u64(void *p, vu64 x) { vst1q_u8((uint8_t *)p, vreinterpretq_u8_u64(x)); }
 INLINE void store_f32(void *p, vf32 x) { vst1q_u8((uint8_t *)p, vreinterpretq_u8_f32(x)); }
 INLINE void store_f64(void *p, vf64 x) { vst1q_u8((uint8_t *)p, vreinterpretq_u8_f64(x)); }
 

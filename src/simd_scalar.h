@@ -34,6 +34,8 @@ INLINE vu32 sub_u32(vu32 a, vu32 b) { return a - b; }
 INLINE vu64 sub_u64(vu64 a, vu64 b) { return a - b; }
 INLINE vu32 and_u32(vu32 a, vu32 b) { return a & b; }
 INLINE vu64 and_u64(vu64 a, vu64 b) { return a & b; }
+INLINE vu32 xor_u32(vu32 a, vu32 b) { return a ^ b; }
+INLINE vu64 xor_u64(vu64 a, vu64 b) { return a ^ b; }
 #define shl_u32(x, n) ((vu32)(x) << (n))
 #define shr_u32(x, n) ((vu32)(x) >> (n))
 #define shl_u64(x, n) ((vu64)(x) << (n))
@@ -43,6 +45,24 @@ INLINE vu64 and_u64(vu64 a, vu64 b) { return a & b; }
 INLINE int any_below_u32(vu32 x, uint32_t limit) { return x < limit; }
 INLINE vf32 select_below_f32(vu32 x, uint32_t limit, vf32 below, vf32 otherwise) {
     return x < limit ? below : otherwise;
+}
+
+/* A choice by the sign bit of each lane. */
+INLINE vu32 select_negative_u32(vu32 sign, vu32 negative, vu32 otherwise) {
+    return sign >> 31 ? negative : otherwise;
+}
+INLINE vu64 select_negative_u64(vu64 sign, vu64 negative, vu64 otherwise) {
+    return sign >> 63 ? negative : otherwise;
+}
+
+/* Lanes that are a limit or above: is there one, and a choice by lane. */
+INLINE int any_from_f32(vf32 x, vf32 limit) { return x >= limit; }
+INLINE int any_from_f64(vf64 x, vf64 limit) { return x >= limit; }
+INLINE vf32 select_from_f32(vf32 x, vf32 limit, vf32 from, vf32 otherwise) {
+    return x >= limit ? from : otherwise;
+}
+INLINE vf64 select_from_f64(vf64 x, vf64 limit, vf64 from, vf64 otherwise) {
+    return x >= limit ? from : otherwise;
 }
 
 /* Bits. */
@@ -69,11 +89,14 @@ INLINE vf64 from_bits_f64(vu64 b) {
 INLINE vf32 xor_f32(vf32 x, vu32 b) { return from_bits_f32(bits_f32(x) ^ b); }
 INLINE vf64 xor_f64(vf64 x, vu64 b) { return from_bits_f64(bits_f64(x) ^ b); }
 
-/* Arithmetic, each rounded once to nearest even; to_* reads its lanes as signed integers. */
+/* Arithmetic, each rounded once to nearest even; to_* reads its lanes as signed
+ * integers, unsigned_to_* as unsigned ones. */
 INLINE vf32 set1_f32(float x) { return x; }
 INLINE vf64 set1_f64(double x) { return x; }
 INLINE vf32 to_f32(vu32 x) { return (float)(int32_t)x; }
 INLINE vf64 to_f64(vu64 x) { return (double)(int64_t)x; }
+INLINE vf32 unsigned_to_f32(vu32 x) { return (float)x; }
+INLINE vf64 unsigned_to_f64(vu64 x) { return (double)x; }
 INLINE vf32 add_f32(vf32 a, vf32 b) { return a + b; }
 INLINE vf64 add_f64(vf64 a, vf64 b) { return a + b; }
 INLINE vf32 mul_f32(vf32 a, vf32 b) { return a * b; }
@@ -89,8 +112,40 @@ INLINE vf64 at_least_f64(vf64 bound, vf64 x) { return bound > x ? bound : x; }
 INLINE vf32 at_most_f32(vf32 bound, vf32 x) { return bound < x ? bound : x; }
 INLINE vf64 at_most_f64(vf64 bound, vf64 x) { return bound < x ? bound : x; }
 
-/* Stores: anywhere, and past the caches (address a multiple of STREAM_BYTES). */
+/* Packs: the upper halves of a's lanes, then of b's; the same of float16 values; and the low bytes
+ * of 16-bit lanes, stored.  Lanes of 16 bits lie as in memory, whatever its byte order. */
+INLINE vu32 pair_u16(vu32 a, vu32 b) {
+    const uint16_t pair[2] = {(uint16_t)a, (uint16_t)b};
+    vu32 x;
+    memcpy(&x, pair, sizeof x);
+    return x;
+}
+INLINE vu32 pack_high_u16(vu32 a, vu32 b) { return pair_u16(a >> 16, b >> 16); }
+/* From 2^-14 on by carries of integers, infinity included; below, 0.5 has the unit of float16's
+ * subnormals as its last bit, so that one addition rounds. */
+INLINE vu32 bits_f16(vf32 x) {
+    const vu32 sign = bits_f32(x) >> 16 & 0x8000, magnitude = bits_f32(x) & 0x7fffffff;
+    if (magnitude < 0x38800000)
+        return sign | (bits_f32(from_bits_f32(magnitude) + 0.5f) - 0x3f000000);
+    const vu32 rounded = (magnitude + 0xfff + (magnitude >> 13 & 1) - 0x38000000) >> 13;
+    return sign | (rounded < 0x7c00 ? rounded : 0x7c00);
+}
+INLINE vu32 pack_f16(vf32 a, vf32 b) { return pair_u16(bits_f16(a), bits_f16(b)); }
+INLINE void store_low_u8(void *p, vu32 x) {
+    uint16_t pair[2];
+    memcpy(pair, &x, sizeof x);
+    const uint8_t low[2] = {(uint8_t)pair[0], (uint8_t)pair[1]};
+    memcpy(p, low, sizeof low);
+}
+
+/* Loads and stores: anywhere. */
+INLINE vu32 load_u32(const void *p) {
+    vu32 x;
+    memcpy(&x, p, sizeof x);
+    return x;
+}
 INLINE void store_u32(void *p, vu32 x) { memcpy(p, &x, sizeof x); }
+INLINE void store_u64(void *p, vu64 x) { memcpy(p, &x, sizeof x); }
 INLINE void store_f32(void *p, vf32 x) { memcpy(p, &x, sizeof x); }
 INLINE void store_f64(void *p, vf64 x) { memcpy(p, &x, sizeof x); }
 

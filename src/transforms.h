@@ -12,6 +12,8 @@
 #include "polynomials.h"
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
+#define VECTORS_32 (GROUP_WORDS / LANES_32) /* registers that a group makes */
+#define VECTORS_64 (GROUP_WORDS / 2 / LANES_64)
 
 /* The words as they come. */
 typedef int words_u32_params;
@@ -21,8 +23,19 @@ INLINE words_u32_params words_u32_prepare(const wif_draw *draw) {
 }
 INLINE void words_u32_group(const words_u32_params *p, const group *g, vu32 *y) {
     (void)p;
-    UNROLL for (int v = 0; v < GROUP_WORDS / LANES_32; v++)
+    UNROLL for (int v = 0; v < VECTORS_32; v++)
         y[v] = group_u32(g, v);
+}
+
+/* A constant: its bits, repeated. */
+typedef vu64 pattern_u64_params;
+INLINE pattern_u64_params pattern_u64_prepare(const wif_draw *draw) {
+    return set1_u64(draw->pattern);
+}
+INLINE void pattern_u64_group(const pattern_u64_params *p, const group *g, vu64 *y) {
+    (void)g;
+    UNROLL for (int v = 0; v < VECTORS_64; v++)
+        y[v] = *p;
 }
 
 /* Where a normal's radius argument comes from: U = A >> 1, and in the single family below 2^-23,
@@ -50,12 +63,13 @@ INLINE vf64 radius_argument_f64(vu64 a, vu64 b) {
 #define F(name) name##_f32 /* the vocabulary's name for reals ... */
 #define U(name) name##_u32 /* ... and for their bits */
 #define P(NAME) NAME##_F32
+#define TERMS(NAME) NAME##_F32_TERMS
 #define PARAMS(T) T##_f32_params
 #define PREPARE(T) T##_f32_prepare
 #define GROUP(T) T##_f32_group
 #define WORD_BITS 32
 #define MANTISSA_BITS 23
-#define VECTORS (GROUP_WORDS / LANES_32)
+#define VECTORS VECTORS_32
 #include "transforms_family.h"
 #undef REAL
 #undef BITS
@@ -64,6 +78,7 @@ INLINE vf64 radius_argument_f64(vu64 a, vu64 b) {
 #undef F
 #undef U
 #undef P
+#undef TERMS
 #undef PARAMS
 #undef PREPARE
 #undef GROUP
@@ -79,12 +94,13 @@ INLINE vf64 radius_argument_f64(vu64 a, vu64 b) {
 #define F(name) name##_f64
 #define U(name) name##_u64
 #define P(NAME) NAME##_F64
+#define TERMS(NAME) NAME##_F64_TERMS
 #define PARAMS(T) T##_f64_params
 #define PREPARE(T) T##_f64_prepare
 #define GROUP(T) T##_f64_group
 #define WORD_BITS 64
 #define MANTISSA_BITS 52
-#define VECTORS (GROUP_WORDS / 2 / LANES_64)
+#define VECTORS VECTORS_64
 #include "transforms_family.h"
 #undef REAL
 #undef BITS
@@ -93,6 +109,7 @@ INLINE vf64 radius_argument_f64(vu64 a, vu64 b) {
 #undef F
 #undef U
 #undef P
+#undef TERMS
 #undef PARAMS
 #undef PREPARE
 #undef GROUP

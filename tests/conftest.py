@@ -14,7 +14,7 @@ os.environ["PYTHONSAFEPATH"] = "1"
 ISAS = ("scalar", "avx2", "avx2_vaes", "avx512", "avx512_vaes", "neon")
 
 #: Flags of /proc/cpuinfo that each set needs (x86 "flags", aarch64 "Features").
-_AVX2 = {"avx2", "fma", "aes"}
+_AVX2 = {"avx2", "fma", "f16c", "aes"}
 _AVX512 = _AVX2 | {"avx512f", "avx512bw", "avx512dq", "avx512vl"}
 CPU_FLAGS = {
     "scalar": set(),

@@ -8,75 +8,137 @@ golden_dump program (tests/engine), natively or under an emulator, against the f
 import argparse
 import hashlib
 import json
+import math
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-GOLDEN = Path(__file__).parent / "data" / "golden.json"
+HERE = Path(__file__).parent
+GOLDEN = HERE / "data" / "golden.json"
 
 KEY = (0x0123456789ABCDEF, 0xFEDCBA9876543210)
 STREAM = 0x1F2E3D4C5B6A7988
 MEGAWORD = (1 << 20) + 15  # 241 rows of 4351: not a multiple of any width
-ITEMSIZE = {"u32": 4, "f32": 4, "f64": 8}
+#: name -> bytes, in the order of _core.DTYPES.
+ITEMSIZE = {"f32": 4, "f64": 8, "f16": 2, "bf16": 2, "f8e4m3fn": 1, "f8e5m2": 1}
+DTYPES = tuple(ITEMSIZE)
+NARROW = DTYPES[2:]
 
 
 class Case(NamedTuple):
     """A range of a stream and how it is transformed."""
 
     transform: str
-    dtype: str
-    params: tuple[float, float]
+    dtype: str  # words: f32, for their size
+    params: tuple[float, ...]
     first: int
     count: int
 
     @property
     def name(self) -> str:
-        one, two = self.params
-        return f"{self.transform}_{self.dtype}({one!r}, {two!r})[{self.first}:+{self.count}]"
+        params = ", ".join(map(repr, self.params))
+        dtype = "u32" if self.transform == "words" else self.dtype
+        return f"{self.transform}_{dtype}({params})[{self.first}:+{self.count}]"
+
+    @property
+    def given(self) -> tuple[float, ...]:
+        """What the engine is given."""
+        if self.transform != "truncated":
+            return self.params
+        # The module is pure Python, and the --dump mode does without the package.
+        module = runpy.run_path(str(HERE.parent / "weightinit_fast" / "_truncation.py"))
+        return self.params + module["interval"](*self.params[2:], 8 * max(4, ITEMSIZE[self.dtype]))
+
+
+UNIFORM = ((0.0, 1.0), (-0.1, 0.1), (-1e-3, 3.5), (1.0, 1.0 + 2.0**-20), (-2e38, 3e38))
+NORMAL = ((0.0, 1.0), (0.0, 0.02), (1.5, 2.25), (-3.0, 0.0), (0.0, 1e-40))
+TRUNCATED = (
+    *((0.0, 1.0, -2.0, 2.0), (1.5, 0.02, -math.inf, math.inf), (0.0, 1.0, 0.0, math.inf)),
+    *((-1.0, 2.0, 3.0, 4.0), (0.0, 1.0, 5.0, 8.0), (0.0, 1.0, -8.0, -7.5)),
+)
+FAR = (0.0, 1.0, -math.inf, -36.5)  # in double alone
 
 
 def cases() -> list[Case]:
     """Return every case: all parameters over a megaword; odd, far and far-tail ranges."""
-    parameters = {
-        "words": [("u32", (0.0, 0.0))],
-        "constant": [(t, (0.1, 0.0)) for t in ("f32", "f64")],
-        "uniform": [
-            (t, p)
-            for t in ("f32", "f64")
-            for p in ((0.0, 1.0), (-0.1, 0.1), (-1e-3, 3.5), (1.0, 1.0 + 2.0**-20), (-2e38, 3e38))
-        ],
-        "normal": [
-            (t, p)
-            for t in ("f32", "f64")
-            for p in ((0.0, 1.0), (0.0, 0.02), (1.5, 2.25), (-3.0, 0.0), (0.0, 1e-40))
-        ],
-    }
-    result = []
-    for transform, choices in parameters.items():
-        for dtype, params in choices:
-            ranges = [(0, MEGAWORD), (5, 1000), ((1 << 62) - 77, 4099)]
-            result += [Case(transform, dtype, params, *r) for r in ranges]
+    wide, double = ("f32", "f64"), ("f64",)
+    choices = [
+        ("words", ("f32",), [()]),
+        ("constant", DTYPES, [(0.1,)]),
+        ("uniform", wide, UNIFORM),
+        ("uniform", NARROW, [(0.0, 1.0), (-0.1, 0.3)]),
+        ("normal", wide, NORMAL),
+        ("normal", NARROW, [(0.0, 1.0), (2.0, 300.0)]),
+        ("truncated", wide, TRUNCATED),
+        ("truncated", double, [FAR]),
+        ("truncated", NARROW, [TRUNCATED[0], (100.0, 200.0, 0.5, math.inf)]),
+    ]
+    ranges = [(0, MEGAWORD), (5, 1000), ((1 << 62) - 77, 4099)]
+    result = [
+        Case(transform, dtype, params, *r)
+        for transform, dtypes, parameters in choices
+        for dtype in dtypes
+        for params in parameters
+        for r in ranges
+    ]
     # About one far tail in 2**24 words: enough for two or three.
     result.append(Case("normal", "f32", (0.0, 1.0), 1 << 33, 3 << 24))
     return result
 
 
-def expected() -> dict[str, str]:
+#: Calls of the public functions whose bytes are fixed as well, but not by one kernel alone.
+PUBLIC = (
+    ("sparse", (1000, 37), {"sparsity": 0.3}),
+    ("sparse", (513, 100), {"sparsity": 0.07, "dtype": "float64"}),
+    ("sparse", (64, 64), {"sparsity": 0.5, "dtype": "float16"}),
+    ("identity", (33, 65), {"gain": 1.5}),
+    ("dirac", (12, 3, 3, 3), {"groups": 2}),
+    ("variance_scaling", (31, 7, 3, 3), {"mode": "fan_geo_avg", "distribution": "uniform"}),
+    ("variance_scaling", (301, 77), {"scale": 2.0, "distribution": "truncated_normal"}),
+    ("lecun_normal", (301, 77), {"dtype": "float64"}),
+    ("fan_in_uniform", (301, 77), {}),
+)
+
+
+def public_name(name: str, shape: tuple[int, ...], options: dict[str, Any]) -> str:
+    """Return a public call as a line of Python."""
+    return f"{name}({shape}, {', '.join(f'{k}={v!r}' for k, v in options.items())})"
+
+
+def public_digest(name: str, shape: tuple[int, ...], options: dict[str, Any]) -> str:
+    """Return the SHA-256 of a public call's array."""
+    import numpy as np  # noqa: PLC0415  the --dump mode does without
+
+    import weightinit_fast as wi  # noqa: PLC0415
+
+    values = getattr(wi, name)(shape, rng=wi.Key(*KEY), stream=STREAM, **options)
+    return digest(np.ascontiguousarray(values, values.dtype.newbyteorder("<")))
+
+
+def expected(section: str = "sha256") -> dict[str, str]:
     """Return name -> SHA-256 as the golden file has them."""
-    return json.loads(GOLDEN.read_text())["sha256"]
+    return json.loads(GOLDEN.read_text())[section]
+
+
+def fill_into(out: Any, case: Case, first: int, threads: int = 1) -> None:
+    """Fill an array with the case's transform from an element on."""
+    from weightinit_fast import _core  # noqa: PLC0415
+
+    _core.fill(
+        out, getattr(_core, case.transform.upper()), DTYPES.index(case.dtype), case.given,
+        *KEY, STREAM, first, None, threads,
+    )  # fmt: skip
 
 
 def fill(case: Case, threads: int = 1) -> Any:
-    """Return the case's elements from the installed package."""
-    import numpy as np  # noqa: PLC0415  the --dump mode does without
+    """Return the bits of the case's elements from the installed package."""
+    import numpy as np  # noqa: PLC0415
 
-    from weightinit_fast import _core  # noqa: PLC0415
-
-    out = np.empty(case.count, f"<{case.dtype[0]}{ITEMSIZE[case.dtype]}")
-    transform = getattr(_core, case.transform.upper())
-    _core.fill(out, transform, case.params, *KEY, STREAM, case.first, None, threads)
-    return out
+    out = np.empty(case.count, f"=u{ITEMSIZE[case.dtype]}")
+    fill_into(out, case, case.first, threads)
+    return out.astype(out.dtype.newbyteorder("<"), copy=False)
 
 
 def digest(data: Any) -> str:
@@ -89,17 +151,20 @@ def check_dump(command: list[str]) -> int:
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     runnable = [line.split()[0] for line in lines if line.endswith(" runnable")]
     wanted = expected()
-    bad = 0
+    failed = not runnable
     for isa in runnable:
+        bad = 0
         for case in cases():
-            arguments = [isa, f"{case.transform}_{case.dtype}", *(p.hex() for p in case.params)]
-            arguments += [str(n) for n in (*KEY, STREAM, case.first, case.count)]
+            numbers = (*KEY, STREAM, case.first, case.count)
+            arguments = [isa, case.transform, case.dtype, *map(str, numbers)]
+            arguments += [float(p).hex() for p in case.given]
             data = subprocess.run([*command, *arguments], check=True, capture_output=True).stdout
             if digest(data) != wanted[case.name]:
                 bad += 1
                 print(f"{isa}: {case.name} differs")
         print(f"{isa}: {len(cases())} golden cases, {bad} differ")
-    return 1 if bad or not runnable else 0
+        failed |= bad > 0
+    return int(failed)
 
 
 def main() -> int:
@@ -117,6 +182,7 @@ def main() -> int:
             "key": [hex(word) for word in KEY],
             "stream": hex(STREAM),
             "sha256": {case.name: digest(fill(case)) for case in cases()},
+            "public": {public_name(*call): public_digest(*call) for call in PUBLIC},
         }
         GOLDEN.write_text(json.dumps(content, indent=1) + "\n")
     return 0

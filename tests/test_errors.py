@@ -6,10 +6,7 @@ A Generator's state and a buffer's bytes are compared before and after.
 import array
 import math
 import mmap
-import os
 import re
-import subprocess
-import sys
 from fractions import Fraction
 
 import numpy as np
@@ -17,7 +14,6 @@ import pytest
 from numpy.lib.stride_tricks import as_strided, sliding_window_view
 
 import weightinit_fast as wi
-from weightinit_fast import _core
 
 RANDOM = (wi.uniform, wi.normal, wi.xavier_uniform, wi.xavier_normal, wi.he_uniform, wi.he_normal)
 FILLS = (wi.zeros, wi.ones, *RANDOM)
@@ -115,7 +111,13 @@ OUT_OF_RANGE = [
 ]
 PARAMETERS = [
     *((f, {name: v}, ValueError, repr(v)) for f, name in FINITE for v in (NAN, INF, -INF)),
-    *((f, {name: v}, TypeError, repr(v)) for f, name in NUMBERS for v in ("0.25", "x", None)),
+    *((f, {name: None}, TypeError, "None") for f, name in NUMBERS),
+    # A gain may be a name, so that a wrong one is a wrong value.
+    *(
+        (f, {name: v}, ValueError if name == "gain" else TypeError, repr(v))
+        for f, name in NUMBERS
+        for v in ("0.25", "x")
+    ),
     *((f, {name: v}, TypeError, None) for f, name in NUMBERS for v in (1j, [0.5], b"1")),
     *((f, {name: 10**400}, (ValueError, OverflowError), None) for f, name in NUMBERS),
     *((f, options, ValueError, text) for f, options, text in OUT_OF_RANGE),
@@ -153,7 +155,9 @@ def test_layout_and_groups(function, options, error, text):
 @pytest.mark.parametrize(
     ("arguments", "error", "text"),
     [
-        *(((name,), ValueError, repr(name)) for name in ("gelu", None)),
+        (("gelu",), ValueError, "'gelu'"),
+        ((None,), TypeError, "None"),
+        *(((number,), ValueError, repr(number)) for number in (-0.5, NAN, INF)),
         (("relu", 0.5), ValueError, "0.5"),
         *((("leaky_relu", slope), ValueError, repr(slope)) for slope in (NAN, INF)),
         (("leaky_relu", "1"), TypeError, "'1'"),
@@ -308,7 +312,7 @@ REFUSED_BUFFERS = {
     "window": (lambda m: sliding_window_view(m, 5, writeable=True), ValueError, "overlap"),
     **{
         dtype: (lambda m, d=dtype: m.view(d), TypeError, str(np.dtype(dtype)))
-        for dtype in ("i4", "u8", "c8", "f2", "S4", "M8[s]", "bool", "u1", "f4,f4")
+        for dtype in ("i4", "u8", "c8", "S4", "M8[s]", "bool", "u1", "f4,f4")
     },
     "object": (lambda _: np.array([1.5, None], object), TypeError, "object"),
     "longdouble": (lambda _: np.zeros(3, np.longdouble), TypeError, str(np.dtype("g"))),
@@ -366,7 +370,7 @@ def test_out_that_does_not_fit(options, error, text):
 @pytest.mark.parametrize(
     ("dtype", "text"),
     [
-        *(("f2", "float16"), (int, "int64"), (bool, "bool"), (complex, "complex128")),
+        *((int, "int64"), (bool, "bool"), (complex, "complex128")),
         *(("O", "object"), ("S4", "S4"), ("f4,f4", "f4"), ("bogus", "bogus"), (7, "7")),
         ("g", str(np.dtype("g"))),
     ],
@@ -374,26 +378,3 @@ def test_out_that_does_not_fit(options, error, text):
 def test_dtype(dtype, text):
     for function in FILLS:
         refuse(TypeError, text, function, (6, 8), dtype=dtype)
-
-
-# The environment ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", ["avx1024", "AVX2", " scalar", "unrunnable"])
-def test_environment_naming_no_runnable_set_fails_the_import(name):
-    if name == "unrunnable":
-        name = next((n for n in _core.ISAS if n not in _core.ISAS_RUNNABLE), None)
-        if name is None:
-            pytest.skip("every known set runs here")
-    done = subprocess.run(
-        [sys.executable, "-c", "import weightinit_fast"],
-        env=os.environ | {"WEIGHTINIT_FAST_ISA": name},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == 1
-    last = done.stderr.splitlines()[-1]
-    assert last.startswith("ImportError: ")
-    assert repr(name) in last

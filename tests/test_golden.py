@@ -5,13 +5,16 @@ import numpy as np
 import pytest
 
 import weightinit_fast as wi
-from weightinit_fast import _core
 
 WANTED = golden.expected()
 CASES = golden.cases()
 KEY = wi.Key(*golden.KEY)
 PUBLIC = {"uniform": ("low", "high"), "normal": ("mean", "std")}
-LARGE = [c for c in CASES if c.count == golden.MEGAWORD and c.params in ((0.0, 1.0), (0.1, 0.0))]
+LARGE = [
+    c
+    for c in CASES
+    if c.count == golden.MEGAWORD and c.params in ((), (0.0, 1.0), (0.1,), golden.TRUNCATED[0])
+]
 
 
 def test_the_file_holds_every_case_and_no_other():
@@ -22,6 +25,11 @@ def test_the_file_holds_every_case_and_no_other():
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
 def test_every_instruction_set(isa, case):
     assert golden.digest(golden.fill(case)) == WANTED[case.name]
+
+
+@pytest.mark.parametrize("call", golden.PUBLIC, ids=lambda c: golden.public_name(*c))
+def test_public_calls(isa, call):
+    assert golden.public_digest(*call) == golden.expected("public")[golden.public_name(*call)]
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 7])
@@ -39,10 +47,7 @@ def test_random_cuts(isa, case):
     sizes = random.choice([1, 2, 3, 15, 16, 17, 31, 32, 33, 1000, 65536], 400)
     cuts = np.unique([0, *np.minimum(np.cumsum(sizes), case.count), case.count])
     for begin, end in zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True):
-        _core.fill(
-            pieces[begin:end], getattr(_core, case.transform.upper()), case.params,
-            *golden.KEY, golden.STREAM, case.first + begin, None, 1,
-        )  # fmt: skip
+        golden.fill_into(pieces[begin:end], case, case.first + begin)
     assert golden.digest(pieces) == WANTED[case.name]
 
 

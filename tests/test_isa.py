@@ -89,10 +89,13 @@ def test_environment_forces_a_set_or_fails_the_import(name):
         assert name in done.stderr.splitlines()[-1]
 
 
-def test_environment_with_an_unknown_name_fails_the_import():
-    done = import_with("sse9")
-    assert done.returncode != 0
-    assert "sse9" in done.stderr.splitlines()[-1]
+@pytest.mark.parametrize("name", ["sse9", "AVX2", " scalar"])
+def test_environment_with_an_unknown_name_fails_the_import(name):
+    done = import_with(name)
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("ImportError: ")
+    assert repr(name) in last
 
 
 def test_default_choice_is_the_last_runnable():

@@ -18,17 +18,22 @@ from ._core import STREAM_VERSION
 from ._fans import fans, gain
 from ._info import info
 from ._keys import Key, key
-from ._plain import constant, normal, ones, uniform, zeros
-from ._scaled import (
+from ._named import (
     glorot_normal,
     glorot_uniform,
     he_normal,
     he_uniform,
     kaiming_normal,
     kaiming_uniform,
+    lecun_normal,
+    lecun_uniform,
     xavier_normal,
     xavier_uniform,
 )
+from ._orthogonal import delta_orthogonal, orthogonal
+from ._plain import constant, normal, ones, truncated_normal, uniform, zeros
+from ._scaled import fan_in_uniform, variance_scaling
+from ._structured import dirac, eye, identity, sparse
 
 __version__ = "0.1.0"
 
@@ -37,19 +42,30 @@ __all__ = [
     "Key",
     "__version__",
     "constant",
+    "delta_orthogonal",
+    "dirac",
+    "eye",
+    "fan_in_uniform",
     "fans",
     "gain",
     "glorot_normal",
     "glorot_uniform",
     "he_normal",
     "he_uniform",
+    "identity",
     "info",
     "kaiming_normal",
     "kaiming_uniform",
     "key",
+    "lecun_normal",
+    "lecun_uniform",
     "normal",
     "ones",
+    "orthogonal",
+    "sparse",
+    "truncated_normal",
     "uniform",
+    "variance_scaling",
     "xavier_normal",
     "xavier_uniform",
     "zeros",

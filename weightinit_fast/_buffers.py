@@ -1,37 +1,42 @@
 """Where a fill goes: the array, and the region of the stream that it holds."""
 
-from collections.abc import Callable, Sequence
-from operator import index as as_int
-from types import EllipsisType
-from typing import Any, NamedTuple, SupportsIndex, TypeAlias
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ._dtypes import Kind, kind_of, requested
 from ._fans import Shape, as_shape
+from ._parts import Axis, BasicIndex, Part
 
-__all__ = ["BasicIndex", "Target", "as_target"]
-
-_IndexItem: TypeAlias = SupportsIndex | slice | EllipsisType | None
-BasicIndex: TypeAlias = _IndexItem | tuple[_IndexItem, ...]
-
-_FLOAT32 = np.dtype(np.float32)
-_FLOAT64 = np.dtype(np.float64)
-
-# One axis of a region: (length, step in elements of the stream, step in bytes of the buffer).
-_Axis = tuple[int, int, int]
+__all__ = ["Target", "as_target"]
 
 
 class Target(NamedTuple):
     """A buffer to fill."""
 
-    array: np.ndarray  # native byte order
-    axes: list[_Axis] | None  # None: C-contiguous and the stream's next elements in order
+    array: np.ndarray  # of the kind's storage type, native byte order
+    kind: Kind
+    part: Part | None  # None: the whole of a C-contiguous array
+    axes: list[Axis] | None  # None: C-contiguous and the stream's next elements in order
     first: int  # index of the element at the region's beginning
     start: int  # the beginning's byte offset from array's first element
     fresh: bool  # allocated by us
     result: Any  # what the caller gets
     swap: bool  # result has the other byte order
+
+    def whole_part(self) -> Part:
+        """Return the part, also where nothing asked for one."""
+        return self.part or Part(self.array.shape)
+
+    def finish(self, index: BasicIndex) -> Any:
+        """Return what the caller gets, once every element is written."""
+        if self.swap:
+            self.array.byteswap(inplace=True)
+        if self.fresh and index is not None and not self.array.ndim and not _keeps_array(index):
+            return self.result[()]
+        return self.result
 
 
 def as_target(
@@ -42,61 +47,60 @@ def as_target(
     allocate: Callable[..., np.ndarray] = np.empty,
 ) -> Target:
     """Resolve shape, dtype, out and index; raise before anything is written."""
-    if type(out) is np.ndarray and shape is None and dtype is None and index is _WHOLE:
+    if type(out) is np.ndarray and shape is None and dtype is None and index is None:
         flags = out.flags
-        if flags.c_contiguous and flags.writeable and out.dtype in (_FLOAT32, _FLOAT64):
-            return Target(out, None, 0, 0, False, out, False)
+        kind = kind_of(out.dtype)
+        if kind and out.dtype is kind.storage and flags.c_contiguous and flags.writeable:
+            return Target(out, kind, None, None, 0, 0, False, out, False)
     if out is None:
-        return _new(shape, _supported(dtype, _FLOAT32), index, allocate)
+        return _new(shape, dtype, index, allocate)
     return _given(out, shape, dtype, index)
 
 
-# `index=None` means no index; np.newaxis alone is the tuple (None,).
-_WHOLE = None
-
-
 def _new(
-    shape: Shape | None, dtype: np.dtype, index: BasicIndex, allocate: Callable[..., np.ndarray]
+    shape: Shape | None,
+    dtype: DTypeLike | None,
+    index: BasicIndex,
+    allocate: Callable[..., np.ndarray],
 ) -> Target:
+    kind, found = requested(np.float32 if dtype is None else dtype)
     if shape is None:
         raise TypeError("shape or out= is needed")
-    whole = as_shape(shape)
-    native = dtype.newbyteorder("=")
-    if index is _WHOLE:
-        array = allocate(whole, native)
-        return Target(array, None, 0, 0, True, _swapped(array, dtype), not dtype.isnative)
-    part = _Part(whole, index)
-    array = allocate(part.shape, native)
-    first, start, axes = _region(part, array)
-    result = _swapped(array, dtype)
-    return Target(array, axes, first, start, True, result, not dtype.isnative)
+    part = Part(as_shape(shape), index)
+    if found is None:
+        raise TypeError(
+            f"{kind.name} arrays need the package ml_dtypes; without it, an out= of dtype "
+            f"{kind.storage} can hold their bits, with dtype={kind.name!r}"
+        )
+    array = allocate(part.shape, kind.storage)
+    first, start, axes = part.region(array) if index is not None else (0, 0, None)
+    result = array if found is kind.storage else array.view(found)
+    return Target(array, kind, part, axes, first, start, True, result, not found.isnative)
 
 
 def _given(out: Any, shape: Shape | None, dtype: DTypeLike | None, index: BasicIndex) -> Target:
     array = _as_array(out)
-    if dtype is not None and np.dtype(dtype) != array.dtype:
-        raise TypeError(f"dtype={np.dtype(dtype)} does not fit out of dtype {array.dtype}")
-    _supported(array.dtype, array.dtype)
-    if shape is None and index is not _WHOLE:
+    kind = _kind_given(array.dtype, dtype)
+    if shape is None and index is not None:
         raise TypeError("index= needs the global shape= beside out=")
-    part = _Part(array.shape if shape is None else as_shape(shape), index)
+    part = Part(array.shape if shape is None else as_shape(shape), index)
     if part.shape != array.shape:
         raise ValueError(f"out has shape {array.shape}, not {part.shape}")
     _check_writable(array)
-    native = array.view(array.dtype.newbyteorder("="))
-    first, start, axes = _region(part, native)
-    return Target(native, axes, first, start, False, out, not array.dtype.isnative)
+    native = array.view(kind.storage)
+    first, start, axes = part.region(native)
+    return Target(native, kind, part, axes, first, start, False, out, not array.dtype.isnative)
 
 
-def _supported(dtype: DTypeLike | None, default: np.dtype) -> np.dtype:
-    found = default if dtype is None else np.dtype(dtype)
-    if found.newbyteorder("=") not in (_FLOAT32, _FLOAT64):
-        raise TypeError(f"dtype must be float32 or float64, not {found}")
-    return found
-
-
-def _swapped(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    return array if dtype.isnative else array.view(dtype)
+def _kind_given(held: np.dtype, dtype: DTypeLike | None) -> Kind:
+    """Return what to write into an array: its own type, or the bits of one that NumPy lacks."""
+    if dtype is None:
+        return requested(held)[0]
+    kind, found = requested(dtype)
+    bits = kind.extended and held.kind in "iu" and held.itemsize == kind.storage.itemsize
+    if not bits and held != found:
+        raise TypeError(f"dtype={found or kind.name} does not fit out of dtype {held}")
+    return kind
 
 
 def _as_array(out: Any) -> np.ndarray:
@@ -109,7 +113,11 @@ def _as_array(out: Any) -> np.ndarray:
         try:
             return np.from_dlpack(out, copy=False)
         except (BufferError, RuntimeError, TypeError, ValueError) as error:
-            raise type(error)(f"out of type {type(out).__name__} is refused: {error}") from error
+            raise type(error)(
+                f"out of type {type(out).__name__} is refused: {error} (a type that NumPy lacks "
+                "can be passed as an integer view of its bits, such as "
+                "out=tensor.view(torch.uint16), dtype='bfloat16')"
+            ) from error
     try:
         memory = memoryview(out)
     except TypeError:
@@ -139,87 +147,6 @@ def _check_writable(array: np.ndarray) -> None:
         reach += step * (n - 1)
 
 
-class _Part:
-    """The part of a global C-order array that a basic index selects, as NumPy would select it."""
-
-    def __init__(self, whole: tuple[int, ...], index: BasicIndex) -> None:
-        steps = [0] * len(whole)
-        step = 1
-        for axis in range(len(whole) - 1, -1, -1):
-            steps[axis] = step
-            step *= whole[axis]
-        self.first = 0
-        if index is _WHOLE:
-            self.shape, self.steps = whole, tuple(steps)
-            return
-        lengths, kept = [], []
-        entries = self._expand(index if isinstance(index, tuple) else (index,), len(whole))
-        axis = 0
-        for entry in entries:
-            if entry is None:
-                lengths.append(1)
-                kept.append(0)
-                continue
-            if isinstance(entry, slice):
-                begin, stop, stride = entry.indices(whole[axis])
-                lengths.append(len(range(begin, stop, stride)))
-                kept.append(stride * steps[axis])
-                self.first += begin * steps[axis] if lengths[-1] else 0
-            else:
-                self.first += self._position(entry, whole[axis], axis) * steps[axis]
-            axis += 1
-        self.shape, self.steps = tuple(lengths), tuple(kept)
-
-    @staticmethod
-    def _expand(index: Sequence[Any], ndim: int) -> list[Any]:
-        for entry in index:
-            if isinstance(entry, (bool, np.bool_)) or not (
-                entry is None
-                or entry is Ellipsis
-                or isinstance(entry, slice)
-                or (hasattr(entry, "__index__") and not isinstance(entry, np.ndarray))
-            ):
-                raise TypeError(
-                    f"index must be basic (ints, slices, Ellipsis, newaxis), not {entry!r}"
-                )
-        used = sum(entry is not None and entry is not Ellipsis for entry in index)
-        dots = sum(entry is Ellipsis for entry in index)
-        if dots > 1:
-            raise IndexError("an index can only have a single ellipsis ('...')")
-        if used > ndim:
-            raise IndexError(f"too many indices: shape has {ndim} axes, but {used} were indexed")
-        rest = [slice(None)] * (ndim - used)
-        expanded: list[Any] = []
-        for entry in index:
-            expanded.extend(rest if entry is Ellipsis else [entry])
-        return expanded if dots else expanded + rest
-
-    @staticmethod
-    def _position(entry: SupportsIndex, n: int, axis: int) -> int:
-        position = as_int(entry)
-        if not -n <= position < n:
-            raise IndexError(f"index {position} is out of bounds for axis {axis} with size {n}")
-        return position % n
-
-
-def _region(part: _Part, array: np.ndarray) -> tuple[int, int, list[_Axis] | None]:
-    """Return where the region begins in stream and buffer, and its axes, outermost first.
-
-    Axes run forward through the stream; neighbours that continue each other become one.
-    """
-    if array.size == 0:
-        return 0, 0, None
-    first, start = part.first, 0
-    axes: list[_Axis] = []
-    for n, stream_step, dst_step in zip(array.shape, part.steps, array.strides, strict=True):
-        if n == 1:
-            continue
-        if stream_step < 0:
-            first += (n - 1) * stream_step
-            start += (n - 1) * dst_step
-            stream_step, dst_step = -stream_step, -dst_step  # noqa: PLW2901
-        if axes and axes[-1][1] == n * stream_step and axes[-1][2] == n * dst_step:
-            axes[-1] = (axes[-1][0] * n, stream_step, dst_step)
-        else:
-            axes.append((n, stream_step, dst_step))
-    return first, start, axes
+def _keeps_array(index: BasicIndex) -> bool:
+    """Whether NumPy returns a 0-D array, not a scalar, for this index."""
+    return index is Ellipsis or (isinstance(index, tuple) and any(i is Ellipsis for i in index))

@@ -6,6 +6,8 @@ WORDS: int
 CONSTANT: int
 UNIFORM: int
 NORMAL: int
+TRUNCATED: int
+DTYPES: tuple[str, ...]
 
 ISAS: tuple[str, ...]
 ISAS_BUILT: tuple[str, ...]
@@ -22,12 +24,17 @@ def generate_block(
     key_low: int, key_high: int, counter_low: int, counter_high: int
 ) -> tuple[int, int, int, int]: ...
 def runtime_threads() -> int: ...
-def deviation(scale: float, gain: float, slope: float, fan: float) -> float: ...
-def check(transform: int, params: tuple[float, float], itemsize: int) -> None: ...
+def deviation(
+    scale: float, times: float, gain: float, over: float, slope: float, fan: float
+) -> float: ...
+def geometric_mean(a: float, b: float) -> float: ...
+def check(transform: int, dtype: int, params: tuple[float, ...]) -> None: ...
+def narrow(source: object, buffer: object, dtype: int) -> None: ...
 def fill(
     buffer: object,
     transform: int,
-    params: tuple[float, float],
+    dtype: int,
+    params: tuple[float, ...],
     key_low: int,
     key_high: int,
     stream: int,

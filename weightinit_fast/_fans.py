@@ -6,16 +6,20 @@ from typing import Literal, SupportsIndex, TypeAlias, get_args
 
 import numpy as np
 
+from . import _core
 from ._numbers import finite, integer
 
-__all__ = ["Mode", "Nonlinearity", "Shape", "as_shape", "fan_of", "fans", "gain"]
+__all__ = ["Gain", "Mode", "Shape", "as_shape", "convolution_axes", "fan_of", "fans", "gain"]
 
 Shape: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
-Mode: TypeAlias = Literal["fan_in", "fan_out", "fan_avg"]
+Mode: TypeAlias = Literal["fan_in", "fan_out", "fan_avg", "fan_geo_avg"]
 Nonlinearity: TypeAlias = Literal["linear", "conv", "sigmoid", "tanh", "relu", "leaky_relu", "selu"]
+Gain: TypeAlias = Nonlinearity | float
 
 _MODES = get_args(Mode)
 _NONLINEARITIES = get_args(Nonlinearity)
+_GAINS = {"linear": 1.0, "conv": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "selu": 0.75}
+_GAINS["relu"] = math.sqrt(2)
 _MAX_AXES = 64
 _MAX_ITEMS = 1 << 63
 
@@ -119,6 +123,18 @@ def _sizes_by_letter(axes: tuple[int, ...], layout: str, shape: object) -> list[
     return list(zip(layout, axes, strict=True))
 
 
+def convolution_axes(axes: tuple[int, ...], layout: str | None) -> tuple[int, int, list[int]]:
+    """Return which axes of a convolution's weight are O, I and its kernel."""
+    if not 3 <= len(axes) <= 5:
+        raise ValueError(f"shape must have 3 to 5 axes, not {axes!r}")
+    letters = "OI" + "k" * (len(axes) - 2) if layout is None else layout
+    _sizes_by_letter(axes, letters, axes)
+    if "B" in letters or "G" in letters:
+        raise ValueError(f"layout must be O, I and kernel axes here, not {layout!r}")
+    kernel = [axis for axis, letter in enumerate(letters) if letter not in "OI"]
+    return letters.index("O"), letters.index("I"), kernel
+
+
 def fan_of(mode: Mode, fan_in: int, fan_out: int) -> float:
     """Return the fan that a mode names."""
     if mode == "fan_in":
@@ -127,15 +143,18 @@ def fan_of(mode: Mode, fan_in: int, fan_out: int) -> float:
         return fan_out
     if mode == "fan_avg":
         return (fan_in + fan_out) / 2
+    if mode == "fan_geo_avg":
+        return _core.geometric_mean(fan_in, fan_out)
     raise ValueError(f"mode must be one of {', '.join(_MODES)}, not {mode!r}")
 
 
-def gain(nonlinearity: Nonlinearity, param: float | None = None) -> float:
+def gain(nonlinearity: Gain, param: float | None = None) -> float:
     """Return the factor on std that keeps a signal's scale through a nonlinearity.
 
     Parameters
     ----------
-    nonlinearity : {"linear", "conv", "sigmoid", "tanh", "relu", "leaky_relu", "selu"}
+    nonlinearity : {"linear", "conv", "sigmoid", "tanh", "relu", "leaky_relu", "selu"} or float
+        A number is returned as it is, so that a ``gain=`` may be either.
     param : float, optional
         Slope of leaky_relu on the negative side; default 0.01.
 
@@ -148,7 +167,15 @@ def gain(nonlinearity: Nonlinearity, param: float | None = None) -> float:
     Raises
     ------
     ValueError
-        If the nonlinearity is unknown, or param is not finite or does not apply.
+        If the nonlinearity is unknown, a number is negative or not finite, or param is not finite
+        or does not apply.
+
+    Notes
+    -----
+    √2 and √(2/(1+a²)) are those of He et al. (2015), eq. 10 and 15. 5/3 is torch's: it offsets
+    tanh's slope below 1 away from 0. With 3/4, says torch, SELU networks train more stably than
+    with the 1 that makes them self-normalising (Klambauer et al., "Self-normalizing neural
+    networks", 2017).
 
     Examples
     --------
@@ -163,14 +190,15 @@ def gain(nonlinearity: Nonlinearity, param: float | None = None) -> float:
         return math.sqrt(2 / (1 + slope * slope))
     if param is not None:
         raise ValueError(f"param={param!r} belongs to leaky_relu, not to {nonlinearity!r}")
-    if nonlinearity in ("linear", "conv", "sigmoid"):
-        return 1.0
-    if nonlinearity == "tanh":
-        return 5 / 3
-    if nonlinearity == "relu":
-        return math.sqrt(2)
-    if nonlinearity == "selu":
-        return 0.75
-    raise ValueError(
-        f"nonlinearity must be one of {', '.join(_NONLINEARITIES)}, not {nonlinearity!r}"
-    )
+    if isinstance(nonlinearity, str):
+        try:
+            return _GAINS[nonlinearity]
+        except KeyError:
+            names = ", ".join(_NONLINEARITIES)
+            raise ValueError(
+                f"gain must be a number or one of {names}, not {nonlinearity!r}"
+            ) from None
+    number = finite(nonlinearity, "gain")
+    if number < 0:
+        raise ValueError(f"gain must not be negative: {number!r}")
+    return number

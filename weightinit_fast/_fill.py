@@ -7,17 +7,19 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from . import _core
-from ._buffers import BasicIndex, as_target
+from ._buffers import Target, as_target
 from ._fans import Shape
 from ._keys import RNGLike, key_words, stream_number
+from ._parts import BasicIndex
 from ._threads import PARALLEL_ITEMS, thread_count
+from ._truncation import interval
 
-__all__ = ["fill"]
+__all__ = ["draw", "fill", "fill_constant", "truncated"]
 
 
 def fill(
     transform: int,
-    params: tuple[float, float],
+    params: tuple[float, ...],
     shape: Shape | None,
     dtype: DTypeLike | None,
     out: Any,
@@ -26,34 +28,66 @@ def fill(
     index: BasicIndex,
     threads: int | None,
 ) -> Any:
-    """Resolve every argument, then fill: a generator advances once nothing can fail any more."""
-    lazy_zeros = out is None and transform == _core.CONSTANT and _is_plus_zero(params[0])
-    target = as_target(shape, dtype, out, index, np.zeros if lazy_zeros else np.empty)
-    array = target.array
-    items = array.size
-    if threads is not None or items >= PARALLEL_ITEMS:
-        threads = thread_count(threads, items)
-    if not lazy_zeros:
-        _core.check(transform, params, array.itemsize)
-        low = high = number = 0
-        if transform != _core.CONSTANT:
-            number = stream_number(stream)
-            low, high = key_words(rng)
+    """Resolve every argument, then draw: a generator advances once nothing can fail any more."""
+    target = as_target(shape, dtype, out, index)
+    draw(target, transform, params, rng, stream, threads)
+    return target.finish(index)
+
+
+def draw(
+    target: Target,
+    transform: int,
+    params: tuple[float, ...],
+    rng: RNGLike,
+    stream: int | str,
+    threads: int | None,
+) -> tuple[int, int, int]:
+    """Fill a target with a transform of a stream; return the key and the stream's number."""
+    array, code = target.array, target.kind.code
+    count = _threads(threads, array.size)
+    if transform == _core.TRUNCATED:
+        params += interval(params[2], params[3], 64 if array.itemsize == 8 else 32)
+    _core.check(transform, code, params)
+    number = stream_number(stream)
+    low, high = key_words(rng)
+    _core.fill(
+        array, transform, code, params, low, high, number, target.first, target.axes,
+        count, target.fresh, target.start,
+    )  # fmt: skip
+    return low, high, number
+
+
+def fill_constant(
+    value: float,
+    shape: Shape | None,
+    dtype: DTypeLike | None,
+    out: Any,
+    index: BasicIndex,
+    threads: int | None,
+    check: float = 0.0,
+) -> Target:
+    """Set every element, new zeros lazily as numpy's; `check` is one more value that must fit."""
+    lazy = out is None and value == 0 and math.copysign(1, value) > 0
+    target = as_target(shape, dtype, out, index, np.zeros if lazy else np.empty)
+    count = _threads(threads, target.array.size)
+    if check:
+        _core.check(_core.CONSTANT, target.kind.code, (check,))
+    if not lazy:
         _core.fill(
-            array, transform, params, low, high, number, target.first, target.axes,
-            threads or 1, target.fresh, target.start,
+            target.array, _core.CONSTANT, target.kind.code, (value,), 0, 0, 0, target.first,
+            target.axes, count, target.fresh, target.start,
         )  # fmt: skip
-        if target.swap:
-            array.byteswap(inplace=True)
-    if index is not None and out is None and array.ndim == 0 and not _keeps_array(index):
-        return target.result[()]
-    return target.result
+    return target
 
 
-def _is_plus_zero(value: float) -> bool:
-    return value == 0 and math.copysign(1, value) > 0
+def truncated(mean: float, std: float, lower: float, upper: float) -> tuple[int, tuple[float, ...]]:
+    """Return the transform and parameters of a truncated normal; a std of 0 leaves the mean."""
+    if std == 0:
+        return _core.NORMAL, (mean, 0.0)
+    return _core.TRUNCATED, (mean, std, lower, upper)
 
 
-def _keeps_array(index: BasicIndex) -> bool:
-    """Whether NumPy returns a 0-D array, not a scalar, for this index."""
-    return index is Ellipsis or (isinstance(index, tuple) and any(i is Ellipsis for i in index))
+def _threads(threads: int | None, items: int) -> int:
+    if threads is None and items < PARALLEL_ITEMS:
+        return 1
+    return thread_count(threads, items)

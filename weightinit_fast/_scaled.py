@@ -1,30 +1,69 @@
-"""Initialisers that read their scale from the shape: Xavier (Glorot) and He (Kaiming).
+"""Initialisers that read their scale from the shape: variance_scaling, and torch's default."""
 
-Both are std = √(2·gain² / ((1 + a²)·fan)): Xavier with a = 0 and fan = fan_in + fan_out, He with
-gain 1 and the fan of its mode. The uniform ones have the bound √3·std.
-"""
-
-from typing import Any
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from numpy.typing import DTypeLike
 
 from . import _core
-from ._buffers import BasicIndex
 from ._fans import Mode, Shape, as_shape, fan_of, fans
-from ._fill import fill
+from ._fill import fill, truncated
 from ._keys import RNGLike
 from ._numbers import finite
+from ._parts import BasicIndex
 
-__all__ = [
-    "glorot_normal",
-    "glorot_uniform",
-    "he_normal",
-    "he_uniform",
-    "kaiming_normal",
-    "kaiming_uniform",
-    "xavier_normal",
-    "xavier_uniform",
-]
+__all__ = ["Distribution", "Scaling", "fan_in_uniform", "scaled", "variance_scaling"]
+
+Distribution: TypeAlias = Literal["normal", "truncated_normal", "uniform"]
+
+#: What is left of N(0, 1)'s standard deviation between -2 and 2: √(1 - 4φ(2)/(Φ(2) - Φ(-2))).
+_TRUNCATED_STD = 0.8796256610342398
+
+
+class Scaling(NamedTuple):
+    """A rule for the variance: gain²·scale / ((1 + slope²)·fan)."""
+
+    mode: Mode
+    distribution: Distribution
+    scale: float = 1.0
+    gain: float = 1.0
+    slope: float = 0.0
+
+
+def scaled(
+    rule: Scaling,
+    layout: str | None,
+    groups: int,
+    transposed: bool,
+    shape: Shape | None,
+    dtype: DTypeLike | None,
+    out: Any,
+    rng: RNGLike,
+    stream: int | str,
+    index: BasicIndex,
+    threads: int | None,
+) -> Any:
+    """Draw by a rule, with the fans of the global shape: the way of every scaled initialiser."""
+    fan_in, fan_out = fans(
+        _whole_shape(shape, out), layout=layout, groups=groups, transposed=transposed
+    )
+    mode, distribution, scale, gain, slope = rule
+    # An empty weight may have no fan; it has no element to scale either.
+    fan = fan_of(mode, fan_in, fan_out) or 1
+    if distribution == "uniform":
+        bound = _core.deviation(scale, 3.0, gain, 1.0, slope, fan)
+        # A bound of 0 leaves 0, which an empty interval would not.
+        transform = _core.UNIFORM if bound else _core.NORMAL
+        params: tuple[float, ...] = (-bound, bound) if bound else (0.0, 0.0)
+    elif distribution == "normal":
+        transform, params = _core.NORMAL, (0.0, _core.deviation(scale, 1.0, gain, 1.0, slope, fan))
+    elif distribution == "truncated_normal":
+        std = _core.deviation(scale, 1.0, gain, _TRUNCATED_STD, slope, fan)
+        transform, params = truncated(0.0, std, -2.0, 2.0)
+    else:
+        raise ValueError(
+            f"distribution must be normal, truncated_normal or uniform, not {distribution!r}"
+        )
+    return fill(transform, params, shape, dtype, out, rng, stream, index, threads)
 
 
 def _whole_shape(shape: Shape | None, out: Any) -> tuple[int, ...]:
@@ -37,153 +76,12 @@ def _whole_shape(shape: Shape | None, out: Any) -> tuple[int, ...]:
     return as_shape(memoryview(out).shape if found is None else tuple(found))  # type: ignore[arg-type]
 
 
-def _xavier(
-    scale: float,
-    gain: float,
-    shape: Shape | None,
-    out: Any,
-    layout: str | None,
-    groups: int,
-    transposed: bool,
-) -> float:
-    gain = finite(gain, "gain")
-    if gain < 0:
-        raise ValueError(f"gain must not be negative: {gain!r}")
-    whole = _whole_shape(shape, out)
-    fan_in, fan_out = fans(whole, layout=layout, groups=groups, transposed=transposed)
-    # An empty weight may have no fan; it has no element to scale either.
-    return _core.deviation(scale, gain, 0.0, fan_in + fan_out or 1)
-
-
-def _he(
-    scale: float,
-    a: float,
-    mode: Mode,
-    shape: Shape | None,
-    out: Any,
-    layout: str | None,
-    groups: int,
-    transposed: bool,
-) -> float:
-    a = finite(a, "a")
-    whole = _whole_shape(shape, out)
-    fan_in, fan_out = fans(whole, layout=layout, groups=groups, transposed=transposed)
-    return _core.deviation(scale, 1.0, a, fan_of(mode, fan_in, fan_out) or 1)
-
-
-def _within(bound: float) -> tuple[int, tuple[float, float]]:
-    """Return the draw from [-bound, bound); a bound of 0 leaves 0."""
-    return (_core.UNIFORM, (-bound, bound)) if bound else (_core.CONSTANT, (0.0, 0.0))
-
-
-def xavier_uniform(
+def variance_scaling(
     shape: Shape | None = None,
     *,
-    gain: float = 1.0,
-    layout: str | None = None,
-    groups: int = 1,
-    transposed: bool = False,
-    dtype: DTypeLike | None = None,
-    out: Any = None,
-    rng: RNGLike = None,
-    stream: int | str = 0,
-    index: BasicIndex = None,
-    threads: int | None = None,
-) -> Any:
-    """Draw from U[-b, b), b = gain·√6/√(fan_in + fan_out): for linear and tanh units.
-
-    Parameters
-    ----------
-    gain : float
-        Factor on the bound, >= 0; see `gain`.
-    layout, groups, transposed
-        What the axes are; see `fans`.
-    shape, dtype, out, rng, stream, index, threads
-        As in `normal`. The fans are those of the whole shape, also under index.
-
-    Returns
-    -------
-    ndarray, or out
-
-    Raises
-    ------
-    ValueError, TypeError
-        As `normal` and `fans`; if gain is negative or not finite.
-
-    Notes
-    -----
-    Glorot & Bengio, "Understanding the difficulty of training deep feedforward neural networks",
-    AISTATS 2010, eq. 16 (with gain 1). The variance is 2·gain²/(fan_in + fan_out).
-
-    Examples
-    --------
-    >>> import weightinit_fast as wi
-    >>> w = wi.xavier_uniform((200, 400), rng=0)
-    >>> bool(abs(w).max() < 0.1)  # sqrt(6/600)
-    True
-    >>> w[0, :3]
-    array([ 0.09679594,  0.00305091, -0.07080739], dtype=float32)
-    """
-    bound = _xavier(6.0, gain, shape, out, layout, groups, transposed)
-    transform, params = _within(bound)
-    return fill(transform, params, shape, dtype, out, rng, stream, index, threads)
-
-
-def xavier_normal(
-    shape: Shape | None = None,
-    *,
-    gain: float = 1.0,
-    layout: str | None = None,
-    groups: int = 1,
-    transposed: bool = False,
-    dtype: DTypeLike | None = None,
-    out: Any = None,
-    rng: RNGLike = None,
-    stream: int | str = 0,
-    index: BasicIndex = None,
-    threads: int | None = None,
-) -> Any:
-    """Draw from N(0, 2·gain²/(fan_in + fan_out)): for linear and tanh units.
-
-    Parameters
-    ----------
-    gain : float
-        Factor on the standard deviation, >= 0; see `gain`.
-    layout, groups, transposed
-        What the axes are; see `fans`.
-    shape, dtype, out, rng, stream, index, threads
-        As in `normal`. The fans are those of the whole shape, also under index.
-
-    Returns
-    -------
-    ndarray, or out
-
-    Raises
-    ------
-    ValueError, TypeError
-        As `normal` and `fans`; if gain is negative or not finite.
-
-    Notes
-    -----
-    Glorot & Bengio (2010), eq. 12: the compromise between keeping the variance of activations
-    (1/fan_in) and of gradients (1/fan_out).
-
-    Examples
-    --------
-    >>> import weightinit_fast as wi
-    >>> w = wi.xavier_normal((2000, 6000), rng=0)
-    >>> round(float(w.std()), 4)  # sqrt(2/8000) = 0.0158
-    0.0158
-    """
-    std = _xavier(2.0, gain, shape, out, layout, groups, transposed)
-    return fill(_core.NORMAL, (0.0, std), shape, dtype, out, rng, stream, index, threads)
-
-
-def he_uniform(
-    shape: Shape | None = None,
-    *,
-    a: float = 0.0,
+    scale: float = 1.0,
     mode: Mode = "fan_in",
+    distribution: Distribution = "normal",
     layout: str | None = None,
     groups: int = 1,
     transposed: bool = False,
@@ -194,14 +92,18 @@ def he_uniform(
     index: BasicIndex = None,
     threads: int | None = None,
 ) -> Any:
-    """Draw from U[-b, b), b = √(6/((1 + a²)·fan)): for ReLU and PReLU units.
+    """Draw with mean 0 and variance scale/fan: what Xavier, He and LeCun are cases of.
 
     Parameters
     ----------
-    a : float
-        Slope of the rectifier's negative side: 0 for ReLU, 0.25 for PReLU as He et al. start it.
-    mode : {"fan_in", "fan_out", "fan_avg"}
-        Which fan: fan_in keeps the scale of activations, fan_out that of gradients.
+    scale : float
+        The variance times the fan, >= 0.
+    mode : {"fan_in", "fan_out", "fan_avg", "fan_geo_avg"}
+        Which fan: of the inputs, the outputs, their arithmetic or their geometric mean.
+    distribution : {"normal", "truncated_normal", "uniform"}
+        N(0, std²); the normal between -2 and 2 deviations of a parent whose std is larger by
+        1/0.87962566103423978, so that the variance is scale/fan all the same; or U[-b, b) with
+        b = √(3·scale/fan).
     layout, groups, transposed
         What the axes are; see `fans`.
     shape, dtype, out, rng, stream, index, threads
@@ -214,30 +116,40 @@ def he_uniform(
     Raises
     ------
     ValueError, TypeError
-        As `normal` and `fans`; if a is not finite or the mode unknown.
+        As `normal` and `fans`; if scale is negative or not finite, or a name unknown.
 
     Notes
     -----
-    He et al., "Delving deep into rectifiers", ICCV 2015, eq. 10 and 14 (eq. 15 with slope a), as a
-    uniform distribution of the same variance 2/((1 + a²)·fan).
+    ==============  =========  =========  =================================
+    initialiser     scale      mode       source
+    ==============  =========  =========  =================================
+    ``xavier_*``    gain²      fan_avg    Glorot & Bengio (2010), eq. 12
+    ``he_*``        2/(1+a²)   any        He et al. (2015), eq. 10, 14, 15
+    ``lecun_*``     1          fan_in     LeCun et al. (1998), eq. 16
+    ==============  =========  =========  =================================
+
+    The name is that of Keras and JAX, whose ``*_normal`` of these rules are *truncated* normals:
+    to have those, pass their scale and mode here with ``distribution="truncated_normal"``.
 
     Examples
     --------
     >>> import weightinit_fast as wi
-    >>> w = wi.he_uniform((256, 600), rng=0)
-    >>> bool(abs(w).max() < 0.1)  # sqrt(6/600)
+    >>> w = wi.variance_scaling((400, 900), scale=2, distribution="truncated_normal", rng=0)
+    >>> round(float(w.std()), 3)  # sqrt(2/900) = 0.0471
+    0.047
+    >>> bool(abs(w).max() < 2 * 0.0471405 / 0.8796256)
     True
     """
-    bound = _he(6.0, a, mode, shape, out, layout, groups, transposed)
-    transform, params = _within(bound)
-    return fill(transform, params, shape, dtype, out, rng, stream, index, threads)
+    scale = finite(scale, "scale")
+    if scale < 0:
+        raise ValueError(f"scale must not be negative: {scale!r}")
+    rule = Scaling(mode, distribution, scale)
+    return scaled(rule, layout, groups, transposed, shape, dtype, out, rng, stream, index, threads)
 
 
-def he_normal(
+def fan_in_uniform(
     shape: Shape | None = None,
     *,
-    a: float = 0.0,
-    mode: Mode = "fan_in",
     layout: str | None = None,
     groups: int = 1,
     transposed: bool = False,
@@ -248,14 +160,10 @@ def he_normal(
     index: BasicIndex = None,
     threads: int | None = None,
 ) -> Any:
-    """Draw from N(0, 2/((1 + a²)·fan)), std = √(2/fan) for ReLU: for ReLU and PReLU units.
+    """Draw from U[-b, b), b = 1/√fan_in: what torch's Linear and Conv layers begin with.
 
     Parameters
     ----------
-    a : float
-        Slope of the rectifier's negative side: 0 for ReLU, 0.25 for PReLU as He et al. start it.
-    mode : {"fan_in", "fan_out", "fan_avg"}
-        Which fan: fan_in keeps the scale of activations, fan_out that of gradients.
     layout, groups, transposed
         What the axes are; see `fans`.
     shape, dtype, out, rng, stream, index, threads
@@ -268,27 +176,21 @@ def he_normal(
     Raises
     ------
     ValueError, TypeError
-        As `normal` and `fans`; if a is not finite or the mode unknown.
+        As `normal` and `fans`.
 
     Notes
     -----
-    He et al., "Delving deep into rectifiers", ICCV 2015: a ReLU halves the second moment, so that
-    ½·fan_in·Var = 1 keeps it (eq. 10), and ½·fan_out·Var = 1 that of the gradient (eq. 14); with
-    slope a, ½·(1 + a²)·fan·Var = 1 (eq. 15). The variance is 2/fan_in, the standard deviation
-    √(2/fan_in).
+    torch writes it as ``kaiming_uniform_(a=√5)``, since √(6/((1 + 5)·fan_in)) is this bound. The
+    variance, 1/(3·fan_in), is a third of LeCun's and a sixth of He's: LeCun et al. (1998) give
+    1/√fan_in for the *deviation*. torch draws the bias with the same bound, that of the weight's
+    fan_in: ``uniform(n, low=-b, high=b)``.
 
     Examples
     --------
     >>> import weightinit_fast as wi
-    >>> w = wi.he_normal((64, 3, 7, 7), rng=0, stream="conv1.weight")
-    >>> round(float(w.std()), 2)  # sqrt(2/147) = 0.117
-    0.12
+    >>> w = wi.fan_in_uniform((1000, 400), rng=0)
+    >>> round(float(abs(w).max()), 5)  # 1/sqrt(400)
+    0.05
     """
-    std = _he(2.0, a, mode, shape, out, layout, groups, transposed)
-    return fill(_core.NORMAL, (0.0, std), shape, dtype, out, rng, stream, index, threads)
-
-
-glorot_uniform = xavier_uniform
-glorot_normal = xavier_normal
-kaiming_uniform = he_uniform
-kaiming_normal = he_normal
+    rule = Scaling("fan_in", "uniform", 1 / 3)
+    return scaled(rule, layout, groups, transposed, shape, dtype, out, rng, stream, index, threads)

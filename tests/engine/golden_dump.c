@@ -1,7 +1,7 @@
 /* golden_dump: list instruction sets, or draw with one of them.
  *
  *   golden_dump                          one line a set: name, and "runnable" or why not
- *   golden_dump ISA KIND FIRST_PARAMETER SECOND_PARAMETER KEY_LOW KEY_HIGH STREAM FIRST COUNT
+ *   golden_dump ISA TRANSFORM TYPE KEY_LOW KEY_HIGH STREAM FIRST COUNT [PARAMETER ...]
  *                                        COUNT elements, little-endian, to standard output
  */
 #include <inttypes.h>
@@ -13,11 +13,17 @@
 #include "params.h"
 #include "plan.h"
 
-#define NAME(name, bytes) {#name, bytes},
+#define NAME(type, name, bytes) {#type, bytes},
 static const struct {
     const char *name;
     size_t bytes;
-} kinds[] = {WIF_FOR_EACH_KERNEL(NAME)};
+} types[] = {WIF_FOR_EACH_TYPE(NAME)};
+
+static const char *const transforms[WIF_TRANSFORMS] = {[WIF_words] = "words",
+                                                       [WIF_constant] = "constant",
+                                                       [WIF_uniform] = "uniform",
+                                                       [WIF_normal] = "normal",
+                                                       [WIF_truncated] = "truncated"};
 
 static uint64_t number(const char *text) { return strtoull(text, 0, 0); }
 
@@ -45,25 +51,31 @@ int main(int argc, char **argv) {
                                     : "runnable");
         return 0;
     }
-    if (argc != 10)
-        return fprintf(stderr, "golden_dump: 9 arguments or none\n"), 2;
+    if (argc < 9 || argc > 9 + WIF_GIVEN)
+        return fprintf(stderr, "golden_dump: 8 to %d arguments, or none\n", 8 + WIF_GIVEN), 2;
+    int isa = 0, transform = 0, type = 0;
+    while (isa < WIF_ISAS && strcmp(argv[1], isas[isa].name))
+        isa++;
+    while (transform < WIF_TRANSFORMS && strcmp(argv[2], transforms[transform]))
+        transform++;
+    while (type < WIF_TYPES && strcmp(argv[3], types[type].name))
+        type++;
+    if (isa == WIF_ISAS || !isas[isa].kernels || isas[isa].lacks || transform == WIF_TRANSFORMS ||
+        type == WIF_TYPES)
+        return fprintf(stderr, "golden_dump: no %s_%s for %s here\n", argv[2], argv[3], argv[1]), 2;
+    double given[WIF_GIVEN] = {0};
+    for (int k = 9; k < argc; k++)
+        given[k - 9] = strtod(argv[k], 0);
     wif_plan plan = {0};
-    for (int k = 0; k < WIF_ISAS; k++)
-        if (!strcmp(argv[1], isas[k].name) && isas[k].kernels && !isas[k].lacks)
-            for (int kind = 0; kind < WIF_KINDS; kind++)
-                if (!strcmp(argv[2], kinds[kind].name)) {
-                    plan.fill = isas[k].kernels->fill[kind];
-                    plan.itemsize = kinds[kind].bytes;
-                    if (wif_prepare(kind, strtod(argv[3], 0), strtod(argv[4], 0), &plan.draw))
-                        return fprintf(stderr, "golden_dump: bad parameters\n"), 2;
-                }
-    if (!plan.fill)
-        return fprintf(stderr, "golden_dump: no %s for %s here\n", argv[2], argv[1]), 2;
-    plan.draw.key_low = number(argv[5]);
-    plan.draw.key_high = number(argv[6]);
-    plan.draw.stream = number(argv[7]);
-    plan.first = number(argv[8]);
-    const size_t count = (size_t)number(argv[9]);
+    plan.fill = isas[isa].kernels->fill[transform][type];
+    plan.itemsize = types[type].bytes;
+    if (wif_prepare(transform, type, given, &plan.draw))
+        return fprintf(stderr, "golden_dump: bad parameters\n"), 2;
+    plan.draw.key_low = number(argv[4]);
+    plan.draw.key_high = number(argv[5]);
+    plan.draw.stream = number(argv[6]);
+    plan.first = number(argv[7]);
+    const size_t count = (size_t)number(argv[8]);
     plan.dst = malloc(count * plan.itemsize + 1);
     if (!plan.dst)
         return fprintf(stderr, "golden_dump: no memory for %zu elements\n", count), 2;

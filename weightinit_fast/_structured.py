@@ -1,0 +1,261 @@
+"""Initialisers that place zeros or ones by position: identity, dirac, sparse."""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from . import _core
+from ._buffers import Target, as_target
+from ._fans import Shape, as_shape, convolution_axes
+from ._fill import draw, fill_constant
+from ._keys import RNGLike
+from ._numbers import finite, integer
+from ._parts import BasicIndex
+
+__all__ = ["dirac", "eye", "identity", "sparse"]
+
+_WORD_ITEMS = 1 << 22  # of columns looked at in one go: 16 MiB
+
+
+def identity(
+    shape: Shape | None = None,
+    *,
+    gain: float = 1.0,
+    dtype: DTypeLike | None = None,
+    out: Any = None,
+    rng: RNGLike = None,
+    stream: int | str = 0,
+    index: BasicIndex = None,
+    threads: int | None = None,
+) -> Any:
+    """Set a matrix to gain on the main diagonal and zero beside it: it passes its input on.
+
+    Parameters
+    ----------
+    gain : float
+        The value on the diagonal.
+    shape, dtype, out, index, threads
+        As in `normal`; two axes, of any lengths.
+    rng, stream
+        Not used, as in `constant`.
+
+    Returns
+    -------
+    ndarray, or out
+
+    Raises
+    ------
+    ValueError
+        If shape has not two axes, or gain is not finite or overflows the dtype.
+
+    Notes
+    -----
+    Le, Jaitly & Hinton, "A simple way to initialize recurrent networks of rectified linear units",
+    2015: recurrent weights that begin as the identity keep a state until something changes it.
+
+    Examples
+    --------
+    >>> import weightinit_fast as wi
+    >>> wi.identity((2, 3))
+    array([[1., 0., 0.],
+           [0., 1., 0.]], dtype=float32)
+    """
+    gain = finite(gain, "gain")
+    _check_axes("identity", shape, out)
+    target = fill_constant(0.0, shape, dtype, out, index, threads, check=gain)
+    part = target.whole_part()
+    view, (rows, columns) = part.aligned(target.array), part.ranges
+    if len(rows) > len(columns):
+        view, rows, columns = view.T, columns, rows
+    wanted = np.arange(len(rows))
+    _set(view, [wanted, *_find(np.asarray(rows), columns)], target, gain)
+    return target.finish(index)
+
+
+def dirac(
+    shape: Shape | None = None,
+    *,
+    groups: int = 1,
+    layout: str | None = None,
+    dtype: DTypeLike | None = None,
+    out: Any = None,
+    rng: RNGLike = None,
+    stream: int | str = 0,
+    index: BasicIndex = None,
+    threads: int | None = None,
+) -> Any:
+    """Set a convolution's weight so that it passes its input channels on.
+
+    Parameters
+    ----------
+    groups : int
+        Of a grouped convolution: each passes on its own channels. Divides the O axis.
+    layout : str, optional
+        What the axes are: O, I and kernel letters, as in `fans`; default ``"OI"`` + kernel.
+    shape, dtype, out, index, threads
+        As in `normal`; 3 to 5 axes.
+    rng, stream
+        Not used, as in `constant`.
+
+    Returns
+    -------
+    ndarray, or out
+
+    Raises
+    ------
+    ValueError
+        If the number of axes, the layout or groups does not fit.
+
+    Notes
+    -----
+    Zagoruyko & Komodakis, "DiracNets: training very deep neural networks without
+    skip-connections", 2017. As ``torch.nn.init.dirac_``: with n = O/groups, element (g·n + d, d) of
+    the centre is 1 for d < min(n, I); the centre is k//2 along each kernel axis. (JAX has no dirac;
+    its delta_orthogonal has the centre (k - 1)//2, which differs for even k.) The output equals the
+    input under the padding that keeps an odd kernel's centre in place.
+
+    Examples
+    --------
+    >>> import weightinit_fast as wi
+    >>> wi.dirac((2, 2, 3))
+    array([[[0., 1., 0.],
+            [0., 0., 0.]],
+    <BLANKLINE>
+           [[0., 0., 0.],
+            [0., 1., 0.]]], dtype=float32)
+    """
+    whole = _shape_of(shape, out)
+    o_axis, i_axis, kernel = convolution_axes(whole, layout)
+    groups = integer(groups, "groups")
+    if groups < 1 or whole[o_axis] % groups:
+        raise ValueError(f"groups={groups} does not divide axis O of shape {whole!r}")
+    target = fill_constant(0.0, shape, dtype, out, index, threads)
+    part = target.whole_part()
+    centre = [(part.ranges[axis], part.whole[axis] // 2) for axis in kernel]
+    if all(at in chosen for chosen, at in centre):
+        view = part.aligned(target.array).transpose([*kernel, o_axis, i_axis])
+        view = view[tuple(chosen.index(at) for chosen, at in centre)]
+        within = np.asarray(part.ranges[o_axis]) % max(1, whole[o_axis] // groups)
+        places = [np.arange(len(within)), *_find(within, part.ranges[i_axis])]
+        _set(view, places, target, 1.0)
+    return target.finish(index)
+
+
+def sparse(
+    shape: Shape | None = None,
+    *,
+    sparsity: float,
+    std: float = 0.01,
+    dtype: DTypeLike | None = None,
+    out: Any = None,
+    rng: RNGLike = None,
+    stream: int | str = 0,
+    index: BasicIndex = None,
+    threads: int | None = None,
+) -> Any:
+    """Draw from N(0, std²) and set the same number of elements of each column to zero.
+
+    Parameters
+    ----------
+    sparsity : float
+        In [0, 1]: exactly ceil(sparsity·rows) elements of each column are zero, in float
+        arithmetic, as torch has it.
+    std : float
+        Of the others, >= 0.
+    shape, dtype, out, rng, stream, index, threads
+        As in `normal`; two axes. Under index, the zeros of the selected columns are found by all
+        their rows' words.
+
+    Returns
+    -------
+    ndarray, or out
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `normal`; if shape has not two axes or sparsity lies outside [0, 1].
+
+    Notes
+    -----
+    Martens, "Deep learning via Hessian-free optimization", ICML 2010, section 5: units with few
+    inputs saturate less and differ more. Column c is zero in the rows r with the smallest
+    (word 2⁶³ + i, r), i = r·columns + c; the values are those of `normal`.
+
+    Examples
+    --------
+    >>> import weightinit_fast as wi
+    >>> w = wi.sparse((10, 4), sparsity=0.25, rng=0)
+    >>> (w == 0).sum(axis=0)
+    array([3, 3, 3, 3])
+    """
+    sparsity, std = finite(sparsity, "sparsity"), finite(std, "std")
+    if not 0 <= sparsity <= 1:
+        raise ValueError(f"sparsity must be in [0, 1], not {sparsity!r}")
+    if std < 0:
+        raise ValueError(f"std must not be negative: {std!r}")
+    _check_axes("sparse", shape, out)
+    target = as_target(shape, dtype, out, index)
+    key_and_stream = draw(target, _core.NORMAL, (0.0, std), rng, stream, threads)
+    part = target.whole_part()
+    zeros = math.ceil(sparsity * part.whole[0])
+    if target.array.size and zeros:
+        view, (rows, columns) = part.aligned(target.array), part.ranges
+        step = max(1, _WORD_ITEMS // part.whole[0])
+        for begin in range(0, len(columns), step):
+            some = columns[begin : begin + step]
+            zero = _zero_rows(part.whole, some, zeros, key_and_stream)[_slice(rows)]
+            np.copyto(view[:, begin : begin + step], view.dtype.type(0), where=zero)
+    return target.finish(index)
+
+
+def _zero_rows(
+    whole: tuple[int, ...], columns: range, zeros: int, key_and_stream: tuple[int, int, int]
+) -> np.ndarray:
+    """Return, for all rows of some columns, where the smallest (word, row) of the column are."""
+    n = len(columns)
+    forward = columns if columns.step > 0 else columns[::-1]
+    words = np.empty((whole[0], n), np.uint32)
+    axes = [(whole[0], whole[1], 4 * n), (n, forward.step, 4)]
+    first = (1 << 63) + forward.start
+    _core.fill(words, _core.WORDS, 0, (), *key_and_stream, first, axes, 1)
+    last = np.partition(words, zeros - 1, axis=0)[zeros - 1]
+    zero: np.ndarray = words <= last
+    extra = np.count_nonzero(zero, axis=0) - zeros
+    for column in np.flatnonzero(extra):  # equal words: the higher rows stay
+        ties = np.flatnonzero(words[:, column] == last[column])
+        zero[ties[len(ties) - extra[column] :], column] = False
+    return zero if columns.step > 0 else zero[:, ::-1]
+
+
+def _shape_of(shape: Shape | None, out: Any) -> tuple[int, ...]:
+    return as_shape(shape) if shape is not None else as_target(None, None, out, None).array.shape
+
+
+def _check_axes(name: str, shape: Shape | None, out: Any) -> None:
+    whole = _shape_of(shape, out)
+    if len(whole) != 2:
+        raise ValueError(f"{name} needs a shape of two axes, not {whole!r}")
+
+
+def _find(wanted: np.ndarray, chosen: range) -> list[np.ndarray]:
+    """Return where in a range each wanted position stands, and whether it does."""
+    place, rest = np.divmod(wanted - chosen.start, chosen.step)
+    return [place, (rest == 0) & (place >= 0) & (place < len(chosen))]
+
+
+def _set(view: np.ndarray, places: list[np.ndarray], target: Target, value: float) -> None:
+    """Set (row, column) to a value where both are there."""
+    row, column, there = places
+    one = np.empty(1, view.dtype)
+    _core.fill(one, _core.CONSTANT, target.kind.code, (value,), 0, 0, 0, 0, None, 1)
+    view[row[there], column[there]] = one[0]
+
+
+def _slice(chosen: range) -> slice:
+    """Return the slice that selects what a range holds."""
+    return slice(chosen.start, chosen.stop if chosen.stop >= 0 else None, chosen.step)
+
+
+eye = identity
