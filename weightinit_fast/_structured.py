@@ -63,7 +63,7 @@ def identity(
            [0., 1., 0.]], dtype=float32)
     """
     gain = finite(gain, "gain")
-    _check_axes("identity", shape, out)
+    _check_axes("identity", shape, dtype, out)
     target = fill_constant(0.0, shape, dtype, out, index, threads, check=gain)
     part = target.whole_part()
     view, (rows, columns) = part.aligned(target.array), part.ranges
@@ -126,7 +126,7 @@ def dirac(
            [[0., 0., 0.],
             [0., 1., 0.]]], dtype=float32)
     """
-    whole = _shape_of(shape, out)
+    whole = _shape_of(shape, dtype, out)
     o_axis, i_axis, kernel = convolution_axes(whole, layout)
     groups = integer(groups, "groups")
     if groups < 1 or whole[o_axis] % groups:
@@ -195,7 +195,7 @@ def sparse(
         raise ValueError(f"sparsity must be in [0, 1], not {sparsity!r}")
     if std < 0:
         raise ValueError(f"std must not be negative: {std!r}")
-    _check_axes("sparse", shape, out)
+    _check_axes("sparse", shape, dtype, out)
     target = as_target(shape, dtype, out, index)
     key_and_stream = draw(target, _core.NORMAL, (0.0, std), rng, stream, threads)
     part = target.whole_part()
@@ -229,12 +229,12 @@ def _zero_rows(
     return zero if columns.step > 0 else zero[:, ::-1]
 
 
-def _shape_of(shape: Shape | None, out: Any) -> tuple[int, ...]:
-    return as_shape(shape) if shape is not None else as_target(None, None, out, None).array.shape
+def _shape_of(shape: Shape | None, dtype: DTypeLike | None, out: Any) -> tuple[int, ...]:
+    return as_shape(shape) if shape is not None else as_target(None, dtype, out, None).array.shape
 
 
-def _check_axes(name: str, shape: Shape | None, out: Any) -> None:
-    whole = _shape_of(shape, out)
+def _check_axes(name: str, shape: Shape | None, dtype: DTypeLike | None, out: Any) -> None:
+    whole = _shape_of(shape, dtype, out)
     if len(whole) != 2:
         raise ValueError(f"{name} needs a shape of two axes, not {whole!r}")
 
