@@ -27,8 +27,6 @@ KERNELS = (
     pytest.param(_core.NORMAL, "f4", id="normal_f32"),
     pytest.param(_core.NORMAL, "f8", id="normal_f64"),
 )
-#: Index into _core.DTYPES.
-CODES = {"u4": 0, "f4": 0, "f8": 1}
 #: A stream has 2^64 words, which are 2^63 double words.
 LENGTH = {"u4": 2**64, "f4": 2**64, "f8": 2**63}
 #: Starts: blocks across 2^32 and 2^62's neighbourhood; the end of the stream is added.
@@ -100,11 +98,17 @@ INTERVALS = {
 }
 
 
-def fill(n, transform, dtype, first, params=None, *, key=KEY, stream=STREAM):
+def fill_into(out, transform, first, params=None, *, key=KEY, stream=STREAM, threads=1):
+    """Elements from first on."""
+    code = int(out.itemsize == 8)
+    params = PARAMS[transform] if params is None else params
+    _core.fill(out, transform, code, params, *key, stream, first, None, threads)
+
+
+def fill(n, transform, dtype, first, params=None, **options):
     """A new array of elements first, first + 1, ..., first + n - 1."""
     out = np.full(n, 77, dtype=dtype)
-    params = PARAMS[transform] if params is None else params
-    _core.fill(out, transform, CODES[dtype], params, *key, stream, first, None, 1)
+    fill_into(out, transform, first, params, **options)
     return out
 
 
@@ -210,9 +214,7 @@ def test_lengths_and_starts_around_each_width(isa, transform, dtype):
         for n in NEAR_WIDTHS:
             raw = np.full(n * size + 2 * guard, 0xA5, dtype=np.uint8)
             out = raw[guard : guard + n * size].view(dtype)
-            _core.fill(
-                out, transform, CODES[dtype], PARAMS[transform], *KEY, STREAM, base + start, None, 1
-            )
+            fill_into(out, transform, base + start)
             assert out.tobytes() == whole[start : start + n].tobytes(), (start, n)
             assert (np.delete(raw, np.s_[guard:-guard]) == 0xA5).all(), (start, n)
 
@@ -226,9 +228,7 @@ def test_unaligned_buffers(isa, transform, dtype):
         for shift in range(64):
             raw = np.full(n * size + 128, 0xA5, dtype=np.uint8)
             out = raw[shift : shift + n * size].view(dtype)
-            _core.fill(
-                out, transform, CODES[dtype], PARAMS[transform], *KEY, STREAM, first, None, 1
-            )
+            fill_into(out, transform, first)
             assert out.tobytes() == whole.tobytes(), (first, shift)
             assert (raw[:shift] == 0xA5).all()
             assert (raw[shift + n * size :] == 0xA5).all()
@@ -243,7 +243,7 @@ def test_large_fill_is_the_sum_of_small_ones(isa, transform, dtype, threads, shi
     raw = np.full(n * size + 256, 0xA5, dtype=np.uint8)
     begin = 64 + shift + -raw.ctypes.data % 64
     out = raw[begin : begin + n * size].view(dtype)
-    _core.fill(out, transform, CODES[dtype], PARAMS[transform], *KEY, STREAM, first, None, threads)
+    fill_into(out, transform, first, threads=threads)
     for k in range(0, n, piece):
         part = fill(min(piece, n - k), transform, dtype, first + k)
         assert out[k : k + piece].tobytes() == part.tobytes(), k
@@ -396,10 +396,3 @@ def test_keys_of_generators(kind):
     mine, theirs = kind(5), kind(5)
     for _ in range(2):
         assert wf.key(theirs) == wf.Key(*oracle.derive_key(mine))
-
-
-def test_key_of_nothing_is_fresh_and_bool_is_refused():
-    assert wf.key(None) != wf.key(None)
-    for value in (True, np.True_):
-        with pytest.raises(TypeError):
-            wf.key(value)

@@ -69,8 +69,8 @@ def identity(
     view, (rows, columns) = part.aligned(target.array), part.ranges
     if len(rows) > len(columns):
         view, rows, columns = view.T, columns, rows
-    wanted = np.arange(len(rows))
-    _set(view, [wanted, *_find(np.asarray(rows), columns)], target, gain)
+    places = [np.arange(len(rows)), *_find(_positions(rows), columns)]
+    _set(view, places, target, gain)
     return target.finish(index)
 
 
@@ -137,7 +137,7 @@ def dirac(
     if all(at in chosen for chosen, at in centre):
         view = part.aligned(target.array).transpose([*kernel, o_axis, i_axis])
         view = view[tuple(chosen.index(at) for chosen, at in centre)]
-        within = np.asarray(part.ranges[o_axis]) % max(1, whole[o_axis] // groups)
+        within = _positions(part.ranges[o_axis]) % max(1, whole[o_axis] // groups)
         places = [np.arange(len(within)), *_find(within, part.ranges[i_axis])]
         _set(view, places, target, 1.0)
     return target.finish(index)
@@ -237,6 +237,10 @@ def _check_axes(name: str, shape: Shape | None, dtype: DTypeLike | None, out: An
     whole = _shape_of(shape, dtype, out)
     if len(whole) != 2:
         raise ValueError(f"{name} needs a shape of two axes, not {whole!r}")
+
+
+def _positions(chosen: range) -> np.ndarray:
+    return np.arange(chosen.start, chosen.stop, chosen.step, dtype=np.int64)
 
 
 def _find(wanted: np.ndarray, chosen: range) -> list[np.ndarray]:
