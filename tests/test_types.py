@@ -178,13 +178,10 @@ def normals(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_normal_is_the_rounded_float32(isa, name):
-    f = oracle_types.TYPES[name]
     for mean, std in normals(name):
         whole = single(wf.normal, 2**14, 5, mean=mean, std=std)
         expected = oracle_types.round_to(name, whole)
         assert_bits(name, draw(wf.normal, 2**14, name, 5, mean=mean, std=std), expected)
-        if std == f.largest / 4:
-            assert expected.max() == (np.inf if f.has_infinity else f.largest)
 
 
 def test_float8_e4m3fn_never_writes_nan(isa):
