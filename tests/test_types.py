@@ -117,7 +117,7 @@ def intervals(name):
     edge = 1 + f.epsilon / 2 + 2.0**-40  # rounds up once, down by way of float32
     return (
         *((0.0, 1.0), (-1.0, 0.0), (-1.0, 1.0), (0.3, 0.7), (-0.7, 1.3)),
-        *((1.0, 1 + f.epsilon), (1.0, 1 + 2 * f.epsilon), (0.0, edge), (edge, 2.0)),
+        *((1.0, 1 + f.epsilon), (1.0, 1 + 2 * f.epsilon), (1 - f.epsilon, edge), (edge, 2.0)),
         *((-f.largest, f.largest), (f.largest / 2, f.largest)),
         *((0.0, 8 * f.tiny), (-f.tiny, 2 * f.tiny), (-3 * f.tiny, 0.0)),
     )
