@@ -16,6 +16,7 @@ from numpy.lib.stride_tricks import as_strided, sliding_window_view
 import weightinit_fast as wi
 
 RANDOM = (wi.uniform, wi.normal, wi.xavier_uniform, wi.xavier_normal, wi.he_uniform, wi.he_normal)
+RANDOM += (wi.truncated_normal, wi.variance_scaling, wi.lecun_normal, wi.fan_in_uniform)
 FILLS = (wi.zeros, wi.ones, *RANDOM)
 NAN, INF = math.nan, math.inf
 

@@ -12,13 +12,15 @@ from ._parts import Axis, BasicIndex, Part
 
 __all__ = ["Target", "as_target"]
 
+_DEFAULT = requested(np.float32)
+
 
 class Target(NamedTuple):
     """A buffer to fill."""
 
     array: np.ndarray  # of the kind's storage type, native byte order
     kind: Kind
-    part: Part | None  # None: the whole of a C-contiguous array
+    part: Part | None  # None: the whole
     axes: list[Axis] | None  # None: C-contiguous and the stream's next elements in order
     first: int  # index of the element at the region's beginning
     start: int  # the beginning's byte offset from array's first element
@@ -63,17 +65,18 @@ def _new(
     index: BasicIndex,
     allocate: Callable[..., np.ndarray],
 ) -> Target:
-    kind, found = requested(np.float32 if dtype is None else dtype)
+    kind, found = _DEFAULT if dtype is None else requested(dtype)
     if shape is None:
         raise TypeError("shape or out= is needed")
-    part = Part(as_shape(shape), index)
+    whole = as_shape(shape)
+    part = None if index is None else Part(whole, index)
     if found is None:
         raise TypeError(
             f"{kind.name} arrays need the package ml_dtypes; without it, an out= of dtype "
             f"{kind.storage} can hold their bits, with dtype={kind.name!r}"
         )
-    array = allocate(part.shape, kind.storage)
-    first, start, axes = part.region(array) if index is not None else (0, 0, None)
+    array = allocate(part.shape if part else whole, kind.storage)
+    first, start, axes = part.region(array) if part else (0, 0, None)
     result = array if found is kind.storage else array.view(found)
     return Target(array, kind, part, axes, first, start, True, result, not found.isnative)
 
