@@ -89,8 +89,7 @@ INLINE void GROUP(normal)(const PARAMS(normal) *p, const group *g, VF *y) {
     }
 }
 
-/* ---- truncated normal: z = the quantile of a probability between those of the bounds -----------
- */
+/* ---- truncated normal: the quantile of a probability between those of the bounds ----------- */
 
 /* x = 2 Phi(z) - 1 keeps its digits near the median, q = Phi(-|z|) in the tails, so both are made
  * of the word: x of its signed fraction, q of its distance from the nearer end of the interval.
