@@ -1,0 +1,66 @@
+"""Sphinx configuration. Pictures and tables are made from the installed package at each build."""
+
+import sys
+from pathlib import Path
+
+from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx.application import Sphinx
+
+HERE = Path(__file__).parent
+# The scripts beside this file; the installed package, not the source folder.
+sys.path[:] = [str(HERE), *(path for path in sys.path if Path(path).resolve() != HERE.parent)]
+
+import dtype_table  # noqa: E402
+import histograms  # noqa: E402
+import layer_table  # noqa: E402
+
+import weightinit_fast  # noqa: E402
+
+project = "weightinit_fast"
+author = "the weightinit_fast authors"
+version = release = weightinit_fast.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "numpydoc"]
+exclude_patterns = ["_build", "_generated/*.md", "depth_study"]
+default_role = "py:obj"  # `normal` in a docstring is a link
+smartquotes = False
+language = "en_GB"
+
+autodoc_typehints = "none"  # numpydoc's sections tell the types, in words
+numpydoc_show_class_members = False
+myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_heading_anchors = 3
+
+html_theme = "furo"
+html_title = f"weightinit_fast {release}"
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
+html_copy_source = False
+html_show_copyright = False
+html_show_sphinx = False
+html_math_renderer = "mathml"  # no script, no network
+
+
+def _generate(app: Sphinx) -> None:
+    folder = HERE / "_generated"
+    histograms.write(folder)
+    texts = {"dtypes.md": dtype_table.page(), **layer_table.page()}
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def _inline_math(writer: nodes.NodeVisitor, node: nodes.math) -> None:
+    writer.body.append(tex2mathml(node.astext()))
+    raise nodes.SkipNode
+
+
+def _block_math(writer: nodes.NodeVisitor, node: nodes.math_block) -> None:
+    writer.body.append(f'<div class="math">{tex2mathml(node.astext(), as_block=True)}</div>\n')
+    raise nodes.SkipNode
+
+
+def setup(app: Sphinx) -> None:
+    """Register the renderer of formulas and what is generated."""
+    app.add_html_math_renderer("mathml", (_inline_math, None), (_block_math, None))
+    app.connect("builder-inited", _generate)

@@ -1,0 +1,253 @@
+"""The reference pages' pictures: real output of the installed package against what it should be.
+
+``write(folder)`` leaves, for each initialiser, a picture and a piece of Markdown that shows it with
+the numbers measured.
+"""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+
+import weightinit_fast as wi
+
+__all__ = ["HEAT_MAPS", "HISTOGRAMS", "write"]
+
+SHAPE = (500, 2000)  # (out, in): fans that differ, and a million draws
+FAN_OUT, FAN_IN = SHAPE
+BINS = 100
+LEAST = 1000  # expected draws in a bin, for the ratio to be shown
+BLUE, RED, GREY = "#4477aa", "#cc3311", "#888888"
+STYLE = {
+    "svg.hashsalt": "weightinit_fast",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "savefig.facecolor": "white",
+}
+
+
+class Law(NamedTuple):
+    """A distribution of mean 0: N(0, std²) between ±cut·std, or U[-cut, cut) where std is 0."""
+
+    std: float
+    cut: float = math.inf
+
+    def deviation(self) -> float:
+        """Return the standard deviation."""
+        if self.std == 0:
+            return self.cut / math.sqrt(3)
+        if self.cut == math.inf:
+            return self.std
+        density = math.exp(-(self.cut**2) / 2) / math.sqrt(2 * math.pi)
+        return self.std * math.sqrt(1 - 2 * self.cut * density / math.erf(self.cut / math.sqrt(2)))
+
+    def ends(self) -> float:
+        """Return where the picture ends."""
+        return self.cut if self.std == 0 else self.std * min(self.cut, 4.5)
+
+    def below(self, y: np.ndarray) -> np.ndarray:
+        """Return the distribution function."""
+        if self.std == 0:
+            return (y / self.cut + 1) / 2
+        scale = self.std * math.sqrt(2)
+        mass = math.erf(self.cut / math.sqrt(2))
+        return np.array([math.erf(value / scale) / mass for value in y.tolist()]) / 2 + 0.5
+
+
+def uniform(variance: float) -> Law:
+    """Return the uniform distribution of a variance."""
+    return Law(0.0, math.sqrt(3 * variance))
+
+
+def normal(variance: float) -> Law:
+    """Return the normal distribution of a variance."""
+    return Law(math.sqrt(variance))
+
+
+_CUT = Law(1.0, 2.0).deviation()
+_XAVIER = 2 / (FAN_IN + FAN_OUT)
+
+#: Initialiser → its own keywords and what its formula says, worked out here from the shape.
+HISTOGRAMS: dict[str, tuple[dict[str, Any], Law]] = {
+    "uniform": ({"low": -1, "high": 1}, uniform(1 / 3)),
+    "normal": ({"std": 0.02}, normal(0.02**2)),
+    "truncated_normal": ({"std": 0.02}, Law(0.02, 2.0)),
+    "variance_scaling": (
+        {"scale": 2, "distribution": "truncated_normal"},
+        Law(math.sqrt(2 / FAN_IN) / _CUT, 2.0),
+    ),
+    "xavier_uniform": ({}, uniform(_XAVIER)),
+    "xavier_normal": ({}, normal(_XAVIER)),
+    "he_uniform": ({}, uniform(2 / FAN_IN)),
+    "he_normal": ({}, normal(2 / FAN_IN)),
+    "lecun_uniform": ({}, uniform(1 / FAN_IN)),
+    "lecun_normal": ({}, normal(1 / FAN_IN)),
+    "fan_in_uniform": ({}, uniform(1 / (3 * FAN_IN))),
+}
+
+
+def _call(name: str, shape: tuple[int, ...], own: dict[str, Any]) -> str:
+    words = [repr(shape), *(f"{key}={value!r}" for key, value in own.items())]
+    return f"wi.{name}({', '.join(words)}, rng=0, stream={name!r})"
+
+
+def _save(figure: Any, folder: Path, name: str, alt: str, caption: str) -> None:
+    figure.savefig(folder / f"{name}.svg", metadata={"Date": None}, bbox_inches="tight")
+    plt.close(figure)
+    text = f":::{{figure}} /_generated/{name}.svg\n:alt: {alt}\n\n{caption}\n:::\n"
+    (folder / f"{name}.md").write_text(text, encoding="utf-8")
+
+
+def histogram(name: str, own: dict[str, Any], law: Law, folder: Path) -> None:
+    """Draw a histogram over the density, and below it the ratio of counts to the expected ones."""
+    draws = np.sort(getattr(wi, name)(SHAPE, **own, rng=0, stream=name).ravel().astype(np.float64))
+    n = draws.size
+    edges = np.linspace(-law.ends(), law.ends(), BINS + 1)
+    counts = np.histogram(draws, edges)[0]
+    expected = n * np.diff(law.below(edges))
+    width = np.diff(edges)
+    figure, (top, bottom) = plt.subplots(
+        2, 1, sharex=True, figsize=(6.4, 3.9), height_ratios=(3, 1), layout="constrained"
+    )
+    top.stairs(counts / n / width, edges, fill=True, color=BLUE, alpha=0.45, label="draws")
+    fine = np.linspace(-law.ends(), law.ends(), 8 * BINS + 1)
+    middle = (fine[1:] + fine[:-1]) / 2
+    top.plot(middle, np.diff(law.below(fine)) / np.diff(fine), color=RED, lw=1.2, label="density")
+    top.set_ylim(bottom=0)
+    top.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
+    full = np.flatnonzero(expected >= LEAST)
+    some = slice(full[0], full[-1] + 1)
+    band, part = 2 / np.sqrt(expected[some]), edges[full[0] : full[-1] + 2]
+    bottom.stairs(1 + band, part, baseline=1 - band, fill=True, color=GREY, alpha=0.3)
+    bottom.stairs(counts[some] / expected[some], part, baseline=None, color=BLUE)
+    bottom.set(ylim=(0.9, 1.1), ylabel="ratio", xlabel="value")
+    steps = np.arange(n + 1) / n
+    there = law.below(draws)
+    distance = max(np.max(steps[1:] - there), np.max(there - steps[:-1])) * math.sqrt(n)
+    caption = (
+        f"`{_call(name, SHAPE, own)}`: {n:,} draws in {BINS} bins against the density; below, the "
+        f"number in a bin over the expected one where that is {LEAST:,} or more (grey: two "
+        f"standard errors). Mean "
+        f"{draws.mean():.2g}, standard deviation {draws.std():.6g} (formula: "
+        f"{law.deviation():.6g}), extremes {draws[0]:.4g} and {draws[-1]:.4g}. Kolmogorov's "
+        f"√n·D is {distance:.2f}; the true distribution stays below "
+        f"{math.sqrt(-math.log(0.025) / 2):.2f} in 19 samples of 20."
+    )
+    _save(figure, folder, name, f"Histogram of {name} against its density", caption)
+
+
+def _heat(axes: Any, matrix: np.ndarray, title: str) -> None:
+    limit = float(np.abs(matrix).max()) or 1.0
+    axes.imshow(matrix, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
+    axes.set_title(title, fontsize=9)
+    axes.set(xticks=[], yticks=[])
+    for spine in axes.spines.values():
+        spine.set_visible(True)
+        spine.set_color(GREY)
+
+
+def _panels(n: int) -> tuple[Any, list[Any]]:
+    figure, axes = plt.subplots(1, n, figsize=(2.2 * n, 2.5), layout="constrained", squeeze=False)
+    return figure, list(axes[0])
+
+
+def identity(folder: Path) -> None:
+    """Draw three shapes of the identity."""
+    shapes = [(8, 8), (5, 8), (8, 5)]
+    figure, axes = _panels(3)
+    for panel, shape in zip(axes, shapes, strict=True):
+        _heat(panel, wi.identity(shape), str(shape))
+    calls = ", ".join(f"`wi.identity({shape})`" for shape in shapes)
+    _save(figure, folder, "identity", "Heat maps of the identity", f"{calls}: red is 1, white 0.")
+
+
+def _kernels(name: str, weight: np.ndarray, call: str, folder: Path) -> None:
+    """Draw a convolution's (O, I) matrix at each kernel position."""
+    positions = weight.shape[2]
+    figure, axes = _panels(positions)
+    limit = np.abs(weight).max()
+    for k, panel in enumerate(axes):
+        _heat(panel, weight[:, :, k], f"w[:, :, {k}]")
+        panel.images[0].set_clim(-limit, limit)
+    used = [f"`w[:, :, {k}]`" for k in range(positions) if weight[:, :, k].any()]
+    caption = (
+        f"`{call}`: the (O, I) matrix at each of the {positions} kernel positions, all zero but "
+        f"{' and '.join(used)}."
+    )
+    _save(figure, folder, name, f"Heat maps of {name} by kernel position", caption)
+
+
+def dirac(folder: Path) -> None:
+    """Draw a grouped dirac."""
+    _kernels("dirac", wi.dirac((12, 6, 3), groups=2), "wi.dirac((12, 6, 3), groups=2)", folder)
+
+
+def delta_orthogonal(folder: Path) -> None:
+    """Draw a delta-orthogonal kernel."""
+    weight = wi.delta_orthogonal((16, 12, 3), rng=0)
+    _kernels("delta_orthogonal", weight, "wi.delta_orthogonal((16, 12, 3), rng=0)", folder)
+
+
+def orthogonal(folder: Path) -> None:
+    """Draw an orthogonal matrix, its Gram matrix, and singular values beside a normal's."""
+    weight = wi.orthogonal((16, 32), rng=0)
+    figure, axes = _panels(3)
+    _heat(axes[0], weight, "w")
+    _heat(axes[1], weight @ weight.T, "w @ w.T")
+    large = wi.orthogonal((256, 256), rng=0).astype(np.float64)
+    values = np.linalg.svd(large, compute_uv=False)
+    scaled = wi.lecun_normal((256, 256), rng=0).astype(np.float64)
+    axes[2].plot(np.linalg.svd(scaled, compute_uv=False), color=GREY, label="lecun_normal")
+    axes[2].plot(values, color=BLUE, label="orthogonal")
+    axes[2].set_title("singular values, 256 × 256", fontsize=9)
+    axes[2].set_ylim(bottom=0)
+    axes[2].legend(frameon=False)
+    caption = (
+        f"`wi.orthogonal((16, 32), rng=0)` and its product with its transpose; singular values of "
+        f"`wi.orthogonal((256, 256), rng=0)`, which differ from 1 by at most "
+        f"{np.abs(values - 1).max():.1g}, beside those of normals of the same mean square."
+    )
+    _save(figure, folder, "orthogonal", "An orthogonal matrix and singular values", caption)
+
+
+def sparse(folder: Path) -> None:
+    """Draw a sparse matrix, and how many zeros its columns have."""
+    call = "wi.sparse((20, 30), sparsity=0.8, rng=0)"
+    weight = wi.sparse((20, 30), sparsity=0.8, rng=0)
+    figure, axes = plt.subplots(figsize=(4.6, 3.1), layout="constrained")
+    _heat(axes, weight, "")
+    zeros = sorted({int(n) for n in (weight == 0).sum(axis=0)})
+    caption = (
+        f"`{call}`: white is zero, {' or '.join(map(str, zeros))} of {len(weight)} in each column; "
+        f"standard deviation of the others {weight[weight != 0].std():.2g}."
+    )
+    _save(figure, folder, "sparse", "Heat map of a sparse matrix", caption)
+
+
+HEAT_MAPS: dict[str, Callable[[Path], None]] = {
+    "identity": identity,
+    "dirac": dirac,
+    "sparse": sparse,
+    "orthogonal": orthogonal,
+    "delta_orthogonal": delta_orthogonal,
+}
+
+
+def write(folder: Path) -> None:
+    """Write every picture and its caption."""
+    folder.mkdir(parents=True, exist_ok=True)
+    plt.switch_backend("Agg")
+    with mpl.rc_context(STYLE):
+        for name, (own, law) in HISTOGRAMS.items():
+            histogram(name, own, law, folder)
+        for draw in HEAT_MAPS.values():
+            draw(folder)
+
+
+if __name__ == "__main__":
+    write(Path(__file__).parent / "_generated")

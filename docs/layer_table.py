@@ -1,0 +1,220 @@
+"""Layer kind × framework → what to pass to the fan-based initialisers: the data of layers.md.
+
+Every row tells a layer's constructor, its stored weight, what to pass here, and the layer's sizes.
+Our fans come from ``weightinit_fast.fans`` and the peers' from their published rules, both when the
+page is built; the test holds the former against the sizes.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import weightinit_fast as wi
+
+__all__ = ["GROUPS", "PEERS", "Row", "page", "wanted"]
+
+Fans = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A layer: constructor, stored shape, how to pass it, and the sizes that fans are made of.
+
+    ``view`` is the shape passed, where that is not the stored one (a reshape without a copy).
+    ``inputs`` and ``outputs`` are channels or units of the whole layer (of one expert or packed
+    matrix), ``kernel`` its positions. ``axes`` are the keywords that the peer's function is given.
+    """
+
+    layer: str
+    shape: tuple[int, ...]
+    pass_: dict[str, str | int | bool]
+    inputs: int
+    outputs: int
+    kernel: int = 1
+    groups: int = 1
+    view: tuple[int, ...] | None = None
+    axes: dict[str, int] = field(default_factory=dict)
+    note: str = ""
+
+
+def torch_fans(shape: tuple[int, ...]) -> Fans:
+    """Return fans by the rule of ``torch.nn.init``."""
+    receptive = math.prod(shape[2:])
+    return shape[1] * receptive, shape[0] * receptive
+
+
+def keras_fans(shape: tuple[int, ...]) -> Fans:
+    """Return fans by the rule of ``keras.initializers.VarianceScaling``."""
+    receptive = math.prod(shape[:-2])
+    return shape[-2] * receptive, shape[-1] * receptive
+
+
+def jax_fans(
+    shape: tuple[int, ...], in_axis: int = -2, out_axis: int = -1, batch_axis: int | None = None
+) -> Fans:
+    """Return fans by the rule of ``jax.nn.initializers.variance_scaling``."""
+    batch = 1 if batch_axis is None else shape[batch_axis]
+    receptive = math.prod(shape) / shape[in_axis] / shape[out_axis] / batch
+    return int(shape[in_axis] * receptive), int(shape[out_axis] * receptive)
+
+
+def mlx_fans(shape: tuple[int, ...]) -> Fans:
+    """Return fans by the rule of ``mlx.nn.init``."""
+    receptive = math.prod(shape[1:-1])
+    return shape[-1] * receptive, shape[0] * receptive
+
+
+PEERS: dict[str, Callable[..., Fans]] = {
+    "torch": torch_fans,
+    "Keras": keras_fans,
+    "JAX / Flax": jax_fans,
+    "MLX": mlx_fans,
+}
+
+_LOOKUP = "a lookup: see below"
+_PACKED = "three matrices in one"
+
+GROUPS: dict[str, list[Row]] = {
+    "torch": [
+        Row("Linear(512, 256)", (256, 512), {}, 512, 256),
+        Row("Conv1d(64, 128, 5)", (128, 64, 5), {}, 64, 128, 5),
+        Row("Conv2d(64, 128, 3)", (128, 64, 3, 3), {}, 64, 128, 9),
+        Row("Conv3d(16, 32, 3)", (32, 16, 3, 3, 3), {}, 16, 32, 27),
+        Row("Conv2d(64, 128, 3, groups=4)", (128, 16, 3, 3), {"groups": 4}, 64, 128, 9, 4),
+        Row("Conv2d(64, 64, 3, groups=64)", (64, 1, 3, 3), {"groups": 64}, 64, 64, 9, 64),
+        Row("ConvTranspose2d(64, 32, 3)", (64, 32, 3, 3), {"layout": "IOHW"}, 64, 32, 9),
+        Row(
+            "ConvTranspose2d(64, 32, 3, groups=4)",
+            (64, 8, 3, 3),
+            {"layout": "IOHW", "groups": 4, "transposed": True},
+            *(64, 32, 9, 4),
+        ),
+        Row("Embedding(50000, 512)", (50000, 512), {"layout": "IO"}, 50000, 512, note=_LOOKUP),
+        Row(
+            "MultiheadAttention(512, 8).in_proj_weight",
+            (1536, 512),
+            {"layout": "BOI"},
+            *(512, 512),
+            view=(3, 512, 512),
+            note=_PACKED,
+        ),
+        Row("8 experts, (expert, out, in)", (8, 2048, 512), {"layout": "BOI"}, 512, 2048),
+    ],
+    "Keras": [
+        Row("Dense(256) on 512", (512, 256), {"layout": "IO"}, 512, 256),
+        Row("Conv1D(128, 5) on 64", (5, 64, 128), {"layout": "WIO"}, 64, 128, 5),
+        Row("Conv2D(128, 3) on 64", (3, 3, 64, 128), {"layout": "HWIO"}, 64, 128, 9),
+        Row("Conv3D(32, 3) on 16", (3, 3, 3, 16, 32), {"layout": "DHWIO"}, 16, 32, 27),
+        Row(
+            "Conv2D(128, 3, groups=4) on 64",
+            (3, 3, 16, 128),
+            {"layout": "HWIO", "groups": 4},
+            *(64, 128, 9, 4),
+        ),
+        Row(
+            "DepthwiseConv2D(3, depth_multiplier=2) on 64",
+            (3, 3, 64, 2),
+            {"layout": "HWIO", "groups": 64, "transposed": True},
+            *(64, 128, 9, 64),
+            note="stored: all inputs, one group's outputs",
+        ),
+        Row("Conv2DTranspose(32, 3) on 64", (3, 3, 32, 64), {"layout": "HWOI"}, 64, 32, 9),
+        Row("Embedding(50000, 512)", (50000, 512), {"layout": "IO"}, 50000, 512, note=_LOOKUP),
+        Row("8 experts, (expert, in, out)", (8, 512, 2048), {"layout": "BIO"}, 512, 2048),
+    ],
+    "JAX / Flax": [
+        Row("Dense(256) on 512", (512, 256), {"layout": "IO"}, 512, 256),
+        Row("Conv(128, (5,)) on 64", (5, 64, 128), {"layout": "WIO"}, 64, 128, 5),
+        Row("Conv(128, (3, 3)) on 64", (3, 3, 64, 128), {"layout": "HWIO"}, 64, 128, 9),
+        Row(
+            "Conv(128, (3, 3), feature_group_count=4) on 64",
+            (3, 3, 16, 128),
+            {"layout": "HWIO", "groups": 4},
+            *(64, 128, 9, 4),
+        ),
+        Row(
+            "Conv(128, (3, 3), feature_group_count=64) on 64",
+            (3, 3, 1, 128),
+            {"layout": "HWIO", "groups": 64},
+            *(64, 128, 9, 64),
+        ),
+        Row("ConvTranspose(32, (3, 3)) on 64", (3, 3, 64, 32), {"layout": "HWIO"}, 64, 32, 9),
+        Row(
+            "ConvTranspose(32, (3, 3), transpose_kernel=True) on 64",
+            (3, 3, 32, 64),
+            {"layout": "HWOI"},
+            *(64, 32, 9),
+        ),
+        Row(
+            "Embed(50000, 512)",
+            (50000, 512),
+            {"layout": "IO"},
+            *(50000, 512),
+            axes={"out_axis": 0},
+            note=f"{_LOOKUP}; Flax's default has `out_axis=0`",
+        ),
+        Row("8 experts, (expert, in, out)", (8, 512, 2048), {"layout": "BIO"}, 512, 2048),
+        Row(
+            "8 experts, batch_axis=0",
+            (8, 512, 2048),
+            {"layout": "BIO"},
+            *(512, 2048),
+            axes={"batch_axis": 0},
+        ),
+    ],
+    "MLX": [
+        Row("Linear(512, 256)", (256, 512), {}, 512, 256),
+        Row("Conv2d(64, 128, 3)", (128, 3, 3, 64), {"layout": "OHWI"}, 64, 128, 9),
+        Row(
+            "Conv2d(64, 128, 3, groups=4)",
+            (128, 3, 3, 16),
+            {"layout": "OHWI", "groups": 4},
+            *(64, 128, 9, 4),
+        ),
+        Row("ConvTranspose2d(64, 32, 3)", (32, 3, 3, 64), {"layout": "OHWI"}, 64, 32, 9),
+    ],
+}
+
+
+def wanted(row: Row) -> Fans:
+    """Return the fans by counting: what one output reads, and what reads one input."""
+    return (
+        row.inputs // row.groups * row.kernel,
+        row.outputs // row.groups * row.kernel,
+    )
+
+
+def _fans(found: Fans) -> str:
+    return f"{found[0]},\N{NO-BREAK SPACE}{found[1]}"
+
+
+def _call(row: Row) -> str:
+    words = [f"{name}={value!r}" for name, value in row.pass_.items()]
+    if row.view:
+        words.insert(0, f"out=w.reshape({', '.join(map(str, row.view))})")
+    return f"`{', '.join(words)}`" if words else "nothing"
+
+
+def _lines(peer: str, rows: list[Row]) -> Iterator[str]:
+    yield f"| {peer} layer | stored shape | pass | fans | {peer} computes |"
+    yield "|---|---|---|---|---|"
+    for row in rows:
+        ours = wi.fans(row.view or row.shape, **row.pass_)
+        theirs = PEERS[peer](row.shape, **row.axes)
+        shape = ",\N{NO-BREAK SPACE}".join(map(str, row.shape))
+        layer = f"`{row.layer}`" + (f" ({row.note})" if row.note else "")
+        mark = _fans(theirs) if theirs == ours else f"**{_fans(theirs)}**"
+        yield f"| {layer} | ({shape}) | {_call(row)} | {_fans(ours)} | {mark} |"
+
+
+def page() -> dict[str, str]:
+    """Return the Markdown of each framework's table, by the name of its file."""
+    tables = {}
+    for peer, rows in GROUPS.items():
+        name = peer.split()[0].lower()
+        tables[f"layers_{name}.md"] = "\n".join(_lines(peer, rows)) + "\n"
+    return tables
+
+
+if __name__ == "__main__":
+    print(*page().values(), sep="\n")
