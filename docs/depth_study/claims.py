@@ -1,0 +1,304 @@
+"""Does each claim come out? Judged by the numbers of results.json alone."""
+
+import math
+from typing import Any
+
+Found = dict[str, Any]
+
+
+def number(value: float | None) -> str:
+    """Return two significant digits, as a decimal where that is short."""
+    if value is None or math.isinf(value):
+        return "diverged"
+    if value == 0:
+        return "0"
+    if 1e-3 <= abs(value) < 1e3:
+        digits = max(0, 1 - math.floor(math.log10(abs(value))))
+        return f"{value:.{digits}f}"
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return f"{mantissa}e{int(exponent)}"
+
+
+def percent(share: float) -> str:
+    """Return a share in per cent."""
+    return f"{100 * share:.1f} %"
+
+
+def reach(values: list[float | None]) -> tuple[float, float, float]:
+    """Return median, least and greatest; None (diverged) counts as infinite."""
+    ordered = sorted(math.inf if v is None else v for v in values)
+    half = len(ordered) // 2
+    middle = ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
+    return middle, ordered[0], ordered[-1]
+
+
+def median(values: list[float | None]) -> float:
+    """Return the median, infinite where most diverged."""
+    return reach(values)[0]
+
+
+def limit(by_depth: Found) -> tuple[int | None, int | None]:
+    """Return the depth up to which every net trains, and the first that does not."""
+    last = None
+    for depth, found in by_depth.items():
+        if not found["trains"]:
+            return last, int(depth)
+        last = int(depth)
+    return last, None
+
+
+def limit_cells(found: tuple[int | None, int | None]) -> tuple[str, str]:
+    """Return the two depths of `limit` as text."""
+    return (str(found[0] or "none"), str(found[1] or "none"))
+
+
+def factor_order(training: Found) -> list[str]:
+    """Return the factors of the study, ascending."""
+    return sorted(training["factors"], key=float)
+
+
+def scheme_limit(training: Found, family: str, scheme: str) -> tuple[int | None, int | None]:
+    """Return `limit` of one scheme in one family."""
+    return limit({depth: found[scheme] for depth, found in training[family].items()})
+
+
+def limit_text(found: tuple[int | None, int | None]) -> str:
+    """Return `limit` in words."""
+    last, stopped = found
+    if stopped is None:
+        return f"trains to depth {last}"
+    return f"trains to depth {last}, not at {stopped}" if last else f"not even at depth {stopped}"
+
+
+def verdict(*conditions: bool) -> str:
+    """Return yes, in part or no."""
+    return "yes" if all(conditions) else "in part" if any(conditions) else "no"
+
+
+def pair(found: Found) -> str:
+    """Return both ratios in words."""
+    up, down = (found[k]["ratio"]["median"] for k in ("activation", "gradient"))
+    return f"activations {number(up)}, gradients {number(down)}"
+
+
+def both_hold(found: Found) -> bool:
+    """Tell whether activations and gradients hold."""
+    return found["activation"]["holds"] and found["gradient"]["holds"]
+
+
+def judge(results: Found) -> list[list[str]]:
+    """Return rows of claim, evidence and verdict."""
+    dense, training = results["propagation"]["dense"], results["training"]
+    return [
+        *_extremes(dense, training),
+        *_fixed(training),
+        *_rules(dense, training),
+    ]
+
+
+def _extremes(dense: Found, training: Found) -> list[list[str]]:
+    """Judge zeros and sigma = 1."""
+    gaps = {
+        name: [f["unit_gap"] for by in training["symmetry"].values() for f in by[name].values()]
+        for name in ("zeros", "constant", "he")
+    }
+    zeros = [
+        median(found["zeros"]["test_accuracy"])
+        for family in ("dense_relu", "dense_tanh", "conv_relu")
+        for found in training[family].values()
+    ]
+    tanh = dense["tanh"]["sigma_one"]
+    large = {f: scheme_limit(training, f, "sigma_one") for f in ("dense_relu", "dense_tanh")}
+    return [
+        [
+            "Zeros never break symmetry",
+            f"Greatest difference between the units of a layer after training: "
+            f"{number(max(gaps['zeros']))} (equal non-zero weights: "
+            f"{number(max(gaps['constant']))}; He: {number(min(gaps['he']))} or more). Zeros reach "
+            f"a test accuracy of {percent(max(zeros))} at best: only the last bias learns.",
+            verdict(max(gaps["zeros"]) == 0, max(gaps["constant"]) == 0, max(zeros) < 0.2),
+        ],
+        [
+            "A very large σ saturates or explodes",
+            f"σ = 1, tanh: {percent(tanh['saturated'])} of the last layer's units beyond ±0.99, "
+            f"gradients {number(tanh['gradient']['ratio']['median'])}; "
+            f"ReLU: {pair(dense['relu']['sigma_one'])}. "
+            f"Trained: ReLU {limit_text(large['dense_relu'])}; "
+            f"tanh {limit_text(large['dense_tanh'])}.",
+            verdict(
+                tanh["saturated"] > 0.5,
+                dense["relu"]["sigma_one"]["activation"]["ratio"]["median"] > 2,
+                all(found[1] is not None for found in large.values()),
+            ),
+        ],
+    ]
+
+
+def _fixed(training: Found) -> list[list[str]]:
+    """Judge fixed sigmas by the depths they train to."""
+    names = factor_order(training)
+    small = [limit(training["factors"][n]) for n in names if float(n) < 0.95]
+    stops = [found[1] for found in small]
+    rising = [found[0] or 0 for found in small]
+    told = ", ".join(
+        f"{n} → {limit(training['factors'][n])[0] or 'none'}" for n in names if float(n) < 0.95
+    )
+    unit = limit(training["factors"][names[-1]])
+    models = training["vgg"]
+    trained = [m for m in models if models[m]["trains"]]
+    stopped = [m for m in models if not models[m]["trains"]]
+    return [
+        [
+            "A fixed σ stops training beyond a depth",
+            f"Greatest depth that trains, by σ√(fan_in/2): {told}; "
+            f"at {names[-1]} (He's): {limit_text(unit)}.",
+            verdict(all(stops), rising == sorted(rising), unit[1] is None),
+        ],
+        [
+            "… which is over 8 layers at VGG's widths with σ = 0.01",
+            f"Nets with the factors of VGG {', '.join(trained) or 'none'} train, "
+            f"{', '.join(stopped) or 'none'} do not (A has 8 convolutions, B 10, D 13, E 16).",
+            verdict("A" in trained, bool(stopped) and "A" not in stopped and "B" in stopped),
+        ],
+    ]
+
+
+def _rules(dense: Found, training: Found) -> list[list[str]]:
+    """Judge Xavier and He."""
+    linear, relu = dense["linear"]["xavier"], dense["relu"]["xavier"]
+    power = dense["tanh"]["xavier"]["activation"]["power_of_layer"]
+    he, prelu = dense["relu"]["he"], dense["prelu"]["he"]
+    xavier_trains = scheme_limit(training, "dense_relu", "xavier")
+    he_trains = scheme_limit(training, "dense_relu", "he")
+    conv = {k: scheme_limit(training, "conv_relu", k) for k in ("xavier", "he")}
+    return [
+        ["Xavier holds for linear units", pair(linear) + ".", verdict(both_hold(linear))],
+        [
+            "Xavier fades under ReLU",
+            f"{pair(relu)}: a factor of {relu['activation']['factor']:.3f} a layer "
+            "(1/√2 reckoned).",
+            verdict(relu["activation"]["ratio"]["median"] < 0.5),
+        ],
+        [
+            "Even under Xavier, tanh decays about as 1/√depth",
+            f"The std goes as layer to the power {power:.2f}; {pair(dense['tanh']['xavier'])}.",
+            verdict(abs(power + 0.5) < 0.1),
+        ],
+        [
+            "He holds under ReLU and PReLU",
+            f"ReLU: {pair(he)}; PReLU (a = 0.25): {pair(prelu)}.",
+            verdict(both_hold(he), both_hold(prelu)),
+        ],
+        [
+            "He trains deep ReLU nets where Xavier stops",
+            f"Fully connected: He {limit_text(he_trains)}; Xavier {limit_text(xavier_trains)}. "
+            f"Convolutional: He {limit_text(conv['he'])}; Xavier {limit_text(conv['xavier'])}.",
+            verdict(
+                he_trains[1] is None and xavier_trains[1] is not None,
+                conv["he"][1] is None and conv["xavier"][1] is not None,
+            ),
+        ],
+    ]
+
+
+def surprises(results: Found) -> str:
+    """Return, as a list, what did not come out as claimed or was not asked for."""
+    p, t = results["propagation"], results["training"]
+    points = [*_of_propagation(p), *_of_training(t)]
+    return "\n".join(f"- {text}" for condition, text in points if condition) + "\n"
+
+
+def _of_propagation(p: Found) -> list[tuple[bool, str]]:
+    dense, uneven = p["dense"], p["uneven"]
+    tanh, wrong = dense["tanh"], dense["prelu"]["he_relu"]
+    wrap, zero = (
+        {k.split()[1]: f for k, f in p["padding"].items() if k.startswith(mode)}
+        for mode in ("wrap", "constant")
+    )
+    size = min(zero, key=int)
+    return [
+        (
+            both_hold(dense["linear"]["sigma_factor"]),
+            "A fixed σ is not wrong by itself: the one of factor 0.7 under ReLU holds for linear "
+            f"units ({pair(dense['linear']['sigma_factor'])}), because σ√fan_in is 0.99. In "
+            "layers of equal width it is Xavier's rule but for the third digit, and the two curves "
+            "lie on each other.",
+        ),
+        (
+            not tanh["xavier"]["activation"]["holds"],
+            "“Xavier for tanh” does not hold by this page's measure: "
+            f"{pair(tanh['xavier'])}. The decay is a power of the depth, not an exponential.",
+        ),
+        (
+            tanh["he"]["activation"]["holds"] and not tanh["he"]["gradient"]["holds"],
+            "Under tanh He's larger variance keeps the activations, and its gradients grow: "
+            f"{pair(tanh['he'])}.",
+        ),
+        (
+            tanh["sigma_one"]["activation"]["holds"],
+            "σ = 1 under tanh passes the test of activations "
+            f"({number(tanh['sigma_one']['activation']['ratio']['median'])}): saturated units "
+            "have a constant std. Only the gradients tell.",
+        ),
+        (
+            not both_hold(uneven["xavier_linear"]),
+            "Xavier holds for linear units of equal width only. With widths of "
+            f"{p['settings']['uneven'][0]} and {p['settings']['uneven'][1]} in turn: "
+            f"{pair(uneven['xavier_linear'])}. It is a compromise between two conditions that "
+            f"unequal fans set against each other. He (fan_in) there: {pair(uneven['he_relu'])}.",
+        ),
+        (
+            not wrong["activation"]["holds"],
+            f"He without the slope (a = 0) under a PReLU of slope 0.25: {pair(wrong)}.",
+        ),
+        (
+            not zero[size]["activation"]["holds"],
+            f"He in convolutions with zero padding on {size}×{size} maps: "
+            f"{pair(zero[size])}, against {pair(wrap[size])} with periodic padding. fan_in counts "
+            "inputs that the edge does not have.",
+        ),
+    ]
+
+
+def _of_training(t: Found) -> list[tuple[bool, str]]:
+    deepest = str(t["settings"]["depths"][-1])
+    shallow = str(t["settings"]["depths"][0])
+    he = {d: median(t["dense_relu"][d]["he"]["test_accuracy"]) for d in (shallow, deepest)}
+    small = {f: scheme_limit(t, f, "sigma_small") for f in ("dense_relu", "dense_tanh")}
+    tanh = {
+        k: median(t["dense_tanh"][deepest][k]["test_accuracy"])
+        for k in ("sigma_factor", "xavier", "he")
+    }
+    ends = []
+    for by_depth in t["factors"].items():
+        factor, (last, stopped) = float(by_depth[0]), limit(by_depth[1])
+        if factor < 0.95 and last and stopped:
+            ends.append((factor ** (last - 1), factor ** (stopped - 1)))
+    return [
+        (
+            bool(ends),
+            "“Over 8 layers” is no number of its own. What stops training is the whole "
+            "factor, σ√(fan_in/2) to the power of the depth: every fixed σ here still trains with "
+            f"{number(max(e[0] for e in ends))} to {number(min(e[0] for e in ends))} and no longer "
+            f"with {number(max(e[1] for e in ends))} to {number(min(e[1] for e in ends))}. "
+            "More steps would move that limit: it belongs to this budget."
+            if ends
+            else "",
+        ),
+        (
+            True,
+            f"σ = 0.01 at width {t['settings']['width']}: ReLU "
+            f"{limit_text(small['dense_relu'])}, tanh {limit_text(small['dense_tanh'])}. "
+            "Narrow layers stop far sooner than VGG's.",
+        ),
+        (
+            he[deepest] < he[shallow] - 0.02,
+            f"To hold is not to learn as well: He's test accuracy is {percent(he[shallow])} at "
+            f"depth {shallow} and {percent(he[deepest])} at depth {deepest}, in the same epochs.",
+        ),
+        (
+            True,
+            f"Under tanh at depth {deepest}: Xavier {percent(tanh['xavier'])}, the fixed σ of "
+            f"factor 0.7 {percent(tanh['sigma_factor'])}, He {percent(tanh['he'])}.",
+        ),
+    ]
