@@ -12,6 +12,7 @@ def number(value: float | None) -> str:
         return "diverged"
     if value == 0:
         return "0"
+    value = float(f"{value:.1e}")
     if 1e-3 <= abs(value) < 1e3:
         digits = max(0, 1 - math.floor(math.log10(abs(value))))
         return f"{value:.{digits}f}"
@@ -35,6 +36,11 @@ def reach(values: list[float | None]) -> tuple[float, float, float]:
 def median(values: list[float | None]) -> float:
     """Return the median, infinite where most diverged."""
     return reach(values)[0]
+
+
+def seed_trains(loss: float | None) -> bool:
+    """Tell whether one seed's training loss is below half of that of chance."""
+    return loss is not None and loss < math.log(10) / 2
 
 
 def limit(by_depth: Found) -> tuple[int | None, int | None]:
@@ -141,24 +147,33 @@ def _fixed(training: Found) -> list[list[str]]:
     stops = [found[1] for found in small]
     rising = [found[0] or 0 for found in small]
     told = ", ".join(
-        f"{n} → {limit(training['factors'][n])[0] or 'none'}" for n in names if float(n) < 0.95
+        f"{float(n) * math.sqrt(2):.2f} ({n}) → {limit(training['factors'][n])[0] or 'none'}"
+        for n in names
+        if float(n) < 0.95
     )
     unit = limit(training["factors"][names[-1]])
     models = training["vgg"]
-    trained = [m for m in models if models[m]["trains"]]
     stopped = [m for m in models if not models[m]["trains"]]
+    passed = {m: [seed_trains(v) for v in f["training_loss"]] for m, f in models.items()}
+    counts = ", ".join(
+        f"{m} {sum(v)} (median accuracy {percent(median(models[m]['test_accuracy']))})"
+        for m, v in passed.items()
+    )
+    vgg = verdict("A" not in stopped, bool(stopped) and stopped == list(models)[1:])
+    if vgg == "yes" and not all(passed["A"]):
+        vgg = "yes, just"
     return [
         [
             "A fixed σ stops training beyond a depth",
-            f"Greatest depth that trains, by σ√(fan_in/2): {told}; "
-            f"at {names[-1]} (He's): {limit_text(unit)}.",
+            f"Greatest depth that trains, by σ√fan_in (σ√(fan_in/2)): {told}; "
+            f"at {float(names[-1]) * math.sqrt(2):.2f} ({names[-1]}, He's): {limit_text(unit)}.",
             verdict(all(stops), rising == sorted(rising), unit[1] is None),
         ],
         [
             "… which is over 8 layers at VGG's widths with σ = 0.01",
-            f"Nets with the factors of VGG {', '.join(trained) or 'none'} train, "
-            f"{', '.join(stopped) or 'none'} do not (A has 8 convolutions, B 10, D 13, E 16).",
-            verdict("A" in trained, bool(stopped) and "A" not in stopped and "B" in stopped),
+            f"Seeds of {len(next(iter(passed.values())))} that train with the factors of VGG's "
+            f"models: {counts}. A has 8 convolutions, B 10, D 13, E 16.",
+            vgg,
         ],
     ]
 
@@ -269,6 +284,21 @@ def _of_training(t: Found) -> list[tuple[bool, str]]:
         k: median(t["dense_tanh"][deepest][k]["test_accuracy"])
         for k in ("sigma_factor", "xavier", "he")
     }
+    large = scheme_limit(t, "dense_relu", "sigma_one")
+    accuracy = median(t["dense_relu"][shallow]["sigma_one"]["test_accuracy"])
+    families = {
+        "dense_relu": "fully connected ReLU",
+        "dense_tanh": "fully connected tanh",
+        "conv_relu": "convolutional ReLU",
+    }
+    lost = [
+        f"{label} at depth {d}"
+        for family, label in families.items()
+        for d, found in t[family].items()
+        for loss in found["he"]["training_loss"]
+        if not seed_trains(loss)
+    ]
+    runs = sum(len(t[family]) for family in families) * len(t["settings"]["seeds"])
     ends = []
     for by_depth in t["factors"].items():
         factor, (last, stopped) = float(by_depth[0]), limit(by_depth[1])
@@ -278,9 +308,10 @@ def _of_training(t: Found) -> list[tuple[bool, str]]:
         (
             bool(ends),
             "“Over 8 layers” is no number of its own. What stops training is the whole "
-            "factor, σ√(fan_in/2) to the power of the depth: every fixed σ here still trains with "
-            f"{number(max(e[0] for e in ends))} to {number(min(e[0] for e in ends))} and no longer "
-            f"with {number(max(e[1] for e in ends))} to {number(min(e[1] for e in ends))}. "
+            "factor, σ√(fan_in/2) to the power of depth − 1: it is "
+            f"{number(min(e[0] for e in ends))} to {number(max(e[0] for e in ends))} in the "
+            f"deepest nets that train and {number(min(e[1] for e in ends))} to "
+            f"{number(max(e[1] for e in ends))} in the next ones tried. "
             "More steps would move that limit: it belongs to this budget."
             if ends
             else "",
@@ -290,6 +321,17 @@ def _of_training(t: Found) -> list[tuple[bool, str]]:
             f"σ = 0.01 at width {t['settings']['width']}: ReLU "
             f"{limit_text(small['dense_relu'])}, tanh {limit_text(small['dense_tanh'])}. "
             "Narrow layers stop far sooner than VGG's.",
+        ),
+        (
+            large[0] is not None,
+            f"A large σ is no harm to a shallow net: with σ = 1 ReLU {limit_text(large)} "
+            f"({percent(accuracy)} at depth {shallow}).",
+        ),
+        (
+            bool(lost),
+            f"“Trains” is said of the median. Of He's runs in the tables of training, {len(lost)} "
+            f"of {runs} did not get below half of the loss of chance: "
+            f"{', '.join(dict.fromkeys(lost))}.",
         ),
         (
             he[deepest] < he[shallow] - 0.02,

@@ -17,6 +17,7 @@ STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
+    "axes.axisbelow": True,
     "grid.color": "#e6e6e6",
     "grid.linewidth": 0.6,
     "lines.linewidth": 1.6,
@@ -95,7 +96,7 @@ def limits(results: dict[str, Any]) -> plt.Figure:
     """Accuracy against depth by factor, and the depth to which each fixed sigma trains."""
     part = results["training"]
     names = factor_order(part)
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.8), layout="constrained")
     shades = plt.get_cmap("viridis")
     for i, name in enumerate(names):
         depths = [int(d) for d in part["factors"][name]]
@@ -112,7 +113,12 @@ def limits(results: dict[str, Any]) -> plt.Figure:
         right.plot(x, last or 1, "o" if stopped else "^", color=colour, markersize=7)
     left.axhline(CHANCE_ACCURACY, color="#999999", linewidth=0.8, linestyle=":")
     left.set(xlabel="depth", ylabel="test accuracy", ylim=(0, 1.02))
-    left.legend(title="σ√fan_in (σ√(fan_in/2))", loc="upper right", fontsize=8)
+    figure.legend(
+        *left.get_legend_handles_labels(),
+        title="σ√fan_in (σ√(fan_in/2))",
+        loc="outside lower center",
+        ncols=len(names),
+    )
     top = max(depths)
     # The depth at which a factor has shrunk the signal to one part in a thousand, and in 10^5.
     for level, style in ((1e-3, "--"), (1e-5, ":")):
