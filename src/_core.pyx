@@ -32,6 +32,9 @@ cdef extern from "Python.h":
 WORDS, CONSTANT, UNIFORM, NORMAL, TRUNCATED = range(WIF_TRANSFORMS)
 cdef int PARAMS[WIF_TRANSFORMS]  # how many each takes
 PARAMS[:] = [0, 1, 2, 2, WIF_GIVEN]
+cdef tuple NAMES = (
+    (), ("value",), ("low", "high"), ("mean", "std"), ("mean", "std", "lower", "upper")
+)
 DTYPES = ("float32", "float64", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
 cdef Py_ssize_t ITEMSIZE[WIF_TYPES]
 ITEMSIZE[:] = [4, 8, 2, 2, 1, 1]
@@ -212,24 +215,24 @@ cdef int read_axes(
 cdef int prepare(int transform, int dtype, tuple params, wif_draw *draw) except -1:
     """Round the parameters as the contract says."""
     cdef double given[WIF_GIVEN]
-    cdef int status, count = 0
+    cdef int status, count
+    for count in range(WIF_GIVEN):
+        given[count] = 0
     if not 0 <= dtype < WIF_TYPES:
         raise ValueError(f"no dtype {dtype}")
     if not 0 <= transform < WIF_TRANSFORMS or kernels.fill[transform][dtype] == NULL:
         raise ValueError(f"no kernel {transform} of {DTYPES[dtype]}")
     if len(params) != PARAMS[transform]:
         raise ValueError(f"{PARAMS[transform]} parameters are needed, not {params!r}")
-    for value in params:
+    for count, value in enumerate(params):
         given[count] = value
-        count += 1
     status = wif_prepare(<wif_transform>transform, <wif_type>dtype, given, draw)
     if status != WIF_PARAMS_OK:
-        name, shown = DTYPES[dtype], params[:4]
+        name = DTYPES[dtype]
+        shown = ", ".join(f"{n}={v!r}" for n, v in zip(NAMES[transform], params))
         if status == WIF_PARAMS_OVERFLOW:
-            raise ValueError(f"{shown!r} overflows {name}")
-        if transform == WIF_uniform:
-            raise ValueError(f"no {name} value lies in [{params[0]!r}, {params[1]!r})")
-        raise ValueError(f"no {name} value lies between the bounds: {shown!r}")
+            raise ValueError(f"{shown} overflows {name}")
+        raise ValueError(f"no {name} value lies inside: {shown}")
     return 0
 
 

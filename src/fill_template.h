@@ -1,10 +1,17 @@
 /* One kernel: words -> transform -> store over rows of a stream.  Included once a transform and
- * output type, with TRANSFORM    the transform's name in transforms.h, e.g. normal_f32 OUTPUT the
- * output type's name in outputs.h, e.g. bf16 VEC          the registers that the transform makes
+ * output type, and defines static wif_fill fill_<NAME>, of
+ *
+ *   TRANSFORM    the transform's name in transforms.h, e.g. normal_f32
+ *
+ *   OUTPUT       the output type's name in outputs.h, e.g. bf16
+ *
+ *   VEC          the registers that the transform makes
+ *
  *   NAME         of the kernel
- *   GROUP_ITEMS  elements a group of 32 words makes
+ *
+ *   GROUP_ITEMS  elements that a group of 32 words makes
+ *
  *   ITEM_BYTES   of an element
- * and defines static wif_fill fill_<NAME>.
  */
 #define CAT_(a, b) a##b
 #define CAT(a, b) CAT_(a, b)
@@ -43,6 +50,9 @@ static void T(_groups)(char *dst, const T(_state) * s, counter c, size_t groups)
     }
     T(_store)(dst, s, &g, 0);
 }
+
+/* Whole lines leave a strip: float8's groups are half a line, and are stored as they come. */
+#define SHIFTABLE (OUT_BYTES % CACHE_LINE == 0)
 
 #if STREAM_BYTES
 /* The same past the caches, to a multiple of a cache line. */
@@ -118,7 +128,7 @@ static void T(_row)(char *dst, const T(_state) * s, uint64_t stream, uint64_t fi
 #if STREAM_BYTES
         if (nontemporal && (uintptr_t)dst % CACHE_LINE == 0)
             T(_groups_streamed)(dst, s, counter_at(stream, block), groups);
-        else if (nontemporal)
+        else if (nontemporal && SHIFTABLE)
             T(_groups_shifted)(dst, s, counter_at(stream, block), groups);
         else
 #endif
@@ -147,6 +157,7 @@ static void CAT(fill_, NAME)(void *dst, ptrdiff_t dst_step, uint64_t first, uint
 #undef CAT
 #undef T
 #undef OUT_BYTES
+#undef SHIFTABLE
 #undef TRANSFORM
 #undef OUTPUT
 #undef VEC

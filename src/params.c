@@ -119,14 +119,18 @@ static NOINLINE int prepare_truncated(const format *f, const format *family, con
                                       wif_draw *draw) {
     const double low = given[0] + given[1] * given[2], high = given[0] + given[1] * given[3];
     const double low_end = rounded(f, low), high_end = rounded(f, high);
-    if (prepare_normal(f, family, given[0], given[1], draw) != WIF_PARAMS_OK)
+    /* Between finite bounds the clamp keeps all within the type, whatever the parent reaches. */
+    const int bounded = is_finite(given[2]) && is_finite(given[3]);
+    if (prepare_normal(bounded ? family : f, family, given[0], given[1], draw) != WIF_PARAMS_OK)
         return WIF_PARAMS_OVERFLOW;
     if (low_end == HUGE_VAL || high_end == -HUGE_VAL)
         return WIF_PARAMS_NO_VALUE;
-    draw->least = is_finite(low_end) ? next_above(f, low_end) : is_finite(low) ? -f->largest : low;
-    draw->greatest = is_finite(high_end) ? next_below(f, high_end)
-                     : is_finite(high)   ? f->largest
-                                         : high;
+    draw->least = is_finite(low_end)    ? next_above(f, low_end)
+                  : is_finite(given[2]) ? -f->largest
+                                        : low;
+    draw->greatest = is_finite(high_end)   ? next_below(f, high_end)
+                     : is_finite(given[3]) ? f->largest
+                                           : high;
     if (!(draw->least <= draw->greatest))
         return WIF_PARAMS_NO_VALUE;
 

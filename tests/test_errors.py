@@ -75,6 +75,19 @@ def test_shape_beyond_memory_raises_as_numpy_does(function, shape, error):
     refuse(error, None, function, shape)
 
 
+def test_sparse_needs_memory_before_it_writes():
+    """All rows of a column are looked at, however few are wanted."""
+    out = backing().reshape(-1, 1)
+    options = {"sparsity": 0.5, "index": np.s_[: len(out)], "out": out, "guard": out}
+    refuse(MemoryError, None, wi.sparse, (2**52, 1), **options)
+
+
+@pytest.mark.parametrize("function", [wi.orthogonal, wi.delta_orthogonal])
+@pytest.mark.parametrize(("gain", "dtype"), [(1e39, "f4"), (1e6, "f2"), (500, "float8_e4m3fn")])
+def test_gain_of_a_matrix_that_overflows(function, gain, dtype):
+    refuse(ValueError, repr(float(gain)), function, (4, 3, 3), gain=gain, dtype=dtype)
+
+
 @pytest.mark.parametrize("function", RANDOM)
 def test_an_iterator_is_no_shape_that_may_be_read_twice(function):
     """Either refused, or the same as its tuple: never half of it."""

@@ -265,6 +265,16 @@ def test_threads_and_sizes_do_not_change_a_bit(dtype):
         assert fill(2**10, dtype, 5 + k)[:70].tobytes() == expected[k : k + 70].tobytes()
 
 
+@pytest.mark.parametrize(("dtype", "std"), [("f8", 1e308), ("f4", 3e38), ("f2", 7e4)])
+def test_bounds_that_overflow_still_bound(dtype, std):
+    """mean + std·lower is past the type's largest value, or even float64's."""
+    y = wf.truncated_normal(10_000, std=std, dtype=dtype, rng=RNG)
+    assert np.isfinite(y).all()
+    assert abs(y).max() == np.finfo(dtype).max
+    inner = wf.truncated_normal(99, std=std, lower=-1e-4, upper=1e-4, dtype=dtype, rng=RNG)
+    assert abs(inner.astype("f8")).max() < std * 1e-4
+
+
 # Refusals ----------------------------------------------------------------------------------------
 
 

@@ -5,8 +5,6 @@ Types that numpy lacks are written as bit patterns: only the tests of ml_dtypes'
 
 import functools
 import math
-import subprocess
-import sys
 
 import numpy as np
 import oracle
@@ -331,27 +329,6 @@ def test_ml_dtypes(name):
     assert float(element) == float(out[7])
 
 
-def test_without_ml_dtypes():
-    """A new array needs its types, an integer buffer does not."""
-    script = """
-import sys
-sys.modules["ml_dtypes"] = None
-import numpy as np
-import weightinit_fast as wf
-out = np.zeros(9, np.uint16)
-wf.normal(out=out, dtype="bfloat16", rng=0)
-assert out.any()
-for name in ("bfloat16", "float8_e4m3fn", "float8_e5m2"):
-    try:
-        wf.normal(9, dtype=name, rng=0)
-    except TypeError as error:
-        assert "ml_dtypes" in str(error) and name in str(error), error
-    else:
-        raise AssertionError(name)
-"""
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
-
-
 @pytest.mark.parametrize("name", FOREIGN)
 def test_buffers_of_bytes(name):
     expected = draw(wf.normal, 40, name).tobytes()
@@ -371,7 +348,9 @@ def test_overflowing_parameters(name):
     huge = min(1e39, 2 * f.overflow)
     cases = [(wf.constant, {"value": v}) for v in (huge, -huge)]
     cases += [(wf.uniform, {"low": -huge}), (wf.uniform, {"high": huge})]
-    cases += [(g, {p: huge}) for g in (wf.normal, wf.truncated_normal) for p in ("mean", "std")]
+    cases += [(wf.normal, {p: huge}) for p in ("mean", "std")]
+    # Between finite bounds a parent's std may be of any size.
+    cases += [(wf.truncated_normal, {"mean": huge})]
     for function, own in cases:
         out = np.full(8, 77, dtype=storage(name))
         refuse(ValueError, repr(*own.values()), function, out=out, dtype=name, guard=out, **own)

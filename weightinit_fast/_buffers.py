@@ -10,7 +10,7 @@ from ._dtypes import Kind, kind_of, requested
 from ._fans import Shape, as_shape
 from ._parts import Axis, BasicIndex, Part
 
-__all__ = ["Target", "as_target"]
+__all__ = ["Target", "as_target", "whole_shape"]
 
 _DEFAULT = requested(np.float32)
 
@@ -59,6 +59,15 @@ def as_target(
     return _given(out, shape, dtype, index)
 
 
+def whole_shape(shape: Shape | None, dtype: DTypeLike | None, out: Any) -> tuple[int, ...]:
+    """Return the global shape: out's where none is given."""
+    if shape is not None:
+        return as_shape(shape)
+    if out is None:
+        raise TypeError("shape or out= is needed")
+    return (out if isinstance(out, np.ndarray) else _given(out, None, dtype, None).array).shape
+
+
 def _new(
     shape: Shape | None,
     dtype: DTypeLike | None,
@@ -101,7 +110,8 @@ def _kind_given(held: np.dtype, dtype: DTypeLike | None) -> Kind:
         return requested(held)[0]
     kind, found = requested(dtype)
     bits = kind.extended and held.kind in "iu" and held.itemsize == kind.storage.itemsize
-    if not bits and held != found:
+    # Compared with None, a dtype is equal to float64.
+    if not bits and (found is None or held != found):
         raise TypeError(f"dtype={found or kind.name} does not fit out of dtype {held}")
     return kind
 
@@ -115,12 +125,14 @@ def _as_array(out: Any) -> np.ndarray:
     if hasattr(out, "__dlpack__"):
         try:
             return np.from_dlpack(out, copy=False)
-        except (BufferError, RuntimeError, TypeError, ValueError) as error:
-            raise type(error)(
-                f"out of type {type(out).__name__} is refused: {error} (a type that NumPy lacks "
+        except RuntimeError as error:  # NumPy's way to say that it lacks the dtype
+            raise TypeError(
+                f"out of type {type(out).__name__} is refused: {error} A type that NumPy lacks "
                 "can be passed as an integer view of its bits, such as "
-                "out=tensor.view(torch.uint16), dtype='bfloat16')"
+                "out=tensor.view(torch.uint16), dtype='bfloat16'"
             ) from error
+        except (BufferError, TypeError, ValueError) as error:
+            raise type(error)(f"out of type {type(out).__name__} is refused: {error}") from error
     try:
         memory = memoryview(out)
     except TypeError:

@@ -38,7 +38,8 @@ def kind_of(dtype: np.dtype) -> Kind | None:
     kind = _BY_DTYPE.get(dtype)
     if kind is None and not dtype.isnative:
         kind = _BY_DTYPE.get(dtype.newbyteorder("="))
-    elif kind is None and dtype.type.__module__ == "ml_dtypes":
+        return None if kind is None or kind.extended else kind
+    if kind is None and dtype.type.__module__ == "ml_dtypes":
         kind = _KINDS.get(dtype.name)
         if kind is not None:
             _BY_DTYPE[dtype] = kind
@@ -55,5 +56,7 @@ def requested(dtype: DTypeLike) -> tuple[Kind, np.dtype | None]:
     found = np.dtype(dtype)
     kind = kind_of(found)
     if kind is None:
-        raise TypeError(f"dtype must be one of {', '.join(_KINDS)}, not {found}")
+        bits = found.kind in "iu" and found.itemsize < 4  # torch's bfloat16, seen as integers
+        hint = "; to store bits in integers, name their type, as in dtype='bfloat16'" * bits
+        raise TypeError(f"dtype must be one of {', '.join(_KINDS)}, not {found}{hint}")
     return kind, found

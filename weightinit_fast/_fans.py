@@ -187,7 +187,7 @@ def gain(nonlinearity: Gain, param: float | None = None) -> float:
     """
     if nonlinearity == "leaky_relu":
         slope = 0.01 if param is None else finite(param, "param")
-        return math.sqrt(2 / (1 + slope * slope))
+        return _core.deviation(2.0, 1.0, 1.0, 1.0, slope, 1.0)
     if param is not None:
         raise ValueError(f"param={param!r} belongs to leaky_relu, not to {nonlinearity!r}")
     if isinstance(nonlinearity, str):

@@ -1,5 +1,6 @@
 """Initialisers whose elements hang together: orthogonal matrices, alone or in a convolution."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -7,9 +8,9 @@ from numpy.typing import DTypeLike
 
 from . import _core
 from ._buffers import Target, as_target
-from ._fans import Gain, Shape, as_shape, convolution_axes
+from ._fans import Gain, Shape, convolution_axes
 from ._fans import gain as gain_of
-from ._fill import fill, fill_constant
+from ._fill import fill
 from ._keys import RNGLike
 from ._numbers import integer
 from ._parts import BasicIndex
@@ -77,8 +78,7 @@ def orthogonal(
     """
     gain = gain_of(gain)
     _refuse_index(index, "orthogonal")
-    whole = as_shape(shape) if shape is not None else None
-    target = as_target(whole, dtype, out, None)
+    target = as_target(shape, dtype, out, None)
     whole = target.array.shape
     if len(whole) < 2:
         raise ValueError(f"orthogonal needs a shape of two axes or more, not {whole!r}")
@@ -87,8 +87,7 @@ def orthogonal(
         raise ValueError(f"column_axis={axis} is no axis of shape {whole!r}")
     axis %= len(whole)
     rest = whole[:axis] + whole[axis + 1 :]
-    columns = int(np.prod(rest, dtype=object))
-    matrix = _matrix((whole[axis], columns), gain, target, rng, stream, threads)
+    matrix = _matrix((whole[axis], math.prod(rest)), gain, target, rng, stream, threads)
     view = np.moveaxis(target.array, axis, 0)
     view[...] = _stored(matrix, target).reshape(view.shape)
     return target.finish(None)
@@ -148,13 +147,13 @@ def delta_orthogonal(
     """
     gain = gain_of(gain)
     _refuse_index(index, "delta_orthogonal")
-    whole = as_shape(shape) if shape is not None else as_target(None, dtype, out, None).array.shape
+    target = as_target(shape, dtype, out, None)
+    whole = target.array.shape
     o_axis, i_axis, kernel = convolution_axes(whole, layout)
     if whole[o_axis] < whole[i_axis]:
         raise ValueError(f"delta_orthogonal needs O >= I: shape {whole!r}")
-    target = as_target(shape, dtype, out, None)
     matrix = _matrix((whole[o_axis], whole[i_axis]), gain, target, rng, stream, threads)
-    fill_constant(0.0, shape, dtype, target.result, None, threads)
+    target.array.fill(0)
     if target.array.size:
         centre = tuple((whole[axis] - 1) // 2 for axis in kernel)
         view = target.array.transpose([*kernel, o_axis, i_axis])
@@ -176,6 +175,7 @@ def _matrix(
     threads: int | None,
 ) -> np.ndarray:
     """Return gain times an orthogonal matrix in the precision of the target's family."""
+    _core.check(_core.CONSTANT, target.kind.code, (gain,))
     family = np.dtype(np.float64 if target.array.itemsize == 8 else np.float32)
     normals: np.ndarray = fill(
         _core.NORMAL, (0.0, 1.0), shape, family, None, rng, stream, None, threads

@@ -161,7 +161,8 @@ def uniform(
     Raises
     ------
     ValueError
-        If low >= high, a bound is not finite, or no value of the dtype lies in [low, high).
+        If low >= high, a bound is not finite or overflows the dtype, or no value of the dtype lies
+        in [low, high).
 
     Notes
     -----
@@ -204,7 +205,8 @@ def normal(
     shape : int or sequence of int, optional
         Shape of the whole tensor. May be left out where out is given.
     mean, std : float
-        Finite, std >= 0. Each is rounded once to the dtype; std = 0 gives mean.
+        Finite, std >= 0. Each is rounded once, to float64 for float64, to float32 for the others;
+        std = 0 gives mean.
     dtype : {float32, float64, float16, bfloat16, float8_e4m3fn, float8_e5m2}, optional
         Default float32, or out's; the last three by name, or as the types of the package
         ml_dtypes, in either byte order the others. Narrow types get float32's values, rounded
@@ -233,7 +235,8 @@ def normal(
     Raises
     ------
     ValueError
-        If a parameter is not finite, std is negative, or shapes, streams or buffers do not fit.
+        If a parameter is not finite or overflows the dtype, std is negative, or shapes, streams or
+        buffers do not fit.
     TypeError
         If an argument has a wrong type.
     MemoryError

@@ -5,7 +5,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from numpy.typing import DTypeLike
 
 from . import _core
-from ._fans import Mode, Shape, as_shape, fan_of, fans
+from ._buffers import whole_shape
+from ._fans import Mode, Shape, fan_of, fans
 from ._fill import fill, truncated
 from ._keys import RNGLike
 from ._numbers import finite
@@ -43,9 +44,8 @@ def scaled(
     threads: int | None,
 ) -> Any:
     """Draw by a rule, with the fans of the global shape: the way of every scaled initialiser."""
-    fan_in, fan_out = fans(
-        _whole_shape(shape, out), layout=layout, groups=groups, transposed=transposed
-    )
+    whole = whole_shape(shape, dtype, out)
+    fan_in, fan_out = fans(whole, layout=layout, groups=groups, transposed=transposed)
     mode, distribution, scale, gain, slope = rule
     # An empty weight may have no fan; it has no element to scale either.
     fan = fan_of(mode, fan_in, fan_out) or 1
@@ -64,16 +64,6 @@ def scaled(
             f"distribution must be normal, truncated_normal or uniform, not {distribution!r}"
         )
     return fill(transform, params, shape, dtype, out, rng, stream, index, threads)
-
-
-def _whole_shape(shape: Shape | None, out: Any) -> tuple[int, ...]:
-    """Return the shape that fans are read from: the global one, or out's."""
-    if shape is not None:
-        return as_shape(shape)
-    if out is None:
-        raise TypeError("shape or out= is needed")
-    found = getattr(out, "shape", None)
-    return as_shape(memoryview(out).shape if found is None else tuple(found))  # type: ignore[arg-type]
 
 
 def variance_scaling(
