@@ -14,6 +14,9 @@ Array = NDArray[Any]
 
 KINDS = ("uniform", "normal")
 DTYPES = ("float32", "float64")
+#: Fills and types that the peers here have not, or not in one pass.
+OUR_KINDS = (*KINDS, "truncated")
+OUR_DTYPES = (*DTYPES, "float16", "bfloat16")
 BOUND = 0.05  # of every uniform, where the library takes bounds
 STD = 0.02  # of every normal, where the library takes a deviation
 
@@ -27,7 +30,7 @@ class Case:
     library, variant : str
         Who, and which of its ways: instruction set, generator, method.
     what, dtype : str
-        "uniform", "normal" or "store"; the element type ("" for a store).
+        "uniform", "normal", "truncated" or "store"; the element type ("" for a store).
     threads : int
         How many threads write.
     share : float
@@ -84,11 +87,18 @@ def split(array: Array, parts: int) -> list[Array]:
     return [array[k * step : (k + 1) * step] for k in range(parts)]
 
 
+def as_float64(buffer: Buffer, dtype: str) -> Array:
+    """Return the numbers that bytes hold; NumPy lacks bfloat16, the upper half of a float32."""
+    if dtype == "bfloat16":
+        return (buffer.view(np.uint16).astype(np.uint32) << 16).view(np.float32).astype(np.float64)
+    return buffer.view(dtype or "float32").astype(np.float64)
+
+
 def check_filled(case: Case, buffer: Buffer, run: Run) -> None:
     """Run once on a poisoned buffer: every byte must change, and the values must look right."""
     buffer.fill(0xFF)  # NaN in every type
     run()
-    values = buffer.view(case.dtype or "float32").astype(np.float64)
+    values = as_float64(buffer, case.dtype)
     problem = None
     if case.what == "store":
         if (buffer == 0xFF).any():
@@ -96,8 +106,9 @@ def check_filled(case: Case, buffer: Buffer, run: Run) -> None:
     elif not np.isfinite(values).all():
         problem = "left a part unwritten, or wrote values that are not finite"
     else:
-        size = STD if case.what == "normal" else BOUND / 3**0.5
-        natural = 1.0 if case.what == "normal" else 12**-0.5  # NumPy takes no scale with out=
+        sizes = {"normal": STD, "truncated": 0.8796 * STD, "uniform": BOUND / 3**0.5}
+        size = sizes[case.what]
+        natural = 12**-0.5 if case.what == "uniform" else 1.0  # NumPy takes no scale with out=
         if min(abs(values.std() / s - 1) for s in (size, natural)) > 0.02:
             problem = f"gave a standard deviation of {values.std()}"
     if problem:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from case import DTYPES, KINDS, Case
+from case import OUR_DTYPES, OUR_KINDS, Case
 from ours import LIBRARY
 from peers import BASELINE
 from store_limit import MEMSET, NON_TEMPORAL
@@ -69,8 +69,8 @@ def table(all_rows: list[Row], every_peer: bool = False) -> str:
     stores = [row for row in shown if row["what"] == "store"]
     groups = [stores] + [
         [row for row in shown if (row["what"], row["dtype"]) == (kind, dtype)]
-        for kind in KINDS
-        for dtype in DTYPES
+        for kind in OUR_KINDS
+        for dtype in OUR_DTYPES
     ]
     for group in filter(None, groups):
         lines.append("")
@@ -97,7 +97,7 @@ def _order(row: Row) -> tuple[Any, ...]:
 
 
 _LAYOUT = (
-    "{:7} {:7} {:18} {:26} {:>3} {:>4}  {:>6} {:>6}  {:>5} {:>5} {:>5}  {:>5} {:>5}  "
+    "{:9} {:8} {:18} {:26} {:>3} {:>4}  {:>6} {:>6}  {:>5} {:>5} {:>5}  {:>5} {:>5}  "
     "{:>6} {:>6}  {:>4}"
 )
 _HEAD = _LAYOUT.format(
