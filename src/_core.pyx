@@ -18,6 +18,7 @@ from cpython.buffer cimport (
     PyObject_GetBuffer,
 )
 from cython.parallel cimport prange, threadid
+from libc.string cimport memset
 from libc.stdint cimport INT64_MAX, UINT64_MAX, int64_t, uint32_t, uint64_t
 
 from engine cimport *
@@ -216,16 +217,15 @@ cdef int prepare(int transform, int dtype, tuple params, wif_draw *draw) except 
     """Round the parameters as the contract says."""
     cdef double given[WIF_GIVEN]
     cdef int status, count
-    for count in range(WIF_GIVEN):
-        given[count] = 0
+    memset(given, 0, sizeof(given))
     if not 0 <= dtype < WIF_TYPES:
         raise ValueError(f"no dtype {dtype}")
     if not 0 <= transform < WIF_TRANSFORMS or kernels.fill[transform][dtype] == NULL:
         raise ValueError(f"no kernel {transform} of {DTYPES[dtype]}")
     if len(params) != PARAMS[transform]:
         raise ValueError(f"{PARAMS[transform]} parameters are needed, not {params!r}")
-    for count, value in enumerate(params):
-        given[count] = value
+    for count in range(PARAMS[transform]):
+        given[count] = params[count]
     status = wif_prepare(<wif_transform>transform, <wif_type>dtype, given, draw)
     if status != WIF_PARAMS_OK:
         name = DTYPES[dtype]

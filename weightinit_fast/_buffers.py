@@ -1,12 +1,13 @@
 """Where a fill goes: the array, and the region of the stream that it holds."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ._dtypes import Kind, kind_of, requested
+from ._dtypes import PLAIN, Kind, requested
 from ._fans import Shape, as_shape
 from ._parts import Axis, BasicIndex, Part
 
@@ -41,6 +42,9 @@ class Target(NamedTuple):
         return self.result
 
 
+_make = partial(tuple.__new__, Target)  # as Target._make, in half the time
+
+
 def as_target(
     shape: Shape | None,
     dtype: DTypeLike | None,
@@ -50,10 +54,9 @@ def as_target(
 ) -> Target:
     """Resolve shape, dtype, out and index; raise before anything is written."""
     if type(out) is np.ndarray and shape is None and dtype is None and index is None:
-        flags = out.flags
-        kind = kind_of(out.dtype)
-        if kind and out.dtype is kind.storage and flags.c_contiguous and flags.writeable:
-            return Target(out, kind, None, None, 0, 0, False, out, False)
+        flags, kind = out.flags, PLAIN.get(out.dtype)
+        if kind is not None and flags.c_contiguous and flags.writeable:
+            return _make((out, kind, None, None, 0, 0, False, out, False))
     if out is None:
         return _new(shape, dtype, index, allocate)
     return _given(out, shape, dtype, index)

@@ -8,7 +8,7 @@ from numpy.typing import DTypeLike
 
 from . import _core
 
-__all__ = ["Kind", "kind_of", "requested"]
+__all__ = ["PLAIN", "Kind", "kind_of", "requested"]
 
 
 class Kind(NamedTuple):
@@ -29,21 +29,17 @@ _KINDS = {
     name: Kind(code, name, np.dtype(storage))
     for code, (name, storage) in enumerate(zip(_core.DTYPES, _STORAGE, strict=True))
 }
-#: Known at a glance; ml_dtypes' types join when they are first met.
-_BY_DTYPE = {np.dtype(n): k for n, k in _KINDS.items() if not k.extended}
+#: The types that NumPy has.
+PLAIN = {np.dtype(n): k for n, k in _KINDS.items() if not k.extended}
 
 
 def kind_of(dtype: np.dtype) -> Kind | None:
     """Return what the engine has for an array's dtype, of either byte order."""
-    kind = _BY_DTYPE.get(dtype)
-    if kind is None and not dtype.isnative:
-        kind = _BY_DTYPE.get(dtype.newbyteorder("="))
-        return None if kind is None or kind.extended else kind
-    if kind is None and dtype.type.__module__ == "ml_dtypes":
-        kind = _KINDS.get(dtype.name)
-        if kind is not None:
-            _BY_DTYPE[dtype] = kind
-    return kind
+    if not dtype.isnative:
+        return PLAIN.get(dtype.newbyteorder("="))
+    if dtype.type.__module__ == "ml_dtypes":
+        return _KINDS.get(dtype.name)
+    return PLAIN.get(dtype)
 
 
 def requested(dtype: DTypeLike) -> tuple[Kind, np.dtype | None]:

@@ -14,6 +14,9 @@ from ._parts import BasicIndex
 from ._threads import PARALLEL_ITEMS, thread_count
 from ._truncation import interval
 
+# Looked up once: a small fill takes about as long as its call.
+TRUNCATED, check, fill_buffer = _core.TRUNCATED, _core.check, _core.fill
+
 __all__ = ["draw", "fill", "fill_constant", "truncated"]
 
 
@@ -31,7 +34,7 @@ def fill(
     """Resolve every argument, then draw: a generator advances once nothing can fail any more."""
     target = as_target(shape, dtype, out, index)
     draw(target, transform, params, rng, stream, threads)
-    return target.finish(index)
+    return target.result if index is None and not target.swap else target.finish(index)
 
 
 def draw(
@@ -43,16 +46,16 @@ def draw(
     threads: int | None,
 ) -> tuple[int, int, int]:
     """Fill a target with a transform of a stream; return the key and the stream's number."""
-    array, code = target.array, target.kind.code
-    count = _threads(threads, array.size)
-    if transform == _core.TRUNCATED:
+    array, kind, _, axes, first, start, fresh, _, _ = target  # attributes would cost twice as much
+    code, size = kind.code, array.size
+    count = 1 if threads is None and size < PARALLEL_ITEMS else thread_count(threads, size)
+    if transform == TRUNCATED:
         params += interval(params[2], params[3], 64 if array.itemsize == 8 else 32)
-    _core.check(transform, code, params)
+    check(transform, code, params)
     number = stream_number(stream)
     low, high = key_words(rng)
-    _core.fill(
-        array, transform, code, params, low, high, number, target.first, target.axes,
-        count, target.fresh, target.start,
+    fill_buffer(
+        array, transform, code, params, low, high, number, first, axes, count, fresh, start,
     )  # fmt: skip
     return low, high, number
 
@@ -69,7 +72,7 @@ def fill_constant(
     """Set every element, new zeros lazily as numpy's; `check` is one more value that must fit."""
     lazy = out is None and value == 0 and math.copysign(1, value) > 0
     target = as_target(shape, dtype, out, index, np.zeros if lazy else np.empty)
-    count = _threads(threads, target.array.size)
+    count = thread_count(threads, target.array.size)
     if check:
         _core.check(_core.CONSTANT, target.kind.code, (check,))
     if not lazy:
@@ -85,9 +88,3 @@ def truncated(mean: float, std: float, lower: float, upper: float) -> tuple[int,
     if std == 0:
         return _core.NORMAL, (mean, 0.0)
     return _core.TRUNCATED, (mean, std, lower, upper)
-
-
-def _threads(threads: int | None, items: int) -> int:
-    if threads is None and items < PARALLEL_ITEMS:
-        return 1
-    return thread_count(threads, items)
