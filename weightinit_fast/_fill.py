@@ -67,14 +67,14 @@ def fill_constant(
     out: Any,
     index: BasicIndex,
     threads: int | None,
-    check: float = 0.0,
+    also: float = 0.0,
 ) -> Target:
-    """Set every element, new zeros lazily as numpy's; `check` is one more value that must fit."""
+    """Set every element, new zeros lazily as numpy's; `also` is one more that must fit."""
     lazy = out is None and value == 0 and math.copysign(1, value) > 0
     target = as_target(shape, dtype, out, index, np.zeros if lazy else np.empty)
     count = thread_count(threads, target.array.size)
-    if check:
-        _core.check(_core.CONSTANT, target.kind.code, (check,))
+    if also:
+        _core.check(_core.CONSTANT, target.kind.code, (also,))
     if not lazy:
         _core.fill(
             target.array, _core.CONSTANT, target.kind.code, (value,), 0, 0, 0, target.first,

@@ -65,7 +65,7 @@ def identity(
     """
     gain = finite(gain, "gain")
     _check_axes("identity", shape, dtype, out)
-    target = fill_constant(0.0, shape, dtype, out, index, threads, check=gain)
+    target = fill_constant(0.0, shape, dtype, out, index, threads, also=gain)
     part = target.whole_part()
     view, (rows, columns) = part.aligned(target.array), part.ranges
     if len(rows) > len(columns):
