@@ -36,9 +36,7 @@ PARAMS[:] = [0, 1, 2, 2, WIF_GIVEN]
 cdef tuple NAMES = (
     (), ("value",), ("low", "high"), ("mean", "std"), ("mean", "std", "lower", "upper")
 )
-DTYPES = ("float32", "float64", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
-cdef Py_ssize_t ITEMSIZE[WIF_TYPES]
-ITEMSIZE[:] = [4, 8, 2, 2, 1, 1]
+DTYPES = tuple(wif_type_name(k).decode() for k in range(WIF_TYPES))
 
 cdef enum:
     # A smaller fill is done before the GIL would have been given up and taken again.
@@ -254,7 +252,7 @@ def narrow(object source, object buffer, int dtype):
         PyObject_GetBuffer(buffer, &dst, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
         try:
             count = src.len // 4
-            if src.itemsize != 4 or dst.len // ITEMSIZE[dtype] != count:
+            if src.itemsize != 4 or dst.len // <Py_ssize_t>wif_type_bytes(dtype) != count:
                 raise ValueError(f"{dst.len} bytes for {count} {DTYPES[dtype]}")
             with nogil:
                 host = wif_fp_enter()
@@ -305,7 +303,7 @@ def fill(
         if threads < 1:
             raise ValueError(f"threads must be at least 1, not {threads}")
         prepare(transform, dtype, params, &plan.draw)
-        if view.itemsize != ITEMSIZE[dtype]:
+        if view.itemsize != <Py_ssize_t>wif_type_bytes(dtype):
             raise ValueError(f"items of {view.itemsize} bytes for {DTYPES[dtype]}")
         total = view.len // view.itemsize
         if total == 0:

@@ -8,6 +8,8 @@ cdef extern from "kernels.h" nogil:
         WIF_words, WIF_constant, WIF_uniform, WIF_normal, WIF_truncated, WIF_TRANSFORMS
     enum wif_type:
         WIF_f32, WIF_f64, WIF_f16, WIF_bf16, WIF_f8e4m3fn, WIF_f8e5m2, WIF_TYPES
+    const char *wif_type_name(int type)
+    size_t wif_type_bytes(int type)
     ctypedef struct wif_draw:
         uint64_t key_low, key_high, stream
     ctypedef void wif_fill

@@ -13,7 +13,7 @@
 
 #define WIF_STREAM_VERSION 1
 
-/* X(type, name in NumPy or ml_dtypes, bytes).  The Cython side reads the same order. */
+/* X(type, name in NumPy or ml_dtypes, bytes). */
 #define WIF_FOR_EACH_TYPE(X)                                                                       \
     X(f32, float32, 4)                                                                             \
     X(f64, float64, 8)                                                                             \
@@ -28,6 +28,19 @@ enum wif_type {
 #undef WIF_ENUM
         WIF_TYPES
 };
+
+static inline const char *wif_type_name(int type) {
+#define WIF_NAME(type, name, bytes) #name,
+    static const char *const names[] = {WIF_FOR_EACH_TYPE(WIF_NAME)};
+#undef WIF_NAME
+    return names[type];
+}
+static inline size_t wif_type_bytes(int type) {
+#define WIF_BYTES(type, name, bytes) bytes,
+    static const unsigned char sizes[] = {WIF_FOR_EACH_TYPE(WIF_BYTES)};
+#undef WIF_BYTES
+    return sizes[type];
+}
 
 enum wif_transform {
     WIF_words, /* 32-bit words as they come, in the place of f32 */

@@ -168,9 +168,7 @@ static NOINLINE int prepare(enum wif_transform transform, enum wif_type type, co
 int wif_prepare(enum wif_transform transform, enum wif_type type, const double given[WIF_GIVEN],
                 wif_draw *draw) {
     const wif_fpstate host = wif_fp_enter();
-    volatile double known[WIF_GIVEN];
-    for (int k = 0; k < WIF_GIVEN; k++)
-        known[k] = given[k];
+    const volatile double *known = given;
     double now[WIF_GIVEN];
     for (int k = 0; k < WIF_GIVEN; k++)
         now[k] = known[k];

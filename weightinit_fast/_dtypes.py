@@ -8,7 +8,7 @@ from numpy.typing import DTypeLike
 
 from . import _core
 
-__all__ = ["PLAIN", "Kind", "kind_of", "requested"]
+__all__ = ["PLAIN", "Kind", "requested"]
 
 
 class Kind(NamedTuple):
@@ -33,7 +33,7 @@ _KINDS = {
 PLAIN = {np.dtype(n): k for n, k in _KINDS.items() if not k.extended}
 
 
-def kind_of(dtype: np.dtype) -> Kind | None:
+def _kind_of(dtype: np.dtype) -> Kind | None:
     """Return what the engine has for an array's dtype, of either byte order."""
     if not dtype.isnative:
         return PLAIN.get(dtype.newbyteorder("="))
@@ -50,7 +50,7 @@ def requested(dtype: DTypeLike) -> tuple[Kind, np.dtype | None]:
         except ModuleNotFoundError:
             return _KINDS[dtype], None
     found = np.dtype(dtype)
-    kind = kind_of(found)
+    kind = _kind_of(found)
     if kind is None:
         bits = found.kind in "iu" and found.itemsize < 4  # torch's bfloat16, seen as integers
         hint = "; to store bits in integers, name their type, as in dtype='bfloat16'" * bits

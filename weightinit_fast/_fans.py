@@ -7,7 +7,7 @@ from typing import Literal, SupportsIndex, TypeAlias, get_args
 import numpy as np
 
 from . import _core
-from ._numbers import finite, integer
+from ._numbers import finite, integer, not_negative
 
 __all__ = ["Gain", "Mode", "Shape", "as_shape", "convolution_axes", "fan_of", "fans", "gain"]
 
@@ -198,7 +198,4 @@ def gain(nonlinearity: Gain, param: float | None = None) -> float:
             raise ValueError(
                 f"gain must be a number or one of {names}, not {nonlinearity!r}"
             ) from None
-    number = finite(nonlinearity, "gain")
-    if number < 0:
-        raise ValueError(f"gain must not be negative: {number!r}")
-    return number
+    return not_negative(nonlinearity, "gain")

@@ -5,7 +5,7 @@ from operator import index as as_int
 
 import numpy as np
 
-__all__ = ["finite", "integer", "real"]
+__all__ = ["finite", "integer", "not_negative", "real"]
 
 
 def integer(value: object, name: str) -> int:
@@ -37,4 +37,12 @@ def finite(value: object, name: str) -> float:
     number = real(value, name)
     if not math.isfinite(number):
         raise ValueError(f"{name} must be finite, not {value!r}")
+    return number
+
+
+def not_negative(value: object, name: str) -> float:
+    """Return a finite number that is not negative as a float."""
+    number = finite(value, name)
+    if number < 0:
+        raise ValueError(f"{name} must not be negative: {number!r}")
     return number

@@ -8,7 +8,7 @@ from . import _core
 from ._fans import Shape
 from ._fill import fill, fill_constant, truncated
 from ._keys import RNGLike
-from ._numbers import finite, real
+from ._numbers import finite, not_negative, real
 from ._parts import BasicIndex
 
 __all__ = ["constant", "normal", "ones", "truncated_normal", "uniform", "zeros"]
@@ -268,9 +268,7 @@ def normal(
     >>> bool((wi.normal(4, rng=rng) == wi.normal(4, rng=rng)).any())
     False
     """
-    mean, std = finite(mean, "mean"), finite(std, "std")
-    if std < 0:
-        raise ValueError(f"std must not be negative: {std!r}")
+    mean, std = finite(mean, "mean"), not_negative(std, "std")
     return fill(_core.NORMAL, (mean, std), shape, dtype, out, rng, stream, index, threads)
 
 
@@ -326,9 +324,7 @@ def truncated_normal(
     >>> bool(wi.truncated_normal(10**6, lower=3, upper=4, rng=0).min() > 3)
     True
     """
-    mean, std = finite(mean, "mean"), finite(std, "std")
-    if std < 0:
-        raise ValueError(f"std must not be negative: {std!r}")
+    mean, std = finite(mean, "mean"), not_negative(std, "std")
     lower, upper = real(lower, "lower"), real(upper, "upper")
     if not lower < upper:
         raise ValueError(f"lower must be below upper: lower={lower!r}, upper={upper!r}")

@@ -9,7 +9,7 @@ from ._buffers import whole_shape
 from ._fans import Mode, Shape, fan_of, fans
 from ._fill import fill, truncated
 from ._keys import RNGLike
-from ._numbers import finite
+from ._numbers import not_negative
 from ._parts import BasicIndex
 
 __all__ = ["Distribution", "Scaling", "fan_in_uniform", "scaled", "variance_scaling"]
@@ -130,10 +130,7 @@ def variance_scaling(
     >>> bool(abs(w).max() < 2 * 0.0471405 / 0.8796256)
     True
     """
-    scale = finite(scale, "scale")
-    if scale < 0:
-        raise ValueError(f"scale must not be negative: {scale!r}")
-    rule = Scaling(mode, distribution, scale)
+    rule = Scaling(mode, distribution, not_negative(scale, "scale"))
     return scaled(rule, layout, groups, transposed, shape, dtype, out, rng, stream, index, threads)
 
 

@@ -11,7 +11,7 @@ from ._buffers import Target, as_target, whole_shape
 from ._fans import Shape, convolution_axes
 from ._fill import draw, fill_constant
 from ._keys import RNGLike
-from ._numbers import finite, integer
+from ._numbers import finite, integer, not_negative
 from ._parts import BasicIndex
 from ._threads import thread_count
 
@@ -191,11 +191,9 @@ def sparse(
     >>> (w == 0).sum(axis=0)
     array([3, 3, 3, 3])
     """
-    sparsity, std = finite(sparsity, "sparsity"), finite(std, "std")
+    sparsity, std = finite(sparsity, "sparsity"), not_negative(std, "std")
     if not 0 <= sparsity <= 1:
         raise ValueError(f"sparsity must be in [0, 1], not {sparsity!r}")
-    if std < 0:
-        raise ValueError(f"std must not be negative: {std!r}")
     _check_axes("sparse", shape, dtype, out)
     target = as_target(shape, dtype, out, index)
     part = target.whole_part()
