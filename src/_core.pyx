@@ -30,8 +30,8 @@ cdef extern from "Python.h":
     int PyErr_CheckSignals() noexcept
 
 
-WORDS, CONSTANT, UNIFORM, NORMAL, TRUNCATED = range(WIF_TRANSFORMS)
-cdef int PARAMS[WIF_TRANSFORMS]  # how many each takes
+WORDS, CONSTANT, UNIFORM, NORMAL, TRUNCATED = range(WIF_ASKED)
+cdef int PARAMS[WIF_ASKED]  # how many each takes
 PARAMS[:] = [0, 1, 2, 2, WIF_GIVEN]
 cdef tuple NAMES = (
     (), ("value",), ("low", "high"), ("mean", "std"), ("mean", "std", "lower", "upper")
@@ -218,7 +218,7 @@ cdef int prepare(int transform, int dtype, tuple params, wif_draw *draw) except 
     memset(given, 0, sizeof(given))
     if not 0 <= dtype < WIF_TYPES:
         raise ValueError(f"no dtype {dtype}")
-    if not 0 <= transform < WIF_TRANSFORMS or kernels.fill[transform][dtype] == NULL:
+    if not 0 <= transform < WIF_ASKED or kernels.fill[transform][dtype] == NULL:
         raise ValueError(f"no kernel {transform} of {DTYPES[dtype]}")
     if len(params) != PARAMS[transform]:
         raise ValueError(f"{PARAMS[transform]} parameters are needed, not {params!r}")
@@ -321,7 +321,9 @@ def fill(
                 raise ValueError(f"element {first} + {total - 1} is beyond the end of the stream")
         else:
             count = read_axes(axes, &view, start, first, last_element, axis)
-        plan.fill = kernels.fill[transform][dtype]
+        if total >= WIF_TRIM_ITEMS:
+            wif_trim(<wif_type>dtype, &plan.draw)
+        plan.fill = wif_kernel(kernels, <wif_type>dtype, &plan.draw)
         plan.draw.key_low = key_low
         plan.draw.key_high = key_high
         plan.draw.stream = stream

@@ -3,7 +3,7 @@
 #include "dispatch.h"
 
 extern const wif_kernels wif_kernels_scalar, wif_kernels_avx2, wif_kernels_avx2_vaes,
-    wif_kernels_avx512, wif_kernels_avx512_vaes, wif_kernels_neon;
+    wif_kernels_avx512, wif_kernels_avx512_vaes, wif_kernels_avx512_bf16, wif_kernels_neon;
 
 #if defined(__x86_64__) || defined(__i386__)
 #include <cpuid.h>
@@ -15,6 +15,7 @@ enum {
     VAES = 1 << 3,
     AVX512 = 1 << 4, /* F, BW, DQ and VL */
     F16C = 1 << 5,
+    BF16 = 1 << 6, /* AVX512_BF16 */
 };
 
 static unsigned x86_features(void) {
@@ -38,6 +39,11 @@ static unsigned x86_features(void) {
         found |= VAES;
     if (zmm_saved && (b >> 16 & 1) && (b >> 17 & 1) && (b >> 30 & 1) && (b >> 31 & 1))
         found |= AVX512;
+    if (found & AVX512 && a >= 1) { /* a: the last subleaf */
+        __cpuid_count(7, 1, a, b, c, d);
+        if (a >> 5 & 1)
+            found |= BF16;
+    }
     return found;
 }
 
@@ -48,6 +54,7 @@ static const char *x86_lacks(unsigned found, unsigned wanted) {
            : missing & FMA3  ? "FMA"
            : missing & F16C  ? "F16C"
            : missing & VAES  ? "VAES"
+           : missing & BF16  ? "AVX512_BF16"
            : missing & AESNI ? "AES-NI"
                              : 0;
 }
@@ -73,6 +80,7 @@ void wif_list_isas(wif_isa list[WIF_ISAS]) {
     list[3] = (wif_isa){"avx2_vaes", 0, "the x86 architecture"};
     list[4] = (wif_isa){"avx512", 0, "the x86 architecture"};
     list[5] = (wif_isa){"avx512_vaes", 0, "the x86 architecture"};
+    list[6] = (wif_isa){"avx512_bf16", 0, "the x86 architecture"};
 #if defined(__aarch64__)
     list[1].lacks = neon_lacks();
 #endif
@@ -82,6 +90,7 @@ void wif_list_isas(wif_isa list[WIF_ISAS]) {
     list[3].lacks = x86_lacks(found, base | VAES);
     list[4].lacks = x86_lacks(found, base | AVX512);
     list[5].lacks = x86_lacks(found, base | AVX512 | VAES);
+    list[6].lacks = x86_lacks(found, base | AVX512 | VAES | BF16);
 #endif
 #ifdef WIF_BUILD_neon
     list[1].kernels = &wif_kernels_neon;
@@ -97,5 +106,8 @@ void wif_list_isas(wif_isa list[WIF_ISAS]) {
 #endif
 #ifdef WIF_BUILD_avx512_vaes
     list[5].kernels = &wif_kernels_avx512_vaes;
+#endif
+#ifdef WIF_BUILD_avx512_bf16
+    list[6].kernels = &wif_kernels_avx512_bf16;
 #endif
 }

@@ -11,7 +11,7 @@ typedef struct {
 } wif_isa;
 
 /* All sets the project knows, slowest first: the last runnable one is the one to use. */
-enum { WIF_ISAS = 6 };
+enum { WIF_ISAS = 7 };
 void wif_list_isas(wif_isa list[WIF_ISAS]);
 
 #endif

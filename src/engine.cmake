@@ -39,6 +39,11 @@ wif_add_isa(avx2_vaes "${x86}"
 wif_add_isa(avx512 "${x86}" "_mm512_cvtepi64_pd(_mm512_setzero_si512())" ${avx512})
 wif_add_isa(avx512_vaes "${x86}"
             "_mm512_aesenc_epi128(_mm512_setzero_si512(), _mm512_setzero_si512())" ${avx512} -mvaes)
+if(WIF_CC_avx512_vaes) # whose kernels it falls back on
+  wif_add_isa(avx512_bf16 "${x86}"
+              "_mm512_cvtne2ps_pbh(_mm512_setzero_ps(), _mm512_setzero_ps())" ${avx512} -mvaes
+              -mavx512bf16)
+endif()
 wif_add_isa(neon "#include <arm_neon.h>\n#ifndef __AARCH64EL__\n#error\n#endif"
             "vaeseq_u8(vdupq_n_u8(0), vdupq_n_u8(0))" -march=armv8-a+crypto)
 

@@ -5,12 +5,14 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 cdef extern from "kernels.h" nogil:
     enum: WIF_STREAM_VERSION
     enum wif_transform:
-        WIF_words, WIF_constant, WIF_uniform, WIF_normal, WIF_truncated, WIF_TRANSFORMS
+        WIF_words, WIF_constant, WIF_uniform, WIF_normal, WIF_truncated, WIF_ASKED,
+        WIF_TRANSFORMS
     enum wif_type:
         WIF_f32, WIF_f64, WIF_f16, WIF_bf16, WIF_f8e4m3fn, WIF_f8e5m2, WIF_TYPES
     const char *wif_type_name(int type)
     size_t wif_type_bytes(int type)
     ctypedef struct wif_draw:
+        wif_transform transform
         uint64_t key_low, key_high, stream
     ctypedef void wif_fill
     ctypedef struct wif_kernels:
@@ -19,11 +21,13 @@ cdef extern from "kernels.h" nogil:
         void (*narrow[WIF_TYPES])(void *dst, const float *src, size_t count) noexcept nogil
         void (*block)(uint32_t *out, uint64_t key_low, uint64_t key_high, uint64_t counter_low,
                       uint64_t counter_high)
+    wif_fill *wif_kernel(const wif_kernels *set, wif_type type, const wif_draw *draw)
 
 
 cdef extern from "params.h" nogil:
-    enum: WIF_PARAMS_OK, WIF_PARAMS_OVERFLOW, WIF_GIVEN
+    enum: WIF_PARAMS_OK, WIF_PARAMS_OVERFLOW, WIF_GIVEN, WIF_TRIM_ITEMS
     int wif_prepare(wif_transform transform, wif_type type, const double *given, wif_draw *draw)
+    int wif_trim(wif_type type, wif_draw *draw)
     double wif_deviation(double scale, double times, double gain, double over, double slope,
                          double fan)
     double wif_geometric_mean(double a, double b)

@@ -11,6 +11,7 @@
 #define ITEM_BYTES 4
 #include "fill_template.h"
 
+#ifndef SINGLE_FAMILY_ONLY
 #define TRANSFORM FILL_CAT(TRANSFORM_NAME, _f64)
 #define OUTPUT f64
 #define VEC vf64
@@ -18,6 +19,7 @@
 #define GROUP_ITEMS 16
 #define ITEM_BYTES 8
 #include "fill_template.h"
+#endif
 
 #define TRANSFORM FILL_CAT(TRANSFORM_NAME, _f32)
 #define OUTPUT f16
@@ -52,5 +54,6 @@
 #include "fill_template.h"
 
 #undef TRANSFORM_NAME
+#undef SINGLE_FAMILY_ONLY
 #undef FILL_CAT
 #undef FILL_CAT_

@@ -48,16 +48,22 @@ enum wif_transform {
     WIF_uniform,
     WIF_normal,
     WIF_truncated,
+    WIF_ASKED, /* for: those below make the values of one above, for parameters that allow it */
+    WIF_trimmed = WIF_ASKED, /* of uniform: the single family's */
+    WIF_near,                /* of truncated */
     WIF_TRANSFORMS
 };
 
 /* Every number is already a value of its family's type, the clamp of the output's own
  * (wif_prepare in params.h rounds them). */
 typedef struct {
+    enum wif_transform transform; /* whose kernel makes it */
+    int subnormals;               /* whether values below 2^-126 may come, other than 0 */
     uint64_t key_low, key_high, stream;
     uint64_t pattern;       /* constant: its bits, repeated over eight bytes */
     double least, greatest; /* uniform, truncated: the clamp */
     double centre, half;    /* uniform: of the interval; truncated: of x = 2 Phi(z) - 1 */
+    int32_t word_least, word_greatest; /* trimmed: the clamp, of words */
     double mean, std;
     /* truncated: the probabilities beyond the interval, to the middle of the first word, and the
      * step of a word between them, all times 2^k; -4 * 2^-k; and what the scale and the
@@ -68,7 +74,7 @@ typedef struct {
 typedef void wif_fill(void *dst, ptrdiff_t dst_step, uint64_t first, uint64_t first_step,
                       size_t rows, size_t count, const wif_draw *draw, int nontemporal);
 
-typedef struct {
+typedef struct wif_kernels {
     const char *isa;
     wif_fill *fill[WIF_TRANSFORMS][WIF_TYPES]; /* words: WIF_f32 alone */
     /* float32 to the bits of a narrower type, as every draw of it is rounded; NULL for f32, f64. */
@@ -76,6 +82,15 @@ typedef struct {
     /* One block by its counter, for known answers: elements reach only counters below 2^62. */
     void (*block)(uint32_t out[4], uint64_t key_low, uint64_t key_high, uint64_t counter_low,
                   uint64_t counter_high);
+    /* The set whose kernels make bfloat16 values that may be subnormal; NULL: this one. */
+    const struct wif_kernels *subnormals;
 } wif_kernels;
+
+static inline wif_fill *wif_kernel(const wif_kernels *set, enum wif_type type,
+                                   const wif_draw *draw) {
+    if (type == WIF_bf16 && draw->subnormals && set->subnormals)
+        set = set->subnormals;
+    return set->fill[draw->transform][type];
+}
 
 #endif

@@ -60,7 +60,14 @@
 #define TRANSFORM_NAME truncated
 #include "fill_types.h"
 
-#define NARROW(type, bytes)                                                                        \
+#define TRANSFORM_NAME near
+#include "fill_types.h"
+
+#define SINGLE_FAMILY_ONLY
+#define TRANSFORM_NAME trimmed
+#include "fill_types.h"
+
+#define NARROW(type, bytes, put)                                                                   \
     static void narrow_##type(void *dst, const float *src, size_t count) {                         \
         char *to = dst;                                                                            \
         for (size_t n; count; count -= n, src += n, to += n * (bytes)) {                           \
@@ -71,14 +78,14 @@
             memcpy(in, src, n * sizeof *src);                                                      \
             UNROLL for (int v = 0; v < VECTORS_32; v++)                                            \
                 y[v] = from_bits_f32(load_u32(in + v * LANES_32));                                 \
-            put_##type(out, y, 0);                                                                 \
+            put(out, y, 0);                                                                        \
             memcpy(to, out, n * (bytes));                                                          \
         }                                                                                          \
     }
-NARROW(f16, 2)
-NARROW(bf16, 2)
-NARROW(f8e4m3fn, 1)
-NARROW(f8e5m2, 1)
+NARROW(f16, 2, put_f16)
+NARROW(bf16, 2, put_exact_bf16)
+NARROW(f8e4m3fn, 1, put_f8e4m3fn)
+NARROW(f8e5m2, 1, put_f8e5m2)
 
 static void one_block(uint32_t out[4], uint64_t key_low, uint64_t key_high, uint64_t counter_low,
                       uint64_t counter_high) {
@@ -97,6 +104,16 @@ static void one_block(uint32_t out[4], uint64_t key_low, uint64_t key_high, uint
 #define WIF_UNIFORM(type, name, bytes) fill_uniform_##type,
 #define WIF_NORMAL(type, name, bytes) fill_normal_##type,
 #define WIF_TRUNCATED(type, name, bytes) fill_truncated_##type,
+#define WIF_NEAR(type, name, bytes) fill_near_##type,
+#define WIF_TRIMMED(type, name, bytes) fill_trimmed_##type,
+#define fill_trimmed_f64 0
+
+#ifdef FLUSHING_BF16
+extern const wif_kernels wif_kernels_avx512_vaes;
+#define WIF_SUBNORMALS &wif_kernels_avx512_vaes
+#else
+#define WIF_SUBNORMALS 0
+#endif
 
 extern const wif_kernels WIF_TABLE_(ISA);
 const wif_kernels WIF_TABLE_(ISA) = {
@@ -105,10 +122,13 @@ const wif_kernels WIF_TABLE_(ISA) = {
      [WIF_constant] = {WIF_FOR_EACH_TYPE(WIF_PATTERN)},
      [WIF_uniform] = {WIF_FOR_EACH_TYPE(WIF_UNIFORM)},
      [WIF_normal] = {WIF_FOR_EACH_TYPE(WIF_NORMAL)},
-     [WIF_truncated] = {WIF_FOR_EACH_TYPE(WIF_TRUNCATED)}},
+     [WIF_truncated] = {WIF_FOR_EACH_TYPE(WIF_TRUNCATED)},
+     [WIF_trimmed] = {WIF_FOR_EACH_TYPE(WIF_TRIMMED)},
+     [WIF_near] = {WIF_FOR_EACH_TYPE(WIF_NEAR)}},
     {[WIF_f16] = narrow_f16,
      [WIF_bf16] = narrow_bf16,
      [WIF_f8e4m3fn] = narrow_f8e4m3fn,
      [WIF_f8e5m2] = narrow_f8e5m2},
     one_block,
+    WIF_SUBNORMALS,
 };

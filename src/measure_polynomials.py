@@ -33,7 +33,9 @@ enum { BITS = 32, STORED = 23 };
 #define NAME(x) x##_F32
 #define NAME2(x, y) x##_F32##y
 #endif
-static const T LOG[] = NAME(LOG), SIN[] = NAME(SIN), COS[] = NAME(COS);
+static const T LOG[] = NAME(LOG), INVERSES[] = NAME(LOG_CELL_INVERSES);
+static const T LOGS[] = NAME(LOG_CELL_LOGS);
+static const double SIN[] = NAME(SIN), COS[] = NAME(COS), NEAR[] = NAME(QUANTILE_NEAR);
 static const T CENTRE[] = NAME(QUANTILE_CENTRE), EDGES[] = NAME(QUANTILE_TAIL_EDGES);
 static const T TAIL[][NAME2(QUANTILE_TAIL, _TERMS)] = NAME(QUANTILE_TAIL);
 static const T CENTRES[] = NAME(QUANTILE_TAIL_CENTRES);
@@ -45,6 +47,19 @@ static T horner(const T *c, int terms, T t) {
     T p = 0;
     while (terms) p = fma(p, t, c[--terms]);
     return p;
+}
+static T horner_scaled(const double *c, int terms, double scale, T t) {
+    T p = 0;
+    while (terms) p = fma(p, t, (T)(scale * c[--terms]));
+    return p;
+}
+static T minus_2_log(T u, T times, double more) {
+    INT one = to_bits(1), t = (to_bits(u) - one) >> (STORED - 3);
+    INT mantissa = ((INT)1 << STORED) - 1;
+    T f = fma(from_bits((to_bits(u) & mantissa) | one), INVERSES[t & 7], (T)-1);
+    T share = (T)(times * LOGS[t & 7] + more), slope = 0;
+    for (int k = sizeof LOG / sizeof *LOG; k;) slope = fma(slope, f, times * LOG[--k]);
+    return fma(slope, f, fma((T)t, times * NAME(LOG_STEP), share));
 }
 static uint64_t splitmix64(uint64_t *state) {
     uint64_t v = *state += 0x9e3779b97f4a7c15;
@@ -58,21 +73,23 @@ static void keep(double *worst, WIDE error) {
 }
 """
 
-# worst: r relative, sine relative, sine, cosine, element / r.
+# worst: r relative, sine, cosine, element / r. The last of a std that rounds every coefficient.
 NORMAL = r"""
 static void judge(T u, T x, double *worst) {
-    INT e = (to_bits(u) - NAME(SQRT_HALF_BITS)) >> STORED;
-    T f = from_bits(to_bits(u) - e * ((INT)1 << STORED)) - 1;
-    T r = sqrt(fma((T)e, NAME(MINUS_2_LN2), f * horner(LOG, sizeof LOG / sizeof *LOG, f)));
-    T s = horner(SIN, sizeof SIN / sizeof *SIN, x * x);
-    T c = horner(COS, sizeof COS / sizeof *COS, x * x);
-    WIDE r0 = sqrt(-2 * (log1p((WIDE)f) + e * LN2)), s0 = sin(HALF_PI * x), c0 = cos(HALF_PI * x);
-    keep(worst, r / r0 - 1);
-    keep(worst + 1, fma(x, s, x) / s0 - 1);
-    keep(worst + 2, fma(x, s, x) - s0);
-    keep(worst + 3, c - c0);
+    const double std = 1.4142135;
+    T r = sqrt(minus_2_log(u, 4, 0));
+    T s = horner_scaled(SIN, sizeof SIN / sizeof *SIN, 0.5, x * x);
+    T c = horner_scaled(COS, sizeof COS / sizeof *COS, 0.5, x * x);
+    WIDE r0 = sqrt(u < 0.5 ? -2 * log((WIDE)u) : -2 * log1p((WIDE)u - 1));
+    WIDE s0 = sin(HALF_PI * x), c0 = cos(HALF_PI * x);
+    keep(worst, r / (2 * r0) - 1);
+    keep(worst + 1, 2 * (WIDE)s * x - s0);
+    keep(worst + 2, 2 * (WIDE)c - c0);
+    s = horner_scaled(SIN, sizeof SIN / sizeof *SIN, (T)std / 2, x * x);
+    c = horner_scaled(COS, sizeof COS / sizeof *COS, (T)std / 2, x * x);
     T rx = r * x;
-    keep(worst + 4, fmax(fabs(r * c / r0 - c0), fabs(fma(rx, s, rx) / r0 - s0)));
+    WIDE scale = (T)std * r0;
+    keep(worst + 3, fmax(fabs((WIDE)r * c / scale - c0), fabs((WIDE)rx * s / scale - s0)));
 }
 /* Every step-th number of [low, high), as u and as x alike. */
 void sweep(double low, double high, int64_t step, double *worst) {
@@ -98,21 +115,23 @@ QUANTILE = r"""
    scale = D 2^(K-B), low = Phi(lower) 2^K + scale/2, high = (1 - Phi(upper)) 2^K + scale/2 (words
    stand for their middle), slope = -4 2^-K, shift = 2 K ln 2 - SHIFT. K = 0, save in double where
    D < 2^-800: there K = 128 keeps q normal. */
-typedef struct { double h, centre, scale, low, high, slope, shift; } constants;
+typedef struct { double h, centre, scale, low, high, slope, shift, near; } constants;
 
 const double quantile_shift = NAME(QUANTILE_SHIFT);
 
 T quantile(UINT W, const constants *k, int *tail) {
     T s = (T)(INT)(W ^ (UINT)1 << (BITS - 1));
     T x = fma(s, (T)k->h, (T)k->centre);
+    *tail = 0;
+    if (k->near) {
+        T n = minus_2_log(fma(-x, x, (T)1), 1, 0);
+        return horner_scaled(NEAR, sizeof NEAR / sizeof *NEAR, 1, n) * x;
+    }
     int upper = !signbit(x);
     T v = (T)(upper ? ~W : W);
     T q = fma(v, (T)k->scale, upper ? (T)k->high : (T)k->low);
     T y = q * fma(q, (T)k->slope, (T)4);
-    INT e = (to_bits(y) - NAME(SQRT_HALF_BITS)) >> STORED;
-    T f = from_bits(to_bits(y) - e * ((INT)1 << STORED)) - 1;
-    T log_m = fma(f, horner(LOG, sizeof LOG / sizeof *LOG, f), (T)k->shift);
-    T t = fma((T)e, NAME(MINUS_2_LN2), log_m);
+    T t = minus_2_log(y, 1, k->shift);
     *tail = t >= NAME(QUANTILE_SPLIT);
     if (!*tail) return x * horner(CENTRE, sizeof CENTRE / sizeof *CENTRE, t);
     T r = sqrt(t + NAME(QUANTILE_SHIFT));
@@ -151,7 +170,10 @@ void truncated(int64_t count, UINT turn, const constants *k, char **digits, doub
 }
 """
 
-INTERVALS = [(-2, 2), (-8, 8), (0, mp.inf), (3, 4), (5, 8), (-8, -7.5), (-100, 100), (-mp.inf, -8)]
+INTERVALS = [
+    *((-2, 2), (-2.25, 2.25), (-2.25, -2), (1, 2.25), (-2, 2.3), (-8, 8), (0, mp.inf)),
+    *((3, 4), (5, 8), (-8, -7.5), (-100, 100), (-mp.inf, -8)),
+]
 
 
 def build(source, header, family):
@@ -167,7 +189,7 @@ def build(source, header, family):
 class Constants(ctypes.Structure):
     """What the kernel of the truncated normal precomputes of an interval."""
 
-    _names = ("h", "centre", "scale", "low", "high", "slope", "shift")
+    _names = ("h", "centre", "scale", "low", "high", "slope", "shift", "near")
     _fields_ = tuple((name, ctypes.c_double) for name in _names)
 
 
@@ -182,9 +204,9 @@ def prepare(lower, upper, bits, significand, shift):
         mp.ldexp(mass, 1 - bits),
         below - above + mp.ldexp(mass, -bits),
         *(mp.ldexp(number, k) for number in (2 * half_step, below + half_step, above + half_step)),
-        *(-mp.ldexp(4, -k), 2 * k * mp.log(2) - shift),
+        *(-mp.ldexp(4, -k), 2 * k * mp.log(2) - shift, max(abs(lower), abs(upper)) <= 2.25),
     )
-    return (below, above, mass), Constants(*(nearest(number, significand) for number in constants))
+    return (below, above, mass), Constants(*(nearest(mp.mpf(c), significand) for c in constants))
 
 
 def judge(z, word, tails, bits):
@@ -232,12 +254,12 @@ def measure_normal(header, family):
     checker.sweep.argtypes = [ctypes.c_double] * 2 + [ctypes.c_int64, ctypes.c_void_p]
     checker.elements.argtypes = [ctypes.c_int64, ctypes.c_void_p]
     step, least = (1, 2.0**-40) if family == "F32" else (2**29 + 1, 2.0**-64)
-    print(f"{family}: log2 of the errors of r (relative), sine (relative), sine, cosine, z / r")
+    print(f"{family}: log2 of the errors of r (relative), sine, cosine, element / (std r)")
     for low, high in ((0.5, 1), (0.25, 0.5), (least, 0.25)):
-        worst = (ctypes.c_double * 5)()
+        worst = (ctypes.c_double * 4)()
         checker.sweep(low, high, step, worst)
         print(*(f"{math.log2(w):.2f}" for w in worst), f"u = x in [{low:.3g}, {high})")
-    checker.elements(50_000_000, worst := (ctypes.c_double * 5)())
+    checker.elements(50_000_000, worst := (ctypes.c_double * 4)())
     print(*(f"{math.log2(w):.2f}" for w in worst), "50 million pairs of random words")
 
 

@@ -2,7 +2,9 @@
  * has to, once, to nearest even, and stores them anywhere, or past the caches where `stream`.
  *
  * bfloat16 and the float8 types are rounded here on the integers of float32, into the upper half of
- * each lane; float16 has instructions (the vocabulary's pack_f16).  Draws are never NaN.
+ * each lane (bfloat16 by an instruction where there is one: it flushes subnormals, so that draws
+ * which may have them go to another set's kernels); float16 has instructions (the vocabulary's
+ * store_f16).  Draws are never NaN.
  */
 #ifndef WIF_OUTPUTS_H
 #define WIF_OUTPUTS_H
@@ -14,6 +16,7 @@
 #define stream_u64 store_u64
 #define stream_f32 store_f32
 #define stream_f64 store_f64
+#define stream_f16 store_f16
 #define stream_low_u8 store_low_u8
 #endif
 
@@ -69,6 +72,16 @@ PUT_WHOLE(u64, VECTORS_64)
 PUT_WHOLE(f32, VECTORS_32)
 PUT_WHOLE(f64, VECTORS_64)
 
+INLINE void put_f16(char *dst, const vf32 *y, int stream) {
+    UNROLL for (int v = 0; v < VECTORS_32; v++) {
+        char *const to = dst + (size_t)v * (sizeof *y / 2);
+        if (stream)
+            stream_f16(to, y[v]);
+        else
+            store_f16(to, y[v]);
+    }
+}
+
 #define PUT_HALVES(type, pack)                                                                     \
     INLINE void put_##type(char *dst, const vf32 *y, int stream) {                                 \
         UNROLL for (int v = 0; v < VECTORS_32; v += 2) {                                           \
@@ -80,8 +93,12 @@ PUT_WHOLE(f64, VECTORS_64)
                 store_u32(to, halves);                                                             \
         }                                                                                          \
     }
-PUT_HALVES(f16, pack_f16(y[v], y[v + 1]))
-PUT_HALVES(bf16, pack_high_u16(high_bf16(y[v]), high_bf16(y[v + 1])))
+PUT_HALVES(exact_bf16, pack_high_u16(high_bf16(y[v]), high_bf16(y[v + 1])))
+#ifdef FLUSHING_BF16
+PUT_HALVES(bf16, pack_flushed_bf16(y[v], y[v + 1]))
+#else
+#define put_bf16 put_exact_bf16
+#endif
 
 #define PUT_BYTES(type)                                                                            \
     INLINE void put_##type(char *dst, const vf32 *y, int stream) {                                 \

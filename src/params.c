@@ -91,6 +91,27 @@ static NOINLINE int prepare_constant(const format *f, double value, wif_draw *dr
     return WIF_PARAMS_OK;
 }
 
+/* ---- whether a value below 2^-126, other than 0, may come out of a fma --------------------------
+ *
+ * A float32 with exponent e is a multiple of 2^(e - 23), so a sum or product of such numbers that
+ * is not 0 has a least size.  What is called grid below is the exponent of such a multiple. */
+enum { NO_GRID = 1 << 20 }; /* of 0 */
+
+static int exponent_of(double x) {
+    int exponent;
+    frexp(x, &exponent);
+    return x == 0 ? NO_GRID : exponent - 1;
+}
+static int least(int a, int b) { return a < b ? a : b; }
+
+/* fma(a, b, c): the grids of the products and of c. */
+static int subnormal_sum(int product_grid, double c) {
+    return least(product_grid, exponent_of(c) - 23) < -126;
+}
+static int subnormal_clamp(const wif_draw *draw) {
+    return least(exponent_of(draw->least), exponent_of(draw->greatest)) < -126;
+}
+
 /* The clamp: the least value of the type at or above both low and its rounding, the greatest below
  * both high and its rounding.  Adding 0 makes -0 into +0. */
 static NOINLINE int prepare_uniform(const format *f, const format *family, double low, double high,
@@ -102,6 +123,8 @@ static NOINLINE int prepare_uniform(const format *f, const format *family, doubl
     draw->half = rounded(family, high / 2 - low / 2);
     draw->least = least < low ? next_above(f, least) : least + 0.0;
     draw->greatest = next_below(f, end);
+    draw->subnormals =
+        subnormal_sum(exponent_of(draw->half) - 23 - 31, draw->centre) || subnormal_clamp(draw);
     return draw->least <= draw->greatest ? WIF_PARAMS_OK : WIF_PARAMS_NO_VALUE;
 }
 
@@ -111,6 +134,10 @@ static NOINLINE int prepare_normal(const format *f, const format *family, double
         return WIF_PARAMS_OVERFLOW;
     draw->mean = rounded(family, mean);
     draw->std = rounded(family, std);
+    /* r is at least 2^-11 and x at least 2^-31; near its zero, where x^2 is a multiple of 2^-24,
+     * the cosine's polynomial is one of std 2^-49.  Of a product that nothing is added to, the size
+     * counts, not the grid. */
+    draw->subnormals = subnormal_sum(exponent_of(draw->std) + (mean == 0 ? -60 : -106), draw->mean);
     return WIF_PARAMS_OK;
 }
 
@@ -134,6 +161,9 @@ static NOINLINE int prepare_truncated(const format *f, const format *family, con
     if (!(draw->least <= draw->greatest))
         return WIF_PARAMS_NO_VALUE;
 
+    const double near = QUANTILE_NEAR_END;
+    if (fabs(given[2]) <= near && fabs(given[3]) <= near)
+        draw->transform = WIF_near;
     const int word_bits = family->bytes * 8, exponent = (int)given[9];
     draw->centre = rounded(family, given[4]);
     draw->half = rounded(family, ldexp(given[5], 1 - word_bits));
@@ -141,16 +171,22 @@ static NOINLINE int prepare_truncated(const format *f, const format *family, con
     const double half_step = ldexp(given[6], -word_bits - 1); /* words stand for their middle */
     draw->tail_low = rounded(family, given[7] + half_step);
     draw->tail_high = rounded(family, given[8] + half_step);
+    /* x is a multiple of this, z = x ratio nearly as far from 0. */
+    const int grid = least(exponent_of(draw->half), exponent_of(draw->centre)) - 23;
+    draw->subnormals =
+        subnormal_sum(exponent_of(draw->std) + grid - (given[0] == 0 ? 0 : 46), draw->mean) ||
+        subnormal_clamp(draw);
     draw->unscale = ldexp(-4, -exponent);
-    draw->log_shift =
-        rounded(family, -exponent * MINUS_2_LN2_F64 -
-                            (family->bytes == 8 ? QUANTILE_SHIFT_F64 : (double)QUANTILE_SHIFT_F32));
+    draw->log_shift = -exponent * 8 * LOG_STEP_F64 -
+                      (family->bytes == 8 ? QUANTILE_SHIFT_F64 : (double)QUANTILE_SHIFT_F32);
     return WIF_PARAMS_OK;
 }
 
 static NOINLINE int prepare(enum wif_transform transform, enum wif_type type, const double *given,
                             wif_draw *draw) {
     const format *f = &FORMATS[type], *family = &FORMATS[type == WIF_f64 ? WIF_f64 : WIF_f32];
+    draw->transform = transform;
+    draw->subnormals = 0;
     switch (transform) {
     case WIF_constant:
         return prepare_constant(f, given[0], draw);
@@ -175,6 +211,54 @@ int wif_prepare(enum wif_transform transform, enum wif_type type, const double g
     const volatile int status = prepare(transform, type, now, draw);
     wif_fp_leave(host);
     return status;
+}
+
+/* What trimmed makes of a word, and whether it differs from what uniform makes of it. */
+static double of_word(const wif_draw *draw, double half, int32_t word) {
+    return fmaf((float)half, (float)word, (float)draw->centre);
+}
+
+/* The outermost word, going from 0 towards an end, that makes a value within the clamp. */
+static int32_t last_word(const wif_draw *draw, double half, int32_t end) {
+    int64_t inside = 0, beyond = (int64_t)end + (end < 0 ? -1 : 1);
+    while (beyond - inside > 1 || inside - beyond > 1) {
+        const int64_t middle = inside + (beyond - inside) / 2;
+        const double y = of_word(draw, half, (int32_t)middle);
+        if (draw->least <= y && y <= draw->greatest)
+            inside = middle;
+        else
+            beyond = middle;
+    }
+    return (int32_t)inside;
+}
+
+static NOINLINE int trim(const format *f, wif_draw *draw) {
+    const double half = ldexp(draw->half, -31);
+    if (half < 0x1p-126) /* not exact */
+        return 0;
+    const double middle = of_word(draw, half, 0);
+    if (!(draw->least <= middle && middle <= draw->greatest))
+        return 0;
+    const int32_t least = last_word(draw, half, INT32_MIN);
+    const int32_t greatest = last_word(draw, half, INT32_MAX);
+    if ((least != INT32_MIN && rounded(f, of_word(draw, half, least)) != draw->least) ||
+        (greatest != INT32_MAX && rounded(f, of_word(draw, half, greatest)) != draw->greatest))
+        return 0;
+    draw->word_least = least;
+    draw->word_greatest = greatest;
+    draw->half = half;
+    draw->transform = WIF_trimmed;
+    return 1;
+}
+
+int wif_trim(enum wif_type type, wif_draw *draw) {
+    if (draw->transform != WIF_uniform || type == WIF_f64)
+        return 0;
+    const wif_fpstate host = wif_fp_enter();
+    wif_draw *volatile known = draw;
+    const volatile int done = trim(&FORMATS[type], known);
+    wif_fp_leave(host);
+    return done;
 }
 
 static NOINLINE double deviation(double scale, double times, double gain, double over, double slope,

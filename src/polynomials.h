@@ -4,32 +4,40 @@
 #ifndef WIF_POLYNOMIALS_H
 #define WIF_POLYNOMIALS_H
 
-/* The bits of sqrt(1/2). With k stored significand bits, e = (bits(u) - these) >> k,
-   arithmetically, and bits(m) = bits(u) - (e << k) give u = m 2^e with f = m - 1. */
-#define SQRT_HALF_BITS_F32 0x3f3504f3
-#define MINUS_2_LN2_F32 -0x1.62e43p+0f
+#define QUANTILE_NEAR_END 0x1.2p+1
 
-/* -2 ln(1 + f) ~ f P(f), f in [sqrt(1/2) - 1, sqrt(2) - 1]
-   relative error of -2 ln u, u = (1 + f) 2^e < 1: 2^-22.8 (2^-22.8 before rounding) */
-#define LOG_F32_TERMS 8
+/* The 8 cells of the logarithm: f = m INVERSE - 1; to -2 ln(1 + f) come LOG
+   and t STEP, t = 8 e + i. */
+#define LOG_STEP_F32 -0x1.62e43p-3f
+#define LOG_CELL_INVERSES_F32 { \
+    0x1.e1da74p-1f, 0x1.af2e7ep-1f, 0x1.861ee4p-1f, \
+    0x1.643396p-1f, 0x1.47b3a2p-1f, 0x1.2f6c9ep-1f, \
+    0x1.1a814ap-1f, 0x1p-1f }
+#define LOG_CELL_LOGS_F32 { \
+    -0x1.f1215ap-4f, -0x1.5cc832p-3f, -0x1.93ca72p-3f, \
+    -0x1.a57832p-3f, -0x1.9827cap-3f, -0x1.708a2ep-3f, \
+    -0x1.323fcap-3f, -0x1.62e43p-3f }
+
+/* -2 ln(1 + f) ~ f P(f), f in [-1/16, 1/17]
+   relative error of -2 ln u, u < 1: 2^-22.4 (2^-22.4 before rounding) */
+#define LOG_F32_TERMS 4
 #define LOG_F32 { \
-    -0x1.fffffcp+0f, 0x1.00005ap+0f, -0x1.555de4p-1f, \
-    0x1.ff71aep-2f, -0x1.96cf82p-2f, 0x1.602ce8p-2f, \
-    -0x1.50ecaap-2f, 0x1.ae6474p-3f }
+    -0x1.fffffep+0f, 0x1.fffbfep-1f, -0x1.55cbfep-1f, \
+    0x1.099622p-1f }
 
-/* sin(pi/2 x) ~ x + x S(x^2), x in [-1, 1]
-   relative error: 2^-26.6 (2^-27.5 before rounding) */
+/* sin(pi/2 x) ~ x S(x^2), x in [-1, 1]
+   relative error: 2^-27.5 (2^-27.5 before rounding) */
 #define SIN_F32_TERMS 5
 #define SIN_F32 { \
-    0x1.243f6ap-1f, -0x1.4abbbep-1f, 0x1.46684ep-4f, \
-    -0x1.3244c2p-8f, 0x1.3d3eb8p-13f }
+    0x1.921fb52067c35p+0, -0x1.4abbc166e8fc9p-1, 0x1.4668af50d77a3p-4, \
+    -0x1.324ccaec47522p-8, 0x1.3daff7eebadf3p-13 }
 
 /* cos(pi/2 x) ~ C(x^2), x in [-1, 1]
-   absolute error: 2^-24.0 (2^-24.4 before rounding) */
+   absolute error: 2^-24.4 (2^-24.4 before rounding) */
 #define COS_F32_TERMS 5
 #define COS_F32 { \
-    0x1.fffffep-1f, -0x1.3bd3a2p+0f, 0x1.03bcdp-2f, \
-    -0x1.54f172p-6f, 0x1.c1ac2ep-11f }
+    0x1.fffffe703ab93p-1, -0x1.3bd3a56cc5a4ep+0, 0x1.03bd054f66c6cp-2, \
+    -0x1.54f618f99ecaap-6, 0x1.c1f064bc9a7bap-11 }
 
 /* z = Phi^-1((1 + x) / 2) ~ x C(t), t = n - SHIFT < SPLIT, n = -2 ln(1 - x^2) < 11.5
    |error| / max(1, |z|), where |z| < 1/4 a quarter of the relative error:
@@ -41,6 +49,13 @@
     0x1.f29ae8p+0f, 0x1.69b39ap-3f, -0x1.6c9fbap-11f, \
     -0x1.395e7ap-12f, 0x1.3e742p-16f, 0x1.49770ep-22f, \
     -0x1.9fa1d4p-24f, 0x1.067d78p-28f }
+
+/* The same as z ~ x NEAR(n), |z| <= 2.25: 2^-25.3 (2^-25.3) */
+#define QUANTILE_NEAR_F32_TERMS 7
+#define QUANTILE_NEAR_F32 { \
+    0x1.40d92ff89a90ap+0, 0x1.4ffea580d1d91p-3, 0x1.0b558d62c4b41p-8, \
+    -0x1.abdd87a7d02e3p-12, -0x1.d90d5ff502be1p-17, 0x1.8bbc379ed5f6ap-19, \
+    -0x1.cd0430cc0db7ep-24 }
 
 /* z ~ x T[k](r - CENTRES[k]), r = sqrt(n) <= 10.75; piece k begins at EDGES[k]
    relative error: 2^-22.5
@@ -56,30 +71,34 @@
       -0x1.49389ep-22f, -0x1.85dc82p-27f, 0x1.a0130ap-28f, \
       -0x1.bad528p-32f } }
 
-/* The bits of sqrt(1/2). With k stored significand bits, e = (bits(u) - these) >> k,
-   arithmetically, and bits(m) = bits(u) - (e << k) give u = m 2^e with f = m - 1. */
-#define SQRT_HALF_BITS_F64 0x3fe6a09e667f3bcd
-#define MINUS_2_LN2_F64 -0x1.62e42fefa39efp+0
+/* The 8 cells of the logarithm: f = m INVERSE - 1; to -2 ln(1 + f) come LOG
+   and t STEP, t = 8 e + i. */
+#define LOG_STEP_F64 -0x1.62e42fefa39efp-3
+#define LOG_CELL_INVERSES_F64 { \
+    0x1.e1e1e1e1e1e1ep-1, 0x1.af286bca1ab4p-1, 0x1.8618618618231p-1, \
+    0x1.642c8590b1d7cp-1, 0x1.47ae147ae147ap-1, 0x1.2f684bda12f68p-1, \
+    0x1.1a7b9611a77afp-1, 0x1p-1 }
+#define LOG_CELL_LOGS_F64 { \
+    -0x1.f0a30c01162a5p-4, -0x1.5d01de25512d7p-3, -0x1.940ecb0ba4d56p-3, \
+    -0x1.a5c96de00bf3ap-3, -0x1.986d3228180d4p-3, -0x1.70c482646326dp-3, \
+    -0x1.32927a09b62ecp-3, -0x1.62e42fefa39efp-3 }
 
-/* -2 ln(1 + f) ~ f P(f), f in [sqrt(1/2) - 1, sqrt(2) - 1]
-   relative error of -2 ln u, u = (1 + f) 2^e < 1: 2^-54.4 (2^-54.8 before rounding) */
-#define LOG_F64_TERMS 20
+/* -2 ln(1 + f) ~ f P(f), f in [-1/16, 1/17]
+   relative error of -2 ln u, u < 1: 2^-53.7 (2^-54.1 before rounding) */
+#define LOG_F64_TERMS 10
 #define LOG_F64 { \
-    -0x1p+1, 0x1.0000000000027p+0, -0x1.5555555554e64p-1, \
-    0x1.fffffffff46a9p-2, -0x1.9999999a8d3a6p-2, 0x1.5555555a9798fp-2, \
-    -0x1.249248c633debp-2, 0x1.fffffd38220cdp-3, -0x1.c71c95d906ed2p-3, \
-    0x1.999a140fff272p-3, -0x1.7459488b2c2e1p-3, 0x1.5547b4e6d606fp-3, \
-    -0x1.3b4d124af408ap-3, 0x1.258466204dd7cp-3, -0x1.0f6a967eb3752p-3, \
-    0x1.ec409cd5f8426p-4, -0x1.e4d3cb9af0065p-4, 0x1.185a07a4fd5fdp-3, \
-    -0x1.0afead4fc836p-3, 0x1.e370e5aa04c0bp-5 }
+    -0x1p+1, 0x1.0000000000086p+0, -0x1.5555555553dp-1, \
+    0x1.fffffffd8c278p-2, -0x1.999999c9f9099p-2, 0x1.555561420f19dp-2, \
+    -0x1.249170ab64d1fp-2, 0x1.ffd6935ca31b6p-3, -0x1.c9dbba39573adp-3, \
+    0x1.b1ed4685503a8p-3 }
 
-/* sin(pi/2 x) ~ x + x S(x^2), x in [-1, 1]
-   relative error: 2^-54.8 (2^-61.8 before rounding) */
-#define SIN_F64_TERMS 9
+/* sin(pi/2 x) ~ x S(x^2), x in [-1, 1]
+   relative error: 2^-52.3 (2^-52.6 before rounding) */
+#define SIN_F64_TERMS 8
 #define SIN_F64 { \
-    0x1.243f6a8885a31p-1, -0x1.4abbce625be67p-1, 0x1.466bc6775b33cp-4, \
-    -0x1.32d2cce65d26dp-8, 0x1.5078349b012f2p-13, -0x1.e3075803e7943p-19, \
-    0x1.e8f60e6151248p-25, -0x1.6fda42ab56b7ep-31, 0x1.a858c80472906p-38 }
+    0x1.921fb54442d17p+0, -0x1.4abbce625bd4bp-1, 0x1.466bc67750a3dp-4, \
+    -0x1.32d2cce16118ap-8, 0x1.5078324173bb9p-13, -0x1.e30621166c4b5p-19, \
+    0x1.e89c79fdb91f2p-25, -0x1.625b0ad01a289p-31 }
 
 /* cos(pi/2 x) ~ C(x^2), x in [-1, 1]
    absolute error: 2^-57.3 (2^-57.8 before rounding) */
@@ -103,6 +122,16 @@
     -0x1.07992ffe47ecdp-47, -0x1.ae621bc988a02p-51, 0x1.4be84f0fe1428p-54, \
     0x1.b67599ace29d2p-61, -0x1.ca759ee918c37p-62, 0x1.c73f985c8ffdap-67, \
     0x1.25b2da5f273c1p-70, -0x1.1702d2bd12b05p-74 }
+
+/* The same as z ~ x NEAR(n), |z| <= 2.25: 2^-52.4 (2^-52.4) */
+#define QUANTILE_NEAR_F64_TERMS 16
+#define QUANTILE_NEAR_F64 { \
+    0x1.40d931ff62709p+0, 0x1.4ffddeaa2266fp-3, 0x1.0b9a8ec6597cap-8, \
+    -0x1.b0d7e39879c81p-12, -0x1.7bc0d49686db9p-17, 0x1.147b243caad68p-19, \
+    0x1.7f80ce4321103p-25, -0x1.809ca73922699p-27, -0x1.bed7cc392015p-33, \
+    0x1.11786f8d17576p-34, 0x1.3f81c5e34f1e1p-40, -0x1.81aa44099b648p-42, \
+    -0x1.366974ca5fb89p-46, 0x1.5438edd02676cp-48, -0x1.4e61875d20f01p-52, \
+    0x1.d8345eacdd486p-58 }
 
 /* z ~ x T[k](r - CENTRES[k]), r = sqrt(n) <= 38.4; piece k begins at EDGES[k]
    relative error: 2^-51.6, 2^-52.3, 2^-53.8, 2^-53.2, 2^-53.6

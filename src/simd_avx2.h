@@ -42,6 +42,21 @@ INLINE vu64 xor_u64(vu64 a, vu64 b) { return _mm256_xor_si256(a, b); }
 #define shr_u32(x, n) _mm256_srli_epi32((x), (n))
 #define shl_u64(x, n) _mm256_slli_epi64((x), (n))
 #define shr_u64(x, n) _mm256_srli_epi64((x), (n))
+#define sra_u32(x, n) _mm256_srai_epi32((x), (n))
+/* AVX2 has none of 64 bits: the sign's place, moved down, is taken off what was shifted in. */
+#define sra_u64(x, n)                                                                              \
+    sub_u64(xor_u64(shr_u64((x), (n)), set1_u64(UINT64_C(1) << (63 - (n)))),                       \
+            set1_u64(UINT64_C(1) << (63 - (n))))
+
+/* The bits of a where the mask has ones, those of b elsewhere. */
+INLINE vu32 merge_u32(vu32 mask, vu32 a, vu32 b) {
+    return _mm256_or_si256(_mm256_and_si256(mask, a), _mm256_andnot_si256(mask, b));
+}
+INLINE vu64 merge_u64(vu64 mask, vu64 a, vu64 b) { return merge_u32(mask, a, b); }
+
+/* Lanes as signed integers, not below a bound and not above one. */
+INLINE vu32 at_least_i32(vu32 bound, vu32 x) { return _mm256_max_epi32(bound, x); }
+INLINE vu32 at_most_i32(vu32 bound, vu32 x) { return _mm256_min_epi32(bound, x); }
 
 /* Lanes (below 2^31) that are below a limit: is there one, and a choice by lane. */
 INLINE __m256i below_u32(vu32 x, uint32_t limit) { return _mm256_cmpgt_epi32(set1_u32(limit), x); }
@@ -120,8 +135,32 @@ INLINE vf32 mul_f32(vf32 a, vf32 b) { return _mm256_mul_ps(a, b); }
 INLINE vf64 mul_f64(vf64 a, vf64 b) { return _mm256_mul_pd(a, b); }
 INLINE vf32 fma_f32(vf32 a, vf32 b, vf32 c) { return _mm256_fmadd_ps(a, b, c); }
 INLINE vf64 fma_f64(vf64 a, vf64 b, vf64 c) { return _mm256_fmadd_pd(a, b, c); }
+INLINE vf32 negate_f32(vf32 x) { return xor_f32(x, set1_u32(UINT32_C(1) << 31)); }
+INLINE vf64 negate_f64(vf64 x) { return xor_f64(x, set1_u64(UINT64_C(1) << 63)); }
 INLINE vf32 sqrt_f32(vf32 x) { return _mm256_sqrt_ps(x); }
 INLINE vf64 sqrt_f64(vf64 x) { return _mm256_sqrt_pd(x); }
+
+/* A table of eight, and its entry for the low three bits of each lane.  Of doubles: two registers
+ * of four, permuted as pairs of 32 bits, and bit 2 chooses. */
+typedef __m256 table_f32;
+typedef struct {
+    __m256 low, high;
+} table_f64;
+INLINE table_f32 load_table_f32(const float *p) { return _mm256_loadu_ps(p); }
+INLINE table_f64 load_table_f64(const double *p) {
+    return (table_f64){_mm256_castpd_ps(_mm256_loadu_pd(p)),
+                       _mm256_castpd_ps(_mm256_loadu_pd(p + 4))};
+}
+INLINE vf32 look_up_f32(const table_f32 *table, vu32 i) {
+    return _mm256_permutevar8x32_ps(*table, i);
+}
+INLINE vf64 look_up_f64(const table_f64 *table, vu64 i) {
+    const __m256i even = _mm256_shuffle_epi32(_mm256_add_epi64(i, i), 0xa0);
+    const __m256i pair = _mm256_or_si256(even, _mm256_set1_epi64x(INT64_C(1) << 32));
+    return _mm256_castps_pd(_mm256_blendv_ps(_mm256_permutevar8x32_ps(table->low, pair),
+                                             _mm256_permutevar8x32_ps(table->high, pair),
+                                             _mm256_castsi256_ps(_mm256_slli_epi32(pair, 28))));
+}
 
 /* The bound where it is the greater (the smaller), else x itself: also x's own zero. */
 INLINE vf32 at_least_f32(vf32 bound, vf32 x) { return _mm256_max_ps(bound, x); }
@@ -129,16 +168,17 @@ INLINE vf64 at_least_f64(vf64 bound, vf64 x) { return _mm256_max_pd(bound, x); }
 INLINE vf32 at_most_f32(vf32 bound, vf32 x) { return _mm256_min_ps(bound, x); }
 INLINE vf64 at_most_f64(vf64 bound, vf64 x) { return _mm256_min_pd(bound, x); }
 
-/* Packs: the upper halves of a's lanes, then of b's; the same of float16 values; and the low bytes
- * of 16-bit lanes, stored. */
+/* Packs: the upper halves of a's lanes, then of b's; lanes rounded to float16, and the low bytes of
+ * 16-bit lanes, stored. */
 INLINE vu32 pack_high_u16(vu32 a, vu32 b) {
     __m256i mixed = _mm256_packus_epi32(_mm256_srli_epi32(a, 16), _mm256_srli_epi32(b, 16));
     return _mm256_permute4x64_epi64(mixed, 0xd8);
 }
-INLINE vu32 pack_f16(vf32 a, vf32 b) {
-    return _mm256_inserti128_si256(
-        _mm256_castsi128_si256(_mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT)),
-        _mm256_cvtps_ph(b, _MM_FROUND_TO_NEAREST_INT), 1);
+INLINE void store_f16(void *p, vf32 x) {
+    _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
+}
+INLINE void stream_f16(void *p, vf32 x) {
+    _mm_stream_si128((__m128i *)p, _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
 }
 INLINE __m128i low_bytes(vu32 x) {
     return _mm_packus_epi16(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));

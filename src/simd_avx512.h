@@ -44,6 +44,20 @@ INLINE vu64 xor_u64(vu64 a, vu64 b) { return _mm512_xor_si512(a, b); }
 #define shr_u32(x, n) _mm512_srli_epi32((x), (n))
 #define shl_u64(x, n) _mm512_slli_epi64((x), (n))
 #define shr_u64(x, n) _mm512_srli_epi64((x), (n))
+#define sra_u32(x, n) _mm512_srai_epi32((x), (n))
+#define sra_u64(x, n) _mm512_srai_epi64((x), (n))
+
+/* The bits of a where the mask has ones, those of b elsewhere. */
+INLINE vu32 merge_u32(vu32 mask, vu32 a, vu32 b) {
+    return _mm512_ternarylogic_epi32(mask, a, b, 0xca);
+}
+INLINE vu64 merge_u64(vu64 mask, vu64 a, vu64 b) {
+    return _mm512_ternarylogic_epi64(mask, a, b, 0xca);
+}
+
+/* Lanes as signed integers, not below a bound and not above one. */
+INLINE vu32 at_least_i32(vu32 bound, vu32 x) { return _mm512_max_epi32(bound, x); }
+INLINE vu32 at_most_i32(vu32 bound, vu32 x) { return _mm512_min_epi32(bound, x); }
 
 /* Lanes (below 2^31) that are below a limit: is there one, and a choice by lane. */
 INLINE int any_below_u32(vu32 x, uint32_t limit) {
@@ -97,8 +111,20 @@ INLINE vf32 mul_f32(vf32 a, vf32 b) { return _mm512_mul_ps(a, b); }
 INLINE vf64 mul_f64(vf64 a, vf64 b) { return _mm512_mul_pd(a, b); }
 INLINE vf32 fma_f32(vf32 a, vf32 b, vf32 c) { return _mm512_fmadd_ps(a, b, c); }
 INLINE vf64 fma_f64(vf64 a, vf64 b, vf64 c) { return _mm512_fmadd_pd(a, b, c); }
+INLINE vf32 negate_f32(vf32 x) { return xor_f32(x, set1_u32(UINT32_C(1) << 31)); }
+INLINE vf64 negate_f64(vf64 x) { return xor_f64(x, set1_u64(UINT64_C(1) << 63)); }
 INLINE vf32 sqrt_f32(vf32 x) { return _mm512_sqrt_ps(x); }
 INLINE vf64 sqrt_f64(vf64 x) { return _mm512_sqrt_pd(x); }
+
+/* A table of eight, and its entry for the low three bits of each lane. */
+typedef __m512 table_f32;
+typedef __m512d table_f64;
+INLINE table_f32 load_table_f32(const float *p) {
+    return _mm512_broadcast_f32x8(_mm256_loadu_ps(p));
+}
+INLINE table_f64 load_table_f64(const double *p) { return _mm512_loadu_pd(p); }
+INLINE vf32 look_up_f32(const table_f32 *table, vu32 i) { return _mm512_permutexvar_ps(i, *table); }
+INLINE vf64 look_up_f64(const table_f64 *table, vu64 i) { return _mm512_permutexvar_pd(i, *table); }
 
 /* The bound where it is the greater (the smaller), else x itself: also x's own zero. */
 INLINE vf32 at_least_f32(vf32 bound, vf32 x) { return _mm512_max_ps(bound, x); }
@@ -106,17 +132,24 @@ INLINE vf64 at_least_f64(vf64 bound, vf64 x) { return _mm512_max_pd(bound, x); }
 INLINE vf32 at_most_f32(vf32 bound, vf32 x) { return _mm512_min_ps(bound, x); }
 INLINE vf64 at_most_f64(vf64 bound, vf64 x) { return _mm512_min_pd(bound, x); }
 
-/* Packs: the upper halves of a's lanes, then of b's; the same of float16 values; and the low bytes
- * of 16-bit lanes, stored. */
+/* Packs: the upper halves of a's lanes, then of b's; lanes rounded to float16, and the low bytes of
+ * 16-bit lanes, stored. */
 INLINE vu32 pack_high_u16(vu32 a, vu32 b) {
     const __m512i odd =
         _mm512_set_epi16(63, 61, 59, 57, 55, 53, 51, 49, 47, 45, 43, 41, 39, 37, 35, 33, 31, 29, 27,
                          25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
     return _mm512_permutex2var_epi16(a, odd, b);
 }
-INLINE vu32 pack_f16(vf32 a, vf32 b) {
-    return _mm512_inserti64x4(_mm512_castsi256_si512(_mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT)),
-                              _mm512_cvtps_ph(b, _MM_FROUND_TO_NEAREST_INT), 1);
+#ifdef __AVX512BF16__
+/* Both rounded to bfloat16, subnormals flushed to zero whatever the state says. */
+#define FLUSHING_BF16
+INLINE vu32 pack_flushed_bf16(vf32 a, vf32 b) { return (__m512i)_mm512_cvtne2ps_pbh(b, a); }
+#endif
+INLINE void store_f16(void *p, vf32 x) {
+    _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
+}
+INLINE void stream_f16(void *p, vf32 x) {
+    _mm256_stream_si256((__m256i *)p, _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
 }
 INLINE void store_low_u8(void *p, vu32 x) {
     _mm256_storeu_si256((__m256i *)p, _mm512_cvtepi16_epi8(x));

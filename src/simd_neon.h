@@ -36,6 +36,20 @@ INLINE vu64 xor_u64(vu64 a, vu64 b) { return veorq_u64(a, b); }
 #define shr_u32(x, n) vshrq_n_u32((x), (n))
 #define shl_u64(x, n) vshlq_n_u64((x), (n))
 #define shr_u64(x, n) vshrq_n_u64((x), (n))
+#define sra_u32(x, n) vreinterpretq_u32_s32(vshrq_n_s32(vreinterpretq_s32_u32(x), (n)))
+#define sra_u64(x, n) vreinterpretq_u64_s64(vshrq_n_s64(vreinterpretq_s64_u64(x), (n)))
+
+/* The bits of a where the mask has ones, those of b elsewhere. */
+INLINE vu32 merge_u32(vu32 mask, vu32 a, vu32 b) { return vbslq_u32(mask, a, b); }
+INLINE vu64 merge_u64(vu64 mask, vu64 a, vu64 b) { return vbslq_u64(mask, a, b); }
+
+/* Lanes as signed integers, not below a bound and not above one. */
+INLINE vu32 at_least_i32(vu32 bound, vu32 x) {
+    return vreinterpretq_u32_s32(vmaxq_s32(vreinterpretq_s32_u32(bound), vreinterpretq_s32_u32(x)));
+}
+INLINE vu32 at_most_i32(vu32 bound, vu32 x) {
+    return vreinterpretq_u32_s32(vminq_s32(vreinterpretq_s32_u32(bound), vreinterpretq_s32_u32(x)));
+}
 
 /* Lanes (below 2^31) that are below a limit: is there one, and a choice by lane. */
 INLINE int any_below_u32(vu32 x, uint32_t limit) { return vminvq_u32(x) < limit; }
@@ -85,8 +99,29 @@ INLINE vf32 mul_f32(vf32 a, vf32 b) { return vmulq_f32(a, b); }
 INLINE vf64 mul_f64(vf64 a, vf64 b) { return vmulq_f64(a, b); }
 INLINE vf32 fma_f32(vf32 a, vf32 b, vf32 c) { return vfmaq_f32(c, a, b); }
 INLINE vf64 fma_f64(vf64 a, vf64 b, vf64 c) { return vfmaq_f64(c, a, b); }
+INLINE vf32 negate_f32(vf32 x) { return vnegq_f32(x); }
+INLINE vf64 negate_f64(vf64 x) { return vnegq_f64(x); }
 INLINE vf32 sqrt_f32(vf32 x) { return vsqrtq_f32(x); }
 INLINE vf64 sqrt_f64(vf64 x) { return vsqrtq_f64(x); }
+
+/* A table of eight, and its entry for the low three bits of each lane: byte k of an entry lies at
+ * its number times its size, plus k. */
+typedef uint8x16x2_t table_f32;
+typedef uint8x16x4_t table_f64;
+INLINE table_f32 load_table_f32(const float *p) { return vld1q_u8_x2((const uint8_t *)p); }
+INLINE table_f64 load_table_f64(const double *p) { return vld1q_u8_x4((const uint8_t *)p); }
+INLINE vf32 look_up_f32(const table_f32 *table, vu32 i) {
+    const vu32 entry = vmulq_n_u32(vandq_u32(i, vdupq_n_u32(7)), 0x04040404);
+    const vu32 place = vaddq_u32(entry, vdupq_n_u32(0x03020100));
+    return vreinterpretq_f32_u8(vqtbl2q_u8(*table, vreinterpretq_u8_u32(place)));
+}
+INLINE vf64 look_up_f64(const table_f64 *table, vu64 i) {
+    const vu32 low = vreinterpretq_u32_u64(vandq_u64(i, vdupq_n_u64(7)));
+    const vu32 entry = vmulq_n_u32(vtrn1q_u32(low, low), 0x08080808);
+    const vu32 place =
+        vaddq_u32(entry, vreinterpretq_u32_u64(vdupq_n_u64(UINT64_C(0x0706050403020100))));
+    return vreinterpretq_f64_u8(vqtbl4q_u8(*table, vreinterpretq_u8_u32(place)));
+}
 
 /* The bound where it is the greater (the smaller), else x itself: also x's own zero (FMAX would
  * choose between zeros of different sign). */
@@ -95,13 +130,13 @@ INLINE vf64 at_least_f64(vf64 bound, vf64 x) { return vbslq_f64(vcgtq_f64(bound,
 INLINE vf32 at_most_f32(vf32 bound, vf32 x) { return vbslq_f32(vcltq_f32(bound, x), bound, x); }
 INLINE vf64 at_most_f64(vf64 bound, vf64 x) { return vbslq_f64(vcltq_f64(bound, x), bound, x); }
 
-/* Packs: the upper halves of a's lanes, then of b's; the same of float16 values; and the low bytes
- * of 16-bit lanes, stored. */
+/* Packs: the upper halves of a's lanes, then of b's; lanes rounded to float16, and the low bytes of
+ * 16-bit lanes, stored. */
 INLINE vu32 pack_high_u16(vu32 a, vu32 b) {
     return vreinterpretq_u32_u16(vcombine_u16(vshrn_n_u32(a, 16), vshrn_n_u32(b, 16)));
 }
-INLINE vu32 pack_f16(vf32 a, vf32 b) {
-    return vreinterpretq_u32_f16(vcombine_f16(vcvt_f16_f32(a), vcvt_f16_f32(b)));
+INLINE void store_f16(void *p, vf32 x) {
+    vst1_u8((uint8_t *)p, vreinterpret_u8_f16(vcvt_f16_f32(x)));
 }
 INLINE void store_low_u8(void *p, vu32 x) {
     vst1_u8((uint8_t *)p, vmovn_u16(vreinterpretq_u16_u32(x)));

@@ -40,6 +40,16 @@ INLINE vu64 xor_u64(vu64 a, vu64 b) { return a ^ b; }
 #define shr_u32(x, n) ((vu32)(x) >> (n))
 #define shl_u64(x, n) ((vu64)(x) << (n))
 #define shr_u64(x, n) ((vu64)(x) >> (n))
+#define sra_u32(x, n) (shr_u32((x), (n)) | -((vu32)(x) >> 31) << (31 - (n)) << 1)
+#define sra_u64(x, n) (shr_u64((x), (n)) | -((vu64)(x) >> 63) << (63 - (n)) << 1)
+
+/* The bits of a where the mask has ones, those of b elsewhere. */
+INLINE vu32 merge_u32(vu32 mask, vu32 a, vu32 b) { return (mask & a) | (~mask & b); }
+INLINE vu64 merge_u64(vu64 mask, vu64 a, vu64 b) { return (mask & a) | (~mask & b); }
+
+/* Lanes as signed integers, not below a bound and not above one. */
+INLINE vu32 at_least_i32(vu32 bound, vu32 x) { return (int32_t)bound > (int32_t)x ? bound : x; }
+INLINE vu32 at_most_i32(vu32 bound, vu32 x) { return (int32_t)bound < (int32_t)x ? bound : x; }
 
 /* Lanes (below 2^31) that are below a limit: is there one, and a choice by lane. */
 INLINE int any_below_u32(vu32 x, uint32_t limit) { return x < limit; }
@@ -101,10 +111,43 @@ INLINE vf32 add_f32(vf32 a, vf32 b) { return a + b; }
 INLINE vf64 add_f64(vf64 a, vf64 b) { return a + b; }
 INLINE vf32 mul_f32(vf32 a, vf32 b) { return a * b; }
 INLINE vf64 mul_f64(vf64 a, vf64 b) { return a * b; }
-INLINE vf32 fma_f32(vf32 a, vf32 b, vf32 c) { return fmaf(a, b, c); }
+/* a b is exact in binary64.  The sum's rounding to 53 bits can only matter where it lies halfway
+ * between two floats: never between such a point and the sum (they are doubles themselves).  Below
+ * the least normal float the halfway points are others. */
+INLINE vf32 fma_f32(vf32 a, vf32 b, vf32 c) {
+    const double sum = (double)a * b + c;
+    uint64_t bits;
+    memcpy(&bits, &sum, sizeof bits);
+    if (UNLIKELY((bits & 0x1fffffff) == 0x10000000) ||
+        UNLIKELY((bits << 1) < UINT64_C(0x7020000000000000)))
+        return fmaf(a, b, c);
+    return (float)sum;
+}
 INLINE vf64 fma_f64(vf64 a, vf64 b, vf64 c) { return fma(a, b, c); }
+INLINE vf32 negate_f32(vf32 x) { return -x; }
+INLINE vf64 negate_f64(vf64 x) { return -x; }
 INLINE vf32 sqrt_f32(vf32 x) { return sqrtf(x); }
 INLINE vf64 sqrt_f64(vf64 x) { return sqrt(x); }
+
+/* A table of eight, and its entry for the low three bits of each lane. */
+typedef struct {
+    float entry[8];
+} table_f32;
+typedef struct {
+    double entry[8];
+} table_f64;
+INLINE table_f32 load_table_f32(const float *p) {
+    table_f32 table;
+    memcpy(&table, p, sizeof table);
+    return table;
+}
+INLINE table_f64 load_table_f64(const double *p) {
+    table_f64 table;
+    memcpy(&table, p, sizeof table);
+    return table;
+}
+INLINE vf32 look_up_f32(const table_f32 *table, vu32 i) { return table->entry[i & 7]; }
+INLINE vf64 look_up_f64(const table_f64 *table, vu64 i) { return table->entry[i & 7]; }
 
 /* The bound where it is the greater (the smaller), else x itself: also x's own zero. */
 INLINE vf32 at_least_f32(vf32 bound, vf32 x) { return bound > x ? bound : x; }
@@ -112,8 +155,8 @@ INLINE vf64 at_least_f64(vf64 bound, vf64 x) { return bound > x ? bound : x; }
 INLINE vf32 at_most_f32(vf32 bound, vf32 x) { return bound < x ? bound : x; }
 INLINE vf64 at_most_f64(vf64 bound, vf64 x) { return bound < x ? bound : x; }
 
-/* Packs: the upper halves of a's lanes, then of b's; the same of float16 values; and the low bytes
- * of 16-bit lanes, stored.  Lanes of 16 bits lie as in memory, whatever its byte order. */
+/* Packs: the upper halves of a's lanes, then of b's; lanes rounded to float16, and the low bytes of
+ * 16-bit lanes, stored.  Lanes of 16 bits lie as in memory, whatever its byte order. */
 INLINE vu32 pair_u16(vu32 a, vu32 b) {
     const uint16_t pair[2] = {(uint16_t)a, (uint16_t)b};
     vu32 x;
@@ -130,7 +173,10 @@ INLINE vu32 bits_f16(vf32 x) {
     const vu32 rounded = (magnitude + 0xfff + (magnitude >> 13 & 1) - 0x38000000) >> 13;
     return sign | (rounded < 0x7c00 ? rounded : 0x7c00);
 }
-INLINE vu32 pack_f16(vf32 a, vf32 b) { return pair_u16(bits_f16(a), bits_f16(b)); }
+INLINE void store_f16(void *p, vf32 x) {
+    const uint16_t half = (uint16_t)bits_f16(x);
+    memcpy(p, &half, sizeof half);
+}
 INLINE void store_low_u8(void *p, vu32 x) {
     uint16_t pair[2];
     memcpy(pair, &x, sizeof x);

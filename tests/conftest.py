@@ -11,7 +11,7 @@ from weightinit_fast import _core
 # Interpreters that tests start import the installed package, not the folder that they start in.
 os.environ["PYTHONSAFEPATH"] = "1"
 
-ISAS = ("scalar", "avx2", "avx2_vaes", "avx512", "avx512_vaes", "neon")
+ISAS = ("scalar", "avx2", "avx2_vaes", "avx512", "avx512_vaes", "avx512_bf16", "neon")
 
 #: Flags of /proc/cpuinfo that each set needs (x86 "flags", aarch64 "Features").
 _AVX2 = {"avx2", "fma", "f16c", "aes"}
@@ -22,6 +22,7 @@ CPU_FLAGS = {
     "avx2_vaes": _AVX2 | {"vaes"},
     "avx512": _AVX512,
     "avx512_vaes": _AVX512 | {"vaes"},
+    "avx512_bf16": _AVX512 | {"vaes", "avx512_bf16"},
     "neon": {"asimd", "aes"},
 }
 MACHINES = {"x86_64": "x86", "amd64": "x86", "aarch64": "arm", "arm64": "arm"}

