@@ -140,6 +140,11 @@ def geometric_mean(double a, double b):
     return wif_geometric_mean(a, b)
 
 
+# ---- keys ---------------------------------------------------------------------------------------
+
+include "keys.pxi"
+
+
 # ---- the fill -----------------------------------------------------------------------------------
 
 cdef int check_signals() noexcept with gil:
@@ -163,8 +168,11 @@ cdef bint run(const wif_plan *plan, int threads) noexcept nogil:
     """Run every task; return whether a signal stopped the fill."""
     cdef wif_watch watch
     cdef int64_t task, batch = max(1, (1 << 16) // plan.task_items)
+    if plan.tasks == 1:  # done before anybody would look at a clock
+        wif_run_task(plan, 0)
+        return False
     wif_watch_start(&watch)
-    if threads == 1 or plan.tasks == 1:
+    if threads == 1:
         for task in range(plan.tasks):
             run_one(plan, task, 0, &watch)
     else:
@@ -265,11 +273,11 @@ def narrow(object source, object buffer, int dtype):
 
 
 def fill(
-    object buffer, int transform, int dtype, tuple params, uint64_t key_low, uint64_t key_high,
-    uint64_t stream, uint64_t first, object axes, int threads, bint fresh=False,
-    Py_ssize_t start=0,
+    object buffer, int transform, int dtype, tuple params, object source, uint64_t first,
+    object axes, int threads, bint fresh=False, Py_ssize_t start=0, object rng=None,
+    object stream=None,
 ):
-    """Fill a buffer with the elements of a stream.
+    """Fill a buffer with the elements of a stream; return (key_low, key_high, stream).
 
     Parameters
     ----------
@@ -279,8 +287,11 @@ def fill(
         WORDS, CONSTANT, UNIFORM, NORMAL or TRUNCATED; an index into DTYPES (WORDS: 0).
     params : tuple of float
         See params.h: (), (value,), (low, high), (mean, std); TRUNCATED: ten.
-    key_low, key_high, stream, first : int
-        The key, the stream, and the index of the element at the region's beginning.
+    source : tuple of int or function
+        The key and the stream: (key_low, key_high, stream), or what makes them of rng and stream.
+        It is called, and a Generator advances, once nothing can be refused any more.
+    first : int
+        Index of the element at the region's beginning.
     axes : list of (n, stream_step, dst_step) or None
         The region, outermost axis first; steps in elements of the stream (not negative) and bytes
         of the buffer.  None: the whole of a C-contiguous buffer, in order.
@@ -290,11 +301,13 @@ def fill(
         Whether the memory has not been touched yet, so that its pages are still to be made.
     start : int
         Byte offset of the region's beginning from the buffer's first element.
+    rng, stream
+        What source is called with.
     """
     cdef Py_buffer view
     cdef wif_plan plan
     cdef wif_axis axis[WIF_MAX_AXES]
-    cdef int count
+    cdef int count = 0
     cdef int64_t total
     cdef uint64_t last_element
     cdef bint stopped
@@ -306,10 +319,10 @@ def fill(
         if view.itemsize != <Py_ssize_t>wif_type_bytes(dtype):
             raise ValueError(f"items of {view.itemsize} bytes for {DTYPES[dtype]}")
         total = view.len // view.itemsize
-        if total == 0:
-            return
         last_element = <uint64_t>INT64_MAX if dtype == WIF_f64 else UINT64_MAX
-        if axes is None:
+        if total == 0:
+            pass
+        elif axes is None:
             if not PyBuffer_IsContiguous(&view, b"C"):
                 raise ValueError("axes are needed for a buffer that is not C-contiguous")
             axis[0].n = total
@@ -321,10 +334,11 @@ def fill(
                 raise ValueError(f"element {first} + {total - 1} is beyond the end of the stream")
         else:
             count = read_axes(axes, &view, start, first, last_element, axis)
+        words = source if type(source) is tuple else source(rng, stream)
+        plan.draw.key_low, plan.draw.key_high, plan.draw.stream = words
+        if total == 0:
+            return words
         plan.fill = kernels.fill[transform][dtype]
-        plan.draw.key_low = key_low
-        plan.draw.key_high = key_high
-        plan.draw.stream = stream
         plan.dst = <char *>view.buf + start
         plan.first = first
         plan.itemsize = view.itemsize
@@ -342,5 +356,6 @@ def fill(
                 stopped = run(&plan, threads)
         if stopped:
             raise_pending()
+        return words
     finally:
         PyBuffer_Release(&view)

@@ -128,7 +128,7 @@ def fill_into(out: Any, case: Case, first: int, threads: int = 1) -> None:
 
     _core.fill(
         out, getattr(_core, case.transform.upper()), DTYPES.index(case.dtype), case.given,
-        *KEY, STREAM, first, None, threads,
+        (*KEY, STREAM), first, None, threads,
     )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """What the Python modules use of the engine."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 WORDS: int
 CONSTANT: int
@@ -28,6 +29,8 @@ def deviation(
     scale: float, times: float, gain: float, over: float, slope: float, fan: float
 ) -> float: ...
 def geometric_mean(a: float, b: float) -> float: ...
+def raw_key(capsule: object, lock: Any) -> tuple[int, int]: ...
+def seed_key(seed: int) -> tuple[int, int]: ...
 def check(transform: int, dtype: int, params: tuple[float, ...]) -> None: ...
 def narrow(source: object, buffer: object, dtype: int) -> None: ...
 def fill(
@@ -35,12 +38,12 @@ def fill(
     transform: int,
     dtype: int,
     params: tuple[float, ...],
-    key_low: int,
-    key_high: int,
-    stream: int,
+    source: tuple[int, int, int] | Callable[[Any, Any], tuple[int, int, int]],
     first: int,
     axes: Sequence[tuple[int, int, int]] | None,
     threads: int,
     fresh: bool = False,
     start: int = 0,
-) -> None: ...
+    rng: Any = None,
+    stream: Any = None,
+) -> tuple[int, int, int]: ...

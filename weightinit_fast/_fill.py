@@ -9,13 +9,14 @@ from numpy.typing import DTypeLike
 from . import _core
 from ._buffers import Target, as_target
 from ._fans import Shape
-from ._keys import RNGLike, key_words, stream_number
+from ._keys import RNGLike, key_and_stream
 from ._parts import BasicIndex
 from ._threads import PARALLEL_ITEMS, thread_count
 from ._truncation import interval
 
 # Looked up once: a small fill takes about as long as its call.
-TRUNCATED, check, fill_buffer = _core.TRUNCATED, _core.check, _core.fill
+TRUNCATED, fill_buffer = _core.TRUNCATED, _core.fill
+NO_KEY = (0, 0, 0)
 
 __all__ = ["draw", "fill", "fill_constant", "truncated"]
 
@@ -51,13 +52,10 @@ def draw(
     count = 1 if threads is None and size < PARALLEL_ITEMS else thread_count(threads, size)
     if transform == TRUNCATED:
         params += interval(params[2], params[3], 64 if array.itemsize == 8 else 32)
-    check(transform, code, params)
-    number = stream_number(stream)
-    low, high = key_words(rng)
-    fill_buffer(
-        array, transform, code, params, low, high, number, first, axes, count, fresh, start,
+    return fill_buffer(
+        array, transform, code, params, key_and_stream, first, axes, count, fresh, start, rng,
+        stream,
     )  # fmt: skip
-    return low, high, number
 
 
 def fill_constant(
@@ -77,7 +75,7 @@ def fill_constant(
         _core.check(_core.CONSTANT, target.kind.code, (also,))
     if not lazy:
         _core.fill(
-            target.array, _core.CONSTANT, target.kind.code, (value,), 0, 0, 0, target.first,
+            target.array, _core.CONSTANT, target.kind.code, (value,), NO_KEY, target.first,
             target.axes, count, target.fresh, target.start,
         )  # fmt: skip
     return target

@@ -7,9 +7,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from . import _core
 from ._numbers import integer
 
-__all__ = ["Key", "RNGLike", "key", "key_words", "stream_number"]
+# Looked up once: a small fill takes about as long as its call.
+raw_key, seed_key = _core.raw_key, _core.seed_key
+
+__all__ = ["Key", "RNGLike", "key", "key_and_stream"]
 
 _LIMIT = 1 << 64
 
@@ -81,15 +85,30 @@ def key_words(rng: RNGLike) -> tuple[int, int]:
     """Return the key's (low, high) for any ``rng``; a Generator and its like advance."""
     if type(rng) is Key:
         return rng.low, rng.high
+    if type(rng) is int and 0 <= rng < _LIMIT:
+        return seed_key(rng)
     if isinstance(rng, np.random.Generator):
-        raw = rng.bit_generator.random_raw(4)
+        bits = rng.bit_generator
     elif isinstance(rng, np.random.BitGenerator):
-        raw = rng.random_raw(4)
+        bits = rng
     elif isinstance(rng, np.random.RandomState):
-        raw = rng._bit_generator.random_raw(4)
+        bits = rng._bit_generator
     else:
-        raw = _seed_words(rng)
-    w0, w1, w2, w3 = raw.tolist()
+        return _joined(_seed_words(rng))
+    if type(bits) in _numpys_own():
+        return raw_key(bits.capsule, bits.lock)
+    return _joined(bits.random_raw(4))
+
+
+@cache
+def _numpys_own() -> frozenset[type]:
+    """Return the bit generators that have no random_raw of their own, but NumPy's."""
+    names = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
+    return frozenset(getattr(np.random, name) for name in names)
+
+
+def _joined(words: np.ndarray) -> tuple[int, int]:
+    w0, w1, w2, w3 = words.tolist()
     low = 0xFFFFFFFF
     return (w0 & low) | (w1 & low) << 32, (w2 & low) | (w3 & low) << 32
 
@@ -148,10 +167,15 @@ def key(rng: RNGLike = None) -> Key:
     return rng if type(rng) is Key else Key(*key_words(rng))
 
 
-def stream_number(stream: int | str) -> int:
-    """Return the 64-bit number of a stream given as a number or a name."""
-    if type(stream) is int and 0 <= stream < _LIMIT:
-        return stream
+def key_and_stream(rng: RNGLike, stream: int | str) -> tuple[int, int, int]:
+    """Return the key's (low, high) and the stream's number: what the engine calls for."""
+    if type(stream) is not int or not 0 <= stream < _LIMIT:
+        stream = _stream_number(stream)
+    low, high = key_words(rng)
+    return low, high, stream
+
+
+def _stream_number(stream: int | str) -> int:
     if isinstance(stream, str):
         return int.from_bytes(_blake2b()(stream.encode(), digest_size=8).digest(), "little")
     return _uint64(stream, "stream")

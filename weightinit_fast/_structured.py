@@ -230,7 +230,7 @@ def _zero_rows(
     axes = [(whole[0], whole[1], 4), (n, forward.step, 4 * whole[0])]
     first = (1 << 63) + forward.start
     _core.fill(
-        words, _core.WORDS, 0, (), *key_and_stream, first, axes, thread_count(threads, words.size)
+        words, _core.WORDS, 0, (), key_and_stream, first, axes, thread_count(threads, words.size)
     )
     order[...] = words
     order.partition(zeros - 1, axis=1)
@@ -263,7 +263,7 @@ def _set(view: np.ndarray, places: list[np.ndarray], target: Target, value: floa
     """Set (row, column) to a value where both are there."""
     row, column, there = places
     one = np.empty(1, view.dtype)
-    _core.fill(one, _core.CONSTANT, target.kind.code, (value,), 0, 0, 0, 0, None, 1)
+    _core.fill(one, _core.CONSTANT, target.kind.code, (value,), (0, 0, 0), 0, None, 1)
     view[row[there], column[there]] = one[0]
 
 
