@@ -273,11 +273,10 @@ def narrow(object source, object buffer, int dtype):
 
 
 def fill(
-    object buffer, int transform, int dtype, tuple params, object source, uint64_t first,
-    object axes, int threads, bint fresh=False, Py_ssize_t start=0, object rng=None,
-    object stream=None,
+    object buffer, int transform, int dtype, tuple params, object rng, object stream,
+    uint64_t first, object axes, int threads, bint fresh=False, Py_ssize_t start=0,
 ):
-    """Fill a buffer with the elements of a stream; return (key_low, key_high, stream).
+    """Fill a buffer with the elements of a stream.
 
     Parameters
     ----------
@@ -287,9 +286,9 @@ def fill(
         WORDS, CONSTANT, UNIFORM, NORMAL or TRUNCATED; an index into DTYPES (WORDS: 0).
     params : tuple of float
         See params.h: (), (value,), (low, high), (mean, std); TRUNCATED: ten.
-    source : tuple of int or function
-        The key and the stream: (key_low, key_high, stream), or what makes them of rng and stream.
-        It is called, and a Generator advances, once nothing can be refused any more.
+    rng, stream
+        Whatever the public functions take: read, so that a Generator advances, once nothing else
+        can be refused any more.  CONSTANT does without.
     first : int
         Index of the element at the region's beginning.
     axes : list of (n, stream_step, dst_step) or None
@@ -301,8 +300,6 @@ def fill(
         Whether the memory has not been touched yet, so that its pages are still to be made.
     start : int
         Byte offset of the region's beginning from the buffer's first element.
-    rng, stream
-        What source is called with.
     """
     cdef Py_buffer view
     cdef wif_plan plan
@@ -334,10 +331,10 @@ def fill(
                 raise ValueError(f"element {first} + {total - 1} is beyond the end of the stream")
         else:
             count = read_axes(axes, &view, start, first, last_element, axis)
-        words = source if type(source) is tuple else source(rng, stream)
-        plan.draw.key_low, plan.draw.key_high, plan.draw.stream = words
+        if transform != WIF_constant:
+            read_key_and_stream(rng, stream, &plan.draw)
         if total == 0:
-            return words
+            return
         plan.fill = kernels.fill[transform][dtype]
         plan.dst = <char *>view.buf + start
         plan.first = first
@@ -356,6 +353,5 @@ def fill(
                 stopped = run(&plan, threads)
         if stopped:
             raise_pending()
-        return words
     finally:
         PyBuffer_Release(&view)

@@ -10,10 +10,7 @@ import numpy as np
 from . import _core
 from ._numbers import integer
 
-# Looked up once: a small fill takes about as long as its call.
-raw_key, seed_key = _core.raw_key, _core.seed_key
-
-__all__ = ["Key", "RNGLike", "key", "key_and_stream"]
+__all__ = ["Key", "RNGLike", "key", "stream_number"]
 
 _LIMIT = 1 << 64
 
@@ -81,34 +78,17 @@ def _uint64(value: object, name: str) -> int:
     return number
 
 
-def key_words(rng: RNGLike) -> tuple[int, int]:
-    """Return the key's (low, high) for any ``rng``; a Generator and its like advance."""
-    if type(rng) is Key:
-        return rng.low, rng.high
-    if type(rng) is int and 0 <= rng < _LIMIT:
-        return seed_key(rng)
+def _key_words(rng: RNGLike) -> tuple[int, int]:
+    """Return the key's (low, high) for what the engine does not read itself."""
     if isinstance(rng, np.random.Generator):
-        bits = rng.bit_generator
+        raw = rng.bit_generator.random_raw(4)
     elif isinstance(rng, np.random.BitGenerator):
-        bits = rng
+        raw = rng.random_raw(4)
     elif isinstance(rng, np.random.RandomState):
-        bits = rng._bit_generator
+        raw = rng._bit_generator.random_raw(4)
     else:
-        return _joined(_seed_words(rng))
-    if type(bits) in _numpys_own():
-        return raw_key(bits.capsule, bits.lock)
-    return _joined(bits.random_raw(4))
-
-
-@cache
-def _numpys_own() -> frozenset[type]:
-    """Return the bit generators that have no random_raw of their own, but NumPy's."""
-    names = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
-    return frozenset(getattr(np.random, name) for name in names)
-
-
-def _joined(words: np.ndarray) -> tuple[int, int]:
-    w0, w1, w2, w3 = words.tolist()
+        raw = _seed_words(rng)
+    w0, w1, w2, w3 = raw.tolist()
     low = 0xFFFFFFFF
     return (w0 & low) | (w1 & low) << 32, (w2 & low) | (w3 & low) << 32
 
@@ -164,18 +144,15 @@ def key(rng: RNGLike = None) -> Key:
     >>> wi.key(wi.key(0)) == wi.key(0)
     True
     """
-    return rng if type(rng) is Key else Key(*key_words(rng))
+    return rng if type(rng) is Key else Key(*_core.key_words(rng))
 
 
-def key_and_stream(rng: RNGLike, stream: int | str) -> tuple[int, int, int]:
-    """Return the key's (low, high) and the stream's number: what the engine calls for."""
-    if type(stream) is not int or not 0 <= stream < _LIMIT:
-        stream = _stream_number(stream)
-    low, high = key_words(rng)
-    return low, high, stream
-
-
-def _stream_number(stream: int | str) -> int:
+def stream_number(stream: int | str) -> int:
+    """Return the 64-bit number of a stream given as a number or a name."""
     if isinstance(stream, str):
         return int.from_bytes(_blake2b()(stream.encode(), digest_size=8).digest(), "little")
     return _uint64(stream, "stream")
+
+
+# Plain ints, Keys and NumPy's own generators never come here: most calls pass one.
+_core.register_keys(Key, _key_words, stream_number)
