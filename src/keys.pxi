@@ -13,7 +13,8 @@ ctypedef struct bitgen:
 
 
 cdef object Key = None, other_key = None, other_stream = None
-# NumPy's, once somebody passes one: its own bit generators, and no subclass, which may draw otherwise.
+# NumPy's, once somebody passes one: of the bit generators its own, not subclasses, which may draw
+# otherwise.
 cdef object Generator = None
 cdef frozenset bit_generators = None
 
@@ -27,10 +28,10 @@ def register_keys(object key_type, object key_words, object stream_number):
 cdef int find_generators() except -1:
     global Generator, bit_generators
     from numpy import random
-    Generator = random.Generator
     bit_generators = frozenset(
         (random.MT19937, random.PCG64, random.PCG64DXSM, random.Philox, random.SFC64)
     )
+    Generator = random.Generator  # last: another thread takes it as the sign that both are there
     return 0
 
 

@@ -23,13 +23,13 @@ _WHOLE: Region = (None, 0, 0)
 
 
 class Target(NamedTuple):
-    """A buffer to fill."""
+    """A buffer to fill; the first four fields are what `draw` needs of it."""
 
     array: ndarray  # of the kind's storage type, native byte order
     kind: Kind
-    part: Part | None  # None: the whole
     region: Region
     fresh: bool  # allocated by us
+    part: Part | None  # None: the whole
     result: Any  # what the caller gets
     swap: bool  # result has the other byte order
 
@@ -65,7 +65,7 @@ def as_target(
     """Resolve shape, dtype, out and index; raise before anything is written."""
     kind = plain_kind(shape, dtype, out, index)
     if kind is not None:
-        return Target(out, kind, None, _WHOLE, False, out, False)
+        return Target(out, kind, _WHOLE, False, None, out, False)
     if out is None:
         return _new(shape, dtype, index, allocate)
     return _given(out, shape, dtype, index)
@@ -99,7 +99,7 @@ def _new(
     array = allocate(part.shape if part else whole, kind.storage)
     region = part.region(array) if part else _WHOLE
     result = array if found is kind.storage else array.view(found)
-    return Target(array, kind, part, region, True, result, not found.isnative)
+    return Target(array, kind, region, True, part, result, not found.isnative)
 
 
 def _given(out: Any, shape: Shape | None, dtype: DTypeLike | None, index: BasicIndex) -> Target:
@@ -112,7 +112,7 @@ def _given(out: Any, shape: Shape | None, dtype: DTypeLike | None, index: BasicI
         raise ValueError(f"out has shape {array.shape}, not {part.shape}")
     _check_writable(array)
     native = array.view(kind.storage)
-    return Target(native, kind, part, part.region(native), False, out, not array.dtype.isnative)
+    return Target(native, kind, part.region(native), False, part, out, not array.dtype.isnative)
 
 
 def _kind_given(held: np.dtype, dtype: DTypeLike | None) -> Kind:

@@ -38,17 +38,7 @@ def fill(
         draw(out, kind, (None, 0, 0), False, transform, params, rng, stream, threads)
         return out
     target = as_target(shape, dtype, out, index)
-    draw(
-        target.array,
-        target.kind,
-        target.region,
-        target.fresh,
-        transform,
-        params,
-        rng,
-        stream,
-        threads,
-    )
+    draw(*target[:4], transform, params, rng, stream, threads)
     return target.finish(index)
 
 

@@ -10,6 +10,8 @@ __all__ = ["finite", "integer", "not_negative", "real"]
 
 def integer(value: object, name: str) -> int:
     """Return an integer as an int; refuse bools and what has no exact integer value."""
+    if type(value) is int:
+        return value
     if isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name} must be an integer, not the bool {value}")
     try:

@@ -207,10 +207,7 @@ def sparse(
     thread_count(threads, 0)  # the key is drawn here, and so all else is checked before
     _core.check(_core.NORMAL, target.kind.code, (0.0, std))
     number, shared = stream_number(stream), key(rng)
-    draw(
-        target.array, target.kind, target.region, target.fresh, _core.NORMAL, (0.0, std), shared,
-        number, threads,
-    )  # fmt: skip
+    draw(*target[:4], _core.NORMAL, (0.0, std), shared, number, threads)
     if needed:
         view = part.aligned(target.array)
         for begin in range(0, len(columns), some):
