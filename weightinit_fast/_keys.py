@@ -56,8 +56,8 @@ class Key:
         return f"Key({self.low:#x}, {self.high:#x})"
 
 
-# numpy.random and hashlib are as slow to import as NumPy's core: whoever passes a seed or a name
-# imports them, by np.random and _blake2b, with the first call.
+# numpy.random and hashlib are as slow to import as NumPy's core: whoever passes a generator, a seed
+# that is no int below 2**64, or a name imports them with the first call.
 RNGLike: TypeAlias = (
     "Key | int | Sequence[int] | np.random.SeedSequence | np.random.BitGenerator "
     "| np.random.Generator | np.random.RandomState | None"
