@@ -61,7 +61,7 @@ cdef bint below_2_64(object number, uint64_t *out) except -1:
 cdef int read_key(object rng, uint64_t *low, uint64_t *high) except -1:
     """Read the key of any rng; a Generator and its like advance."""
     cdef uint32_t words[4]
-    cdef uint64_t seed
+    cdef uint64_t seed = 0
     if type(rng) is Key:
         low[0], high[0] = rng.low, rng.high
         return 0
@@ -88,6 +88,6 @@ cdef int read_key_and_stream(object rng, object stream, wif_draw *draw) except -
 
 def key_words(object rng):
     """Return (key_low, key_high) of any rng."""
-    cdef uint64_t low, high
+    cdef uint64_t low = 0, high = 0
     read_key(rng, &low, &high)
     return low, high
