@@ -29,7 +29,7 @@ SLAB = 1 << 22
 def words(count: int, bits: int) -> np.ndarray:
     """Return the stream's words, unsigned, of the family's width."""
     out = np.empty(count * bits // 32, np.uint32)
-    _core.fill(out, _core.WORDS, 0, (), KEY.low, KEY.high, 0, 0, None, 1)
+    _core.fill(out, _core.WORDS, 0, (), KEY, 0, 0, None, 1)
     return out if bits == 32 else out.view("<u8")
 
 

@@ -140,6 +140,11 @@ def geometric_mean(double a, double b):
     return wif_geometric_mean(a, b)
 
 
+# ---- keys ---------------------------------------------------------------------------------------
+
+include "keys.pxi"
+
+
 # ---- the fill -----------------------------------------------------------------------------------
 
 cdef int check_signals() noexcept with gil:
@@ -163,8 +168,11 @@ cdef bint run(const wif_plan *plan, int threads) noexcept nogil:
     """Run every task; return whether a signal stopped the fill."""
     cdef wif_watch watch
     cdef int64_t task, batch = max(1, (1 << 16) // plan.task_items)
+    if plan.tasks == 1:  # done before anybody would look at a clock
+        wif_run_task(plan, 0)
+        return False
     wif_watch_start(&watch)
-    if threads == 1 or plan.tasks == 1:
+    if threads == 1:
         for task in range(plan.tasks):
             run_one(plan, task, 0, &watch)
     else:
@@ -265,9 +273,8 @@ def narrow(object source, object buffer, int dtype):
 
 
 def fill(
-    object buffer, int transform, int dtype, tuple params, uint64_t key_low, uint64_t key_high,
-    uint64_t stream, uint64_t first, object axes, int threads, bint fresh=False,
-    Py_ssize_t start=0,
+    object buffer, int transform, int dtype, tuple params, object rng, object stream,
+    uint64_t first, object axes, int threads, bint fresh=False, Py_ssize_t start=0,
 ):
     """Fill a buffer with the elements of a stream.
 
@@ -279,8 +286,11 @@ def fill(
         WORDS, CONSTANT, UNIFORM, NORMAL or TRUNCATED; an index into DTYPES (WORDS: 0).
     params : tuple of float
         See params.h: (), (value,), (low, high), (mean, std); TRUNCATED: ten.
-    key_low, key_high, stream, first : int
-        The key, the stream, and the index of the element at the region's beginning.
+    rng, stream
+        Whatever the public functions take: read, so that a Generator advances, once nothing else
+        can be refused any more.  CONSTANT does without.
+    first : int
+        Index of the element at the region's beginning.
     axes : list of (n, stream_step, dst_step) or None
         The region, outermost axis first; steps in elements of the stream (not negative) and bytes
         of the buffer.  None: the whole of a C-contiguous buffer, in order.
@@ -294,7 +304,7 @@ def fill(
     cdef Py_buffer view
     cdef wif_plan plan
     cdef wif_axis axis[WIF_MAX_AXES]
-    cdef int count
+    cdef int count = 0
     cdef int64_t total
     cdef uint64_t last_element
     cdef bint stopped
@@ -306,10 +316,10 @@ def fill(
         if view.itemsize != <Py_ssize_t>wif_type_bytes(dtype):
             raise ValueError(f"items of {view.itemsize} bytes for {DTYPES[dtype]}")
         total = view.len // view.itemsize
-        if total == 0:
-            return
         last_element = <uint64_t>INT64_MAX if dtype == WIF_f64 else UINT64_MAX
-        if axes is None:
+        if total == 0:
+            pass
+        elif axes is None:
             if not PyBuffer_IsContiguous(&view, b"C"):
                 raise ValueError("axes are needed for a buffer that is not C-contiguous")
             axis[0].n = total
@@ -321,12 +331,13 @@ def fill(
                 raise ValueError(f"element {first} + {total - 1} is beyond the end of the stream")
         else:
             count = read_axes(axes, &view, start, first, last_element, axis)
+        if transform != WIF_constant:
+            read_key_and_stream(rng, stream, &plan.draw)
+        if total == 0:
+            return
         if total >= WIF_TRIM_ITEMS:
             wif_trim(<wif_type>dtype, &plan.draw)
         plan.fill = wif_kernel(kernels, <wif_type>dtype, &plan.draw)
-        plan.draw.key_low = key_low
-        plan.draw.key_high = key_high
-        plan.draw.stream = stream
         plan.dst = <char *>view.buf + start
         plan.first = first
         plan.itemsize = view.itemsize

@@ -33,6 +33,10 @@ cdef extern from "params.h" nogil:
     double wif_geometric_mean(double a, double b)
 
 
+cdef extern from "seed.h" nogil:
+    void wif_seed_words(uint64_t seed, uint32_t *words)
+
+
 cdef extern from "dispatch.h" nogil:
     enum: WIF_ISAS
     ctypedef struct wif_isa:

@@ -124,11 +124,12 @@ def expected(section: str = "sha256") -> dict[str, str]:
 
 def fill_into(out: Any, case: Case, first: int, threads: int = 1) -> None:
     """Fill an array with the case's transform from an element on."""
+    import weightinit_fast as wi  # noqa: PLC0415
     from weightinit_fast import _core  # noqa: PLC0415
 
     _core.fill(
         out, getattr(_core, case.transform.upper()), DTYPES.index(case.dtype), case.given,
-        *KEY, STREAM, first, None, threads,
+        wi.Key(*KEY), STREAM, first, None, threads,
     )  # fmt: skip
 
 

@@ -102,7 +102,7 @@ def fill_into(out, transform, first, params=None, *, key=KEY, stream=STREAM, thr
     """Elements from first on."""
     code = int(out.itemsize == 8)
     params = PARAMS[transform] if params is None else params
-    _core.fill(out, transform, code, params, *key, stream, first, None, threads)
+    _core.fill(out, transform, code, params, wf.Key(*key), stream, first, None, threads)
 
 
 def fill(n, transform, dtype, first, params=None, **options):

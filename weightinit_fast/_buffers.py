@@ -1,31 +1,35 @@
 """Where a fill goes: the array, and the region of the stream that it holds."""
 
 from collections.abc import Callable
-from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+from numpy import ndarray
 from numpy.typing import DTypeLike
 
 from ._dtypes import PLAIN, Kind, requested
 from ._fans import Shape, as_shape
 from ._parts import Axis, BasicIndex, Part
 
-__all__ = ["Target", "as_target", "whole_shape"]
+__all__ = ["Target", "as_target", "plain_kind", "whole_shape"]
 
 _DEFAULT = requested(np.float32)
 
 
-class Target(NamedTuple):
-    """A buffer to fill."""
+# What of the stream an array holds: the engine's axes (None: C-contiguous and the stream's next
+# elements in order), the index of the element at the beginning, and its byte offset.
+Region: TypeAlias = tuple[list[Axis] | None, int, int]
+_WHOLE: Region = (None, 0, 0)
 
-    array: np.ndarray  # of the kind's storage type, native byte order
+
+class Target(NamedTuple):
+    """A buffer to fill; the first four fields are what `draw` needs of it."""
+
+    array: ndarray  # of the kind's storage type, native byte order
     kind: Kind
-    part: Part | None  # None: the whole
-    axes: list[Axis] | None  # None: C-contiguous and the stream's next elements in order
-    first: int  # index of the element at the region's beginning
-    start: int  # the beginning's byte offset from array's first element
+    region: Region
     fresh: bool  # allocated by us
+    part: Part | None  # None: the whole
     result: Any  # what the caller gets
     swap: bool  # result has the other byte order
 
@@ -42,7 +46,13 @@ class Target(NamedTuple):
         return self.result
 
 
-_make = partial(tuple.__new__, Target)  # as Target._make, in half the time
+def plain_kind(
+    shape: Shape | None, dtype: DTypeLike | None, out: Any, index: BasicIndex
+) -> Kind | None:
+    """Return the kind of an array that is filled just as it is, whole; None for all else."""
+    if type(out) is ndarray and shape is None and dtype is None and index is None:
+        return PLAIN.get(out.dtype) if out.flags.carray else None
+    return None
 
 
 def as_target(
@@ -50,13 +60,12 @@ def as_target(
     dtype: DTypeLike | None,
     out: Any,
     index: BasicIndex,
-    allocate: Callable[..., np.ndarray] = np.empty,
+    allocate: Callable[..., ndarray] = np.empty,
 ) -> Target:
     """Resolve shape, dtype, out and index; raise before anything is written."""
-    if type(out) is np.ndarray and shape is None and dtype is None and index is None:
-        flags, kind = out.flags, PLAIN.get(out.dtype)
-        if kind is not None and flags.c_contiguous and flags.writeable:
-            return _make((out, kind, None, None, 0, 0, False, out, False))
+    kind = plain_kind(shape, dtype, out, index)
+    if kind is not None:
+        return Target(out, kind, _WHOLE, False, None, out, False)
     if out is None:
         return _new(shape, dtype, index, allocate)
     return _given(out, shape, dtype, index)
@@ -68,14 +77,14 @@ def whole_shape(shape: Shape | None, dtype: DTypeLike | None, out: Any) -> tuple
         return as_shape(shape)
     if out is None:
         raise TypeError("shape or out= is needed")
-    return (out if isinstance(out, np.ndarray) else _given(out, None, dtype, None).array).shape
+    return (out if isinstance(out, ndarray) else _given(out, None, dtype, None).array).shape
 
 
 def _new(
     shape: Shape | None,
     dtype: DTypeLike | None,
     index: BasicIndex,
-    allocate: Callable[..., np.ndarray],
+    allocate: Callable[..., ndarray],
 ) -> Target:
     kind, found = _DEFAULT if dtype is None else requested(dtype)
     if shape is None:
@@ -88,9 +97,9 @@ def _new(
             f"{kind.storage} can hold their bits, with dtype={kind.name!r}"
         )
     array = allocate(part.shape if part else whole, kind.storage)
-    first, start, axes = part.region(array) if part else (0, 0, None)
+    region = part.region(array) if part else _WHOLE
     result = array if found is kind.storage else array.view(found)
-    return Target(array, kind, part, axes, first, start, True, result, not found.isnative)
+    return Target(array, kind, region, True, part, result, not found.isnative)
 
 
 def _given(out: Any, shape: Shape | None, dtype: DTypeLike | None, index: BasicIndex) -> Target:
@@ -103,8 +112,7 @@ def _given(out: Any, shape: Shape | None, dtype: DTypeLike | None, index: BasicI
         raise ValueError(f"out has shape {array.shape}, not {part.shape}")
     _check_writable(array)
     native = array.view(kind.storage)
-    first, start, axes = part.region(native)
-    return Target(native, kind, part, axes, first, start, False, out, not array.dtype.isnative)
+    return Target(native, kind, part.region(native), False, part, out, not array.dtype.isnative)
 
 
 def _kind_given(held: np.dtype, dtype: DTypeLike | None) -> Kind:
@@ -119,10 +127,10 @@ def _kind_given(held: np.dtype, dtype: DTypeLike | None) -> Kind:
     return kind
 
 
-def _as_array(out: Any) -> np.ndarray:
+def _as_array(out: Any) -> ndarray:
     """View a writable buffer as an array, without a copy."""
-    if isinstance(out, np.ndarray):
-        return out.view(np.ndarray)
+    if isinstance(out, ndarray):
+        return out.view(ndarray)
     if getattr(out, "requires_grad", False):
         raise ValueError("out requires grad: pass out.detach(), which shares its memory")
     if hasattr(out, "__dlpack__"):
@@ -146,7 +154,7 @@ def _as_array(out: Any) -> np.ndarray:
     return np.asarray(memory)
 
 
-def _check_writable(array: np.ndarray) -> None:
+def _check_writable(array: ndarray) -> None:
     """Refuse memory that must not, or cannot, hold one value for each element."""
     if not array.flags.writeable:
         raise ValueError("out is read-only")

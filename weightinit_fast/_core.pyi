@@ -1,6 +1,7 @@
 """What the Python modules use of the engine."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 WORDS: int
 CONSTANT: int
@@ -28,6 +29,12 @@ def deviation(
     scale: float, times: float, gain: float, over: float, slope: float, fan: float
 ) -> float: ...
 def geometric_mean(a: float, b: float) -> float: ...
+def register_keys(
+    key_type: type,
+    key_words: Callable[[Any], tuple[int, int]],
+    stream_number: Callable[[Any], int],
+) -> None: ...
+def key_words(rng: Any) -> tuple[int, int]: ...
 def check(transform: int, dtype: int, params: tuple[float, ...]) -> None: ...
 def narrow(source: object, buffer: object, dtype: int) -> None: ...
 def fill(
@@ -35,9 +42,8 @@ def fill(
     transform: int,
     dtype: int,
     params: tuple[float, ...],
-    key_low: int,
-    key_high: int,
-    stream: int,
+    rng: Any,
+    stream: Any,
     first: int,
     axes: Sequence[tuple[int, int, int]] | None,
     threads: int,

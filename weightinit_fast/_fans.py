@@ -9,7 +9,17 @@ import numpy as np
 from . import _core
 from ._numbers import finite, integer, not_negative
 
-__all__ = ["Gain", "Mode", "Shape", "as_shape", "convolution_axes", "fan_of", "fans", "gain"]
+__all__ = [
+    "Gain",
+    "Mode",
+    "Shape",
+    "as_shape",
+    "convolution_axes",
+    "fan_of",
+    "fans",
+    "fans_of",
+    "gain",
+]
 
 Shape: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
 Mode: TypeAlias = Literal["fan_in", "fan_out", "fan_avg", "fan_geo_avg"]
@@ -28,7 +38,10 @@ def as_shape(shape: Shape) -> tuple[int, ...]:
     """Return shape as a tuple of ints; refuse what no array can have."""
     if isinstance(shape, np.ndarray):
         shape = shape.tolist()
-    if isinstance(shape, Sequence) and not isinstance(shape, (str, bytes, bytearray)):
+    # Asking Sequence takes as long as a small fill: the usual types are asked about first.
+    if isinstance(shape, (tuple, list)) or (
+        not isinstance(shape, (int, str, bytes, bytearray)) and isinstance(shape, Sequence)
+    ):
         axes: tuple[object, ...] = tuple(shape)
     else:  # an int; integer() names anything else, an iterator that a second look finds empty too
         axes = (shape,)
@@ -39,7 +52,7 @@ def as_shape(shape: Shape) -> tuple[int, ...]:
             raise ValueError(f"shape must not be negative: {shape!r}")
     if len(result) > _MAX_AXES:
         raise ValueError(f"shape has {len(result)} axes; NumPy allows {_MAX_AXES}")
-    if math.prod(n for n in result if n) >= _MAX_ITEMS:
+    if math.prod(filter(None, result)) >= _MAX_ITEMS:
         raise ValueError(f"shape {shape!r} has 2**63 elements or more")
     return tuple(result)
 
@@ -94,7 +107,13 @@ def fans(
     >>> wi.fans((64, 1, 3, 3), groups=64)  # depthwise
     (9, 9)
     """
-    axes = as_shape(shape)
+    return fans_of(as_shape(shape), layout, groups, transposed)
+
+
+def fans_of(
+    axes: tuple[int, ...], layout: str | None, groups: int, transposed: bool
+) -> tuple[int, int]:
+    """Return the fans of a shape that as_shape has seen."""
     groups = integer(groups, "groups")
     if groups < 1:
         raise ValueError(f"groups must be at least 1, not {groups}")
@@ -102,24 +121,26 @@ def fans(
         if len(axes) < 2:
             n = axes[0] if axes else 1
             return n, n
-        layout = "OI" + "k" * (len(axes) - 2)
-    size = _sizes_by_letter(axes, layout, shape)
-    kernel = math.prod(n for letter, n in size if letter not in "OIBG")
-    fan_in = kernel * math.prod(n for letter, n in size if letter == "I")
-    fan_out = kernel * math.prod(n for letter, n in size if letter == "O")
-    shared = "I" if transposed else "O"
-    if math.prod(n for letter, n in size if letter == shared) % groups:
-        raise ValueError(f"groups={groups} does not divide axis {shared} of shape {shape!r}")
+        units_out, units_in, *kernel = axes
+    else:
+        size = _sizes_by_letter(axes, layout)
+        units_out, units_in = (n for name in "OI" for letter, n in size if letter == name)
+        kernel = [n for letter, n in size if letter not in "OIBG"]
+    if (units_in if transposed else units_out) % groups:
+        shared = "I" if transposed else "O"
+        raise ValueError(f"groups={groups} does not divide axis {shared} of shape {axes!r}")
+    area = math.prod(kernel)
+    fan_in, fan_out = units_in * area, units_out * area
     return (fan_in // groups, fan_out) if transposed else (fan_in, fan_out // groups)
 
 
-def _sizes_by_letter(axes: tuple[int, ...], layout: str, shape: object) -> list[tuple[str, int]]:
+def _sizes_by_letter(axes: tuple[int, ...], layout: str) -> list[tuple[str, int]]:
     if not isinstance(layout, str):
         raise TypeError(f"layout must be a str such as 'HWIO', not {layout!r}")
     if not layout.isalpha() or layout.count("O") != 1 or layout.count("I") != 1:
         raise ValueError(f"layout must be letters with one O and one I, not {layout!r}")
     if len(layout) != len(axes):
-        raise ValueError(f"layout {layout!r} has {len(layout)} letters for shape {shape!r}")
+        raise ValueError(f"layout {layout!r} has {len(layout)} letters for shape {axes!r}")
     return list(zip(layout, axes, strict=True))
 
 
@@ -128,7 +149,7 @@ def convolution_axes(axes: tuple[int, ...], layout: str | None) -> tuple[int, in
     if not 3 <= len(axes) <= 5:
         raise ValueError(f"shape must have 3 to 5 axes, not {axes!r}")
     letters = "OI" + "k" * (len(axes) - 2) if layout is None else layout
-    _sizes_by_letter(axes, letters, axes)
+    _sizes_by_letter(axes, letters)
     if "B" in letters or "G" in letters:
         raise ValueError(f"layout must be O, I and kernel axes here, not {layout!r}")
     kernel = [axis for axis, letter in enumerate(letters) if letter not in "OI"]

@@ -7,15 +7,16 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from . import _core
-from ._buffers import Target, as_target
+from ._buffers import Region, Target, as_target, plain_kind
+from ._dtypes import Kind
 from ._fans import Shape
-from ._keys import RNGLike, key_words, stream_number
+from ._keys import RNGLike
 from ._parts import BasicIndex
 from ._threads import PARALLEL_ITEMS, thread_count
 from ._truncation import interval
 
 # Looked up once: a small fill takes about as long as its call.
-TRUNCATED, check, fill_buffer = _core.TRUNCATED, _core.check, _core.fill
+TRUNCATED, fill_buffer = _core.TRUNCATED, _core.fill
 
 __all__ = ["draw", "fill", "fill_constant", "truncated"]
 
@@ -32,32 +33,35 @@ def fill(
     threads: int | None,
 ) -> Any:
     """Resolve every argument, then draw: a generator advances once nothing can fail any more."""
+    kind = plain_kind(shape, dtype, out, index)
+    if kind is not None:  # without a Target, which would take as long as the rest
+        draw(out, kind, (None, 0, 0), False, transform, params, rng, stream, threads)
+        return out
     target = as_target(shape, dtype, out, index)
-    draw(target, transform, params, rng, stream, threads)
-    return target.result if index is None and not target.swap else target.finish(index)
+    draw(*target[:4], transform, params, rng, stream, threads)
+    return target.finish(index)
 
 
 def draw(
-    target: Target,
+    array: np.ndarray,
+    kind: Kind,
+    region: Region,
+    fresh: bool,
     transform: int,
     params: tuple[float, ...],
     rng: RNGLike,
     stream: int | str,
     threads: int | None,
-) -> tuple[int, int, int]:
-    """Fill a target with a transform of a stream; return the key and the stream's number."""
-    array, kind, _, axes, first, start, fresh, _, _ = target  # attributes would cost twice as much
-    code, size = kind.code, array.size
+) -> None:
+    """Fill an array with a transform of a stream."""
+    size = array.size
     count = 1 if threads is None and size < PARALLEL_ITEMS else thread_count(threads, size)
     if transform == TRUNCATED:
         params += interval(params[2], params[3], 64 if array.itemsize == 8 else 32)
-    check(transform, code, params)
-    number = stream_number(stream)
-    low, high = key_words(rng)
+    axes, first, start = region
     fill_buffer(
-        array, transform, code, params, low, high, number, first, axes, count, fresh, start,
+        array, transform, kind.code, params, rng, stream, first, axes, count, fresh, start,
     )  # fmt: skip
-    return low, high, number
 
 
 def fill_constant(
@@ -76,9 +80,10 @@ def fill_constant(
     if also:
         _core.check(_core.CONSTANT, target.kind.code, (also,))
     if not lazy:
+        axes, first, start = target.region
         _core.fill(
-            target.array, _core.CONSTANT, target.kind.code, (value,), 0, 0, 0, target.first,
-            target.axes, count, target.fresh, target.start,
+            target.array, _core.CONSTANT, target.kind.code, (value,), None, 0, first, axes, count,
+            target.fresh, start,
         )  # fmt: skip
     return target
 

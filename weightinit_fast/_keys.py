@@ -7,9 +7,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from . import _core
 from ._numbers import integer
 
-__all__ = ["Key", "RNGLike", "key", "key_words", "stream_number"]
+__all__ = ["Key", "RNGLike", "key", "stream_number"]
 
 _LIMIT = 1 << 64
 
@@ -55,8 +56,8 @@ class Key:
         return f"Key({self.low:#x}, {self.high:#x})"
 
 
-# numpy.random and hashlib are as slow to import as NumPy's core: whoever passes a seed or a name
-# imports them, by np.random and _blake2b, with the first call.
+# numpy.random and hashlib are as slow to import as NumPy's core: whoever passes a generator, a seed
+# that is no int below 2**64, or a name imports them with the first call.
 RNGLike: TypeAlias = (
     "Key | int | Sequence[int] | np.random.SeedSequence | np.random.BitGenerator "
     "| np.random.Generator | np.random.RandomState | None"
@@ -77,10 +78,8 @@ def _uint64(value: object, name: str) -> int:
     return number
 
 
-def key_words(rng: RNGLike) -> tuple[int, int]:
-    """Return the key's (low, high) for any ``rng``; a Generator and its like advance."""
-    if type(rng) is Key:
-        return rng.low, rng.high
+def _key_words(rng: RNGLike) -> tuple[int, int]:
+    """Return the key's (low, high) for what the engine does not read itself."""
     if isinstance(rng, np.random.Generator):
         raw = rng.bit_generator.random_raw(4)
     elif isinstance(rng, np.random.BitGenerator):
@@ -145,13 +144,15 @@ def key(rng: RNGLike = None) -> Key:
     >>> wi.key(wi.key(0)) == wi.key(0)
     True
     """
-    return rng if type(rng) is Key else Key(*key_words(rng))
+    return rng if type(rng) is Key else Key(*_core.key_words(rng))
 
 
 def stream_number(stream: int | str) -> int:
     """Return the 64-bit number of a stream given as a number or a name."""
-    if type(stream) is int and 0 <= stream < _LIMIT:
-        return stream
     if isinstance(stream, str):
         return int.from_bytes(_blake2b()(stream.encode(), digest_size=8).digest(), "little")
     return _uint64(stream, "stream")
+
+
+# Plain ints, Keys and NumPy's own generators never come here: most calls pass one.
+_core.register_keys(Key, _key_words, stream_number)

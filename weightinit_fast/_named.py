@@ -9,7 +9,7 @@ from ._fans import gain as gain_of
 from ._keys import RNGLike
 from ._numbers import finite
 from ._parts import BasicIndex
-from ._scaled import Scaling, scaled
+from ._scaled import Rule, scaled
 
 __all__ = [
     "glorot_normal",
@@ -73,7 +73,7 @@ def xavier_uniform(
     >>> w[0, :3]
     array([ 0.09679594,  0.00305091, -0.07080739], dtype=float32)
     """
-    rule = Scaling("fan_avg", "uniform", gain=gain_of(gain))
+    rule: Rule = ("fan_avg", "uniform", 1.0, gain_of(gain), 0.0)
     return scaled(rule, layout, groups, transposed, shape, dtype, out, rng, stream, index, threads)
 
 
@@ -123,7 +123,7 @@ def xavier_normal(
     >>> round(float(w.std()), 4)  # sqrt(2/8000) = 0.0158
     0.0158
     """
-    rule = Scaling("fan_avg", "normal", gain=gain_of(gain))
+    rule: Rule = ("fan_avg", "normal", 1.0, gain_of(gain), 0.0)
     return scaled(rule, layout, groups, transposed, shape, dtype, out, rng, stream, index, threads)
 
 
@@ -176,7 +176,7 @@ def he_uniform(
     >>> bool(abs(w).max() < 0.1)  # sqrt(6/600)
     True
     """
-    rule = Scaling(mode, "uniform", 2.0, slope=finite(a, "a"))
+    rule: Rule = (mode, "uniform", 2.0, 1.0, finite(a, "a"))
     return scaled(rule, layout, groups, transposed, shape, dtype, out, rng, stream, index, threads)
 
 
@@ -231,7 +231,7 @@ def he_normal(
     >>> round(float(w.std()), 2)  # sqrt(2/147) = 0.117
     0.12
     """
-    rule = Scaling(mode, "normal", 2.0, slope=finite(a, "a"))
+    rule: Rule = (mode, "normal", 2.0, 1.0, finite(a, "a"))
     return scaled(rule, layout, groups, transposed, shape, dtype, out, rng, stream, index, threads)
 
 
@@ -278,7 +278,7 @@ def lecun_uniform(
     >>> bool(abs(w).max() < 0.1)  # sqrt(3/300)
     True
     """
-    rule = Scaling("fan_in", "uniform")
+    rule: Rule = ("fan_in", "uniform", 1.0, 1.0, 0.0)
     return scaled(rule, layout, groups, transposed, shape, dtype, out, rng, stream, index, threads)
 
 
@@ -327,7 +327,7 @@ def lecun_normal(
     >>> round(float(w.std()), 4)  # sqrt(1/1000) = 0.0316
     0.0316
     """
-    rule = Scaling("fan_in", "normal")
+    rule: Rule = ("fan_in", "normal", 1.0, 1.0, 0.0)
     return scaled(rule, layout, groups, transposed, shape, dtype, out, rng, stream, index, threads)
 
 

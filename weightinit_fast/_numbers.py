@@ -1,6 +1,6 @@
 """Checks that every argument passes which is one number."""
 
-import math
+from math import isfinite
 from operator import index as as_int
 
 import numpy as np
@@ -10,6 +10,8 @@ __all__ = ["finite", "integer", "not_negative", "real"]
 
 def integer(value: object, name: str) -> int:
     """Return an integer as an int; refuse bools and what has no exact integer value."""
+    if type(value) is int:
+        return value
     if isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name} must be an integer, not the bool {value}")
     try:
@@ -34,8 +36,8 @@ def real(value: object, name: str) -> float:
 
 def finite(value: object, name: str) -> float:
     """Return a finite number as a float."""
-    number = real(value, name)
-    if not math.isfinite(number):
+    number = value if type(value) is float else real(value, name)
+    if not isfinite(number):
         raise ValueError(f"{name} must be finite, not {value!r}")
     return number
 

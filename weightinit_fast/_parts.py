@@ -79,13 +79,13 @@ class Part:
         ]
         return view
 
-    def region(self, array: np.ndarray) -> tuple[int, int, list[Axis] | None]:
-        """Return where it begins in stream and buffer, and its axes, outermost first.
+    def region(self, array: np.ndarray) -> tuple[list[Axis] | None, int, int]:
+        """Return its axes, outermost first, and where it begins in stream and buffer.
 
         Axes run forward through the stream; neighbours that continue each other become one.
         """
         if array.size == 0:
-            return 0, 0, None
+            return None, 0, 0
         first, start = self.first, 0
         axes: list[Axis] = []
         for n, stream_step, dst_step in zip(array.shape, self.steps, array.strides, strict=True):
@@ -99,7 +99,7 @@ class Part:
                 axes[-1] = (axes[-1][0] * n, stream_step, dst_step)
             else:
                 axes.append((n, stream_step, dst_step))
-        return first, start, axes
+        return axes, first, start
 
 
 def _expand(index: Sequence[Any], ndim: int) -> list[Any]:

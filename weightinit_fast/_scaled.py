@@ -1,18 +1,18 @@
 """Initialisers that read their scale from the shape: variance_scaling, and torch's default."""
 
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from numpy.typing import DTypeLike
 
 from . import _core
 from ._buffers import whole_shape
-from ._fans import Mode, Shape, fan_of, fans
+from ._fans import Mode, Shape, fan_of, fans_of
 from ._fill import fill, truncated
 from ._keys import RNGLike
 from ._numbers import not_negative
 from ._parts import BasicIndex
 
-__all__ = ["Distribution", "Scaling", "fan_in_uniform", "scaled", "variance_scaling"]
+__all__ = ["Distribution", "Rule", "fan_in_uniform", "scaled", "variance_scaling"]
 
 Distribution: TypeAlias = Literal["normal", "truncated_normal", "uniform"]
 
@@ -20,18 +20,12 @@ Distribution: TypeAlias = Literal["normal", "truncated_normal", "uniform"]
 _TRUNCATED_STD = 0.8796256610342398
 
 
-class Scaling(NamedTuple):
-    """A rule for the variance: gain²·scale / ((1 + slope²)·fan)."""
-
-    mode: Mode
-    distribution: Distribution
-    scale: float = 1.0
-    gain: float = 1.0
-    slope: float = 0.0
+# A rule for the variance, gain²·scale / ((1 + slope²)·fan): mode, distribution, scale, gain, slope.
+Rule: TypeAlias = tuple[Mode, Distribution, float, float, float]
 
 
 def scaled(
-    rule: Scaling,
+    rule: Rule,
     layout: str | None,
     groups: int,
     transposed: bool,
@@ -45,7 +39,7 @@ def scaled(
 ) -> Any:
     """Draw by a rule, with the fans of the global shape: the way of every scaled initialiser."""
     whole = whole_shape(shape, dtype, out)
-    fan_in, fan_out = fans(whole, layout=layout, groups=groups, transposed=transposed)
+    fan_in, fan_out = fans_of(whole, layout, groups, transposed)
     mode, distribution, scale, gain, slope = rule
     # An empty weight may have no fan; it has no element to scale either.
     fan = fan_of(mode, fan_in, fan_out) or 1
@@ -130,7 +124,7 @@ def variance_scaling(
     >>> bool(abs(w).max() < 2 * 0.0471405 / 0.8796256)
     True
     """
-    rule = Scaling(mode, distribution, not_negative(scale, "scale"))
+    rule = (mode, distribution, not_negative(scale, "scale"), 1.0, 0.0)
     return scaled(rule, layout, groups, transposed, shape, dtype, out, rng, stream, index, threads)
 
 
@@ -179,5 +173,5 @@ def fan_in_uniform(
     >>> round(float(abs(w).max()), 5)  # 1/sqrt(400)
     0.05
     """
-    rule = Scaling("fan_in", "uniform", 1 / 3)
+    rule: Rule = ("fan_in", "uniform", 1 / 3, 1.0, 0.0)
     return scaled(rule, layout, groups, transposed, shape, dtype, out, rng, stream, index, threads)

@@ -10,7 +10,7 @@ from . import _core
 from ._buffers import Target, as_target, whole_shape
 from ._fans import Shape, convolution_axes
 from ._fill import draw, fill_constant
-from ._keys import RNGLike
+from ._keys import Key, RNGLike, key, stream_number
 from ._numbers import finite, integer, not_negative
 from ._parts import BasicIndex
 from ._threads import thread_count
@@ -204,12 +204,15 @@ def sparse(
     some = min(len(columns), max(1, _WORD_ITEMS // max(1, part.whole[0])))
     needed = zeros if target.array.size else 0
     scratch = np.empty((2, some, part.whole[0] if needed else 0), np.uint32)
-    key_and_stream = draw(target, _core.NORMAL, (0.0, std), rng, stream, threads)
+    thread_count(threads, 0)  # the key is drawn here, and so all else is checked before
+    _core.check(_core.NORMAL, target.kind.code, (0.0, std))
+    number, shared = stream_number(stream), key(rng)
+    draw(*target[:4], _core.NORMAL, (0.0, std), shared, number, threads)
     if needed:
         view = part.aligned(target.array)
         for begin in range(0, len(columns), some):
             chosen = columns[begin : begin + some]
-            zero = _zero_rows(part.whole, chosen, zeros, key_and_stream, scratch, threads)
+            zero = _zero_rows(part.whole, chosen, zeros, shared, number, scratch, threads)
             place = view[:, begin : begin + some]
             np.copyto(place, view.dtype.type(0), where=zero.T[_slice(rows)])
     return target.finish(index)
@@ -219,7 +222,8 @@ def _zero_rows(
     whole: tuple[int, ...],
     columns: range,
     zeros: int,
-    key_and_stream: tuple[int, int, int],
+    rng: Key,
+    stream: int,
     scratch: np.ndarray,
     threads: int | None,
 ) -> np.ndarray:
@@ -230,7 +234,7 @@ def _zero_rows(
     axes = [(whole[0], whole[1], 4), (n, forward.step, 4 * whole[0])]
     first = (1 << 63) + forward.start
     _core.fill(
-        words, _core.WORDS, 0, (), *key_and_stream, first, axes, thread_count(threads, words.size)
+        words, _core.WORDS, 0, (), rng, stream, first, axes, thread_count(threads, words.size)
     )
     order[...] = words
     order.partition(zeros - 1, axis=1)
@@ -263,7 +267,7 @@ def _set(view: np.ndarray, places: list[np.ndarray], target: Target, value: floa
     """Set (row, column) to a value where both are there."""
     row, column, there = places
     one = np.empty(1, view.dtype)
-    _core.fill(one, _core.CONSTANT, target.kind.code, (value,), 0, 0, 0, 0, None, 1)
+    _core.fill(one, _core.CONSTANT, target.kind.code, (value,), None, 0, 0, None, 1)
     view[row[there], column[there]] = one[0]
 
 
