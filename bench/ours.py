@@ -9,7 +9,8 @@ import weightinit_fast as wi
 from weightinit_fast import _core
 
 LIBRARY = "weightinit_fast"
-SCALAR_SHARE = 1 / 16
+SHARES = {"scalar": 1 / 32}  # of the sets that take long
+TRUNCATED_SHARE = 1 / 4  # of a set that is not in use
 TIMES = 3  # samples a repetition where goals are judged by: fills that are over soon
 COLUMNS = 1024  # of the matrices that Xavier and He fill
 Fill = Callable[..., object]
@@ -57,8 +58,9 @@ def _plain(kind: str, dtype: str, threads: int, isa: str) -> Case:
         out = buffer.view(storage(dtype))
         return select(isa, lambda: draw(out=out))
 
-    share = SCALAR_SHARE if isa == "scalar" else 1.0
-    times = TIMES if isa == _core.isa() and dtype == "float32" else 1
+    used = isa == _core.isa()
+    share = SHARES.get(isa, TRUNCATED_SHARE if kind == "truncated" and not used else 1.0)
+    times = TIMES if used and dtype == "float32" else 1
     return Case(LIBRARY, isa, kind, dtype, threads, share, bind, std=STDS[kind], times=times)
 
 

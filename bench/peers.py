@@ -172,7 +172,8 @@ def _mkl_case(
 
         return team.bind([part(number) for number in range(threads)])
 
-    return Case("mkl", f"{generator} {method}", kind, dtype, threads, 1.0, bind, std=STDS[kind])
+    variant, share = f"{generator} {method}", 1.0 if kind == "uniform" else 1 / 4
+    return Case("mkl", variant, kind, dtype, threads, share, bind, std=STDS[kind])
 
 
 def _check(status: int) -> None:

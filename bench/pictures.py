@@ -25,6 +25,8 @@ STYLE: dict[Any, Any] = {
     "svg.hashsalt": "weightinit_fast",  # the same file each time
     "font.family": "sans-serif",
     "font.size": 9,
+    "legend.fontsize": 8,
+    "lines.linewidth": 1,
     "figure.facecolor": "white",  # with black letters: to be read on a dark page as well
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -32,7 +34,7 @@ STYLE: dict[Any, Any] = {
 SHADES = ("#9ecae1", "#2171b5")  # one thread, all
 LIMIT = "#d95f02"
 LINES = {"uniform": "#1b7837", "normal": "#762a83"}
-NAMES = {"weightinit_fast": "this", "mkl": "MKL", "torch": "torch", "numpy": "NumPy"}
+NAMES = {"weightinit_fast": "weightinit_fast", "mkl": "MKL", "torch": "torch", "numpy": "NumPy"}
 
 
 def gbs(row: Row) -> float:
@@ -75,15 +77,10 @@ def peers(document: Document) -> Any:
             bars = axis.bar(places, heights, width, color=shade, label=label)
             axis.bar_label(bars, [f"{height:.3g}" for height in heights], fontsize=7)
             limit = fastest(rows, library="store non-temporal", what="store", threads=count)
-            axis.axhline(
-                limit,
-                color=LIMIT,
-                linestyle=("--", "-")[number - len(threads)],
-                linewidth=1,
-                label=f"store limit, {label}",
-            )
+            style = ("--", "-")[number - len(threads)]
+            axis.axhline(limit, color=LIMIT, linestyle=style, label=f"store limit, {label}")
         axis.set_title(f"{kind} {dtype}", fontsize=9)
-        axis.set_xticks(range(len(libraries)), [NAMES[name] for name in libraries])
+        axis.set_xticks(range(len(libraries)), [NAMES[name] for name in libraries], fontsize=8)
     for axis in axes[:, 0]:
         axis.set_ylabel("GB/s")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
@@ -95,23 +92,23 @@ def growth(document: Document) -> Any:
     _, rows = of_scripts(document)
     threads = sorted({row["threads"] for row in rows})
     figure, axis = plt.subplots(figsize=(7.2, 3.6), layout="constrained")
-    for kind, color in LINES.items():
-        for count in threads:
+    styles = dict.fromkeys(threads, ":") | {threads[-1]: "-", 1: "--"}
+    for count, style in styles.items():
+        label = f"{count} thread{'s' if count > 1 else ''}"
+        if limit := fastest(rows, library="store non-temporal", threads=count):
+            axis.axhline(limit, color=LIMIT, linestyle=style, label=f"store limit, {label}")
+        for kind, color in LINES.items():
             own = [row for row in rows if (row["what"], row["threads"]) == (kind, count)]
             own.sort(key=lambda row: row["elements"])
+            sizes, rates = [row["elements"] for row in own], [gbs(row) for row in own]
             axis.plot(
-                [row["elements"] for row in own],
-                [gbs(row) for row in own],
-                color=color,
-                linestyle="--" if count == 1 else "-" if count == threads[-1] else ":",
-                marker=".",
-                label=f"{kind}, {count} thread{'s' if count > 1 else ''}",
+                sizes, rates, color=color, linestyle=style, marker=".", label=f"{kind}, {label}"
             )
     axis.set_xscale("log", base=2)
     axis.set_ylim(bottom=0)
     axis.set_xlabel("float32 elements")
     axis.set_ylabel("GB/s")
-    axis.legend(fontsize=8)
+    figure.legend(loc="outside right center")
     return figure
 
 
@@ -131,7 +128,9 @@ def main() -> None:
                 print(f"{name}.svg: left out, these results have no such rows")
                 continue
             target = args.out / f"{name}.svg"
-            draw(document).savefig(target, metadata={"Date": None})
+            figure = draw(document)
+            figure.suptitle(document["machine"]["cpu"]["model"], fontsize=9)
+            figure.savefig(target, metadata={"Date": None})
             print(f"{target}: {target.stat().st_size} bytes")
 
 

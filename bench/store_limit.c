@@ -1,8 +1,8 @@
 /* The store limit: how fast this machine takes bytes that cost nothing to make.
  *
  * Compiled on the fly by store_limit.py, loaded with ctypes. Each function writes [dst, dst+bytes),
- * or a new mapping as large, with that many threads; threads take pieces from a common counter, so that one that is held up
- * does not hold up the rest, as in the fill that is compared with it.
+ * or a new mapping as large, with that many threads; threads take pieces from a common counter, so
+ * that one that is held up does not hold up the rest, as in the fill that is compared with it.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -135,8 +135,7 @@ int memset_threads(char *dst, size_t bytes, int threads) {
  * threads. */
 int memset_fresh(size_t bytes, int threads, char *seen) {
     size_t mapped = bytes + HUGE_PAGE;
-    char *base =
-        mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *base = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (base == MAP_FAILED)
         return -1;
     char *dst = base + -(uintptr_t)base % HUGE_PAGE;
