@@ -19,6 +19,8 @@ OUR_KINDS = (*KINDS, "truncated")
 OUR_DTYPES = (*DTYPES, "float16", "bfloat16")
 BOUND = 0.05  # of every uniform, where the library takes bounds
 STD = 0.02  # of every normal, where the library takes a deviation
+#: The deviation of each fill.
+STDS = {"uniform": BOUND / 3**0.5, "normal": STD, "truncated": 0.8796256610342398 * STD}
 
 
 @dataclass(frozen=True)
@@ -30,16 +32,23 @@ class Case:
     library, variant : str
         Who, and which of its ways: instruction set, generator, method.
     what, dtype : str
-        "uniform", "normal", "truncated" or "store"; the element type ("" for a store).
+        What is filled in, such as "uniform" or "normal Fortran"; the element type ("" for a store).
     threads : int
         How many threads write.
     share : float
         The part of the benchmark's buffer to fill; below 1 where the case is slow.
     bind : callable
         Takes the bytes to fill, prepares everything that is not to be timed, and returns the timed
-        function.
+        function. One that makes its own array takes the size from them, and returns the array; one
+        that writes a part of them, over and over, returns that.
+    std : float or None
+        The deviation that the values must have; None: only that they were written is checked.
     times : int
         Samples in each repetition.
+    calls : int
+        Calls in each sample, where one is over too soon.
+    nbytes : int or None
+        Bytes that a call fills, in place of the share.
     """
 
     library: str
@@ -49,12 +58,16 @@ class Case:
     threads: int
     share: float
     bind: Callable[[Buffer], Run]
+    std: float | None = None
     times: int = 1
+    calls: int = 1
+    nbytes: int | None = None
 
     @property
     def name(self) -> str:
         """What --only is matched with, such as "numpy PCG64 normal float32 t1"."""
-        return f"{self.library} {self.variant} {self.what} {self.dtype} t{self.threads}"
+        words = (self.library, self.variant, self.what, self.dtype, f"t{self.threads}")
+        return " ".join(filter(None, words))
 
 
 class Team:
@@ -87,29 +100,32 @@ def split(array: Array, parts: int) -> list[Array]:
     return [array[k * step : (k + 1) * step] for k in range(parts)]
 
 
-def as_float64(buffer: Buffer, dtype: str) -> Array:
-    """Return the numbers that bytes hold; NumPy lacks bfloat16, the upper half of a float32."""
+def storage(dtype: str) -> str:
+    """Return the NumPy type that holds such elements; bfloat16, which it lacks, as bits."""
+    return "uint16" if dtype == "bfloat16" else dtype
+
+
+def as_float64(array: Array, dtype: str) -> Array:
+    """Return the numbers that an array holds; bfloat16 is the upper half of a float32."""
     if dtype == "bfloat16":
-        return (buffer.view(np.uint16).astype(np.uint32) << 16).view(np.float32).astype(np.float64)
-    return buffer.view(dtype or "float32").astype(np.float64)
+        return (array.astype(np.uint32) << 16).view(np.float32).astype(np.float64)
+    return array.astype(np.float64)
 
 
 def check_filled(case: Case, buffer: Buffer, run: Run) -> None:
     """Run once on a poisoned buffer: every byte must change, and the values must look right."""
     buffer.fill(0xFF)  # NaN in every type
-    run()
-    values = as_float64(buffer, case.dtype)
+    made = run()
+    array = made if isinstance(made, np.ndarray) else buffer.view(storage(case.dtype or "uint8"))
     problem = None
-    if case.what == "store":
-        if (buffer == 0xFF).any():
+    if case.std is None:
+        if (np.ascontiguousarray(array).view(np.uint32) == 0xFFFFFFFF).mean() > 1e-4:
             problem = "left a part unwritten"
-    elif not np.isfinite(values).all():
-        problem = "left a part unwritten, or wrote values that are not finite"
     else:
-        sizes = {"normal": STD, "truncated": 0.8796 * STD, "uniform": BOUND / 3**0.5}
-        size = sizes[case.what]
-        natural = 12**-0.5 if case.what == "uniform" else 1.0  # NumPy takes no scale with out=
-        if min(abs(values.std() / s - 1) for s in (size, natural)) > 0.02:
+        values = as_float64(array, case.dtype)
+        if not np.isfinite(values).all():
+            problem = "left a part unwritten, or wrote values that are not finite"
+        elif abs(values.std() / case.std - 1) > 0.02:
             problem = f"gave a standard deviation of {values.std()}"
     if problem:
-        raise AssertionError(f"{case.library} {case.variant} {case.what} {case.dtype}: {problem}")
+        raise AssertionError(f"{case.name}: {problem}")

@@ -31,6 +31,41 @@ def describe() -> dict[str, Any]:
     }
 
 
+def document(
+    facts: dict[str, Any],
+    script: str,
+    settings: dict[str, Any],
+    rows: list[dict[str, Any]],
+    found: dict[str, str],
+) -> dict[str, Any]:
+    """Return a document of results; see results.py. The facts are those before the run."""
+    rows = [{"script": script} | row for row in rows]
+    return {"machine": facts, "found": found, "settings": {script: settings}, "rows": rows}
+
+
+def heading(facts: dict[str, Any], found: dict[str, str]) -> str:
+    """Return the lines that say on what, and with what, something was measured."""
+    own = facts["weightinit_fast"]
+    lines = [
+        f"{facts['cpu']['model']}, {facts['cpu']['cpus']} CPUs, {facts['system']}",
+        f"weightinit_fast {own['version']} ({own['compiler']}, {own['isa']}), "
+        f"Python {facts['python']}, NumPy {facts['numpy']}",
+    ]
+    return "\n".join(lines + [f"{name}: {how}" for name, how in found.items()])
+
+
+def free_bytes() -> int:
+    """Return how much memory may still be had, by the system's and the cgroup's count."""
+    free = 4 << 30  # where nobody tells
+    for line in (_read("/proc/meminfo") or "").splitlines():
+        if line.startswith("MemAvailable:"):
+            free = int(line.split()[1]) * 1024
+    limit, used = (_read(f"/sys/fs/cgroup/memory.{name}") for name in ("max", "current"))
+    if limit and used and limit != "max":
+        free = min(free, int(limit) - int(used))
+    return free
+
+
 def _read(path: str) -> str | None:
     try:
         return Path(path).read_text().strip()

@@ -1,31 +1,36 @@
 """How much memory a fill takes beyond its output: peak resident size, from Linux's own count.
 
-    python bench/memory.py [--size-mib 2048] [--json FILE]
+    python bench/memory.py [--quick] [--size-mib N ...] [--json FILE]
 
 Each figure comes from a fresh process. "resident" fills a buffer whose pages are all there (out=);
-"new array" lets the fill allocate its output. The count before the fill is taken after the import
-and after a key was made of a seed, which loads numpy.random (6 MiB); what the fill makes then,
-threads and their stacks included, is charged to it.
+"new array" lets the fill allocate its output; "lazy zeros" is a new array of zeros, whose pages
+must not be made at all, so that nothing is taken off for the output. The count before the fill is
+taken after the import and after a key was made of a seed, which loads numpy.random (6 MiB); what
+the fill makes then, threads and their stacks included, is charged to it.
 """
 
 import argparse
-import json
 import subprocess
 import sys
 from pathlib import Path
 
 DTYPES = ("float32", "float64")
-WAYS = ("resident", "new array")
+RESIDENT, NEW, LAZY = "memory resident", "memory new array", "lazy zeros"
+WAYS = (RESIDENT, NEW, LAZY)
 LIMIT_KIB = 1024
+SIZES, QUICK_SIZES = (1, 64, 2048), (64,)
 
 
 def arguments() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--size-mib", type=int, default=2048, metavar="N", help="the output (2048)")
+    parser.add_argument("--quick", action="store_true", help="64 MiB only")
+    parser.add_argument("--size-mib", type=int, nargs="+", metavar="N", help="outputs (1 64 2048)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     parser.add_argument("--child", nargs=2, metavar=("WAY", "DTYPE"), help=argparse.SUPPRESS)
-    return parser.parse_args()
+    args = parser.parse_args()
+    args.size_mib = args.size_mib or (QUICK_SIZES if args.quick else SIZES)
+    return args
 
 
 def status(name: str) -> int:
@@ -43,44 +48,55 @@ def beyond(way: str, dtype: str, nbytes: int) -> int:
     import weightinit_fast as wi  # noqa: PLC0415
 
     count, key = nbytes // np.dtype(dtype).itemsize, wi.key(0)
-    if way == "resident":
+    if way == RESIDENT:
         out = np.empty(count, dtype)
         out.fill(1.0)
-        before = status("VmRSS")
-        peak = status("VmHWM")
+        before = max(status("VmRSS"), status("VmHWM"))
         wi.normal(std=0.02, out=out, rng=key)
-        return status("VmHWM") - max(before, peak)
+        return status("VmHWM") - before
     before = status("VmRSS")
-    array = wi.normal(count, std=0.02, dtype=dtype, rng=key)
-    return status("VmHWM") - before - int(array.nbytes) // 1024
+    if way == LAZY:
+        made, output = wi.zeros(count, dtype=dtype), 0
+    else:
+        made, output = wi.normal(count, std=0.02, dtype=dtype, rng=key), nbytes
+    assert made.nbytes == nbytes  # and it is still there
+    return status("VmHWM") - before - output // 1024
+
+
+def measured(way: str, dtype: str, size_mib: int) -> int:
+    """Return what a fresh process found."""
+    command = [sys.executable, __file__, "--size-mib", str(size_mib), "--child", way, dtype]
+    shown = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return int(shown.stdout.split()[-1])  # an editable install may talk before
 
 
 def main() -> int:
     """Measure every way in its own process; return 1 if one took more than is allowed."""
     args = arguments()
-    nbytes = args.size_mib << 20
     if args.child:
         way, dtype = args.child
-        print(beyond(way, dtype, nbytes))
+        print(beyond(way, dtype, args.size_mib[0] << 20))
         return 0
     if not Path("/proc/self/status").exists():
         print("not measured: this system has no /proc/self/status")
         return 0
     rows = []
     most = 0
-    print(f"normal into {args.size_mib} MiB: KiB of peak memory beyond the output")
-    for way in WAYS:
-        for dtype in DTYPES:
-            command = [sys.executable, __file__, "--size-mib", str(args.size_mib)]
-            command += ["--child", way, dtype]
-            shown = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-            kib = int(shown.stdout.split()[-1])  # an editable install may talk before
-            most = max(most, kib)
-            rows.append({"way": way, "dtype": dtype, "kib_beyond_output": kib})
-            verdict = "ok" if kib <= LIMIT_KIB else f"more than {LIMIT_KIB}"
-            print(f"{way:10} {dtype:8} {kib:>8}  {verdict}")
+    print("normal: KiB of peak memory beyond the output; zeros: beyond what was there before")
+    cases = [(way, dtype, n) for way in WAYS for dtype in DTYPES for n in args.size_mib]
+    for way, dtype, size_mib in cases:
+        kib = measured(way, dtype, size_mib)
+        most = max(most, kib)
+        rows.append({"name": f"{way} {dtype} of {size_mib} MiB", "kib": kib})
+        verdict = "ok" if kib <= LIMIT_KIB else f"more than {LIMIT_KIB}"
+        print(f"{way:16} {dtype:8} {size_mib:>5} MiB {kib:>8}  {verdict}")
     if args.json:
-        args.json.write_text(json.dumps({"size_mib": args.size_mib, "rows": rows}, indent=1) + "\n")
+        import machine  # noqa: PLC0415 -- the children must stay small
+        import results  # noqa: PLC0415
+
+        settings = {"quick": args.quick, "size_mib": list(args.size_mib)}
+        facts = machine.describe()
+        results.save(args.json, machine.document(facts, "memory", settings, rows, {}))
     return int(most > LIMIT_KIB)
 
 

@@ -5,7 +5,7 @@ import importlib.metadata
 from typing import Any
 
 import numpy as np
-from case import BOUND, DTYPES, KINDS, STD, Buffer, Case, Run, Team, split
+from case import BOUND, DTYPES, KINDS, STD, STDS, Buffer, Case, Run, Team, split
 
 BASELINE = "PCG64"  # numpy.random.default_rng's
 
@@ -44,34 +44,50 @@ def _numpy_case(bit_generator: str, kind: str, dtype: str, threads: int) -> Case
 
         return team.bind([part(number) for number in range(threads)])
 
-    return Case("numpy", bit_generator, kind, dtype, threads, 1 / 8, bind)
+    std = 12**-0.5 if kind == "uniform" else 1.0  # it takes no scale with out=
+    return Case("numpy", bit_generator, kind, dtype, threads, 1 / 8, bind, std=std)
 
 
 def torch_cases(threads: list[int]) -> list[Case]:
-    """Return in-place fills; torch's are serial, so more threads are ours, a Generator each."""
+    """Return in-place fills: one tensor with torch's own threads, and a part for each of ours."""
+    import torch  # type: ignore[import-not-found, unused-ignore]  # noqa: PLC0415 -- optional
+
+    plain = [(kind, dtype) for kind in KINDS for dtype in DTYPES]
     return [
-        _torch_case(kind, dtype, count) for kind in KINDS for dtype in DTYPES for count in threads
+        _torch_case(torch, kind, dtype, count, parts)
+        for kind, dtype in [*plain, ("truncated", "float32")]
+        for count in threads
+        for parts in sorted({1, count})
     ]
 
 
-def _torch_case(kind: str, dtype: str, threads: int) -> Case:
-    import torch  # type: ignore[import-not-found, unused-ignore]  # noqa: PLC0415 -- optional
-
-    team = Team(threads)
+def _torch_case(torch: Any, kind: str, dtype: str, threads: int, parts: int) -> Case:
+    """Return a fill of so many parts; torch is left the threads that the parts do not take."""
+    team, inner = Team(parts), threads // parts
 
     def bind(buffer: Buffer) -> Run:
-        tensors = [torch.from_numpy(part) for part in split(buffer.view(dtype), threads)]
-        generators = [torch.Generator().manual_seed(number) for number in range(threads)]
+        tensors = [torch.from_numpy(part) for part in split(buffer.view(dtype), parts)]
+        generators = [torch.Generator().manual_seed(number) for number in range(parts)]
 
         def part(number: int) -> Run:
-            tensor, generator = tensors[number], generators[number]
-            if kind == "uniform":
-                return lambda: tensor.uniform_(-BOUND, BOUND, generator=generator)
-            return lambda: tensor.normal_(0.0, STD, generator=generator)
+            tensor, options = tensors[number], {"generator": generators[number]}
 
-        return team.bind([part(number) for number in range(threads)])
+            def run() -> None:
+                torch.set_num_threads(inner)  # a setting of the thread that asks for it
+                if kind == "uniform":
+                    tensor.uniform_(-BOUND, BOUND, **options)
+                elif kind == "normal":
+                    tensor.normal_(0.0, STD, **options)
+                else:
+                    torch.nn.init.trunc_normal_(tensor, 0.0, STD, -2 * STD, 2 * STD, **options)
 
-    return Case("torch", "MT19937", kind, dtype, threads, 1 / 4, bind)
+            return run
+
+        return team.bind([part(number) for number in range(parts)])
+
+    variant = "MT19937 parts" if parts > 1 else "MT19937 one tensor"
+    share = 1 / 32 if kind == "truncated" else 1 / 8
+    return Case("torch", variant, kind, dtype, threads, share, bind, std=STDS[kind])
 
 
 # ---- MKL's vector statistics library --------------------------------------------------------
@@ -156,7 +172,8 @@ def _mkl_case(
 
         return team.bind([part(number) for number in range(threads)])
 
-    return Case("mkl", f"{generator} {method}", kind, dtype, threads, 1.0, bind)
+    variant, share = f"{generator} {method}", 1.0 if kind == "uniform" else 1 / 4
+    return Case("mkl", variant, kind, dtype, threads, share, bind, std=STDS[kind])
 
 
 def _check(status: int) -> None:

@@ -1,36 +1,22 @@
 """From samples to numbers: medians, bests, ratios, and a table to read."""
 
-from dataclasses import dataclass
-from statistics import median
 from typing import Any
 
-from case import OUR_DTYPES, OUR_KINDS, Case
+from case import OUR_DTYPES, OUR_KINDS
+from measure import Row
 from ours import LIBRARY
 from peers import BASELINE
 from store_limit import MEMSET, NON_TEMPORAL
 
-Row = dict[str, Any]
 
-
-@dataclass
-class Samples:
-    """The measurements of one case."""
-
-    case: Case
-    nbytes: int
-    seconds: list[float]
-    cpu_seconds: list[float]
-
-
-def rows(measured: list[Samples]) -> list[Row]:
-    """Return one row for each case, with its ratios to the store limits and to NumPy."""
-    result = [_row(samples) for samples in measured]
+def add_ratios(rows: list[Row]) -> None:
+    """Add to each row its ratios to the store limits and to NumPy."""
     known = {
         (row["library"], row["variant"], row["what"], row["dtype"], row["threads"]): row
-        for row in result
+        for row in rows
     }
-    stores = {(row["library"], row["threads"]): row for row in result if row["what"] == "store"}
-    for row in result:
+    stores = {(row["library"], row["threads"]): row for row in rows if row["what"] == "store"}
+    for row in rows:
         divisors = {
             "nt": stores.get((f"store {NON_TEMPORAL}", row["threads"])),
             "memset": stores.get((f"store {MEMSET}", row["threads"])),
@@ -40,42 +26,28 @@ def rows(measured: list[Samples]) -> list[Row]:
             for figure in ("median", "best", "cpu"):
                 ratio = divisor and row[f"{figure}_gbs"] / divisor[f"{figure}_gbs"]
                 row[f"{figure}_to_{name}"] = ratio
-    return result
-
-
-def _row(samples: Samples) -> Row:
-    case, seconds = samples.case, samples.seconds
-    busy = [c / s / case.threads for c, s in zip(samples.cpu_seconds, seconds, strict=True)]
-    return {
-        "library": case.library,
-        "variant": case.variant,
-        "what": case.what,
-        "dtype": case.dtype,
-        "threads": case.threads,
-        "bytes": samples.nbytes,
-        "median_gbs": samples.nbytes / median(seconds) / 1e9,
-        "best_gbs": samples.nbytes / min(seconds) / 1e9,
-        "cpu_gbs": samples.nbytes / median(samples.cpu_seconds) / 1e9,
-        "median_busy": median(busy),
-        "seconds": seconds,
-        "cpu_seconds": samples.cpu_seconds,
-    }
 
 
 def table(all_rows: list[Row], every_peer: bool = False) -> str:
     """Return the readable table; of a library's many variants only the fastest, unless asked."""
     shown = all_rows if every_peer else _fastest_variants(all_rows)
     lines = [_HEAD, _UNITS]
-    stores = [row for row in shown if row["what"] == "store"]
-    groups = [stores] + [
-        [row for row in shown if (row["what"], row["dtype"]) == (kind, dtype)]
-        for kind in OUR_KINDS
-        for dtype in OUR_DTYPES
-    ]
-    for group in filter(None, groups):
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in shown:
+        groups.setdefault((row["what"], row["dtype"]), []).append(row)
+    for name in sorted(groups, key=_place):
         lines.append("")
-        lines += [_line(row) for row in sorted(group, key=_order)]
+        lines += [_line(row) for row in sorted(groups[name], key=_order)]
     return "\n".join(lines)
+
+
+def _place(group: tuple[str, str]) -> tuple[int, ...]:
+    """Return where a group stands: stores, plain fills by kind and type, then all the others."""
+    known = ("store", *OUR_KINDS), ("", *OUR_DTYPES)
+    return tuple(
+        names.index(name) if name in names else len(names)
+        for names, name in zip(known, group, strict=True)
+    )
 
 
 def _fastest_variants(all_rows: list[Row]) -> list[Row]:
@@ -97,7 +69,7 @@ def _order(row: Row) -> tuple[Any, ...]:
 
 
 _LAYOUT = (
-    "{:9} {:8} {:18} {:26} {:>3} {:>4}  {:>6} {:>6}  {:>5} {:>5} {:>5}  {:>5} {:>5}  "
+    "{:22} {:8} {:18} {:26} {:>3} {:>4}  {:>6} {:>6}  {:>5} {:>5} {:>5}  {:>5} {:>5}  "
     "{:>6} {:>6}  {:>4}"
 )
 _HEAD = _LAYOUT.format(

@@ -7,26 +7,23 @@ does falls on all of them alike; compare the ratios, not the GB/s. See README.md
 """
 
 import argparse
-import json
-import random
 import re
 import time
 from pathlib import Path
-from typing import Any
 
+import fresh
+import layouts
 import machine
-import numpy as np
 import ours
 import peers
 import report
+import results
 import store_limit
-from case import Buffer, Case, check_filled
+import words
+from case import Case
+from measure import measure, resident
 
 import weightinit_fast as wi
-from weightinit_fast import _core
-
-CHECKED_BYTES = 1 << 20
-ROUND_BYTES = 1 << 16
 
 
 def arguments() -> argparse.Namespace:
@@ -48,16 +45,15 @@ def arguments() -> argparse.Namespace:
     return args
 
 
-def collect(quick: bool) -> tuple[list[Case], dict[str, str]]:
+def collect(quick: bool, threads: list[int]) -> tuple[list[Case], dict[str, str]]:
     """Return the cases that can run here, and how each source of cases was found or why not."""
-    everything = int(wi.info()["threads"])
-    threads = sorted({1, everything})
-    cases = ours.cases(threads) + peers.numpy_cases(threads, quick)
+    cases = ours.cases(threads) + words.cases(threads) + layouts.cases(threads)
+    cases += peers.numpy_cases(threads, quick)
     found = {}
-    library, how = store_limit.load()
-    found["store limit"] = how if library else f"left out, {how}"
+    library, found["store limit"] = store_limit.load()
     if library is not None:
         cases += store_limit.cases(threads, library)
+    cases += fresh.cases(threads, library)
     mkl = peers.load_mkl()  # before torch, which brings its own
     found["mkl"] = "not installed"
     if mkl is not None:
@@ -71,63 +67,18 @@ def collect(quick: bool) -> tuple[list[Case], dict[str, str]]:
     return cases, found
 
 
-def resident(nbytes: int, align: int | None) -> Buffer:
-    """Return a buffer whose pages are all there, aligned as NumPy pleases unless told."""
-    buffer = np.empty(nbytes + (align or 0), np.uint8)
-    first = -buffer.ctypes.data % align if align else 0
-    buffer = buffer[first : first + nbytes]
-    buffer.fill(1)
-    return buffer
-
-
-def part(case: Case, buffer: Buffer) -> Buffer:
-    """Return the case's share of the buffer: whole rounds, of any type and any thread count."""
-    nbytes = int(buffer.nbytes * case.share) // ROUND_BYTES * ROUND_BYTES
-    return buffer[: max(nbytes, ROUND_BYTES)]
-
-
-def measure(cases: list[Case], buffer: Buffer, repeats: int, seed: int) -> list[report.Samples]:
-    """Check every case on a small part, then time all of them, interleaved."""
-    for case in cases:
-        small = buffer[:CHECKED_BYTES]
-        check_filled(case, small, case.bind(small))
-    buffer.fill(1)
-    runs = [case.bind(part(case, buffer)) for case in cases]
-    measured = [report.Samples(case, part(case, buffer).nbytes, [], []) for case in cases]
-    order = [k for k, case in enumerate(cases) for _ in range(case.times)]
-    shuffle = random.Random(seed).shuffle
-    for _ in range(repeats):
-        shuffle(order)
-        for k in order:
-            cpu, wall = time.process_time(), time.perf_counter()
-            runs[k]()
-            measured[k].seconds.append(time.perf_counter() - wall)
-            measured[k].cpu_seconds.append(time.process_time() - cpu)
-    return measured
-
-
 def main() -> None:
     """Measure and report."""
     args = arguments()
-    isa = _core.isa()
     started = time.perf_counter()
-    cases, found = collect(args.quick)
-    if args.only:
-        cases = [case for case in cases if re.search(args.only, case.name)]
-    facts: dict[str, Any] = machine.describe()
-    print(f"{facts['cpu']['model']}, {facts['cpu']['cpus']} CPUs, {facts['system']}")
-    print(
-        f"weightinit_fast {wi.__version__} ({facts['weightinit_fast']['compiler']}, {isa}), "
-        f"Python {facts['python']}, NumPy {facts['numpy']}"
-    )
-    for name, how in found.items():
-        print(f"{name}: {how}")
+    facts = machine.describe()
+    threads = sorted({1, int(wi.info()["threads"])})
+    cases, found = collect(args.quick, threads)
+    cases = [case for case in cases if re.search(args.only or "", case.name)]
+    print(machine.heading(facts, found))
     buffer = resident(args.size_mib << 20, args.align)
-    try:
-        measured = measure(cases, buffer, args.repeats, args.seed)
-    finally:
-        _core.select_isa(isa)
-    rows = report.rows(measured)
+    rows = measure(cases, buffer, args.repeats, args.seed)
+    report.add_ratios(rows)
     seconds = time.perf_counter() - started
     alignment = int(buffer.ctypes.data & -buffer.ctypes.data)
     print(
@@ -141,12 +92,12 @@ def main() -> None:
             "only": args.only,
             "size_mib": args.size_mib,
             "repeats": args.repeats,
+            "threads": threads,
             "seed": args.seed,
             "seconds": seconds,
             "buffer_alignment": alignment,
         }
-        document = {"machine": facts, "found": found, "settings": settings, "rows": rows}
-        args.json.write_text(json.dumps(document, indent=1) + "\n")
+        results.save(args.json, machine.document(facts, "run", settings, rows, found))
 
 
 if __name__ == "__main__":

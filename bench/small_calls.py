@@ -8,7 +8,6 @@ Batches of calls are interleaved in a shuffled order.
 """
 
 import argparse
-import json
 import random
 import time
 from collections.abc import Callable
@@ -16,21 +15,28 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import machine
 import numpy as np
+import results
+from ours import LIBRARY
 
 import weightinit_fast as wi
 
 SIZES = (16, 256, 4096)
 BATCH_SECONDS = 0.02
 Call = Callable[[], object]
+Samples = dict[tuple[str, int], tuple[list[float], list[float]]]  # ours and NumPy's, in seconds
 
 
 def arguments() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--repeats", type=int, default=15, metavar="N", help="batches (15)")
+    parser.add_argument("--quick", action="store_true", help="5 batches")
+    parser.add_argument("--repeats", type=int, metavar="N", help="batches (15; quick: 5)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples there")
-    return parser.parse_args()
+    args = parser.parse_args()
+    args.repeats = args.repeats or (5 if args.quick else 15)
+    return args
 
 
 def calls() -> dict[tuple[str, int], tuple[Call, Call]]:
@@ -66,37 +72,68 @@ def batch(call: Call, count: int) -> float:
     return time.perf_counter() - started
 
 
-def main() -> None:
-    """Measure and report."""
-    args = arguments()
-    pairs = calls()
+def measure(pairs: dict[tuple[str, int], tuple[Call, Call]], repeats: int) -> Samples:
+    """Return the seconds of a call by (rng, size), for both sides, from interleaved batches."""
     order = [(name, side) for name in pairs for side in (0, 1)]
     counts = {}
     for name, side in order:
         call = pairs[name][side]
         batch(call, 20)
         counts[name, side] = max(10, int(BATCH_SECONDS / (batch(call, 50) / 50)))
-    samples: dict[Any, list[float]] = {one: [] for one in order}
+    samples: dict[tuple[str, int], tuple[list[float], list[float]]] = {
+        name: ([], []) for name in pairs
+    }
     shuffle = random.Random(0).shuffle
-    for _ in range(args.repeats):
+    for _ in range(repeats):
         shuffle(order)
         for name, side in order:
             seconds = batch(pairs[name][side], counts[name, side])
-            samples[name, side].append(1e6 * seconds / counts[name, side])
+            samples[name][side].append(seconds / counts[name, side])
+    return samples
+
+
+def _row(rng: str, size: int, library: str, seconds: list[float]) -> results.Row:
+    ours = library == LIBRARY
+    way = f"{wi.info()['isa']} {rng}" if ours else rng
+    return {
+        "name": f"{library} {way} normal of {size} float32 t1",
+        "library": library,
+        "variant": rng,
+        "what": f"normal of {size}",
+        "dtype": "float32",
+        "threads": 1,
+        "bytes": 4 * size,
+        "elements": size,
+        "seconds": seconds,
+    }
+
+
+def rows(samples: Samples) -> list[results.Row]:
+    """Return two rows for each pair, ours and NumPy's."""
+    return [
+        _row(rng, size, library, seconds)
+        for (rng, size), sides in samples.items()
+        for library, seconds in zip((LIBRARY, "numpy"), sides, strict=True)
+    ]
+
+
+def main() -> None:
+    """Measure and report."""
+    args = arguments()
+    facts = machine.describe()
+    samples = measure(calls(), args.repeats)
     print(f"microseconds a call, float32, {args.repeats} batches; NumPy {np.__version__}")
     print(f"{'rng':10} {'size':>5}  {'ours':>8} {'best':>8}  {'numpy':>8} {'best':>8}  ours/numpy")
-    rows = []
-    for kind, size in pairs:
-        ours, theirs = (samples[(kind, size), side] for side in (0, 1))
+    for (rng, size), (ours, theirs) in samples.items():
         ratio, best_ratio = median(ours) / median(theirs), min(ours) / min(theirs)
+        figures = [1e6 * of(side) for side in (ours, theirs) for of in (median, min)]
         print(
-            f"{kind:10} {size:>5}  {median(ours):>8.2f} {min(ours):>8.2f}  "
-            f"{median(theirs):>8.2f} {min(theirs):>8.2f}  {ratio:>5.2f} {best_ratio:>5.2f}"
+            f"{rng:10} {size:>5}  {figures[0]:>8.2f} {figures[1]:>8.2f}  "
+            f"{figures[2]:>8.2f} {figures[3]:>8.2f}  {ratio:>5.2f} {best_ratio:>5.2f}"
         )
-        rows.append({"rng": kind, "size": size, "ours_us": ours, "numpy_us": theirs})
     if args.json:
-        document = {"weightinit_fast": wi.info(), "numpy": np.__version__, "rows": rows}
-        args.json.write_text(json.dumps(document, indent=1) + "\n")
+        settings = {"quick": args.quick, "repeats": args.repeats}
+        results.save(args.json, machine.document(facts, "small_calls", settings, rows(samples), {}))
 
 
 if __name__ == "__main__":

@@ -1,20 +1,22 @@
 /* The store limit: how fast this machine takes bytes that cost nothing to make.
  *
- * Compiled on the fly by store_limit.py, loaded with ctypes. Each function writes [dst, dst+bytes)
- * with that many threads; threads take pieces from a common counter, so that one that is held up
- * does not hold up the rest, as in the fill that is compared with it.
+ * Compiled on the fly by store_limit.py, loaded with ctypes. Each function writes [dst, dst+bytes),
+ * or a new mapping as large, with that many threads; threads take pieces from a common counter, so
+ * that one that is held up does not hold up the rest, as in the fill that is compared with it.
  */
+#define _GNU_SOURCE
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #if defined(__x86_64__) || defined(__i386__)
 #include <immintrin.h>
 #define X86 1
 #endif
 
-enum { LINE = 64, PIECE = 1 << 20, MAX_THREADS = 1024 };
+enum { LINE = 64, PIECE = 1 << 20, HUGE_PAGE = 2 << 20, MAX_THREADS = 1024 };
 
 typedef void (*store_fn)(char *dst, size_t bytes);
 
@@ -87,11 +89,11 @@ static void *work(void *argument) {
 }
 
 /* Return 0, or -1 if a thread could not be made. */
-static int run(store_fn store, char *dst, size_t bytes, int threads) {
+static int run(store_fn store, char *dst, size_t bytes, int threads, size_t piece) {
     pthread_t helper[MAX_THREADS];
     int made = 0, wanted = (threads < MAX_THREADS ? threads : MAX_THREADS) - 1;
     job j = {.store = store, .dst = dst, .bytes = bytes};
-    j.piece = wanted > 0 || bytes == 0 ? PIECE : bytes;
+    j.piece = wanted > 0 || bytes == 0 ? piece : bytes;
     while (made < wanted && pthread_create(&helper[made], NULL, work, &j) == 0)
         made++;
     work(&j);
@@ -121,9 +123,28 @@ int nt_store(char *dst, size_t bytes, int threads) {
     size_t tail = (bytes - head) % LINE;
     memcpy(dst, ones, head);
     memcpy(dst + bytes - tail, ones, tail);
-    return run(store, dst + head, bytes - head - tail, threads);
+    return run(store, dst + head, bytes - head - tail, threads, PIECE);
 }
 
 int memset_threads(char *dst, size_t bytes, int threads) {
-    return run(store_memset, dst, bytes, threads);
+    return run(store_memset, dst, bytes, threads, PIECE);
+}
+
+/* Map new memory, ask for huge pages, write it, and give it back; each page is touched by one
+ * thread alone. Leave four of the bytes written in seen. Return 0, or -1 for want of memory or
+ * threads. */
+int memset_fresh(size_t bytes, int threads, char *seen) {
+    size_t mapped = bytes + HUGE_PAGE;
+    char *base = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (base == MAP_FAILED)
+        return -1;
+    char *dst = base + -(uintptr_t)base % HUGE_PAGE;
+#ifdef MADV_HUGEPAGE
+    madvise(dst, bytes, MADV_HUGEPAGE); /* a kernel without them: as for the fill beside it */
+#endif
+    int status = run(store_memset, dst, bytes, threads, HUGE_PAGE);
+    for (size_t k = 0; k < 4 && bytes != 0; k++)
+        seen[k] = dst[(bytes - 1) / 3 * k];
+    munmap(base, mapped);
+    return status;
 }

@@ -15,7 +15,7 @@ NON_TEMPORAL, MEMSET = "non-temporal", "memset"
 
 
 def load() -> tuple[ctypes.CDLL | None, str]:
-    """Return the compiled library and how it was compiled, or None and why it was not."""
+    """Return the compiled library and the compiler, or None and why it is left out."""
     named = shlex.split(os.environ.get("CC", ""))
     found = [[path] for name in ("cc", "gcc", "clang") if (path := shutil.which(name))]
     problem = "no C compiler found"
@@ -34,8 +34,10 @@ def load() -> tuple[ctypes.CDLL | None, str]:
             for function in (library.nt_store, library.memset_threads):
                 function.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
                 function.restype = ctypes.c_int
+            library.memset_fresh.argtypes = [ctypes.c_size_t, ctypes.c_int, ctypes.c_void_p]
+            library.memset_fresh.restype = ctypes.c_int
             return library, _version(compiler)
-    return None, problem
+    return None, f"left out, {problem}"
 
 
 def _version(compiler: list[str]) -> str:
@@ -44,8 +46,11 @@ def _version(compiler: list[str]) -> str:
     return (shown.stdout.splitlines() or ["unknown"])[0]
 
 
-def cases(threads: list[int], library: ctypes.CDLL) -> list[Case]:
-    """Return both stores on each thread count; three samples a repetition, for they divide."""
+def cases(threads: list[int], library: ctypes.CDLL, nbytes: int | None = None) -> list[Case]:
+    """Return both stores on each thread count; three samples a repetition, for they divide.
+
+    With a size, of that many bytes, which the name then tells.
+    """
     names = {NON_TEMPORAL: library.nt_name().decode(), MEMSET: "libc"}
     functions = {NON_TEMPORAL: library.nt_store, MEMSET: library.memset_threads}
 
@@ -57,6 +62,9 @@ def cases(threads: list[int], library: ctypes.CDLL) -> list[Case]:
 
             return run
 
-        return Case(f"store {name}", names[name], "store", "", count, 1.0, bind, times=3)
+        what = f"store {nbytes >> 20} MiB" if nbytes else "store"
+        return Case(
+            f"store {name}", names[name], what, "", count, 1.0, bind, times=3, nbytes=nbytes
+        )
 
     return [case(name, count) for name in functions for count in threads]
