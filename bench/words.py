@@ -25,7 +25,7 @@ def _draw(out: Buffer, threads: int) -> Run:
     key = wi.key(0)
     words = out.view(np.uint32)
     return partial(
-        _core.fill, words, _core.WORDS, 0, (), key.low, key.high, 0, 0, None, threads
+        _core.fill, words, _core.WORDS, 0, (), key, 0, 0, None, threads
     )  # private: no initialiser gives bare words
 
 

@@ -41,9 +41,17 @@ DTYPES = tuple(wif_type_name(k).decode() for k in range(WIF_TYPES))
 cdef enum:
     # A smaller fill is done before the GIL would have been given up and taken again.
     RELEASE_GIL_ITEMS = 4096
-    # Up to here the caches hold the result, and whoever asked for it will read it from them.
-    NONTEMPORAL_BYTES = 4 << 20
     NONTEMPORAL_ROW_BYTES = 4096
+
+
+cdef Py_ssize_t nontemporal_bytes = <Py_ssize_t>wif_nontemporal_bytes()
+
+
+def nontemporal_from(Py_ssize_t nbytes):
+    """Store past the caches from so many bytes on; return the former (tests, benchmarks only)."""
+    global nontemporal_bytes
+    former, nontemporal_bytes = nontemporal_bytes, nbytes
+    return former
 
 
 # ---- instruction sets ---------------------------------------------------------------------------
@@ -345,7 +353,7 @@ def fill(
         plan.nontemporal = (
             not fresh
             and plan.direct
-            and view.len >= NONTEMPORAL_BYTES
+            and view.len >= nontemporal_bytes
             and plan.columns.n >= NONTEMPORAL_ROW_BYTES // view.itemsize
         )
         if total < RELEASE_GIL_ITEMS:

@@ -73,6 +73,10 @@ cdef extern from "plan.h" nogil:
     void wif_run_task(const wif_plan *plan, int64_t task)
 
 
+cdef extern from "caches.h" nogil:
+    size_t wif_nontemporal_bytes()
+
+
 cdef extern from "runtime.h" nogil:
     const char *WIF_COMPILER
     int wif_openmp()

@@ -81,3 +81,11 @@ def isa(request, isas_required):
     _core.select_isa(name)
     yield name
     _core.select_isa(former)
+
+
+@pytest.fixture
+def streamed_from():
+    """Whatever the caches of this machine, stores of 4 MiB pass them; returns that size."""
+    former = _core.nontemporal_from(4 << 20)
+    yield 4 << 20
+    _core.nontemporal_from(former)

@@ -12,9 +12,10 @@ import pytest
 from test_contract import ANGLE_WORDS, STREAM
 from test_truncated import check
 from test_truncated import fill as truncated
-from test_types import NAMES, assert_bits, draw, intervals, single
+from test_types import NAMES, RNG, assert_bits, draw, intervals, single
 
 import weightinit_fast as wf
+from weightinit_fast import _core
 
 TRIMMED_FROM = 2**14  # params.h
 FLOAT32_INTERVALS = (
@@ -100,3 +101,17 @@ def test_normals_of_the_largest_std(isa):
     assert inside.sum() > 2000
     assert (y[inside] == unit[inside]).all()
     assert np.isinf(y[~inside]).all()
+
+
+def test_the_store_policy_changes_no_bit(isa):
+    """Any size may pass the caches; the policy is the processor's."""
+    for dtype in ("f2", "f4", "f8"):
+        former = _core.nontemporal_from(0)
+        try:
+            streamed = single(wf.normal, 30_001, 3, dtype=dtype)
+            out = np.empty(30_001, dtype)
+            wf.normal(2**63 - 1, out=out, index=np.s_[3:30_004], rng=RNG, stream=STREAM)
+        finally:
+            _core.nontemporal_from(former)
+        assert out.tobytes() == streamed.tobytes()
+        assert out.tobytes() == single(wf.normal, 30_001, 3, dtype=dtype).tobytes()

@@ -322,7 +322,7 @@ def test_as_many_axes_as_numpy_has():
 
 @pytest.mark.parametrize("function", DRAWS)
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_large_buffers_at_any_address(function, dtype):
+def test_large_buffers_at_any_address(function, dtype, streamed_from):
     """Past 4 MiB stores pass the caches: whole lines, whatever the address."""
     rows = 2**20 // 1500 + 1
     for offset in (0, 1, 4, 16, 33, 60, 63):

@@ -9,8 +9,9 @@ import pytest
 import weightinit_fast as wi
 from weightinit_fast import _core
 
+pytestmark = pytest.mark.usefixtures("streamed_from")
 KEY = wi.Key(3, 4)
-#: Of src/_core.pyx: from this many bytes on, and rows of this many, stores pass the caches.
+#: From this many bytes on, and in rows of this many, stores pass the caches.
 STREAMED, STREAMED_ROW = 4 << 20, 4096
 SIZES = dict(zip(_core.DTYPES, (4, 8, 2, 2, 1, 1), strict=True))
 STORAGE = dict(zip(_core.DTYPES, ("f4", "f8", "f2", "u2", "u1", "u1"), strict=True))
