@@ -1,0 +1,215 @@
+"""What a kernel's inner loop is made of: instructions by kind, cycles measured and predicted.
+
+    python bench/kernel_cost.py [--isa avx512_vaes] [--json FILE]
+
+Compiles src/isa_<ISA>.c with the engine's own flags (gcc, x86-64, objdump), finds the loop that
+streams whole groups of 32 words, and counts. llvm-mca, where there is one, predicts the cycles of a
+group and which ports are busiest on Sapphire Rapids (its model of Zen 4 has no 512-bit AES). Beside
+that, the cycles that a group takes here: fills in the second-level cache, by the clock that a chain
+of dependent additions shows.
+"""
+
+import argparse
+import ctypes
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+import weightinit_fast as wi
+from weightinit_fast import _core
+
+SOURCE = Path(__file__).parent.parent / "src"
+BASE = ["-O3", "-std=c11", "-fPIC", "-ffp-contract=off", "-fno-math-errno"]
+AVX2 = ["-mavx2", "-mfma", "-mf16c", "-maes"]
+AVX512 = [*AVX2, "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"]
+FLAGS = {
+    "avx2": AVX2,
+    "avx2_vaes": [*AVX2, "-mvaes"],
+    "avx512": AVX512,
+    "avx512_vaes": [*AVX512, "-mvaes"],
+    "avx512_bf16": [*AVX512, "-mvaes", "-mavx512bf16"],
+}
+#: Kernel, transform as _core has it, type, parameters. Large uniforms use the trimmed kernel.
+KERNELS = (
+    ("words", "WORDS", "float32", ()),
+    ("trimmed_f32", "UNIFORM", "float32", (-0.05, 0.05)),
+    ("trimmed_f16", "UNIFORM", "float16", (-0.05, 0.05)),
+    ("trimmed_bf16", "UNIFORM", "bfloat16", (-0.05, 0.05)),
+    ("uniform_f64", "UNIFORM", "float64", (-0.05, 0.05)),
+    ("normal_f32", "NORMAL", "float32", (0.0, 0.02)),
+    ("normal_f16", "NORMAL", "float16", (0.0, 0.02)),
+    ("normal_bf16", "NORMAL", "bfloat16", (0.0, 0.02)),
+    ("normal_f64", "NORMAL", "float64", (0.0, 0.02)),
+    ("near_f32", "TRUNCATED", "float32", (0.0, 0.02, -2.0, 2.0)),
+    ("near_f64", "TRUNCATED", "float64", (0.0, 0.02, -2.0, 2.0)),
+)
+MODELS = ("sapphirerapids",)
+Instruction = tuple[int, str, str]
+
+CLOCK = r"""
+void chain_of(long n) { long x = 0; while (n--) __asm__ volatile(
+    "add $1, %0\n add $1, %0\n add $1, %0\n add $1, %0\n add $1, %0\n add $1, %0\n add $1, %0\n"
+    "add $1, %0\n add $1, %0\n add $1, %0" : "+r"(x)); }
+"""
+
+
+def kind(name: str) -> str:
+    """Return what an instruction counts as."""
+    if name.startswith("vaes"):
+        return "aes"
+    if re.match(r"v(fn?m(add|sub)|mul)", name):
+        return "fma"
+    if name.startswith("vsqrt"):
+        return "sqrt"
+    if name.startswith("vmovnt"):
+        return "store"
+    if re.match(r"v(mov|broadcast|pbroadcast)", name):
+        return "move"
+    return "vector" if name.startswith(("v", "k")) else "scalar"
+
+
+def inner_loops(listing: str) -> list[list[Instruction]]:
+    """Return the bodies of all loops of a function, as objdump lists it."""
+    found = re.findall(r"^\s*([0-9a-f]+):\s+(\S+)[ \t]*(.*)$", listing, re.MULTILINE)
+    code = [(int(at, 16), name, operands) for at, name, operands in found]
+    place = {at: k for k, (at, _, _) in enumerate(code)}
+    loops = []
+    for k, (at, name, operands) in enumerate(code):
+        target = re.match(r"([0-9a-f]+) <", operands) if name.startswith("j") else None
+        if target and int(target[1], 16) <= at and int(target[1], 16) in place:
+            loops.append(code[place[int(target[1], 16)] : k + 1])
+    return loops
+
+
+def streaming_loop(listing: str) -> list[Instruction] | None:
+    """Return the shortest loop that draws words and stores past the caches."""
+
+    def wanted(body: list[Instruction]) -> bool:
+        kinds = {kind(name) for _, name, _ in body}
+        return {"aes", "store"} <= kinds
+
+    return min(filter(wanted, inner_loops(listing)), key=len, default=None)
+
+
+def predicted(body: list[Instruction], model: str, mca: str) -> tuple[float, str] | None:
+    """Return llvm-mca's cycles for a group, and the two busiest ports with theirs."""
+    lines = [f"{name} {operands}" for _, name, operands in body if not name.startswith("j")]
+    command = [mca, f"-mcpu={model}", "-iterations=200"]
+    shown = subprocess.run(
+        command, input="\n".join(lines), capture_output=True, text=True, check=False
+    )
+    cycles = re.search(r"Total Cycles:\s+(\d+)", shown.stdout)
+    if shown.returncode or not cycles:
+        return None
+    names = re.findall(r"^\[([\d.]+)\]\s+- (\S+)", shown.stdout, re.MULTILINE)
+    table = re.search(r"Resource pressure per iteration:\n.*\n(.*)\n", shown.stdout)
+    pressure = table[1].split() if table else []
+    busy = sorted(
+        ((float(p), n) for (_, n), p in zip(names, pressure, strict=False) if p != "-"),
+        reverse=True,
+    )
+    ports = ", ".join(f"{name} {cycles:.1f}" for cycles, name in busy[:3])
+    return int(cycles[1]) / 200, ports
+
+
+def clock_ghz(folder: Path) -> float:
+    """Return the clock, as a chain of additions shows it."""
+    library = folder / "clock.so"
+    command = ["gcc", "-O2", "-shared", "-fPIC", "-xc", "-", "-o", str(library)]
+    subprocess.run(command, input=CLOCK, text=True, check=True)
+    chain = ctypes.CDLL(str(library)).chain_of
+    chain.argtypes = [ctypes.c_long]
+    best = 0.0
+    for _ in range(20):
+        started = time.perf_counter()
+        chain(1_000_000)
+        best = max(best, 1e-2 / (time.perf_counter() - started))
+    return best
+
+
+def measured_ns(transform: str, dtype: str, params: tuple[float, ...], isa: str) -> float:
+    """Return the nanoseconds of a group of 32 words in the cache, without those of the call."""
+    code = _core.DTYPES.index(dtype)
+    item = {"float32": 4, "float64": 8}.get(dtype, 2)
+    whole = np.empty(192 << 10, np.uint8)
+    whole = whole.view({2: "f2" if dtype == "float16" else "u2", 4: "f4", 8: "f8"}[item])
+    parts = (whole[: whole.size // 3], whole)
+    if transform == "TRUNCATED":
+        from weightinit_fast._truncation import interval  # noqa: PLC0415
+
+        params += interval(params[2], params[3], 64 if item == 8 else 32)
+    former = _core.isa()
+    _core.select_isa(isa)
+    key, best = wi.key(0), [1.0, 1.0]
+    try:
+        for _ in range(600):
+            for k, out in enumerate(parts):
+                started = time.perf_counter()
+                _core.fill(out, getattr(_core, transform), code, params, key, 0, 0, None, 1)
+                best[k] = min(best[k], time.perf_counter() - started)
+    finally:
+        _core.select_isa(former)
+    groups = (parts[1].size - parts[0].size) * (2 if item == 8 else 1) / 32
+    return 1e9 * (best[1] - best[0]) / groups
+
+
+def main() -> int:
+    """Compile, count, predict and measure."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--isa", default="avx512_vaes", choices=FLAGS, help="(avx512_vaes)")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    args = parser.parse_args()
+    if not (shutil.which("gcc") and shutil.which("objdump")):
+        print("not measured: gcc and objdump are needed")
+        return 0
+    mca = next(filter(None, map(shutil.which, ("llvm-mca", "llvm-mca-19"))), None)
+    runnable = args.isa in _core.ISAS_RUNNABLE
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        ghz = clock_ghz(Path(folder))
+        compiled = str(Path(folder, "isa.o"))
+        source = str(SOURCE / f"isa_{args.isa}.c")
+        subprocess.run(["gcc", *BASE, *FLAGS[args.isa], "-c", source, "-o", compiled], check=True)
+        heads = ("aes", "fma", "sqrt", "vector", "move", "scalar", "store", "all", "from memory")
+        print(f"{args.isa}, a group of 32 words; the clock here: {ghz:.2f} GHz")
+        print(f"{'':13}" + "".join(f"{h:>8}" for h in heads[:-1]) + "  mem  cycles here  predicted")
+        for name, transform, dtype, params in KERNELS:
+            command = [
+                "objdump",
+                "-d",
+                "--no-show-raw-insn",
+                f"--disassemble=fill_{name}",
+                compiled,
+            ]
+            listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+            body = streaming_loop(listing)
+            if body is None:
+                continue
+            kinds = [kind(instruction) for _, instruction, _ in body]
+            counts = {head: kinds.count(head) for head in heads[:-2]}
+            counts["all"] = len(body)
+            memory = sum("(" in operands for _, _, operands in body) - counts["store"]
+            cycles = measured_ns(transform, dtype, params, args.isa) * ghz if runnable else None
+            models = {m: predicted(body, m, mca) for m in MODELS} if mca else {}
+            shown = "; ".join(f"{m} {p[0]:.1f} ({p[1]})" for m, p in models.items() if p)
+            numbers = "".join(f"{counts[h]:>8}" for h in heads[:-1])
+            here = f"{cycles:>11.1f}" if cycles else f"{'-':>11}"
+            print(f"{name:13}{numbers}{memory:>5}  {here}  {shown}")
+            rows.append(
+                {"kernel": name, "counts": counts, "memory_operands": memory, "cycles": cycles}
+                | {"predicted": models}
+            )
+    if args.json:
+        args.json.write_text(json.dumps({"isa": args.isa, "ghz": ghz, "rows": rows}, indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
