@@ -349,6 +349,7 @@ def fill(
         plan.dst = <char *>view.buf + start
         plan.first = first
         plan.itemsize = view.itemsize
+        plan.direct_items = wif_direct_items(plan.itemsize, total, threads, fresh)
         wif_plan_axes(&plan, axis, count)
         plan.nontemporal = (
             not fresh

@@ -65,10 +65,12 @@ cdef extern from "plan.h" nogil:
         char *dst
         uint64_t first
         size_t itemsize
+        int64_t direct_items
         int nontemporal
         wif_axis columns
         int direct
         int64_t tasks, task_items
+    int64_t wif_direct_items(size_t itemsize, int64_t total, int threads, int fresh)
     void wif_plan_axes(wif_plan *plan, const wif_axis *axes, int count)
     void wif_run_task(const wif_plan *plan, int64_t task)
 

@@ -19,12 +19,14 @@
 #include "kernels.h"
 
 enum {
-    WIF_MAX_AXES = 64,         /* NumPy's own limit */
-    WIF_GROUP = 32,            /* no drawing kernel's group has more elements */
-    WIF_TASK_ITEMS = 1 << 18,  /* one direct task: 1 MiB of float32 */
-    WIF_TILE_BYTES = 32 << 10, /* with the stack frame, within 64 KiB a thread */
-    WIF_TILE_ROWS = 32,        /* fills two cache lines of float32 in a transposed buffer */
-    WIF_DENSE_STEP = 32        /* up to this step, draw what lies between and drop it */
+    WIF_MAX_AXES = 64,             /* NumPy's own limit */
+    WIF_GROUP = 32,                /* no drawing kernel's group has more elements */
+    WIF_TASK_BYTES = 256 << 10,    /* of a direct task, at least: threads are worth their wake-up */
+    WIF_LONG_TASK_BYTES = 1 << 20, /* and at most: to be asked for signals */
+    WIF_FRESH_TASK_BYTES = 4 << 20, /* in untouched memory: each huge page is made by one thread */
+    WIF_TILE_BYTES = 32 << 10,      /* with the stack frame, within 64 KiB a thread */
+    WIF_TILE_ROWS = 32,             /* fills two cache lines of float32 in a transposed buffer */
+    WIF_DENSE_STEP = 32             /* up to this step, draw what lies between and drop it */
 };
 
 typedef struct {
@@ -39,6 +41,7 @@ typedef struct {
     char *dst;
     uint64_t first;
     size_t itemsize;
+    int64_t direct_items; /* of a direct task; set before wif_plan_axes */
     int nontemporal;
 
     int outer_axes;
@@ -52,6 +55,14 @@ static inline int64_t wif_min(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t wif_max(int64_t a, int64_t b) { return a > b ? a : b; }
 static inline int64_t wif_tiles(int64_t n, int64_t tile) { return n / tile + (n % tile != 0); }
 static inline ptrdiff_t wif_magnitude(ptrdiff_t step) { return step < 0 ? -step : step; }
+
+/* How many elements a direct task takes: of memory that is still to be made, whole huge pages; for
+ * threads, some tasks each, so that one that comes late leaves little behind. */
+static inline int64_t wif_direct_items(size_t itemsize, int64_t total, int threads, int fresh) {
+    const int64_t size = (int64_t)itemsize, least = WIF_TASK_BYTES / size;
+    const int64_t most = (fresh ? WIF_FRESH_TASK_BYTES : WIF_LONG_TASK_BYTES) / size;
+    return threads == 1 ? most : wif_max(least, wif_min(most, total / (4 * threads)));
+}
 
 /* axes[0..count): outermost first, every n >= 1, at most WIF_MAX_AXES; adjacent ones merged. */
 static inline void wif_plan_axes(wif_plan *p, const wif_axis *axes, int count) {
@@ -88,11 +99,11 @@ static inline void wif_plan_axes(wif_plan *p, const wif_axis *axes, int count) {
     const int64_t step = (int64_t)p->columns.stream_step;
     const int64_t run = wif_max(p->columns.n, WIF_GROUP); /* a short run costs a whole group */
     if (p->direct) {
-        p->tile_columns = wif_min(p->columns.n, WIF_TASK_ITEMS);
-        p->tile_rows = wif_min(p->rows.n, wif_max(1, WIF_TASK_ITEMS / run));
+        p->tile_columns = wif_min(p->columns.n, p->direct_items);
+        p->tile_rows = wif_min(p->rows.n, wif_max(1, p->direct_items / run));
         /* One more than needed, as the first tile of a row ends on a group's boundary. */
         p->column_tiles =
-            p->columns.n <= WIF_TASK_ITEMS ? 1 : wif_tiles(p->columns.n, WIF_TASK_ITEMS) + 1;
+            p->columns.n <= p->direct_items ? 1 : wif_tiles(p->columns.n, p->direct_items) + 1;
     } else {
         const int64_t items = (int64_t)(WIF_TILE_BYTES / p->itemsize);
         const int64_t at_least = wif_min(p->rows.n, WIF_TILE_ROWS);
@@ -104,7 +115,7 @@ static inline void wif_plan_axes(wif_plan *p, const wif_axis *axes, int count) {
     p->tasks = p->row_tiles * p->column_tiles;
     for (int k = 0; k < p->outer_axes; k++)
         p->tasks *= p->outer[k].n;
-    p->task_items = p->tile_rows * (p->direct ? wif_min(run, WIF_TASK_ITEMS) : p->tile_columns);
+    p->task_items = p->tile_rows * (p->direct ? wif_min(run, p->direct_items) : p->tile_columns);
 }
 
 /* Elements from the tile to the buffer, the faster axis of the buffer innermost. */

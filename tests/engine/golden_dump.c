@@ -82,6 +82,7 @@ int main(int argc, char **argv) {
     if (!plan.dst)
         return fprintf(stderr, "golden_dump: no memory for %zu elements\n", count), 2;
     const wif_axis whole = {(int64_t)count, 1, (ptrdiff_t)plan.itemsize};
+    plan.direct_items = wif_direct_items(plan.itemsize, (int64_t)count, 1, 0);
     wif_plan_axes(&plan, &whole, 1);
     for (int64_t task = 0; task < plan.tasks; task++)
         wif_run_task(&plan, task);
