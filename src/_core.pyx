@@ -43,7 +43,7 @@ cdef enum:
     RELEASE_GIL_ITEMS = 4096
     # Up to here the caches hold the result, and whoever asked for it will read it from them.
     NONTEMPORAL_BYTES = 4 << 20
-    NONTEMPORAL_ROW_BYTES = 4096
+    NONTEMPORAL_ROW_BYTES = 128
 
 
 # ---- instruction sets ---------------------------------------------------------------------------

@@ -8,6 +8,7 @@
 #include "outputs.h"
 
 #define CACHE_LINE 64
+#define PAGE 4096
 #define STRIP_GROUPS 32 /* up to 4 KiB: more stores than a core holds back at once */
 
 #define TRANSFORM words_u32
