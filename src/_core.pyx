@@ -43,7 +43,6 @@ cdef enum:
     RELEASE_GIL_ITEMS = 4096
     # Up to here the caches hold the result, and whoever asked for it will read it from them.
     NONTEMPORAL_BYTES = 4 << 20
-    NONTEMPORAL_ROW_BYTES = 128
 
 
 # ---- instruction sets ---------------------------------------------------------------------------
@@ -333,7 +332,6 @@ def fill(
             not fresh
             and plan.direct
             and view.len >= NONTEMPORAL_BYTES
-            and plan.columns.n >= NONTEMPORAL_ROW_BYTES // view.itemsize
         )
         if total < RELEASE_GIL_ITEMS:
             stopped = run(&plan, 1)

@@ -35,7 +35,7 @@ static void T(_part)(char *dst, const T(_state) * s, counter c, size_t skip, siz
     char whole[OUT_BYTES];
     const group g = next_group(&s->keys, &c);
     T(_store)(whole, s, &g, 0);
-    memcpy(dst, whole + skip * ITEM_BYTES, items * ITEM_BYTES);
+    copy_row(dst, whole + skip * ITEM_BYTES, items * ITEM_BYTES, 0);
 }
 
 /* The groups that hold the elements of some rows, one after the other. */
@@ -190,18 +190,60 @@ static void T(_row)(char *dst, const T(_state) * s, uint64_t stream, uint64_t fi
                  counter_at(stream, (first / GROUP_ITEMS + groups) * ARS_GROUP_BLOCKS), 0, rest);
 }
 
+/* Short rows: whole groups go into slots, and rows leave a ring of these some stores later, when
+ * nothing waits for a store any more. */
+static void T(_short_rows)(char *dst, ptrdiff_t dst_step, const T(_state) * state, T(_walk) w,
+                           size_t rows, size_t groups_most, int nontemporal) {
+    const T(_state) s = *state;
+    char ring[2 * STRIP_GROUPS * OUT_BYTES];
+    const size_t slot = groups_most * OUT_BYTES, slots = sizeof ring / slot;
+    char *const end = ring + slots * slot, *in = ring;
+    const char *out = ring;
+    uint64_t entering = w.first, leaving = w.first;
+    group g = T(_next)(&s, &w);
+    for (size_t k = 0; k < rows + slots - 1; k++) {
+        if (k < rows) {
+            const size_t row_end = entering % GROUP_ITEMS + w.count;
+            for (size_t at = 0; at < row_end; at += GROUP_ITEMS) {
+                const group ahead = T(_next)(&s, &w);
+                T(_store)(in + at * ITEM_BYTES, &s, &g, 0);
+                g = ahead;
+            }
+            entering += w.first_step;
+            in = in + slot == end ? ring : in + slot;
+        }
+        if (k >= slots - 1) {
+            copy_row(dst, out + leaving % GROUP_ITEMS * ITEM_BYTES, w.count * ITEM_BYTES,
+                     nontemporal);
+            dst += dst_step;
+            leaving += w.first_step;
+            out = out + slot == end ? ring : out + slot;
+        }
+    }
+}
+
 static void CAT(fill_, NAME)(void *dst, ptrdiff_t dst_step, uint64_t first, uint64_t first_step,
                              size_t rows, size_t count, const wif_draw *draw, int nontemporal) {
     const T(_state)
         s = {expand_keys(draw->key_low, draw->key_high), CAT(TRANSFORM, _prepare)(draw)};
-    if (rows > 1 && (first | first_step | count) % GROUP_ITEMS == 0) {
-        T(_whole)(dst, dst_step - (ptrdiff_t)(count * ITEM_BYTES), &s,
-                  T(_walk_from)(draw->stream, first, first_step, count),
-                  rows * (count / GROUP_ITEMS), count / GROUP_ITEMS, nontemporal);
+    const T(_walk) w = T(_walk_from)(draw->stream, first, first_step, count);
+    const size_t row_bytes = count * ITEM_BYTES;
+    const ptrdiff_t gap = dst_step - (ptrdiff_t)row_bytes;
+    const int whole = (first | first_step | count) % GROUP_ITEMS == 0;
+    const int lines = ((uintptr_t)dst | (uintptr_t)gap) % CACHE_LINE == 0;
+    const size_t groups_most = (count + 2 * (GROUP_ITEMS - 1)) / GROUP_ITEMS;
+    const int stream_rows = STREAM_BYTES && nontemporal && gap &&
+                            (dst_step % CACHE_LINE == 0 || row_bytes >= STREAMED_ROW_BYTES);
+    if (rows > 1 && whole && (lines || !stream_rows)) {
+        T(_whole)(dst, gap, &s, w, rows * (count / GROUP_ITEMS), count / GROUP_ITEMS, nontemporal);
+    } else if (rows > 1 && stream_rows && groups_most <= STRIP_GROUPS) {
+        T(_short_rows)(dst, dst_step, &s, w, rows, groups_most, 1);
+    } else if (rows > 1 && groups_most <= 5) {
+        T(_short_rows)(dst, dst_step, &s, w, rows, groups_most, 0);
     } else {
         char *row = dst;
         for (size_t k = 0; k < rows; k++, row += dst_step, first += first_step)
-            T(_row)(row, &s, draw->stream, first, count, nontemporal);
+            T(_row)(row, &s, draw->stream, first, count, nontemporal && row_bytes >= PAGE);
     }
 #if STREAM_BYTES
     if (nontemporal)
