@@ -41,7 +41,6 @@ DTYPES = tuple(wif_type_name(k).decode() for k in range(WIF_TYPES))
 cdef enum:
     # A smaller fill is done before the GIL would have been given up and taken again.
     RELEASE_GIL_ITEMS = 4096
-    NONTEMPORAL_ROW_BYTES = 4096
 
 
 cdef Py_ssize_t nontemporal_bytes = <Py_ssize_t>wif_nontemporal_bytes()
@@ -351,12 +350,7 @@ def fill(
         plan.itemsize = view.itemsize
         plan.direct_items = wif_direct_items(plan.itemsize, total, threads, fresh)
         wif_plan_axes(&plan, axis, count)
-        plan.nontemporal = (
-            not fresh
-            and plan.direct
-            and view.len >= nontemporal_bytes
-            and plan.columns.n >= NONTEMPORAL_ROW_BYTES // view.itemsize
-        )
+        plan.nontemporal = not fresh and plan.direct and view.len >= nontemporal_bytes
         if total < RELEASE_GIL_ITEMS:
             stopped = run(&plan, 1)
         else:

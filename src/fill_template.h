@@ -35,20 +35,55 @@ static void T(_part)(char *dst, const T(_state) * s, counter c, size_t skip, siz
     char whole[OUT_BYTES];
     const group g = next_group(&s->keys, &c);
     T(_store)(whole, s, &g, 0);
-    memcpy(dst, whole + skip * ITEM_BYTES, items * ITEM_BYTES);
+    copy_row(dst, whole + skip * ITEM_BYTES, items * ITEM_BYTES, 0);
 }
 
-/* groups > 0 whole groups.  Here and below the words of the next group are drawn before this one is
- * transformed: a transform is one long chain, and a core's scheduler does not hold enough of two
- * groups to find the next one's words by itself (5 to 15 % of a normal's speed on AVX-512). */
-static void T(_groups)(char *dst, const T(_state) * s, counter c, size_t groups) {
-    group g = next_group(&s->keys, &c);
-    for (; --groups; dst += OUT_BYTES) {
-        const group ahead = next_group(&s->keys, &c);
-        T(_store)(dst, s, &g, 0);
-        g = ahead;
+/* The groups that hold the elements of some rows, one after the other. */
+typedef struct {
+    uint64_t stream, first, first_step; /* this row's first element; from row to row */
+    size_t count, left;                 /* a row's elements; this row's groups still to come */
+    counter c;
+} T(_walk);
+
+INLINE void T(_enter_row)(T(_walk) * w) {
+    w->left = (w->first % GROUP_ITEMS + w->count + GROUP_ITEMS - 1) / GROUP_ITEMS;
+    w->c = counter_at(w->stream, w->first / GROUP_ITEMS * ARS_GROUP_BLOCKS);
+}
+
+INLINE T(_walk) T(_walk_from)(uint64_t stream, uint64_t first, uint64_t first_step, size_t count) {
+    T(_walk) w = {.stream = stream, .first = first, .first_step = first_step, .count = count};
+    T(_enter_row)(&w);
+    return w;
+}
+
+INLINE group T(_next)(const T(_state) * s, T(_walk) * w) {
+    if (!w->left) {
+        w->first += w->first_step;
+        T(_enter_row)(w);
     }
-    T(_store)(dst, s, &g, 0);
+    w->left--;
+    return next_group(&s->keys, &w->c);
+}
+
+/* groups > 0 whole groups, `gap` bytes between every per_row of them.  Here and below the words of
+ * the next group are drawn before this one is transformed, across rows too: a transform is one long
+ * chain, and a core's scheduler does not hold enough of two groups to find the next one's words by
+ * itself (5 to 15 % of a normal's speed on AVX-512). */
+static void T(_groups)(char *dst, ptrdiff_t gap, const T(_state) * state, T(_walk) w, size_t groups,
+                       size_t per_row) {
+    const T(_state) s = *state; /* in registers: a store to dst might change *state */
+    size_t left = per_row;
+    group g = T(_next)(&s, &w);
+    for (; --groups; dst += OUT_BYTES) {
+        const group ahead = T(_next)(&s, &w);
+        T(_store)(dst, &s, &g, 0);
+        g = ahead;
+        if (!--left) {
+            left = per_row;
+            dst += gap;
+        }
+    }
+    T(_store)(dst, &s, &g, 0);
 }
 
 /* Whole lines leave a strip: float8's groups are half a line, and are stored as they come. */
@@ -56,12 +91,19 @@ static void T(_groups)(char *dst, const T(_state) * s, counter c, size_t groups)
 
 #if STREAM_BYTES
 /* The same past the caches, to a multiple of a cache line. */
-static void T(_groups_streamed)(char *dst, const T(_state) * s, counter c, size_t groups) {
-    group g = next_group(&s->keys, &c);
+static void T(_groups_streamed)(char *dst, ptrdiff_t gap, const T(_state) * state, T(_walk) w,
+                                size_t groups, size_t per_row) {
+    const T(_state) s = *state; /* in registers: a store to dst might change *state */
+    size_t left = per_row;
+    group g = T(_next)(&s, &w);
     for (; groups; groups--, dst += OUT_BYTES) {
-        const group ahead = next_group(&s->keys, &c);
-        T(_store)(dst, s, &g, 1);
+        const group ahead = T(_next)(&s, &w);
+        T(_store)(dst, &s, &g, 1);
         g = ahead;
+        if (!--left) {
+            left = per_row;
+            dst += gap;
+        }
     }
 }
 
@@ -70,17 +112,20 @@ static void T(_groups_streamed)(char *dst, const T(_state) * s, counter c, size_
  * two lines (stores that do so cost more: 0.83 of the limit for uniforms).  One strip is filled
  * while the other one leaves: a line read back at once would wait for its stores, which commit
  * behind the streaming stores before them (0.73). */
-static void T(_groups_shifted)(char *dst, const T(_state) * s, counter c, size_t groups) {
+static void T(_groups_shifted)(char *dst, const T(_state) * state, T(_walk) w, size_t groups) {
+    const T(_state) s = *state; /* in registers: a store to dst might change *state */
     enum { STRIP_BYTES = STRIP_GROUPS * OUT_BYTES };
-    char room[2 * (CACHE_LINE + STRIP_BYTES) + CACHE_LINE];
+    char room[PAGE + 2 * (CACHE_LINE + STRIP_BYTES)];
     const size_t lead = (uintptr_t)dst % CACHE_LINE; /* dst begins so far into its line */
     /* Before each strip there is room for the bytes of its first line that the other one ends with.
-     */
-    char *filling = room + (-(uintptr_t)room) % CACHE_LINE + CACHE_LINE;
+     * Half a page lies between strips and dst, modulo pages: a load with the low address bits of a
+     * store that has not left yet waits for it (up to 1.7 times the time of a uniform). */
+    char *filling = room + CACHE_LINE;
+    filling += ((uintptr_t)dst - lead + PAGE / 2 - (uintptr_t)filling) % PAGE;
     char *leaving = filling + STRIP_BYTES + CACHE_LINE;
     size_t leaving_bytes = 0;
     int first_line = 1; /* its beginning is not ours */
-    group g = next_group(&s->keys, &c);
+    group g = T(_next)(&s, &w);
     dst -= lead;
     do {
         const size_t now = groups < STRIP_GROUPS ? groups : STRIP_GROUPS;
@@ -91,8 +136,8 @@ static void T(_groups_shifted)(char *dst, const T(_state) * s, counter c, size_t
             first_line = 0;
         }
         for (size_t k = 0; k < now; k++) {
-            const group ahead = next_group(&s->keys, &c);
-            T(_store)(filling + k * OUT_BYTES, s, &g, 0);
+            const group ahead = T(_next)(&s, &w);
+            T(_store)(filling + k * OUT_BYTES, &s, &g, 0);
             g = ahead;
             for (; at < leaving_bytes && at < (k + 1) * OUT_BYTES; at += STREAM_BYTES)
                 stream_u32(dst + at, load_u32(leaving + at - lead));
@@ -112,41 +157,94 @@ static void T(_groups_shifted)(char *dst, const T(_state) * s, counter c, size_t
 }
 #endif
 
+/* Whole groups to adjacent memory, or in rows with a gap between them. */
+static void T(_whole)(char *dst, ptrdiff_t gap, const T(_state) * s, T(_walk) w, size_t groups,
+                      size_t per_row, int nontemporal) {
+#if STREAM_BYTES
+    if (nontemporal && ((uintptr_t)dst | (uintptr_t)gap) % CACHE_LINE == 0)
+        T(_groups_streamed)(dst, gap, s, w, groups, per_row);
+    else if (nontemporal && SHIFTABLE && !gap)
+        T(_groups_shifted)(dst, s, w, groups);
+    else
+#endif
+        T(_groups)(dst, gap, s, w, groups, per_row);
+    (void)nontemporal;
+}
+
 static void T(_row)(char *dst, const T(_state) * s, uint64_t stream, uint64_t first, size_t count,
                     int nontemporal) {
-    uint64_t block = first / GROUP_ITEMS * ARS_GROUP_BLOCKS;
     const size_t skip = first % GROUP_ITEMS;
     if (skip || count < GROUP_ITEMS) {
         const size_t head = GROUP_ITEMS - skip < count ? GROUP_ITEMS - skip : count;
-        T(_part)(dst, s, counter_at(stream, block), skip, head);
-        block += ARS_GROUP_BLOCKS;
+        T(_part)(dst, s, counter_at(stream, first / GROUP_ITEMS * ARS_GROUP_BLOCKS), skip, head);
+        first += head;
         dst += head * ITEM_BYTES;
         count -= head;
     }
-    const size_t groups = count / GROUP_ITEMS, rest = count % GROUP_ITEMS;
-    if (groups) {
-#if STREAM_BYTES
-        if (nontemporal && (uintptr_t)dst % CACHE_LINE == 0)
-            T(_groups_streamed)(dst, s, counter_at(stream, block), groups);
-        else if (nontemporal && SHIFTABLE)
-            T(_groups_shifted)(dst, s, counter_at(stream, block), groups);
-        else
-#endif
-            T(_groups)(dst, s, counter_at(stream, block), groups);
-    }
-    (void)nontemporal;
+    const size_t rest = count % GROUP_ITEMS, groups = count / GROUP_ITEMS;
+    if (groups)
+        T(_whole)(dst, 0, s, T(_walk_from)(stream, first, 0, count - rest), groups, groups,
+                  nontemporal);
     if (rest)
-        T(_part)(dst + groups * OUT_BYTES, s, counter_at(stream, block + groups * ARS_GROUP_BLOCKS),
-                 0, rest);
+        T(_part)(dst + groups * OUT_BYTES, s,
+                 counter_at(stream, (first / GROUP_ITEMS + groups) * ARS_GROUP_BLOCKS), 0, rest);
+}
+
+/* Short rows: whole groups go into slots, and rows leave a ring of these some stores later, when
+ * nothing waits for a store any more. */
+static void T(_short_rows)(char *dst, ptrdiff_t dst_step, const T(_state) * state, T(_walk) w,
+                           size_t rows, size_t groups_most, int nontemporal) {
+    const T(_state) s = *state;
+    char ring[2 * STRIP_GROUPS * OUT_BYTES];
+    const size_t slot = groups_most * OUT_BYTES, slots = sizeof ring / slot;
+    char *const end = ring + slots * slot, *in = ring;
+    const char *out = ring;
+    uint64_t entering = w.first, leaving = w.first;
+    group g = T(_next)(&s, &w);
+    for (size_t k = 0; k < rows + slots - 1; k++) {
+        if (k < rows) {
+            const size_t row_end = entering % GROUP_ITEMS + w.count;
+            for (size_t at = 0; at < row_end; at += GROUP_ITEMS) {
+                const group ahead = T(_next)(&s, &w);
+                T(_store)(in + at * ITEM_BYTES, &s, &g, 0);
+                g = ahead;
+            }
+            entering += w.first_step;
+            in = in + slot == end ? ring : in + slot;
+        }
+        if (k >= slots - 1) {
+            copy_row(dst, out + leaving % GROUP_ITEMS * ITEM_BYTES, w.count * ITEM_BYTES,
+                     nontemporal);
+            dst += dst_step;
+            leaving += w.first_step;
+            out = out + slot == end ? ring : out + slot;
+        }
+    }
 }
 
 static void CAT(fill_, NAME)(void *dst, ptrdiff_t dst_step, uint64_t first, uint64_t first_step,
                              size_t rows, size_t count, const wif_draw *draw, int nontemporal) {
     const T(_state)
         s = {expand_keys(draw->key_low, draw->key_high), CAT(TRANSFORM, _prepare)(draw)};
-    char *row = dst;
-    for (size_t k = 0; k < rows; k++, row += dst_step, first += first_step)
-        T(_row)(row, &s, draw->stream, first, count, nontemporal);
+    const T(_walk) w = T(_walk_from)(draw->stream, first, first_step, count);
+    const size_t row_bytes = count * ITEM_BYTES;
+    const ptrdiff_t gap = dst_step - (ptrdiff_t)row_bytes;
+    const int whole = (first | first_step | count) % GROUP_ITEMS == 0;
+    const int lines = ((uintptr_t)dst | (uintptr_t)gap) % CACHE_LINE == 0;
+    const size_t groups_most = (count + 2 * (GROUP_ITEMS - 1)) / GROUP_ITEMS;
+    const int stream_rows = STREAM_BYTES && nontemporal && gap &&
+                            (dst_step % CACHE_LINE == 0 || row_bytes >= STREAMED_ROW_BYTES);
+    if (rows > 1 && whole && (lines || !stream_rows)) {
+        T(_whole)(dst, gap, &s, w, rows * (count / GROUP_ITEMS), count / GROUP_ITEMS, nontemporal);
+    } else if (rows > 1 && stream_rows && groups_most <= STRIP_GROUPS) {
+        T(_short_rows)(dst, dst_step, &s, w, rows, groups_most, 1);
+    } else if (rows > 1 && groups_most <= 5) {
+        T(_short_rows)(dst, dst_step, &s, w, rows, groups_most, 0);
+    } else {
+        char *row = dst;
+        for (size_t k = 0; k < rows; k++, row += dst_step, first += first_step)
+            T(_row)(row, &s, draw->stream, first, count, nontemporal && row_bytes >= PAGE);
+    }
 #if STREAM_BYTES
     if (nontemporal)
         stream_fence();

@@ -3,12 +3,14 @@
  * file is the table wif_kernels_<ISA> alone. */
 #include <string.h>
 
+#define CACHE_LINE 64
+#define PAGE 4096
+#define STREAMED_ROW_BYTES 512
+#define STRIP_GROUPS 32 /* up to 4 KiB: more stores than a core holds back at once */
+
 #include "kernels.h"
 #include "transforms.h"
 #include "outputs.h"
-
-#define CACHE_LINE 64
-#define STRIP_GROUPS 32 /* up to 4 KiB: more stores than a core holds back at once */
 
 #define TRANSFORM words_u32
 #define OUTPUT u32

@@ -114,4 +114,53 @@ PUT_HALVES(bf16, pack_flushed_bf16(y[v], y[v + 1]))
 PUT_BYTES(f8e4m3fn)
 PUT_BYTES(f8e5m2)
 
+/* ---- copies out of the first-level cache ----------------------------------------------------- */
+
+/* bytes < CACHE_LINE, in two moves that may overlap: a call of memcpy costs more than most rows
+ * here, and a move for each bit of the size is mispredicted where sizes vary. */
+INLINE void copy_few(char *dst, const char *src, size_t bytes) {
+#define COPY_FROM(piece)                                                                           \
+    if (bytes >= (piece)) {                                                                        \
+        char low[piece], high[piece];                                                              \
+        memcpy(low, src, piece);                                                                   \
+        memcpy(high, src + bytes - (piece), piece);                                                \
+        memcpy(dst, low, piece);                                                                   \
+        memcpy(dst + bytes - (piece), high, piece);                                                \
+        return;                                                                                    \
+    }
+    COPY_FROM(32)
+    COPY_FROM(16)
+    COPY_FROM(8)
+    COPY_FROM(4)
+    if (bytes) {
+        dst[0] = src[0];
+        dst[bytes / 2] = src[bytes / 2];
+        dst[bytes - 1] = src[bytes - 1];
+    }
+#undef COPY_FROM
+}
+
+INLINE void copy_line(char *dst, const char *src, int stream) {
+    UNROLL for (size_t k = 0; k < CACHE_LINE / sizeof(vu32); k++) {
+        const vu32 x = load_u32(src + k * sizeof x);
+        if (stream)
+            stream_u32(dst + k * sizeof x, x);
+        else
+            store_u32(dst + k * sizeof x, x);
+    }
+}
+
+/* Anywhere; whole lines of dst past the caches where `stream`. */
+INLINE void copy_row(char *dst, const char *src, size_t bytes, int stream) {
+    if (stream) {
+        const size_t to_line = -(uintptr_t)dst % CACHE_LINE;
+        const size_t head = to_line < bytes ? to_line : bytes;
+        copy_few(dst, src, head);
+        dst += head, src += head, bytes -= head;
+    }
+    for (; bytes >= CACHE_LINE; dst += CACHE_LINE, src += CACHE_LINE, bytes -= CACHE_LINE)
+        copy_line(dst, src, stream);
+    copy_few(dst, src, bytes);
+}
+
 #endif
