@@ -345,6 +345,7 @@ def fill(
         if total >= WIF_TRIM_ITEMS:
             wif_trim(<wif_type>dtype, &plan.draw)
         plan.fill = wif_kernel(kernels, <wif_type>dtype, &plan.draw)
+        plan.turn = kernels.turn[dtype]
         plan.dst = <char *>view.buf + start
         plan.first = first
         plan.itemsize = view.itemsize

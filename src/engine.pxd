@@ -15,9 +15,11 @@ cdef extern from "kernels.h" nogil:
         wif_transform transform
         uint64_t key_low, key_high, stream
     ctypedef void wif_fill
+    ctypedef void wif_turn
     ctypedef struct wif_kernels:
         const char *isa
         wif_fill *fill[WIF_TRANSFORMS][WIF_TYPES]
+        wif_turn *turn[WIF_TYPES]
         void (*narrow[WIF_TYPES])(void *dst, const float *src, size_t count) noexcept nogil
         void (*block)(uint32_t *out, uint64_t key_low, uint64_t key_high, uint64_t counter_low,
                       uint64_t counter_high)
@@ -61,6 +63,7 @@ cdef extern from "plan.h" nogil:
         Py_ssize_t dst_step
     ctypedef struct wif_plan:
         wif_fill *fill
+        wif_turn *turn
         wif_draw draw
         char *dst
         uint64_t first

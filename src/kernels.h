@@ -74,9 +74,15 @@ typedef struct {
 typedef void wif_fill(void *dst, ptrdiff_t dst_step, uint64_t first, uint64_t first_step,
                       size_t rows, size_t count, const wif_draw *draw, int nontemporal);
 
+/* Element (r, c) of a tile, at r * row_bytes + c * itemsize, goes to
+ * dst + c * column_step + r * itemsize. */
+typedef void wif_turn(char *dst, ptrdiff_t column_step, const char *tile, ptrdiff_t row_bytes,
+                      size_t rows, size_t columns);
+
 typedef struct wif_kernels {
     const char *isa;
     wif_fill *fill[WIF_TRANSFORMS][WIF_TYPES]; /* words: WIF_f32 alone */
+    wif_turn *turn[WIF_TYPES];
     /* float32 to the bits of a narrower type, as every draw of it is rounded; NULL for f32, f64. */
     void (*narrow[WIF_TYPES])(void *dst, const float *src, size_t count);
     /* One block by its counter, for known answers: elements reach only counters below 2^62. */

@@ -69,6 +69,15 @@
 #define TRANSFORM_NAME trimmed
 #include "fill_types.h"
 
+#define ITEM 1
+#include "turn_template.h"
+#define ITEM 2
+#include "turn_template.h"
+#define ITEM 4
+#include "turn_template.h"
+#define ITEM 8
+#include "turn_template.h"
+
 #define NARROW(type, bytes, put)                                                                   \
     static void narrow_##type(void *dst, const float *src, size_t count) {                         \
         char *to = dst;                                                                            \
@@ -103,6 +112,7 @@ static void one_block(uint32_t out[4], uint64_t key_low, uint64_t key_high, uint
 #define WIF_NAME__(isa) #isa
 #define WIF_NAME_(isa) WIF_NAME__(isa)
 #define WIF_PATTERN(type, name, bytes) fill_pattern_##bytes,
+#define WIF_TURN(type, name, bytes) turn_##bytes,
 #define WIF_UNIFORM(type, name, bytes) fill_uniform_##type,
 #define WIF_NORMAL(type, name, bytes) fill_normal_##type,
 #define WIF_TRUNCATED(type, name, bytes) fill_truncated_##type,
@@ -127,6 +137,7 @@ const wif_kernels WIF_TABLE_(ISA) = {
      [WIF_truncated] = {WIF_FOR_EACH_TYPE(WIF_TRUNCATED)},
      [WIF_trimmed] = {WIF_FOR_EACH_TYPE(WIF_TRIMMED)},
      [WIF_near] = {WIF_FOR_EACH_TYPE(WIF_NEAR)}},
+    {WIF_FOR_EACH_TYPE(WIF_TURN)},
     {[WIF_f16] = narrow_f16,
      [WIF_bf16] = narrow_bf16,
      [WIF_f8e4m3fn] = narrow_f8e4m3fn,

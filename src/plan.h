@@ -6,7 +6,8 @@
  *
  *   direct   stream and memory both run along the columns: the kernel writes the buffer itself;
  *   by tile  otherwise (Fortran order, strides, column slices): the kernel writes rows of the
- *            stream into a tile in the first-level cache, from which the elements are scattered.
+ *            stream into a tile in the first-level cache, from which the elements are scattered,
+ *            by registers where memory runs along the rows (Fortran order).
  *
  * Python has checked that every byte named here lies in the buffer, and that the products fit.
  */
@@ -25,7 +26,7 @@ enum {
     WIF_LONG_TASK_BYTES = 1 << 20, /* and at most: to be asked for signals */
     WIF_FRESH_TASK_BYTES = 4 << 20, /* in untouched memory: each huge page is made by one thread */
     WIF_TILE_BYTES = 32 << 10,      /* with the stack frame, within 64 KiB a thread */
-    WIF_TILE_ROWS = 32,             /* fills two cache lines of float32 in a transposed buffer */
+    WIF_TILE_RUN = 1024,            /* bytes of a column, in a buffer that runs along them */
     WIF_DENSE_STEP = 32             /* up to this step, draw what lies between and drop it */
 };
 
@@ -37,6 +38,7 @@ typedef struct {
 
 typedef struct {
     wif_fill *fill;
+    wif_turn *turn;
     wif_draw draw;
     char *dst;
     uint64_t first;
@@ -106,7 +108,7 @@ static inline void wif_plan_axes(wif_plan *p, const wif_axis *axes, int count) {
             p->columns.n <= p->direct_items ? 1 : wif_tiles(p->columns.n, p->direct_items) + 1;
     } else {
         const int64_t items = (int64_t)(WIF_TILE_BYTES / p->itemsize);
-        const int64_t at_least = wif_min(p->rows.n, WIF_TILE_ROWS);
+        const int64_t at_least = wif_min(p->rows.n, WIF_TILE_RUN / (int64_t)p->itemsize);
         p->tile_columns = wif_min(p->columns.n, wif_max(1, items / at_least / step));
         p->tile_rows = wif_min(p->rows.n, items / ((p->tile_columns - 1) * step + 1));
         p->column_tiles = wif_tiles(p->columns.n, p->tile_columns);
@@ -150,7 +152,9 @@ static inline void wif_run_tile(const wif_plan *p, char *dst, uint64_t first, wi
     const int64_t span = (columns.n - 1) * (int64_t)columns.stream_step + 1;
     const ptrdiff_t row_bytes = (ptrdiff_t)span * size;
     p->fill(tile, row_bytes, first, rows.stream_step, (size_t)rows.n, (size_t)span, &p->draw, 0);
-    if (wif_magnitude(rows.dst_step) < wif_magnitude(columns.dst_step))
+    if (columns.stream_step == 1 && rows.dst_step == size)
+        p->turn(dst, columns.dst_step, tile, row_bytes, (size_t)rows.n, (size_t)columns.n);
+    else if (wif_magnitude(rows.dst_step) < wif_magnitude(columns.dst_step))
         wif_scatter(dst, tile, p->itemsize, columns, column_bytes, rows, row_bytes);
     else
         wif_scatter(dst, tile, p->itemsize, rows, row_bytes, columns, column_bytes);

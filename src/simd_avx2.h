@@ -186,6 +186,22 @@ INLINE __m128i low_bytes(vu32 x) {
 INLINE void store_low_u8(void *p, vu32 x) { _mm_storeu_si128((__m128i *)p, low_bytes(x)); }
 INLINE void stream_low_u8(void *p, vu32 x) { _mm_stream_si128((__m128i *)p, low_bytes(x)); }
 
+/* Pieces of 16 bytes: loaded from p, p + step, ...; and the items of their lower (upper) halves,
+ * a's and b's in turn. */
+#define PIECES 2
+INLINE vu32 load_pieces(const char *p, ptrdiff_t step) {
+    const __m256i low = _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)p));
+    return _mm256_inserti128_si256(low, _mm_loadu_si128((const __m128i *)(p + step)), 1);
+}
+INLINE vu32 zip_low_1(vu32 a, vu32 b) { return _mm256_unpacklo_epi8(a, b); }
+INLINE vu32 zip_low_2(vu32 a, vu32 b) { return _mm256_unpacklo_epi16(a, b); }
+INLINE vu32 zip_low_4(vu32 a, vu32 b) { return _mm256_unpacklo_epi32(a, b); }
+INLINE vu32 zip_low_8(vu32 a, vu32 b) { return _mm256_unpacklo_epi64(a, b); }
+INLINE vu32 zip_high_1(vu32 a, vu32 b) { return _mm256_unpackhi_epi8(a, b); }
+INLINE vu32 zip_high_2(vu32 a, vu32 b) { return _mm256_unpackhi_epi16(a, b); }
+INLINE vu32 zip_high_4(vu32 a, vu32 b) { return _mm256_unpackhi_epi32(a, b); }
+INLINE vu32 zip_high_8(vu32 a, vu32 b) { return _mm256_unpackhi_epi64(a, b); }
+
 /* Loads and stores: anywhere, and past the caches (address a multiple of what is stored). */
 INLINE vu32 load_u32(const void *p) { return _mm256_loadu_si256((const __m256i *)p); }
 INLINE void store_u32(void *p, vu32 x) { _mm256_storeu_si256((__m256i *)p, x); }

@@ -142,6 +142,34 @@ INLINE void store_low_u8(void *p, vu32 x) {
     vst1_u8((uint8_t *)p, vmovn_u16(vreinterpretq_u16_u32(x)));
 }
 
+/* Pieces of 16 bytes: loaded from p, p + step, ...; and the items of their lower (upper) halves,
+ * a's and b's in turn. */
+#define PIECES 1
+INLINE vu32 load_pieces(const char *p, ptrdiff_t step) {
+    (void)step;
+    return vreinterpretq_u32_u8(vld1q_u8((const uint8_t *)p));
+}
+INLINE vu32 zip_low_1(vu32 a, vu32 b) {
+    return vreinterpretq_u32_u8(vzip1q_u8(vreinterpretq_u8_u32(a), vreinterpretq_u8_u32(b)));
+}
+INLINE vu32 zip_low_2(vu32 a, vu32 b) {
+    return vreinterpretq_u32_u16(vzip1q_u16(vreinterpretq_u16_u32(a), vreinterpretq_u16_u32(b)));
+}
+INLINE vu32 zip_low_4(vu32 a, vu32 b) { return vzip1q_u32(a, b); }
+INLINE vu32 zip_low_8(vu32 a, vu32 b) {
+    return vreinterpretq_u32_u64(vzip1q_u64(vreinterpretq_u64_u32(a), vreinterpretq_u64_u32(b)));
+}
+INLINE vu32 zip_high_1(vu32 a, vu32 b) {
+    return vreinterpretq_u32_u8(vzip2q_u8(vreinterpretq_u8_u32(a), vreinterpretq_u8_u32(b)));
+}
+INLINE vu32 zip_high_2(vu32 a, vu32 b) {
+    return vreinterpretq_u32_u16(vzip2q_u16(vreinterpretq_u16_u32(a), vreinterpretq_u16_u32(b)));
+}
+INLINE vu32 zip_high_4(vu32 a, vu32 b) { return vzip2q_u32(a, b); }
+INLINE vu32 zip_high_8(vu32 a, vu32 b) {
+    return vreinterpretq_u32_u64(vzip2q_u64(vreinterpretq_u64_u32(a), vreinterpretq_u64_u32(b)));
+}
+
 /* Loads and stores: anywhere (byte stores, so that no alignment is promised). */
 INLINE vu32 load_u32(const void *p) { return vreinterpretq_u32_u8(vld1q_u8((const uint8_t *)p)); }
 INLINE void store_u32(void *p, vu32 x) { vst1q_u8((uint8_t *)p, vreinterpretq_u8_u32(x)); }

@@ -184,6 +184,8 @@ INLINE void store_low_u8(void *p, vu32 x) {
     memcpy(p, low, sizeof low);
 }
 
+#define PIECES 0 /* no register of 16 bytes */
+
 /* Loads and stores: anywhere. */
 INLINE vu32 load_u32(const void *p) {
     vu32 x;

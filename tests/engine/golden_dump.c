@@ -78,6 +78,7 @@ int main(int argc, char **argv) {
     if (count >= WIF_TRIM_ITEMS)
         wif_trim(type, &plan.draw);
     plan.fill = wif_kernel(isas[isa].kernels, type, &plan.draw);
+    plan.turn = isas[isa].kernels->turn[type];
     plan.dst = malloc(count * plan.itemsize + 1);
     if (!plan.dst)
         return fprintf(stderr, "golden_dump: no memory for %zu elements\n", count), 2;

@@ -1,0 +1,61 @@
+/* Rows of a tile to columns of the buffer, for one size of element.  Included once for each, and
+ * defines static wif_turn turn_<ITEM>, of
+ *
+ *   ITEM  bytes of an element: 1, 2, 4 or 8
+ *
+ * SIDE columns go through as many registers: each takes, from SIDE rows apart, pieces of SIDE
+ * elements, and log2(SIDE) rounds of zips transpose the square that each place of a piece makes.
+ * Element by element, a turned float32 cost 0.6 to 0.9 ns, twice what drawing it does.
+ */
+#define CAT_(a, b) a##b
+#define CAT(a, b) CAT_(a, b)
+#define T(name) CAT(name, ITEM)
+
+#if PIECES
+enum { T(SIDE_) = 16 / ITEM, T(STEP_) = T(SIDE_) * PIECES };
+
+/* STEP rows of SIDE columns. */
+INLINE void T(turn_step_)(char *dst, ptrdiff_t column_step, const char *tile, ptrdiff_t row_bytes) {
+    enum { SIDE = T(SIDE_) };
+    vu32 x[SIDE], y[SIDE];
+    UNROLL for (int k = 0; k < SIDE; k++)
+        x[k] = load_pieces(tile + k * row_bytes, SIDE * row_bytes);
+    UNROLL for (int round = 1; round < SIDE; round *= 2) {
+        UNROLL for (int k = 0; k < SIDE / 2; k++) {
+            y[2 * k] = T(zip_low_)(x[k], x[k + SIDE / 2]);
+            y[2 * k + 1] = T(zip_high_)(x[k], x[k + SIDE / 2]);
+        }
+        UNROLL for (int k = 0; k < SIDE; k++)
+            x[k] = y[k];
+    }
+    UNROLL for (int k = 0; k < SIDE; k++)
+        store_u32(dst + k * column_step, x[k]);
+}
+#endif
+
+static void T(turn_)(char *dst, ptrdiff_t column_step, const char *tile, ptrdiff_t row_bytes,
+                     size_t rows, size_t columns) {
+    size_t c = 0;
+#if PIECES
+    const size_t whole_rows = rows - rows % T(STEP_);
+    for (; c + T(SIDE_) <= columns; c += T(SIDE_)) {
+        const char *from = tile + c * ITEM;
+        char *to = dst + (ptrdiff_t)c * column_step;
+        size_t r = 0;
+        for (; r < whole_rows; r += T(STEP_), from += T(STEP_) * row_bytes, to += sizeof(vu32))
+            T(turn_step_)(to, column_step, from, row_bytes);
+        for (; r < rows; r++, from += row_bytes, to += ITEM)
+            for (int k = 0; k < T(SIDE_); k++)
+                memcpy(to + k * column_step, from + k * ITEM, ITEM);
+    }
+#endif
+    for (; c < columns; c++)
+        for (size_t r = 0; r < rows; r++)
+            memcpy(dst + (ptrdiff_t)c * column_step + r * ITEM,
+                   tile + (ptrdiff_t)r * row_bytes + c * ITEM, ITEM);
+}
+
+#undef CAT_
+#undef CAT
+#undef T
+#undef ITEM
