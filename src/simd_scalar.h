@@ -4,6 +4,9 @@
 #define WIF_SIMD_H
 
 #include "compiler.h"
+#undef UNROLL /* one lane needs no registers named: unrolled 32 times, this set took GCC minutes   \
+               */
+#define UNROLL
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
