@@ -88,14 +88,21 @@ def inner_loops(listing: str) -> list[list[Instruction]]:
     return loops
 
 
-def streaming_loop(listing: str) -> list[Instruction] | None:
-    """Return the shortest loop that draws words and stores past the caches."""
+def streaming_loop(listing: str, kernel: str) -> list[Instruction] | None:
+    """Return the shortest loop of a kernel's that draws words and stores past the caches."""
+    functions = re.split(r"^[0-9a-f]+ <([^>]+)>:$", listing, flags=re.MULTILINE)
+    owned = [
+        body
+        for name, body in zip(functions[1::2], functions[2::2], strict=True)
+        if name == f"fill_{kernel}" or name.startswith(f"{kernel}_")
+    ]
 
     def wanted(body: list[Instruction]) -> bool:
         kinds = {kind(name) for _, name, _ in body}
         return {"aes", "store"} <= kinds
 
-    return min(filter(wanted, inner_loops(listing)), key=len, default=None)
+    loops = [loop for body in owned for loop in inner_loops(body)]
+    return min(filter(wanted, loops), key=len, default=None)
 
 
 def predicted(body: list[Instruction], model: str, mca: str) -> tuple[float, str] | None:
@@ -177,19 +184,13 @@ def main() -> int:
         compiled = str(Path(folder, "isa.o"))
         source = str(SOURCE / f"isa_{args.isa}.c")
         subprocess.run(["gcc", *BASE, *FLAGS[args.isa], "-c", source, "-o", compiled], check=True)
+        command = ["objdump", "-d", "--no-show-raw-insn", compiled]
+        listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         heads = ("aes", "fma", "sqrt", "vector", "move", "scalar", "store", "all", "from memory")
         print(f"{args.isa}, a group of 32 words; the clock here: {ghz:.2f} GHz")
         print(f"{'':13}" + "".join(f"{h:>8}" for h in heads[:-1]) + "  mem  cycles here  predicted")
         for name, transform, dtype, params in KERNELS:
-            command = [
-                "objdump",
-                "-d",
-                "--no-show-raw-insn",
-                f"--disassemble=fill_{name}",
-                compiled,
-            ]
-            listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-            body = streaming_loop(listing)
+            body = streaming_loop(listing, name)
             if body is None:
                 continue
             kinds = [kind(instruction) for _, instruction, _ in body]

@@ -4,8 +4,8 @@
 #define WIF_SIMD_H
 
 #include "compiler.h"
-#undef UNROLL /* one lane needs no registers named: unrolled 32 times, this set took GCC minutes   \
-               */
+/* One lane needs no loops unrolled: 32 times, and this set took GCC minutes. */
+#undef UNROLL
 #define UNROLL
 #include <math.h>
 #include <stdint.h>
