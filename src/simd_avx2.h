@@ -4,6 +4,7 @@
 
 #include "compiler.h"
 #include <immintrin.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define LANES_32 8

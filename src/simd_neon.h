@@ -4,6 +4,7 @@
 
 #include "compiler.h"
 #include <arm_neon.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define LANES_32 4
