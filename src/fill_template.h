@@ -115,14 +115,16 @@ static void T(_groups_streamed)(char *dst, ptrdiff_t gap, const T(_state) * stat
 static void T(_groups_shifted)(char *dst, const T(_state) * state, T(_walk) w, size_t groups) {
     const T(_state) s = *state; /* in registers: a store to dst might change *state */
     enum { STRIP_BYTES = STRIP_GROUPS * OUT_BYTES };
-    char room[PAGE + 2 * (CACHE_LINE + STRIP_BYTES)];
+    /* A load waits for a store before it that has the same low address bits and has not left yet (a
+     * uniform then takes up to 1.7 times as long).  So, modulo pages, a quarter of one lies between
+     * dst and the strip behind it, and half of one between the strips. */
+    char room[PAGE + CACHE_LINE + STRIP_BYTES + PAGE / 2 + STRIP_BYTES];
     const size_t lead = (uintptr_t)dst % CACHE_LINE; /* dst begins so far into its line */
     /* Before each strip there is room for the bytes of its first line that the other one ends with.
-     * Half a page lies between strips and dst, modulo pages: a load with the low address bits of a
-     * store that has not left yet waits for it (up to 1.7 times the time of a uniform). */
+     */
     char *filling = room + CACHE_LINE;
-    filling += ((uintptr_t)dst - lead + PAGE / 2 - (uintptr_t)filling) % PAGE;
-    char *leaving = filling + STRIP_BYTES + CACHE_LINE;
+    filling += ((uintptr_t)dst - lead + PAGE / 4 - (uintptr_t)filling) % PAGE;
+    char *leaving = filling + STRIP_BYTES + PAGE / 2;
     size_t leaving_bytes = 0;
     int first_line = 1; /* its beginning is not ours */
     group g = T(_next)(&s, &w);
