@@ -342,13 +342,9 @@ def fill(
             read_key_and_stream(rng, stream, &plan.draw)
         if total == 0:
             return
-        if total >= WIF_TRIM_ITEMS:
-            wif_trim(<wif_type>dtype, &plan.draw)
-        plan.fill = wif_kernel(kernels, <wif_type>dtype, &plan.draw)
-        plan.turn = kernels.turn[dtype]
+        wif_plan_kernels(&plan, kernels, <wif_type>dtype, total)
         plan.dst = <char *>view.buf + start
         plan.first = first
-        plan.itemsize = view.itemsize
         plan.direct_items = wif_direct_items(plan.itemsize, total, threads, fresh)
         wif_plan_axes(&plan, axis, count)
         plan.nontemporal = not fresh and plan.direct and view.len >= nontemporal_bytes

@@ -12,24 +12,19 @@ cdef extern from "kernels.h" nogil:
     const char *wif_type_name(int type)
     size_t wif_type_bytes(int type)
     ctypedef struct wif_draw:
-        wif_transform transform
         uint64_t key_low, key_high, stream
     ctypedef void wif_fill
-    ctypedef void wif_turn
     ctypedef struct wif_kernels:
         const char *isa
         wif_fill *fill[WIF_TRANSFORMS][WIF_TYPES]
-        wif_turn *turn[WIF_TYPES]
         void (*narrow[WIF_TYPES])(void *dst, const float *src, size_t count) noexcept nogil
         void (*block)(uint32_t *out, uint64_t key_low, uint64_t key_high, uint64_t counter_low,
                       uint64_t counter_high)
-    wif_fill *wif_kernel(const wif_kernels *set, wif_type type, const wif_draw *draw)
 
 
 cdef extern from "params.h" nogil:
-    enum: WIF_PARAMS_OK, WIF_PARAMS_OVERFLOW, WIF_GIVEN, WIF_TRIM_ITEMS
+    enum: WIF_PARAMS_OK, WIF_PARAMS_OVERFLOW, WIF_GIVEN
     int wif_prepare(wif_transform transform, wif_type type, const double *given, wif_draw *draw)
-    int wif_trim(wif_type type, wif_draw *draw)
     double wif_deviation(double scale, double times, double gain, double over, double slope,
                          double fan)
     double wif_geometric_mean(double a, double b)
@@ -62,8 +57,6 @@ cdef extern from "plan.h" nogil:
         uint64_t stream_step
         Py_ssize_t dst_step
     ctypedef struct wif_plan:
-        wif_fill *fill
-        wif_turn *turn
         wif_draw draw
         char *dst
         uint64_t first
@@ -73,6 +66,7 @@ cdef extern from "plan.h" nogil:
         wif_axis columns
         int direct
         int64_t tasks, task_items
+    void wif_plan_kernels(wif_plan *plan, const wif_kernels *set, wif_type type, int64_t total)
     int64_t wif_direct_items(size_t itemsize, int64_t total, int threads, int fresh)
     void wif_plan_axes(wif_plan *plan, const wif_axis *axes, int count)
     void wif_run_task(const wif_plan *plan, int64_t task)

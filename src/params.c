@@ -213,7 +213,7 @@ int wif_prepare(enum wif_transform transform, enum wif_type type, const double g
     return status;
 }
 
-/* What trimmed makes of a word, and whether it differs from what uniform makes of it. */
+/* What trimmed makes of a word: what uniform does, before its clamp. */
 static double of_word(const wif_draw *draw, double half, int32_t word) {
     return fmaf((float)half, (float)word, (float)draw->centre);
 }

@@ -18,6 +18,7 @@
 
 #include "fpenv.h"
 #include "kernels.h"
+#include "params.h"
 
 enum {
     WIF_MAX_AXES = 64,             /* NumPy's own limit */
@@ -57,6 +58,16 @@ static inline int64_t wif_min(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t wif_max(int64_t a, int64_t b) { return a > b ? a : b; }
 static inline int64_t wif_tiles(int64_t n, int64_t tile) { return n / tile + (n % tile != 0); }
 static inline ptrdiff_t wif_magnitude(ptrdiff_t step) { return step < 0 ? -step : step; }
+
+/* Choose what draws `total` elements with plan->draw, which is prepared. */
+static inline void wif_plan_kernels(wif_plan *p, const wif_kernels *set, enum wif_type type,
+                                    int64_t total) {
+    if (total >= WIF_TRIM_ITEMS)
+        wif_trim(type, &p->draw);
+    p->fill = wif_kernel(set, type, &p->draw);
+    p->turn = set->turn[type];
+    p->itemsize = wif_type_bytes(type);
+}
 
 /* How many elements a direct task takes: of memory that is still to be made, whole huge pages; for
  * threads, some tasks each, so that one that comes late leaves little behind. */

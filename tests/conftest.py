@@ -1,7 +1,9 @@
 """Fixtures shared by the tests: the instruction set under test, and what this CPU can run."""
 
+import contextlib
 import os
 import platform
+import sys
 from pathlib import Path
 
 import pytest
@@ -89,3 +91,15 @@ def streamed_from():
     former = _core.nontemporal_from(4 << 20)
     yield 4 << 20
     _core.nontemporal_from(former)
+
+
+@contextlib.contextmanager
+def modules_of(folder, names):
+    """Modules of a folder that is no package, by path, under their own names."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield {name: __import__(name) for name in names}
+    finally:
+        sys.path.remove(str(folder))
+        for path in folder.glob("*.py"):
+            sys.modules.pop(path.stem, None)

@@ -1,11 +1,11 @@
 """The benchmark's arithmetic: ratios, spreads, verdicts, what counts as moved. Nothing is timed."""
 
 import fnmatch
-import sys
 from pathlib import Path
 from unittest.mock import MagicMock
 
 import pytest
+from conftest import modules_of
 
 BENCH = Path(__file__).resolve().parent.parent / "bench"
 if not BENCH.is_dir():
@@ -14,15 +14,8 @@ if not BENCH.is_dir():
 
 @pytest.fixture(scope="module")
 def bench():
-    """Import the modules without measurement by path, under their own names."""
-    names = ("results", "goal_list", "judge", "compare")
-    sys.path.insert(0, str(BENCH))
-    try:
-        yield {name: __import__(name) for name in names}
-    finally:
-        sys.path.remove(str(BENCH))
-        for path in BENCH.glob("*.py"):
-            sys.modules.pop(path.stem, None)
+    with modules_of(BENCH, ("results", "goal_list", "judge", "compare")) as modules:
+        yield modules
 
 
 @pytest.fixture(scope="module")

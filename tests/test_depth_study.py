@@ -1,10 +1,10 @@
 """The depth study's mathematics: its backward passes, its data, its symmetric nets."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import modules_of
 
 import weightinit_fast as wi
 
@@ -17,15 +17,8 @@ STEP = 1e-6
 
 @pytest.fixture(scope="module")
 def study():
-    """Import the modules of the study by path, under their own names."""
-    names = ("schemes", "nets", "propagation")
-    sys.path.insert(0, str(STUDY))
-    try:
-        yield {name: __import__(name) for name in names}
-    finally:
-        sys.path.remove(str(STUDY))
-        for path in STUDY.glob("*.py"):
-            sys.modules.pop(path.stem, None)
+    with modules_of(STUDY, ("schemes", "nets", "propagation")) as modules:
+        yield modules
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from ._dtypes import PLAIN, Kind, requested
 from ._fans import Shape, as_shape
 from ._parts import Axis, BasicIndex, Part
 
-__all__ = ["Target", "as_target", "plain_kind", "whole_shape"]
+__all__ = ["WHOLE", "Target", "as_target", "plain_kind", "whole_shape"]
 
 _DEFAULT = requested(np.float32)
 
@@ -19,7 +19,7 @@ _DEFAULT = requested(np.float32)
 # What of the stream an array holds: the engine's axes (None: C-contiguous and the stream's next
 # elements in order), the index of the element at the beginning, and its byte offset.
 Region: TypeAlias = tuple[list[Axis] | None, int, int]
-_WHOLE: Region = (None, 0, 0)
+WHOLE: Region = (None, 0, 0)
 
 
 class Target(NamedTuple):
@@ -65,7 +65,7 @@ def as_target(
     """Resolve shape, dtype, out and index; raise before anything is written."""
     kind = plain_kind(shape, dtype, out, index)
     if kind is not None:
-        return Target(out, kind, _WHOLE, False, None, out, False)
+        return Target(out, kind, WHOLE, False, None, out, False)
     if out is None:
         return _new(shape, dtype, index, allocate)
     return _given(out, shape, dtype, index)
@@ -97,7 +97,7 @@ def _new(
             f"{kind.storage} can hold their bits, with dtype={kind.name!r}"
         )
     array = allocate(part.shape if part else whole, kind.storage)
-    region = part.region(array) if part else _WHOLE
+    region = part.region(array) if part else WHOLE
     result = array if found is kind.storage else array.view(found)
     return Target(array, kind, region, True, part, result, not found.isnative)
 

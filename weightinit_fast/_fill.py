@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from . import _core
-from ._buffers import Region, Target, as_target, plain_kind
+from ._buffers import WHOLE, Region, Target, as_target, plain_kind
 from ._dtypes import Kind
 from ._fans import Shape
 from ._keys import RNGLike
@@ -35,7 +35,7 @@ def fill(
     """Resolve every argument, then draw: a generator advances once nothing can fail any more."""
     kind = plain_kind(shape, dtype, out, index)
     if kind is not None:  # without a Target, which would take as long as the rest
-        draw(out, kind, (None, 0, 0), False, transform, params, rng, stream, threads)
+        draw(out, kind, WHOLE, False, transform, params, rng, stream, threads)
         return out
     target = as_target(shape, dtype, out, index)
     draw(*target[:4], transform, params, rng, stream, threads)

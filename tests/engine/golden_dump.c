@@ -67,7 +67,6 @@ int main(int argc, char **argv) {
     for (int k = 9; k < argc; k++)
         given[k - 9] = strtod(argv[k], 0);
     wif_plan plan = {0};
-    plan.itemsize = types[type].bytes;
     if (wif_prepare(transform, type, given, &plan.draw))
         return fprintf(stderr, "golden_dump: bad parameters\n"), 2;
     plan.draw.key_low = number(argv[4]);
@@ -75,10 +74,7 @@ int main(int argc, char **argv) {
     plan.draw.stream = number(argv[6]);
     plan.first = number(argv[7]);
     const size_t count = (size_t)number(argv[8]);
-    if (count >= WIF_TRIM_ITEMS)
-        wif_trim(type, &plan.draw);
-    plan.fill = wif_kernel(isas[isa].kernels, type, &plan.draw);
-    plan.turn = isas[isa].kernels->turn[type];
+    wif_plan_kernels(&plan, isas[isa].kernels, type, (int64_t)count);
     plan.dst = malloc(count * plan.itemsize + 1);
     if (!plan.dst)
         return fprintf(stderr, "golden_dump: no memory for %zu elements\n", count), 2;
