@@ -9,9 +9,10 @@ target_include_directories(wif_engine PUBLIC ${CMAKE_CURRENT_LIST_DIR})
 
 # Every set's bits must be those of the source: no contraction but the vocabulary's own fma, no
 # errno from sqrt.  (GCC ignores the FP_CONTRACT pragma.)
+set(WIF_OPTIMISATION -O3 CACHE STRING "of the kernels; the bits are the same at every level")
 set(wif_kernel_flags "")
 if(CMAKE_C_COMPILER_ID MATCHES "GNU|Clang")
-  set(wif_kernel_flags -O3 -ffp-contract=off -fno-math-errno -fno-fast-math)
+  set(wif_kernel_flags ${WIF_OPTIMISATION} -ffp-contract=off -fno-math-errno -fno-fast-math)
   target_compile_options(wif_engine PRIVATE -ffp-contract=off -fno-math-errno -fno-fast-math)
 endif()
 

@@ -1,0 +1,30 @@
+"""Builds of the C programs in tests/engine, for the commands of this folder."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = Path(__file__).with_name("results")
+
+
+def build(folder, *options, targets=()):
+    """Configure and build tests/engine in a folder; return the folder."""
+    folder = Path(folder)
+    configure = ["cmake", "-S", ROOT / "tests/engine", "-B", folder, *options]
+    if shutil.which("ninja"):
+        configure[1:1] = ["-G", "Ninja"]
+    make = ["cmake", "--build", folder]
+    if targets:
+        make += ["--target", *targets]
+    for command in (configure, make):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(f"{done.stdout}{done.stderr}")
+    return folder
+
+
+def runnable(program):
+    """Return the instruction sets that a golden_dump program, a list of words, can run."""
+    listed = subprocess.run(program, check=True, capture_output=True, text=True).stdout
+    return [line.split()[0] for line in listed.splitlines() if line.endswith(" runnable")]
