@@ -147,25 +147,34 @@ def digest(data: Any) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def runnable(command: list[str]) -> list[str]:
+    """Return the sets that a golden_dump program, a list of words, can run."""
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    return [line.split()[0] for line in lines if line.endswith(" runnable")]
+
+
+def differing(command: list[str], isa: str) -> list[str]:
+    """Return the names of the cases that a golden_dump program draws otherwise than the file."""
+    wanted, bad = expected(), []
+    for case in cases():
+        numbers = (*KEY, STREAM, case.first, case.count)
+        arguments = [isa, case.transform, case.dtype, *map(str, numbers)]
+        arguments += [float(p).hex() for p in case.given]
+        data = subprocess.run([*command, *arguments], check=True, capture_output=True).stdout
+        if digest(data) != wanted[case.name]:
+            bad.append(case.name)
+    return bad
+
+
 def check_dump(command: list[str]) -> int:
     """Hold every runnable set of a golden_dump program against the file; return an exit code."""
-    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
-    runnable = [line.split()[0] for line in lines if line.endswith(" runnable")]
-    wanted = expected()
-    failed = not runnable
-    for isa in runnable:
-        bad = 0
-        for case in cases():
-            numbers = (*KEY, STREAM, case.first, case.count)
-            arguments = [isa, case.transform, case.dtype, *map(str, numbers)]
-            arguments += [float(p).hex() for p in case.given]
-            data = subprocess.run([*command, *arguments], check=True, capture_output=True).stdout
-            if digest(data) != wanted[case.name]:
-                bad += 1
-                print(f"{isa}: {case.name} differs")
-        print(f"{isa}: {len(cases())} golden cases, {bad} differ")
-        failed |= bad > 0
-    return int(failed)
+    failures = 0
+    for isa in runnable(command):
+        bad = differing(command, isa)
+        print(*(f"{isa}: {name} differs" for name in bad), sep="\n", end="\n" * bool(bad))
+        print(f"{isa}: {len(cases())} golden cases, {len(bad)} differ")
+        failures += len(bad)
+    return int(failures > 0)
 
 
 def main() -> int:

@@ -1,5 +1,7 @@
 """The golden file judges every instruction set, thread count, cut and memory layout."""
 
+import itertools
+
 import golden
 import numpy as np
 import pytest
@@ -32,7 +34,7 @@ def test_public_calls(isa, call):
     assert golden.public_digest(*call) == golden.expected("public")[golden.public_name(*call)]
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3, 7])
+@pytest.mark.parametrize("threads", [1, 2, 3, 7, 64])
 @pytest.mark.parametrize("case", LARGE, ids=lambda c: c.name)
 def test_every_thread_count(case, threads):
     assert golden.digest(golden.fill(case, threads)) == WANTED[case.name]
@@ -49,6 +51,39 @@ def test_random_cuts(isa, case):
     for begin, end in zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True):
         golden.fill_into(pieces[begin:end], case, case.first + begin)
     assert golden.digest(pieces) == WANTED[case.name]
+
+
+def backwards(part, n):
+    """The slice of the same elements of n, last one first."""
+    places = range(*part.indices(n))[::-1]
+    stop = places.stop if places.stop >= 0 else None
+    return slice(places.start, stop, places.step) if places else slice(0, 0)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "f2"])
+@pytest.mark.parametrize("transform", ["uniform", "normal", "truncated_normal"])
+def test_random_slices(isa, transform, dtype):
+    """A megaword table by random blocks and steps, each asked for by index into its own place."""
+    random = np.random.default_rng(4)
+    shape = (241, 4351)
+    case = f"{transform.removesuffix('_normal')}_f{int(dtype[1]) * 8}"
+    params = (0.0, 1.0, -2.0, 2.0) if transform == "truncated_normal" else (0.0, 1.0)
+    whole = np.zeros(shape, dtype, random.choice(["C", "F"]))
+    for low, high in itertools.pairwise((0, 1, 33, 34, 150, 241)):
+        left = 0
+        while left < shape[1]:
+            right = min(shape[1], left + int(random.choice([1, 3, 31, 64, 500, 1500])))
+            rows, step = int(random.integers(1, 4)), int(random.choice([1, 2, 3, 40]))
+            for i, j in itertools.product(range(rows), range(step)):
+                index = np.s_[low + i : high : rows, left + j : right : step]
+                if random.random() < 0.5:
+                    index = tuple(map(backwards, index, shape))
+                getattr(wi, transform)(
+                    shape, index=index, out=whole[index], rng=KEY, stream=golden.STREAM
+                )
+            left = right
+    name = f"{case}{params}[0:+{golden.MEGAWORD}]"
+    assert golden.digest(np.ascontiguousarray(whole, f"<{dtype}")) == WANTED[name]
 
 
 @pytest.mark.parametrize("order", ["C", "F", "reversed", "strided", "misaligned", "swapped"])

@@ -22,9 +22,3 @@ def build(folder, *options, targets=()):
         if done.returncode:
             raise SystemExit(f"{done.stdout}{done.stderr}")
     return folder
-
-
-def runnable(program):
-    """Return the instruction sets that a golden_dump program, a list of words, can run."""
-    listed = subprocess.run(program, check=True, capture_output=True, text=True).stdout
-    return [line.split()[0] for line in listed.splitlines() if line.endswith(" runnable")]

@@ -1,0 +1,163 @@
+"""The same bits everywhere, as one grid.
+
+Every build of the engine alone (tests/engine) draws the cases of tests/data/golden.json with each
+instruction set that it can run, natively or under emulation; every CPython, with and without
+OpenMP, runs the tests of that file: sets, threads, cuts, layouts, floating-point states. A cell
+tells how many cases reproduced the file's SHA-256, or how many did not. Exit code 1 if any did
+not, or a row could not be run.
+
+``python tests/proof/matrix.py`` runs all rows (an hour on two cores, most of it under emulation),
+``--fast`` those of continuous integration, ``--only TEXT`` those with TEXT in their name.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import NamedTuple
+
+from engine import ROOT, build
+
+sys.path.insert(0, str(ROOT / "tests"))
+import golden
+
+SETS = ("scalar", "neon", "avx2", "avx2_vaes", "avx512", "avx512_vaes", "avx512_bf16")
+#: Tests of the golden file and of the floating-point state -> their column.
+CHECKS = {
+    "test_every_instruction_set": "sets",
+    "test_public_calls": "calls",
+    "test_every_thread_count": "threads",
+    "test_random_cuts": "cuts",
+    "test_random_slices": "slices",
+    "test_layouts_through_the_public_surface": "layouts",
+    "test_floating_point_state_of_the_host": "state",
+    "test_floating_point_traps_of_the_host": "state",
+}
+
+
+class Engine(NamedTuple):
+    """A build of tests/engine: the compiler, its options, and what runs the result."""
+
+    compiler: str
+    level: str = "-O3"
+    runner: tuple[str, ...] = ()
+    system: str = ""  # the target's, for a cross-build
+    flags: str = ""
+    sets: tuple[str, ...] = ()  # at least these must run
+
+    def sets_and_failures(self, folder):
+        for tool in (self.compiler, *self.runner[:1]):
+            if not shutil.which(tool):
+                raise FileNotFoundError(f"no {tool} here")
+        options = [f"-DCMAKE_C_COMPILER={self.compiler}", f"-DWIF_OPTIMISATION={self.level}"]
+        options += ["-DCMAKE_BUILD_TYPE=None", f"-DCMAKE_C_FLAGS={self.level} {self.flags}"]
+        if self.system:
+            options += ["-DCMAKE_SYSTEM_NAME=Linux", f"-DCMAKE_SYSTEM_PROCESSOR={self.system}"]
+        program = build(folder, *options, targets=["golden_dump"]) / "golden_dump"
+        command = [*self.runner, str(program)]
+        found = golden.runnable(command)
+        if missing := set(self.sets) - set(found):
+            raise FileNotFoundError(f"{', '.join(missing)} did not run")
+        total = len(golden.cases())
+        return {isa: (total, len(golden.differing(command, isa))) for isa in found}
+
+
+class Package(NamedTuple):
+    """An installation of the package under a CPython."""
+
+    python: str
+    openmp: bool = True
+
+    def sets_and_failures(self, folder):
+        if (
+            not shutil.which(self.python)
+            or subprocess.run([self.python, "-c", ""], capture_output=True, check=False).returncode
+        ):
+            raise FileNotFoundError(f"no {self.python} here")
+        bin_ = folder / "venv/bin"
+        options = [f"-Ccmake.define.WIF_OPENMP={'ON' if self.openmp else 'OFF'}"]
+        options += [f"-Cbuild-dir={folder / 'build'}"]
+        for command in (
+            [self.python, "-m", "venv", bin_.parent],
+            [bin_ / "pip", "install", "-q", f"{ROOT}[test]", *options],
+            [bin_ / "python", "-P", "-c", "import weightinit_fast._core as c; print(c.OPENMP)"],
+        ):
+            done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+            if done.returncode:
+                raise FileNotFoundError(done.stderr.strip().splitlines()[-1])
+        if (int(done.stdout) > 0) != self.openmp:
+            raise FileNotFoundError(f"OpenMP is {done.stdout.strip()}")
+        report = folder / "report.xml"
+        tests = [ROOT / "tests" / f"test_{name}.py" for name in ("golden", "fpstate")]
+        command = [bin_ / "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", *tests]
+        subprocess.run(command, capture_output=True, check=False, cwd=ROOT)
+        cells = {}
+        for case in ET.parse(report).iter("testcase"):
+            function, _, parameters = case.get("name").partition("[")
+            column = CHECKS[function]
+            if column == "sets":
+                column = parameters.partition("-")[0]
+            if case.find("skipped") is None:
+                bad = case.find("failure") is not None or case.find("error") is not None
+                done, failed = cells.get(column, (0, 0))
+                cells[column] = (done + 1, failed + bad)
+        return cells
+
+
+def cross(target, system, **more):
+    """Return an Engine for another architecture, which Debian's compiler builds and qemu runs."""
+    qemu = {"armv7": "arm"}.get(system, system)
+    return Engine(
+        f"{target}-gcc", runner=(f"qemu-{qemu}", "-L", f"/usr/{target}"), system=system, **more
+    )
+
+
+NEON = cross("aarch64-linux-gnu", "aarch64", sets=("neon",))
+FAST = {"gcc -O3": Engine("gcc"), "clang -O3": Engine("clang-19"), "aarch64, emulated": NEON}
+ROWS = FAST | {
+    **{f"{cc[:5]} {o}": Engine(cc, o) for cc in ("gcc", "clang-19") for o in ("-O0", "-O2")},
+    "s390x (big-endian), emulated": cross("s390x-linux-gnu", "s390x"),
+    "armhf (32 bits), emulated": cross("arm-linux-gnueabihf", "armv7", flags="-mfpu=vfpv4"),
+    **{f"CPython 3.{minor}": Package(f"python3.{minor}") for minor in (11, 12, 13)},
+    "CPython 3.11, serial": Package("python3.11", openmp=False),
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--fast", action="store_true")
+    parser.add_argument("--only", default="", metavar="TEXT")
+    arguments = parser.parse_args()
+    columns = (*SETS, *dict.fromkeys(c for c in CHECKS.values() if c != "sets"))
+    wide = max(map(len, ROWS)) + 1
+    print(" " * wide, *columns, sep="  ")
+    cells = failures = 0
+    for name, row in (FAST if arguments.fast else ROWS).items():
+        if arguments.only not in name:
+            continue
+        began = time.monotonic()
+        print(f"{name:<{wide}}", end="", flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                found = row.sets_and_failures(Path(folder))
+            except FileNotFoundError as error:
+                failures += 1
+                print(f"  not run: {error}")
+                continue
+        for column in columns:
+            done, failed = found.get(column, (0, 0))
+            cell = f"{failed} DIFFER" if failed else str(done or ".")
+            print(f"  {cell:>{len(column)}}", end="")
+            cells += done
+            failures += failed
+        print(f"  {time.monotonic() - began:.0f} s", flush=True)
+    print(f"{cells} cells, {failures} failures")
+    return failures > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
