@@ -1,6 +1,5 @@
 # The C engine as the object library wif_engine: what it takes to draw, without Python.
 include(CheckCSourceCompiles)
-include(CheckSymbolExists)
 set(wif_engine_dir ${CMAKE_CURRENT_LIST_DIR})
 
 add_library(wif_engine OBJECT ${CMAKE_CURRENT_LIST_DIR}/dispatch.c
@@ -12,8 +11,9 @@ target_include_directories(wif_engine PUBLIC ${CMAKE_CURRENT_LIST_DIR})
 set(WIF_OPTIMISATION -O3 CACHE STRING "of the kernels; the bits are the same at every level")
 set(wif_kernel_flags "")
 if(CMAKE_C_COMPILER_ID MATCHES "GNU|Clang")
-  set(wif_kernel_flags ${WIF_OPTIMISATION} -ffp-contract=off -fno-math-errno -fno-fast-math)
-  target_compile_options(wif_engine PRIVATE -ffp-contract=off -fno-math-errno -fno-fast-math)
+  # In this order: GCC's -fno-fast-math brings math-errno back.
+  set(wif_kernel_flags ${WIF_OPTIMISATION} -fno-fast-math -fno-math-errno -ffp-contract=off)
+  target_compile_options(wif_engine PRIVATE -fno-fast-math -fno-math-errno -ffp-contract=off)
 endif()
 
 # wif_add_isa(name probe flags...): compile isa_<name>.c where the compiler takes the flags and the
@@ -49,8 +49,9 @@ wif_add_isa(neon "#include <arm_neon.h>\n#ifndef __AARCH64EL__\n#error\n#endif"
             "vaeseq_u8(vdupq_n_u8(0), vdupq_n_u8(0))" -march=armv8-a+crypto)
 
 target_sources(wif_engine INTERFACE $<TARGET_OBJECTS:wif_engine>)
-check_c_source_compiles("#include <math.h>\nint main(int n, char **v) { (void)v; return (int)fma(n, n, n); }"
-                        WIF_FMA_WITHOUT_LIBM)
-if(NOT WIF_FMA_WITHOUT_LIBM)
+set(CMAKE_REQUIRED_LIBRARIES m) # rint, ldexp, fegetenv; here and there fma and sqrt
+check_c_source_compiles("int main(void) { return 0; }" WIF_LIBM)
+unset(CMAKE_REQUIRED_LIBRARIES)
+if(WIF_LIBM)
   target_link_libraries(wif_engine INTERFACE m)
 endif()

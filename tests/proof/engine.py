@@ -7,6 +7,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = Path(__file__).with_name("results")
 
+#: Options of a cross-build and what runs it.
+AARCH64 = (
+    (
+        "-DCMAKE_C_COMPILER=aarch64-linux-gnu-gcc",
+        "-DCMAKE_SYSTEM_NAME=Linux",
+        "-DCMAKE_SYSTEM_PROCESSOR=aarch64",
+    ),
+    ("qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"),
+)
+
 
 def build(folder, *options, targets=()):
     """Configure and build tests/engine in a folder; return the folder."""

@@ -1,0 +1,328 @@
+/* accuracy: every input of the single family's transforms, many of the double family's, through the
+ * kernels of every instruction set; the sets must agree to the bit, and one of them is judged.
+ *
+ *   accuracy STEP uniform LOW HIGH             every word, both kernels; wrong bits are counted
+ *   accuracy STEP truncated LOWER UPPER INTERVAL...   every word (INTERVAL: see params.h)
+ *   accuracy STEP radius                       every A
+ *   accuracy STEP tail                         every A with U < 256 and low byte of B
+ *   accuracy STEP angle STD                    every B
+ *   accuracy STEP stds                         16 values of B with every std in [1, 2)
+ *   accuracy STEP pairs MEAN STD COUNT         COUNT pairs of the sets' own words, a std in
+ *                                              [STD, 2 STD) a chunk
+ *   accuracy STEP narrow TYPE                  every float32, rounded to a narrower type
+ *   accuracy STEP normal64 MEAN STD COUNT      COUNT pairs of double words, random and odd ones
+ *   accuracy STEP truncated64 COUNT LOWER UPPER INTERVAL...
+ *   accuracy STEP values TRANSFORM TYPE PARAMETER... < words > values of the fastest set
+ *
+ * STEP 1 visits all, STEP n one chunk of 2^16 words in n.  Errors are told as shares of the
+ * contract's bound.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "dispatch.h"
+#include "fpenv.h"
+#include "params.h"
+#include "sweep.h"
+
+/* ---- the words of a chunk: ascending by place; B = 0 beside every A, and so on --------------- */
+
+static void ascending(const sweep *s, uint64_t chunk, uint32_t *words) {
+    (void)s;
+    for (uint32_t i = 0; i < CHUNK; i++)
+        words[i] = (uint32_t)(chunk * CHUNK + i);
+}
+static void each_a(const sweep *s, uint64_t chunk, uint32_t *words) {
+    for (uint32_t i = 0; i < CHUNK; i++)
+        words[i] = i & 16 ? s->fixed : (uint32_t)(chunk * (CHUNK / 2) + (i >> 5) * 16 + (i & 15));
+}
+static void each_b(const sweep *s, uint64_t chunk, uint32_t *words) {
+    for (uint32_t i = 0; i < CHUNK; i++)
+        words[i] = i & 16 ? (uint32_t)(chunk * (CHUNK / 2) + (i >> 5) * 16 + (i & 15)) : s->fixed;
+}
+static void own_words(const sweep *s, uint64_t chunk, uint32_t *words) {
+    wif_draw draw = s->draw;
+    draw.stream = chunk;
+    s->sets[s->count - 1].own->fill[WIF_words][WIF_f32](words, 0, 0, 0, 1, CHUNK, &draw, 0);
+}
+static void any_b(const sweep *s, uint64_t chunk, uint32_t *words) {
+    own_words(s, chunk, words);
+    for (uint32_t i = 0; i < CHUNK; i++)
+        words[i] = i & 16 ? words[i] : s->fixed;
+}
+static void each_tail(const sweep *s, uint64_t chunk, uint32_t *words) {
+    (void)s;
+    for (uint32_t i = 0; i < CHUNK; i++) {
+        const uint32_t k = (uint32_t)(chunk * (CHUNK / 2) + (i >> 5) * 16 + (i & 15));
+        words[i] = i & 16 ? k & 255 : k >> 8;
+    }
+}
+/* Double words: of four, two random, one with few ones or zeros, one near where 2 Phi - 1 turns. */
+static void odd_words(const sweep *s, uint64_t chunk, uint32_t *words) {
+    own_words(s, chunk, words);
+    for (uint64_t i = 0; i < CHUNK / 2; i++) {
+        const uint64_t random = words[2 * i] | (uint64_t)words[2 * i + 1] << 32;
+        uint64_t word = random;
+        if (i % 4 == 2)
+            word = (UINT64_C(1) << (random & 63)) + (random >> 6 & 15) - 8;
+        else if (i % 4 == 3)
+            word = s->turn + (random >> 11 & ((UINT64_C(2) << (random & 31)) - 1)) -
+                   (UINT64_C(1) << (random & 31));
+        if (i % 4 >= 2 && random >> 63)
+            word = ~word;
+        words[2 * i] = (uint32_t)word;
+        words[2 * i + 1] = (uint32_t)(word >> 32);
+    }
+}
+
+/* ---- what they are held against ------------------------------------------------------------- */
+
+static void judge_uniform(const sweep *s, uint64_t chunk, const work *w, tally *t) {
+    (void)chunk;
+    const float *y = w->out;
+    for (uint32_t i = 0; i < CHUNK; i++) {
+        const float exact = uniform_f32(&s->uniform, w->words[i]);
+        judge(t, w->words[i], memcmp(y + i, &exact, sizeof exact) ? NAN : exact, exact, 0);
+    }
+}
+static void judge_truncated(const sweep *s, uint64_t chunk, const work *w, tally *t) {
+    (void)chunk;
+    const float *y = w->out;
+    quantile_anchor at = {0};
+    for (uint32_t i = 0; i < CHUNK; i++) {
+        const double z = quantile_near(&s->quantile, &at, w->words[i], y[i]);
+        const double bound = 0x1p-20 * fmax(1, fabs(z)) + 0x1p-23 * fabs((double)y[i]);
+        judge(t, w->words[i], y[i], z, bound);
+    }
+}
+/* At x = 0 the element is 2r times the cosine's first coefficient, (1 - 2^-24) / 2: the number
+ * below r, so that r is the number above it. */
+static void judge_radius(const sweep *s, uint64_t chunk, const work *w, tally *t) {
+    const float *y = w->out;
+    (void)s, (void)chunk;
+    for (uint32_t i = 0; i < CHUNK; i++)
+        if (!(i & 16)) {
+            const double r = radius_f32(w->words[i], w->words[i + 16]);
+            judge(t, w->words[i], nextafterf(y[i], copysignf(INFINITY, y[i])), r,
+                  0x1p-21 * fabs(r));
+        }
+}
+/* r is 1: the elements are std times cosine and sine. */
+static void judge_angle(const sweep *s, uint64_t chunk, const work *w, tally *t) {
+    const float *y = w->out;
+    angle_anchor at = {.x = 9};
+    for (uint32_t i = 0; i < CHUNK; i++)
+        if (!(i & 16)) {
+            const uint32_t b = w->words[i + 16];
+            const double std = std_of(s, chunk, i);
+            double sine, cosine;
+            sine_cosine(&at, angle_x_f32(b), &sine, &cosine);
+            judge(t, b, y[i], std * cosine, 0x1p-21 * std);
+            judge(t + 1, b, y[i + 16], std * sine, 0x1p-21 * std);
+        }
+}
+static void judge_pairs(const sweep *s, uint64_t chunk, const work *w, tally *t) {
+    const float *y = w->out;
+    const double mean = s->draw.mean;
+    for (uint32_t i = 0; i < CHUNK; i++)
+        if (!(i & 16)) {
+            const uint32_t a = w->words[i], b = w->words[i + 16];
+            const double r = std_of(s, chunk, i) * radius_f32(a, b),
+                         angle = (double)HALF_PI * angle_x_f32(b);
+            for (int k = 0; k < 2; k++) {
+                const double exact = mean + r * (k ? sin(angle) : cos(angle)), got = y[i + 16 * k];
+                const double bound = 0x1p-21 * fabs(r) + 0x1p-23 * fmax(fabs(mean), fabs(got));
+                judge(t + k, (uint64_t)a << 32 | b, got, exact, bound);
+            }
+        }
+}
+static void judge_normal64(const sweep *s, uint64_t chunk, const work *w, tally *t) {
+    (void)chunk;
+    const double *y = w->out, mean = s->draw.mean;
+    for (uint32_t i = 0; i < CHUNK / 2; i++)
+        if (!(i & 8)) {
+            const uint64_t a = double_word(w->words, i), b = double_word(w->words, i + 8);
+            const long double r = s->draw.std * radius_f64(a), angle = HALF_PI * angle_x_f64(b);
+            for (int k = 0; k < 2; k++) {
+                const long double exact = mean + r * (k ? sinl(angle) : cosl(angle));
+                const double got = y[i + 8 * k];
+                const double size = fmax(fabs(mean), fabs(got));
+                judge(t + k, k ? b : a, got, exact, 0x1p-50 * fabs((double)r) + 0x1p-52 * size);
+            }
+        }
+}
+static void judge_truncated64(const sweep *s, uint64_t chunk, const work *w, tally *t) {
+    (void)chunk;
+    const double *y = w->out;
+    for (uint32_t i = 0; i < CHUNK / 2; i++) {
+        const uint64_t word = double_word(w->words, i);
+        const long double z = quantile(&s->quantile, word, y[i]);
+        const double bound = 0x1p-48 * fmax(1, fabs((double)z)) + 0x1p-52 * fabs(y[i]);
+        judge(t, word, y[i], z, bound);
+    }
+}
+
+/* ---- the commands ---------------------------------------------------------------------------- */
+
+/* Every float32 that is no NaN, to a narrower type, by every set's own rounding. */
+static int narrow(const sweep *s, const char *type) {
+    uint64_t wrong = 0, count = 0;
+    int k = 0;
+    while (k < WIF_TYPES && strcmp(type, wif_type_name(k)))
+        k++;
+    if (k == WIF_TYPES || !s->sets[0].own->narrow[k])
+        return fprintf(stderr, "accuracy: %s is no narrow type\n", type), 2;
+    const size_t bytes = wif_type_bytes(k);
+#pragma omp parallel for reduction(+ : wrong, count) schedule(dynamic, 8)
+    for (uint64_t chunk = 0; chunk < UINT64_C(1) << 16; chunk += s->step) {
+        static _Thread_local float from[CHUNK];
+        static _Thread_local uint16_t exact[CHUNK], to[CHUNK];
+        uint8_t *const small = (uint8_t *)exact;
+        size_t n = 0;
+        for (uint32_t i = 0; i < CHUNK; i++) {
+            const uint32_t bits = (uint32_t)(chunk * CHUNK + i);
+            memcpy(from + n, &bits, sizeof bits);
+            if (from[n] != from[n])
+                continue;
+            const uint16_t y = narrow_bits(from[n], type);
+            if (bytes == 2)
+                exact[n++] = y;
+            else
+                small[n++] = (uint8_t)y;
+        }
+        for (int set = 0; set < s->count; set++) {
+            s->sets[set].own->narrow[k](to, from, n);
+            if (memcmp(to, exact, n * bytes))
+                for (size_t i = 0; i < n; i++)
+                    wrong += memcmp((char *)to + i * bytes, (char *)exact + i * bytes, bytes) != 0;
+        }
+        count += n;
+    }
+    printf("%s: %" PRIu64 " numbers by %d sets, %" PRIu64 " wrong\n", type, count, s->count, wrong);
+    return wrong > 0;
+}
+
+static const double *arguments(int argc, char **argv, int from) {
+    static double given[WIF_GIVEN + 1];
+    for (int k = from; k < argc && k - from < WIF_GIVEN + 1; k++)
+        given[k - from] = strtod(argv[k], 0);
+    return given;
+}
+
+/* An A whose radius is 1 in the kernels. */
+static uint32_t unit_radius(sweep *s) {
+    work *const w = new_work();
+    const float *y = w->out;
+    const uint32_t near = (uint32_t)(exp(-0.5) * 0x1p32) / (CHUNK / 2);
+    s->make = each_a;
+    for (uint32_t chunk = near - 8; chunk < near + 8; chunk++) {
+        draw_chunk(s, chunk, w);
+        for (uint32_t i = 0; i < CHUNK; i++)
+            if (!(i & 16) && nextafterf(y[i], 2) == 1)
+                return w->words[i];
+    }
+    fprintf(stderr, "accuracy: no radius is 1\n");
+    exit(2);
+}
+
+static int values(const sweep *s, int argc, char **argv) {
+    static const char *const names[WIF_ASKED] = {"words", "constant", "uniform", "normal",
+                                                 "truncated"};
+    const int type = strcmp(argv[4], "f64") ? WIF_f32 : WIF_f64;
+    int transform = 0;
+    while (transform < WIF_ASKED && strcmp(argv[3], names[transform]))
+        transform++;
+    wif_draw draw = {0};
+    if (transform == WIF_ASKED ||
+        wif_prepare(transform, type, arguments(argc, argv, 5), &draw) != WIF_PARAMS_OK)
+        return fprintf(stderr, "accuracy: no such values\n"), 2;
+    static uint32_t words[CHUNK + GROUP_WORDS_AHEAD], out[CHUNK];
+    const wif_kernels *given = 0;
+    for (int k = 0; k < s->count; k++)
+        given = s->sets[k].given ? s->sets[k].given : given;
+    draw.key_low = (uintptr_t)words;
+    for (size_t n; (n = fread(words, sizeof *words, CHUNK, stdin));) {
+        wif_kernel(given, type, &draw)(out, 0, 0, 0, 1, type == WIF_f64 ? n / 2 : n, &draw, 0);
+        fwrite(out, sizeof *out, n, stdout);
+    }
+    return 0;
+}
+
+static int truncated(sweep *s, const double *interval, uint64_t chunks) {
+    double given[WIF_GIVEN] = {0, 1};
+    memcpy(given + 2, interval, sizeof given - 2 * sizeof *given);
+    s->quantile = of_quantile(given[2], given[3], s->type == WIF_f64 ? 64 : 32);
+    s->turn = turn_of(&s->quantile);
+    prepare(s, WIF_truncated, given);
+    const char *const names[2] = {s->draw.transform == WIF_near ? "near" : "truncated"};
+    return s->type == WIF_f64 ? run(s, names, odd_words, judge_truncated64, chunks)
+                              : run(s, names, ascending, judge_truncated, chunks);
+}
+
+int main(int argc, char **argv) {
+    sweep s = {.type = WIF_f32, .draw = {.key_low = UINT64_C(0x243F6A8885A308D3)}};
+    const double *given = arguments(argc, argv, 3);
+    const char *what = argc > 2 ? argv[2] : "";
+    const uint64_t chunks = UINT64_C(1) << 16; /* of ascending words; twice as many of A or of B */
+    const double unit[WIF_GIVEN] = {0, 1}, scaled[WIF_GIVEN] = {0, given[0]};
+    list_sets(&s);
+    s.step = argc > 1 ? strtoull(argv[1], 0, 0) : 0;
+    if (!s.step || argc < 3)
+        return fprintf(stderr, "usage: see accuracy.c\n"), 2;
+    if (!strcmp(what, "values") && argc > 4)
+        return values(&s, argc, argv);
+    if (!strcmp(what, "narrow") && argc > 3)
+        return narrow(&s, argv[3]);
+    if (!strcmp(what, "uniform")) {
+        static const char *const names[2] = {"uniform"}, *const trimmed[2] = {"trimmed"};
+        s.uniform = of_uniform(given[0], given[1]);
+        prepare(&s, WIF_uniform, given);
+        const int status = run(&s, names, ascending, judge_uniform, chunks);
+        return wif_trim(WIF_f32, &s.draw)
+                   ? status | run(&s, trimmed, ascending, judge_uniform, chunks)
+                   : status;
+    }
+    if (!strcmp(what, "truncated"))
+        return truncated(&s, given, chunks);
+    if (!strcmp(what, "truncated64")) {
+        s.type = WIF_f64;
+        return truncated(&s, given + 1, (uint64_t)given[0] / (CHUNK / 2));
+    }
+    if (!strcmp(what, "pairs")) {
+        static const char *const names[2] = {"pairs, first", "pairs, second"};
+        s.shipped = 1;
+        s.std_words = CHUNK;
+        prepare(&s, WIF_normal, given);
+        return run(&s, names, own_words, judge_pairs, (uint64_t)given[2] / (CHUNK / 2));
+    }
+    if (!strcmp(what, "normal64")) {
+        static const char *const names[2] = {"double pairs, first", "double pairs, second"};
+        s.type = WIF_f64;
+        prepare(&s, WIF_normal, given);
+        return run(&s, names, odd_words, judge_normal64, (uint64_t)given[2] / (CHUNK / 4));
+    }
+    prepare(&s, WIF_normal, unit);
+    if (!strcmp(what, "radius")) {
+        static const char *const names[2] = {"radius"};
+        return run(&s, names, each_a, judge_radius, 2 * chunks);
+    }
+    if (!strcmp(what, "tail")) {
+        static const char *const names[2] = {"far tail"};
+        s.step = 1;
+        return run(&s, names, each_tail, judge_radius, (1 << 17) / (CHUNK / 2));
+    }
+    if (!strcmp(what, "stds")) {
+        static const char *const names[2] = {"cosine", "sine"};
+        s.fixed = unit_radius(&s);
+        s.std_words = 32;
+        return run(&s, names, any_b, judge_angle, (1 << 23) / (CHUNK / 32));
+    }
+    if (!strcmp(what, "angle")) {
+        static const char *const names[2] = {"cosine", "sine"};
+        s.fixed = unit_radius(&s);
+        prepare(&s, WIF_normal, scaled);
+        return run(&s, names, each_b, judge_angle, 2 * chunks);
+    }
+    return fprintf(stderr, "accuracy: what is %s?\n", what), 2;
+}
