@@ -179,7 +179,7 @@ def main():
         mp.mp.prec = 256
         for bits in (32, 64):
             cases = [("normal", worst_normal(program, bits))]
-            for bounds in INTERVALS + (FAR if bits == 64 else ()):
+            for bounds in (INTERVALS + (FAR if bits == 64 else ()))[:: min(arguments.step, 4)]:
                 name = "truncated {} {}".format(*bounds)
                 cases.append((name, worst_truncated(program, bits, *bounds)))
             for name, (worst, count) in cases:
