@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 import pytest
+from pvalues import binomial_p, chi_square_p, normal_p
 
 import weightinit_fast as wf
 
@@ -25,37 +26,6 @@ PAIR = {"f4": 16, "f8": 8}
 TAILS = (3, 4, 5)
 #: The farthest that the radius argument lets a normal go.
 FARTHEST = {"f4": math.sqrt(80 * math.log(2)), "f8": math.sqrt(128 * math.log(2))}
-
-
-def normal_p(score):
-    """Two-sided p-value of a standard score."""
-    return math.erfc(abs(score) / math.sqrt(2))
-
-
-def binomial_p(count, n, p):
-    """Two-sided p-value of a binomial count: twice the smaller tail, summed for small means."""
-    mean = n * p
-    if mean > 1e4:
-        return normal_p((abs(count - mean) - 0.5) / math.sqrt(mean * (1 - p)))
-    log_term = math.lgamma(n + 1) - math.lgamma(count + 1) - math.lgamma(n - count + 1)
-    term = math.exp(log_term + count * math.log(p) + (n - count) * math.log1p(-p))
-    step = -1 if count < mean else 1
-    total, k = 0.0, count
-    while 0 <= k <= n and term > 1e-18 * total:
-        total += term
-        odds = p / (1 - p)
-        term *= (n - k) / (k + 1) * odds if step > 0 else k / ((n - k + 1) * odds)
-        k += step
-    return min(1.0, 2 * total)
-
-
-def chi_square_p(counts):
-    """Upper p-value of equally likely bins, by the Wilson-Hilferty cube root (hundreds of bins)."""
-    mean, freedom = counts.sum() / len(counts), len(counts) - 1
-    chi = ((counts - mean) ** 2).sum() / mean
-    spread = 2 / (9 * freedom)
-    score = ((chi / freedom) ** (1 / 3) - (1 - spread)) / math.sqrt(spread)
-    return math.erfc(score / math.sqrt(2)) / 2
 
 
 class Tally:
@@ -232,17 +202,3 @@ def test_uniform_pairs_are_uncorrelated(uniform_run):
 
 def test_normal_pairs_are_uncorrelated(normal_run):
     check_pairs(normal_run[1], 3)
-
-
-def test_p_values_by_known_cases():
-    """Small binomials summed by hand, scores and bins from tables."""
-    assert math.isclose(binomial_p(0, 10, 0.25), 2 * 0.75**10)
-    assert math.isclose(binomial_p(9, 10, 0.5), 2 * 11 / 1024)
-    assert math.isclose(normal_p(1.959963985), 0.05, rel_tol=1e-8)
-    assert binomial_p(51_000, 100_000, 0.5) < 1e-9
-    assert 0.75 < binomial_p(50_050, 100_000, 0.5) < 0.76
-    # 1023 degrees of freedom: the upper 5 % of chi-square begins at 1098.5208.
-    bins = np.full(1024, 1e4)
-    bins[0] += math.sqrt(1098.5208 * 1e4 * 1023 / 1024)
-    bins[1:] -= (bins[0] - 1e4) / 1023
-    assert abs(chi_square_p(bins) - 0.05) < 0.001
