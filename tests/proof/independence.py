@@ -1,6 +1,6 @@
 """Judge whether 10^9 pairs of draws are independent: within tensors, between streams and keys.
 
-    python tests/proof/independence.py             10^9 pairs a test, about fifteen minutes
+    python tests/proof/independence.py             10^9 pairs a test, ten minutes of a core
     python tests/proof/independence.py --quick     10^6 pairs a test
 
 For normals and uniforms of float32 and float64, v of mean 0 and variance 1:
