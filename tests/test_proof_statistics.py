@@ -3,6 +3,7 @@
 NumPy's draws stand for a good generator, so that what is expected does not rest on the package.
 """
 
+import json
 import math
 from itertools import pairwise
 from statistics import NormalDist
@@ -356,3 +357,18 @@ def test_dependent_p_values_are_judged_alone():
         results.add("", "", 0, (k + 0.5) / 100)
         results.add("", "", 0, 0.5, independent=False)
     assert not results.verdict()["failed"]
+
+
+@pytest.mark.parametrize("p", [0.4, 1e-9])
+def test_a_run_exits_with_its_verdict(p, monkeypatch, tmp_path, capsys):
+    """What it prints begins with the command; --json has every row."""
+    file = tmp_path / "results.json"
+    monkeypatch.setattr("sys.argv", ["here/some.py", "--quick", "--json", str(file)])
+    with pytest.raises(SystemExit) as end:
+        runs.run("", lambda results, n: results.add("a", "b", n, p), 100, 10)
+    found = json.loads(file.read_text(encoding="utf-8"))
+    assert bool(end.value.code) == found["failed"] == (p < runs.LIMIT)
+    assert found["results"] == [
+        {"group": "a", "name": "b", "statistic": 10, "p": p, "independent": True}
+    ]
+    assert capsys.readouterr().out.startswith("$ python tests/proof/some.py --quick")
