@@ -1,6 +1,6 @@
 """Judge the distribution of 10^9 draws of every transform and dtype against its exact law.
 
-    python tests/proof/distributions.py             10^9 draws each, about five minutes
+    python tests/proof/distributions.py             10^9 draws each, five minutes of a core
     python tests/proof/distributions.py --quick     10^6 draws each, seconds
 
 Printed for each: the moments 1 to 6 as standard scores, and all six together (chi-square of 6
