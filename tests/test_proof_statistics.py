@@ -337,6 +337,7 @@ def test_features_have_variance_1_and_cells_are_level(law):
     ("p", "failed"),
     [
         ((np.arange(100) + 0.5) / 100, False),
+        (np.linspace(0.05, 1, 100), False),  # their spread is the lesser of the two
         ([*((np.arange(100) + 0.5) / 100), 1e-5], False),
         ([*((np.arange(100) + 0.5) / 100), 1e-7], True),
         (np.full(100, 0.5), True),
@@ -347,7 +348,7 @@ def test_verdict(p, failed, capsys):
     results = runs.Results()
     for value in p:
         results.add("group", "name", 0, value)
-    assert results.verdict()["failed"] == failed
+    assert results.verdict()["failed"] is failed
     assert ("FAILED" in capsys.readouterr().out) == failed
 
 

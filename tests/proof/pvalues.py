@@ -71,4 +71,4 @@ def uniform_p(p_values):
     p = np.sort(p_values)
     n = len(p)
     steps = np.arange(n + 1) / n
-    return kolmogorov_p(max((steps[1:] - p).max(), (p - steps[:-1]).max()), n)
+    return kolmogorov_p(float(max((steps[1:] - p).max(), (p - steps[:-1]).max())), n)
