@@ -1,0 +1,55 @@
+"""Run what may crash or hang in a forked child, which says what it was at."""
+
+import mmap
+import os
+import signal
+import sys
+import time
+import traceback
+
+import pytest
+
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+_NOTED = mmap.mmap(-1, 4096)  # shared with the child
+
+
+def note(case):
+    """Say what comes next."""
+    text = str(case).encode()[:4095]
+    _NOTED[: len(text) + 1] = text + b"\0"
+
+
+def noted():
+    return _NOTED[:].partition(b"\0")[0].decode(errors="replace")
+
+
+def isolated(function, *args, timeout=120):
+    """Run function(*args) in a child; whatever ends it is a failure that names the case."""
+    note("its beginning")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            function(*args)
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+    deadline = time.monotonic() + timeout
+    while True:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            break
+        if time.monotonic() > deadline:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            pytest.fail(f"no end within {timeout} s; the child was at {noted()}")
+        time.sleep(0.005)
+    code = os.waitstatus_to_exitcode(status)
+    how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    assert code == 0, f"{how}; the child was at {noted()}"
