@@ -9,6 +9,8 @@ tasks and runs them without the GIL.
 
 import os
 
+from numpy import ndarray
+
 from cpython.buffer cimport (
     PyBUF_C_CONTIGUOUS,
     PyBUF_STRIDES,
@@ -17,6 +19,7 @@ from cpython.buffer cimport (
     PyBuffer_Release,
     PyObject_GetBuffer,
 )
+from cpython.weakref cimport PyWeakref_NewRef
 from cython.parallel cimport prange, threadid
 from libc.string cimport memset
 from libc.stdint cimport INT64_MAX, UINT64_MAX, int64_t, uint32_t, uint64_t
@@ -150,6 +153,35 @@ def geometric_mean(double a, double b):
 # ---- keys ---------------------------------------------------------------------------------------
 
 include "keys.pxi"
+
+
+# ---- memory that stays where it is --------------------------------------------------------------
+
+cdef object base_of = ndarray.base.__get__  # a subclass may call something else its base
+
+
+def pin(object owner):
+    """Return what keeps a buffer's memory in place for as long as it lives.
+
+    Code of the caller may run during a fill: an rng's methods, signal handlers, other threads.
+    NumPy does not resize an array that has a weak reference, not even with refcheck=False; a
+    bytearray or an mmap is neither resized nor closed while it is exported.
+    """
+    while True:
+        if type(owner) is ndarray:
+            base = owner.base
+        elif isinstance(owner, ndarray):
+            base = base_of(owner)
+        elif type(owner) is memoryview:
+            base = owner.obj
+        else:
+            try:
+                return memoryview(owner)
+            except TypeError:  # another library's: out of reach
+                return None
+        if base is None:
+            return PyWeakref_NewRef(owner, None)
+        owner = base
 
 
 # ---- the fill -----------------------------------------------------------------------------------
@@ -315,6 +347,7 @@ def fill(
     cdef int64_t total
     cdef uint64_t last_element
     cdef bint stopped
+    cdef object _pinned, _waited  # until the end
     PyObject_GetBuffer(buffer, &view, PyBUF_STRIDES | PyBUF_WRITABLE)
     try:
         if threads < 1:
@@ -338,8 +371,9 @@ def fill(
                 raise ValueError(f"element {first} + {total - 1} is beyond the end of the stream")
         else:
             count = read_axes(axes, &view, start, first, last_element, axis)
+        _pinned = pin(buffer) if total >= RELEASE_GIL_ITEMS else None
         if transform != WIF_constant:
-            read_key_and_stream(rng, stream, &plan.draw)
+            _waited = read_key_and_stream(rng, stream, buffer, &plan.draw)
         if total == 0:
             return
         wif_plan_kernels(&plan, kernels, <wif_type>dtype, total)

@@ -16,7 +16,7 @@ cdef object Key = None, other_key = None, other_stream = None
 # NumPy's, once somebody passes one: of the bit generators its own, not subclasses, which may draw
 # otherwise.
 cdef object Generator = None
-cdef frozenset bit_generators = None
+cdef tuple bit_generators = None
 
 
 def register_keys(object key_type, object key_words, object stream_number):
@@ -28,23 +28,27 @@ def register_keys(object key_type, object key_words, object stream_number):
 cdef int find_generators() except -1:
     global Generator, bit_generators
     from numpy import random
-    bit_generators = frozenset(
-        (random.MT19937, random.PCG64, random.PCG64DXSM, random.Philox, random.SFC64)
-    )
+    bit_generators = (random.MT19937, random.PCG64, random.PCG64DXSM, random.Philox, random.SFC64)
     Generator = random.Generator  # last: another thread takes it as the sign that both are there
     return 0
 
 
-cdef int draw_raw(object bits, uint32_t *words) except -1:
+cdef bint is_known(object bits) except -1:
+    return type(bits) in bit_generators
+
+
+cdef object draw_raw(object bits, object buffer, uint32_t *words):
     """Draw as bits.random_raw(4) does, lock held, and keep the low halves."""
     cdef const bitgen *c = <const bitgen *>PyCapsule_GetPointer(bits.capsule, b"BitGenerator")
     cdef int k
-    lock = bits.lock
-    lock.acquire()
+    lock, pinned = bits.lock, None
+    if not lock.acquire(False):
+        pinned = pin(buffer)
+        lock.acquire()
     for k in range(4):  # nothing here raises
         words[k] = <uint32_t>c.next_raw(c.state)
     lock.release()
-    return 0
+    return pinned
 
 
 cdef bint below_2_64(object number, uint64_t *out) except -1:
@@ -58,36 +62,46 @@ cdef bint below_2_64(object number, uint64_t *out) except -1:
     return True
 
 
-cdef int read_key(object rng, uint64_t *low, uint64_t *high) except -1:
+# These return what pins the buffer that is about to be filled, once other code could have run: the
+# caller's, or, while a lock or an import is waited for, that of other threads.
+
+cdef object read_key(object rng, object buffer, uint64_t *low, uint64_t *high):
     """Read the key of any rng; a Generator and its like advance."""
     cdef uint32_t words[4]
     cdef uint64_t seed = 0
+    pinned = None
     if type(rng) is Key:
         low[0], high[0] = rng.low, rng.high
-        return 0
+        return None
     if below_2_64(rng, &seed):
         wif_seed_words(seed, words)
     else:
         if Generator is None:
+            pinned = pin(buffer)
             find_generators()
-        bits = rng.bit_generator if isinstance(rng, Generator) else rng
-        if type(bits) not in bit_generators:
+        bits = rng.bit_generator if type(rng) is Generator else rng
+        if not is_known(bits):
+            pinned = pin(buffer)
             low[0], high[0] = other_key(rng)
-            return 0
-        draw_raw(bits, words)
+            return pinned
+        waited = draw_raw(bits, buffer, words)
+        pinned = pinned if waited is None else waited
     low[0] = words[0] | <uint64_t>words[1] << 32
     high[0] = words[2] | <uint64_t>words[3] << 32
-    return 0
+    return pinned
 
 
-cdef int read_key_and_stream(object rng, object stream, wif_draw *draw) except -1:
+cdef object read_key_and_stream(object rng, object stream, object buffer, wif_draw *draw):
+    pinned = None
     if not below_2_64(stream, &draw.stream):
+        pinned = pin(buffer)
         draw.stream = other_stream(stream)
-    return read_key(rng, &draw.key_low, &draw.key_high)
+    waited = read_key(rng, buffer, &draw.key_low, &draw.key_high)
+    return pinned if waited is None else waited
 
 
 def key_words(object rng):
     """Return (key_low, key_high) of any rng."""
     cdef uint64_t low = 0, high = 0
-    read_key(rng, &low, &high)
+    read_key(rng, None, &low, &high)
     return low, high

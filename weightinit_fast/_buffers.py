@@ -7,6 +7,7 @@ import numpy as np
 from numpy import ndarray
 from numpy.typing import DTypeLike
 
+from . import _core
 from ._dtypes import PLAIN, Kind, requested
 from ._fans import Shape, as_shape
 from ._parts import Axis, BasicIndex, Part
@@ -32,6 +33,7 @@ class Target(NamedTuple):
     part: Part | None  # None: the whole
     result: Any  # what the caller gets
     swap: bool  # result has the other byte order
+    pinned: object = None  # keeps out's memory in place while arguments are read and values written
 
     def whole_part(self) -> Part:
         """Return the part, also where nothing asked for one."""
@@ -65,7 +67,7 @@ def as_target(
     """Resolve shape, dtype, out and index; raise before anything is written."""
     kind = plain_kind(shape, dtype, out, index)
     if kind is not None:
-        return Target(out, kind, WHOLE, False, None, out, False)
+        return Target(out, kind, WHOLE, False, None, out, False, _core.pin(out))
     if out is None:
         return _new(shape, dtype, index, allocate)
     return _given(out, shape, dtype, index)
@@ -104,6 +106,7 @@ def _new(
 
 def _given(out: Any, shape: Shape | None, dtype: DTypeLike | None, index: BasicIndex) -> Target:
     array = _as_array(out)
+    pinned = _core.pin(array)
     kind = _kind_given(array.dtype, dtype)
     if shape is None and index is not None:
         raise TypeError("index= needs the global shape= beside out=")
@@ -112,7 +115,8 @@ def _given(out: Any, shape: Shape | None, dtype: DTypeLike | None, index: BasicI
         raise ValueError(f"out has shape {array.shape}, not {part.shape}")
     _check_writable(array)
     native = array.view(kind.storage)
-    return Target(native, kind, part.region(native), False, part, out, not array.dtype.isnative)
+    swap = not array.dtype.isnative
+    return Target(native, kind, part.region(native), False, part, out, swap, pinned)
 
 
 def _kind_given(held: np.dtype, dtype: DTypeLike | None) -> Kind:

@@ -54,8 +54,10 @@ def draw(
     threads: int | None,
 ) -> None:
     """Fill an array with a transform of a stream."""
-    size = array.size
-    count = 1 if threads is None and size < PARALLEL_ITEMS else thread_count(threads, size)
+    size, count = array.size, 1
+    if threads is not None or size >= PARALLEL_ITEMS:
+        _pinned = _core.pin(array)  # until the end: threads may be an object that calls back
+        count = thread_count(threads, size)
     if transform == TRUNCATED:
         params += interval(params[2], params[3], 64 if array.itemsize == 8 else 32)
     axes, first, start = region
