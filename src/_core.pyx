@@ -232,7 +232,7 @@ cdef int read_axes(
     last = first
     items = 1
     for n, stream_step, dst_step in axes:
-        if count == WIF_MAX_AXES or n < 1 or stream_step < 0:
+        if count == WIF_MAX_AXES or n < 1 or stream_step < 0 or stream_step == 0 and n > 1:
             raise ValueError(f"bad axes {axes!r}")
         items *= n
         last += (n - 1) * stream_step

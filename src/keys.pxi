@@ -34,13 +34,19 @@ cdef int find_generators() except -1:
 
 
 cdef bint is_known(object bits) except -1:
-    return type(bits) in bit_generators
+    """Whether it is one of NumPy's bit generators: by identity, as a metaclass may lie."""
+    for known in bit_generators:
+        if type(bits) is known:
+            return True
+    return False
 
 
 cdef object draw_raw(object bits, object buffer, uint32_t *words):
     """Draw as bits.random_raw(4) does, lock held, and keep the low halves."""
     cdef const bitgen *c = <const bitgen *>PyCapsule_GetPointer(bits.capsule, b"BitGenerator")
     cdef int k
+    if c.next_raw == NULL:  # __init__ has not come to its end
+        raise ValueError(f"rng {bits!r} is not initialised")
     lock, pinned = bits.lock, None
     if not lock.acquire(False):
         pinned = pin(buffer)
@@ -71,7 +77,8 @@ cdef object read_key(object rng, object buffer, uint64_t *low, uint64_t *high):
     cdef uint64_t seed = 0
     pinned = None
     if type(rng) is Key:
-        low[0], high[0] = rng.low, rng.high
+        if not (below_2_64(rng.low, low) and below_2_64(rng.high, high)):
+            raise ValueError(f"no key: {rng.low!r}, {rng.high!r}")
         return None
     if below_2_64(rng, &seed):
         wif_seed_words(seed, words)

@@ -139,7 +139,7 @@ def _as_array(out: Any) -> ndarray:
         raise ValueError("out requires grad: pass out.detach(), which shares its memory")
     if hasattr(out, "__dlpack__"):
         try:
-            return np.from_dlpack(out, copy=False)
+            array = np.from_dlpack(out, copy=False)
         except RuntimeError as error:  # NumPy's way to say that it lacks the dtype
             raise TypeError(
                 f"out of type {type(out).__name__} is refused: {error} A type that NumPy lacks "
@@ -148,6 +148,9 @@ def _as_array(out: Any) -> ndarray:
             ) from error
         except (BufferError, TypeError, ValueError) as error:
             raise type(error)(f"out of type {type(out).__name__} is refused: {error}") from error
+        if array.size and array.flags.owndata:  # NumPy's answer to a null pointer
+            raise ValueError(f"out of type {type(out).__name__} has no memory")
+        return array
     try:
         memory = memoryview(out)
     except TypeError:
