@@ -177,8 +177,8 @@ def pin(object owner):
         else:
             try:
                 return memoryview(owner)
-            except TypeError:  # another library's: out of reach
-                return None
+            except TypeError:
+                return None  # another library's: out of reach
         if base is None:
             return PyWeakref_NewRef(owner, None)
         owner = base
@@ -203,20 +203,33 @@ cdef void run_one(const wif_plan *plan, int64_t task, int thread, wif_watch *wat
         wif_watch_stop(watch)
 
 
-cdef bint run(const wif_plan *plan, int threads) noexcept nogil:
-    """Run every task; return whether a signal stopped the fill."""
+cdef void run_alone(const wif_plan *plan, wif_watch *watch) noexcept nogil:
+    cdef int64_t task
+    for task in range(plan.tasks):
+        run_one(plan, task, 0, watch)
+
+
+cdef bint run(const wif_plan *plan, int64_t total, int threads) except -1:
+    """Run every task; return whether a signal stopped the fill.
+
+    The GIL is given up here, not by the caller: in a function without it prange would ask
+    PyGILState_Check, which says yes to everybody once there are subinterpreters.
+    """
     cdef wif_watch watch
-    cdef int64_t task, batch = max(1, (1 << 16) // plan.task_items)
-    if plan.tasks == 1:  # done before anybody would look at a clock
+    cdef int64_t task, tasks = plan.tasks, batch = max(1, (1 << 16) // plan.task_items)
+    if total < RELEASE_GIL_ITEMS and plan.tasks == 1:  # before anybody would look at a clock
         wif_run_task(plan, 0)
         return False
     wif_watch_start(&watch)
-    if threads == 1:
-        for task in range(plan.tasks):
-            run_one(plan, task, 0, &watch)
+    if total < RELEASE_GIL_ITEMS:
+        run_alone(plan, &watch)
+    elif threads == 1 or plan.tasks == 1:
+        with nogil:
+            run_alone(plan, &watch)
     else:
-        for task in prange(plan.tasks, num_threads=threads, schedule="dynamic", chunksize=batch):
-            run_one(plan, task, threadid(), &watch)
+        with nogil:
+            for task in prange(tasks, num_threads=threads, schedule="dynamic", chunksize=batch):
+                run_one(plan, task, threadid(), &watch)
     return wif_watch_stopped(&watch)
 
 
@@ -346,7 +359,6 @@ def fill(
     cdef int count = 0
     cdef int64_t total
     cdef uint64_t last_element
-    cdef bint stopped
     cdef object _pinned, _waited  # until the end
     PyObject_GetBuffer(buffer, &view, PyBUF_STRIDES | PyBUF_WRITABLE)
     try:
@@ -382,12 +394,7 @@ def fill(
         plan.direct_items = wif_direct_items(plan.itemsize, total, threads, fresh)
         wif_plan_axes(&plan, axis, count)
         plan.nontemporal = not fresh and plan.direct and view.len >= nontemporal_bytes
-        if total < RELEASE_GIL_ITEMS:
-            stopped = run(&plan, 1)
-        else:
-            with nogil:
-                stopped = run(&plan, threads)
-        if stopped:
+        if run(&plan, total, threads):
             raise_pending()
     finally:
         PyBuffer_Release(&view)

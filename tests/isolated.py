@@ -40,7 +40,7 @@ def isolated(function, *args, timeout=120):
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)
-    deadline = time.monotonic() + timeout
+    deadline, pause = time.monotonic() + timeout, 0.0002
     while True:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
@@ -49,7 +49,8 @@ def isolated(function, *args, timeout=120):
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
             pytest.fail(f"no end within {timeout} s; the child was at {noted()}")
-        time.sleep(0.005)
+        time.sleep(pause)
+        pause = min(2 * pause, 0.02)
     code = os.waitstatus_to_exitcode(status)
     how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
     assert code == 0, f"{how}; the child was at {noted()}"
