@@ -217,17 +217,18 @@ cdef bint run(const wif_plan *plan, int64_t total, int threads) except -1:
     """
     cdef wif_watch watch
     cdef int64_t task, tasks = plan.tasks, batch = max(1, (1 << 16) // plan.task_items)
-    if total < RELEASE_GIL_ITEMS and plan.tasks == 1:  # before anybody would look at a clock
+    if total < RELEASE_GIL_ITEMS and tasks == 1:  # before anybody would look at a clock
         wif_run_task(plan, 0)
         return False
     wif_watch_start(&watch)
     if total < RELEASE_GIL_ITEMS:
         run_alone(plan, &watch)
-    elif threads == 1 or plan.tasks == 1:
+    elif threads == 1 or tasks == 1:
         with nogil:
             run_alone(plan, &watch)
     else:
         with nogil:
+            threads = wif_threads_to_be_had(threads)
             for task in prange(tasks, num_threads=threads, schedule="dynamic", chunksize=batch):
                 run_one(plan, task, threadid(), &watch)
     return wif_watch_stopped(&watch)
@@ -242,8 +243,7 @@ cdef int read_axes(
     """
     cdef int count = 0
     low = high = start
-    last = first
-    items = 1
+    last, items = first, 1
     for n, stream_step, dst_step in axes:
         if count == WIF_MAX_AXES or n < 1 or stream_step < 0 or stream_step == 0 and n > 1:
             raise ValueError(f"bad axes {axes!r}")

@@ -80,6 +80,7 @@ cdef extern from "runtime.h" nogil:
     const char *WIF_COMPILER
     int wif_openmp()
     int wif_runtime_threads()
+    int wif_threads_to_be_had(int wanted)
     void wif_dismiss_workers()
     ctypedef struct wif_watch:
         pass

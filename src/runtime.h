@@ -15,6 +15,43 @@ static inline int wif_openmp(void) { return 0; }
 static inline int wif_runtime_threads(void) { return 1; }
 #endif
 
+#if defined(_OPENMP) && (defined(__unix__) || defined(__APPLE__))
+#include <pthread.h>
+
+/* Threads that the runtime keeps for the calling thread, itself included. */
+static _Thread_local int wif_team = 1;
+
+static void *wif_wait_at(void *gate) {
+    pthread_mutex_lock(gate);
+    pthread_mutex_unlock(gate);
+    return NULL;
+}
+
+/* At most `wanted` threads for the next region, and as many as there can be. libgomp ends the
+ * process if it cannot make one (no memory for a stack, a limit on processes): so those that it
+ * lacks are first made here, all at once, and let go. Others may still take the place. */
+static inline int wif_threads_to_be_had(int wanted) {
+    enum { MOST = 1024 };
+    pthread_t made[MOST];
+    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+    const int most = wanted < MOST ? wanted : MOST;
+    int n = wif_team;
+    if (n < most) {
+        pthread_mutex_lock(&gate);
+        while (n < most && !pthread_create(&made[n], NULL, wif_wait_at, &gate))
+            n++;
+        pthread_mutex_unlock(&gate);
+        for (int k = wif_team; k < n; k++)
+            pthread_join(made[k], NULL);
+    }
+    return wif_team = n < most ? n : most; /* it drops those that a smaller region has no use for */
+}
+static inline void wif_forget_team(void) { wif_team = 1; }
+#else
+static inline int wif_threads_to_be_had(int wanted) { return wanted; }
+static inline void wif_forget_team(void) {}
+#endif
+
 /* libgomp keeps the calling thread's workers for the next region; a forked child inherits the
  * record but not the workers, and hangs (GCC bug 58378).  Dismissing them before a fork mends it.
  */
@@ -22,6 +59,7 @@ static inline void wif_dismiss_workers(void) {
 #if defined(_OPENMP) && defined(WIF_HAVE_OMP_PAUSE)
     omp_pause_resource_all(omp_pause_soft);
 #endif
+    wif_forget_team();
 }
 
 static inline uint64_t wif_now_ns(void) {
