@@ -1,4 +1,5 @@
 # The C engine as the object library wif_engine: what it takes to draw, without Python.
+include(CheckCCompilerFlag)
 include(CheckCSourceCompiles)
 set(wif_engine_dir ${CMAKE_CURRENT_LIST_DIR})
 
@@ -14,6 +15,14 @@ if(CMAKE_C_COMPILER_ID MATCHES "GNU|Clang")
   # In this order: GCC's -fno-fast-math brings math-errno back.
   set(wif_kernel_flags ${WIF_OPTIMISATION} -fno-fast-math -fno-math-errno -ffp-contract=off)
   target_compile_options(wif_engine PRIVATE -fno-fast-math -fno-math-errno -ffp-contract=off)
+endif()
+
+# Tiles and strips are tens of KiB on the stack: where a thread's is too small, its guard page must be
+# met, not stepped over into other memory.
+check_c_compiler_flag(-fstack-clash-protection WIF_CC_stack_clash_protection)
+if(WIF_CC_stack_clash_protection)
+  list(APPEND wif_kernel_flags -fstack-clash-protection)
+  target_compile_options(wif_engine PUBLIC -fstack-clash-protection)
 endif()
 
 # wif_add_isa(name probe flags...): compile isa_<name>.c where the compiler takes the flags and the

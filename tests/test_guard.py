@@ -9,6 +9,7 @@ import ctypes
 import faulthandler
 import functools
 import mmap
+import sys
 
 import numpy as np
 import pytest
@@ -74,10 +75,11 @@ class Pages:
 
 @functools.cache
 def elements(transform, dtype, given):
-    """The first ELEMENTS elements as integers, by the scalar set."""
+    """The first ELEMENTS elements as integers, by the scalar set; with room behind them, since
+    this is no child yet."""
     former = _core.isa()
     _core.select_isa("scalar")
-    out = np.empty(ELEMENTS, f"u{ITEMSIZE[dtype]}")
+    out = np.empty(ELEMENTS + PAGE, f"u{ITEMSIZE[dtype]}")[:ELEMENTS]
     fill(out, transform, dtype, given, 0, None)
     _core.select_isa(former)
     return out
@@ -285,3 +287,50 @@ def test_a_canary_dies():
     pages.bytes[0] = 1
     with pytest.raises(AssertionError, match="case"):
         pages.check("case")
+
+
+# Stacks ------------------------------------------------------------------------------------------
+
+
+def on_a_small_stack(memory, stack, axes):
+    """Fill in a thread whose stack, and the page that guards it, lie above `memory`."""
+    faulthandler.disable()
+    libc, address = ctypes.CDLL(None), memory.ctypes.data
+    guard = ctypes.c_void_p(address + memory.size - stack - PAGE)
+    libc.mprotect(guard, ctypes.c_size_t(PAGE), 0)
+    out = np.zeros((300, 64), "f4")
+
+    def run(_):
+        note("the fill")
+        _core.fill(out, _core.NORMAL, 0, (0.0, 1.0), KEY, 0, 0, axes, 1)
+
+    function = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(run)
+    attributes, thread = (ctypes.c_char * 128)(), ctypes.c_ulong()
+    libc.pthread_attr_init(attributes)
+    lowest = ctypes.c_void_p(address + memory.size - stack)
+    assert not libc.pthread_attr_setstack(attributes, lowest, ctypes.c_size_t(stack))
+    assert not libc.pthread_create(ctypes.byref(thread), attributes, function, None)
+    libc.pthread_join(thread, None)
+    assert out.any()
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="pthread_attr_setstack as glibc and musl have it"
+)
+@pytest.mark.parametrize(
+    "axes",
+    [[(64, 300, 4), (300, 1, 256)], [(250, 40, 64 * 4), (33, 1, 4)], None],
+    ids=["turned", "rows", "whole"],
+)
+def test_stacks_that_are_too_small(isa, axes):
+    """Filled, or ended at the guard page: never is memory below that page written."""
+    ended = []
+    for stack in range(16 << 10, 144 << 10, 16 << 10):
+        memory = np.frombuffer(mmap.mmap(-1, (256 << 10) + stack), np.uint8)
+        try:
+            isolated(on_a_small_stack, memory, stack, axes)
+        except AssertionError as error:
+            ended.append((stack, str(error).split(";")[0]))
+        assert not memory[: memory.size - stack - PAGE].any(), f"written below a stack of {stack}"
+    print(f"{isa}: {ended}")
+    assert all(how == "SIGSEGV" and stack < 128 << 10 for stack, how in ended), ended
