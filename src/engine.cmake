@@ -17,8 +17,8 @@ if(CMAKE_C_COMPILER_ID MATCHES "GNU|Clang")
   target_compile_options(wif_engine PRIVATE -fno-fast-math -fno-math-errno -ffp-contract=off)
 endif()
 
-# Tiles and strips are tens of KiB on the stack: where a thread's is too small, its guard page must be
-# met, not stepped over into other memory.
+# Tiles and strips are tens of KiB on the stack: where a thread's is too small, its guard page must
+# be met, not stepped over into other memory.
 check_c_compiler_flag(-fstack-clash-protection WIF_CC_stack_clash_protection)
 if(WIF_CC_stack_clash_protection)
   list(APPEND wif_kernel_flags -fstack-clash-protection)

@@ -208,14 +208,26 @@ def fill_elsewhere(stream):
     return os.getpid(), expected(stream=stream)
 
 
-@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
-def test_workers_of_multiprocessing(method):
+def fill_in_workers(method):
     check()
     with multiprocessing.get_context(method).Pool(3) as pool:
         results = pool.map(fill_elsewhere, range(6), chunksize=1)
     assert [got for _, got in results] == [expected(stream=k) for k in range(6)]
     assert os.getpid() not in {pid for pid, _ in results}
     check()
+
+
+@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+def test_workers_of_multiprocessing(method):
+    """Of an interpreter whose __main__ they can do without."""
+    script = f"""
+    import sys
+    sys.path.insert(0, {os.path.dirname(__file__)!r})
+    import test_forks
+    test_forks.fill_in_workers({method!r})
+    print("right")
+    """
+    assert run(script, prelude="") == "right"
 
 
 # Ends --------------------------------------------------------------------------------------------

@@ -67,7 +67,6 @@ def interrupt(threads, how):
         os.kill(os.getpid(), signal.SIGINT)
 
     def handler(*_):
-        sent.append(time.perf_counter())
         raise LookupError("enough")
 
     begin = [np.zeros(1 << 20, "f4")]
@@ -79,6 +78,7 @@ def interrupt(threads, how):
     else:
         signal.signal(signal.SIGALRM, handler)
         signal.setitimer(signal.ITIMER_REAL, 0.2)
+        sent.append(time.perf_counter() + 0.2)
     with pytest.raises(KeyboardInterrupt if how == "Ctrl-C" else LookupError):
         wi.normal(out=out, rng=0, stream="huge", threads=threads)
     delay = time.perf_counter() - sent[0]
@@ -168,7 +168,7 @@ def test_memory_that_is_not_there():
     print(status("VmSize") - before)
     """
     lost = int(run(script, prelude=LIMIT, OPENBLAS_NUM_THREADS="1"))
-    assert lost < 1 << 20
+    assert lost < 4 << 20  # Python's own arenas take 1 MiB each
 
 
 NO_THREADS = """
