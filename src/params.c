@@ -232,6 +232,12 @@ static int32_t last_word(const wif_draw *draw, double half, int32_t end) {
     return (int32_t)inside;
 }
 
+/* Whether a word makes what the clamp does: a zero of the other sign is another value. */
+static int makes(const format *f, const wif_draw *draw, double half, int32_t word, double wanted) {
+    const double y = rounded(f, of_word(draw, half, word));
+    return y == wanted && !signbit(y) == !signbit(wanted);
+}
+
 static NOINLINE int trim(const format *f, wif_draw *draw) {
     const double half = ldexp(draw->half, -31);
     if (half < 0x1p-126) /* not exact */
@@ -241,8 +247,8 @@ static NOINLINE int trim(const format *f, wif_draw *draw) {
         return 0;
     const int32_t least = last_word(draw, half, INT32_MIN);
     const int32_t greatest = last_word(draw, half, INT32_MAX);
-    if ((least != INT32_MIN && rounded(f, of_word(draw, half, least)) != draw->least) ||
-        (greatest != INT32_MAX && rounded(f, of_word(draw, half, greatest)) != draw->greatest))
+    if ((least != INT32_MIN && !makes(f, draw, half, least, draw->least)) ||
+        (greatest != INT32_MAX && !makes(f, draw, half, greatest, draw->greatest)))
         return 0;
     draw->word_least = least;
     draw->word_greatest = greatest;

@@ -57,6 +57,21 @@ def test_narrow_uniforms_trimmed(isa, name):
         assert uniform(0, n).tobytes() == pieces(uniform, n).tobytes(), (low, high)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_narrow_uniforms_that_end_about_zero(isa, name):
+    """The bound, or what is next to it, is a zero; the sign of the zeros drawn is a bit as well."""
+    tiny = float(oracle_types.TYPES[name].tiny)
+    for bound in (1.0, 0.9, 0.7, 1.45):
+        for other in (-7.7, -100.123, -1.0):
+            for low, high in ((other * tiny, bound * tiny), (-bound * tiny, -other * tiny)):
+
+                def uniform(first, n, low=low, high=high):
+                    return draw(wf.uniform, n, name, first, low=low, high=high)
+
+                whole = uniform(0, TRIMMED_FROM)
+                assert whole.tobytes() == pieces(uniform, TRIMMED_FROM).tobytes(), (low, high)
+
+
 SMALL = (1e-20, 1e-30, 1e-35, 1e-37, 1.2e-38, 1e-39, 1e-40)
 
 
