@@ -9,7 +9,8 @@ target_include_directories(wif_engine PUBLIC ${CMAKE_CURRENT_LIST_DIR})
 
 # Every set's bits must be those of the source: no contraction but the vocabulary's own fma, no
 # errno from sqrt.  (GCC ignores the FP_CONTRACT pragma.)
-set(WIF_OPTIMISATION -O3 CACHE STRING "of the kernels; the bits are the same at every level")
+set(WIF_OPTIMISATION -O3 CACHE STRING
+    "Of the kernels: the bits are the same at every level (sanitizers: -O1, in minutes less)")
 set(wif_kernel_flags "")
 if(CMAKE_C_COMPILER_ID MATCHES "GNU|Clang")
   # In this order: GCC's -fno-fast-math brings math-errno back.

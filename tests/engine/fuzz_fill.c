@@ -1,0 +1,358 @@
+/* fuzz_fill: any bytes are one fill of any region, held against the scalar set, element by element.
+ *
+ * The bytes choose an instruction set, transform, type, parameters, up to six axes with any steps
+ * through stream and memory, where tasks are cut, the stores and the order of the tasks.  The
+ * buffer is as large as the region, so that AddressSanitizer sees the byte after it; the bytes
+ * before it and in its gaps must stay as they were.
+ *
+ *   with libFuzzer (tests/proof/fuzz.py engine)   the usual options and folders
+ *   without                                       fuzz_fill FILE...        runs each
+ *                                                 fuzz_fill -runs=N        runs N random inputs
+ */
+#include <fenv.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dispatch.h"
+#include "params.h"
+#include "plan.h"
+
+enum { AXES = 6, MOST_ITEMS = 1 << 16, MOST_BYTES = 1 << 22, NARROW = WIF_ASKED };
+
+/* ---- the input ------------------------------------------------------------------------------- */
+
+typedef struct {
+    const uint8_t *at, *end;
+} input;
+
+static uint64_t take(input *in, int bytes) { /* zeros once there are no more */
+    uint64_t x = 0;
+    for (int k = 0; k < bytes && in->at < in->end; k++)
+        x |= (uint64_t)*in->at++ << 8 * k;
+    return x;
+}
+
+/* Powers of two and their like, simple fractions, or any bits at all. */
+static double take_number(input *in) {
+    const unsigned kind = (unsigned)take(in, 1);
+    const double sign = kind & 1 ? -1 : 1;
+    double x;
+    switch (kind >> 1 & 3) {
+    case 0:
+        return sign * (double)take(in, 1) / 16;
+    case 1:
+        return sign * ldexp(1 + (double)take(in, 2) / 65536, (int)(kind >> 3) * 9 - 150);
+    case 2:
+        return sign * ldexp(1 + (double)take(in, 1) / 256, -(int)(kind >> 3));
+    default: {
+        const uint64_t bits = take(in, 8);
+        memcpy(&x, &bits, sizeof x);
+        return x;
+    }
+    }
+}
+
+/* Of a truncated normal: its bounds, and what weightinit_fast/_truncation.py makes of them. */
+static const double INTERVALS[][8] = {
+    {-2.0, 2.0, 5.1743534376020444e-20, 0.9544997361036416, 0.9544997361036416, 0.02275013194817921,
+     0.02275013194817921, 0.0},
+    {-INFINITY, INFINITY, 5.421010862427522e-20, 1.0, 1.0, 0.0, 0.0, 0.0},
+    {0.0, INFINITY, 0.5, 0.5, 0.5, 0.5, 0.0, 0.0},
+    {3.0, 4.0, 0.9986184307265368, 0.0013182267897969746, 0.0013182267897969746, 0.9986501019683699,
+     3.1671241833119924e-05, 0.0},
+    {5.0, 8.0, 0.9999997133484275, 2.8665157125709787e-07, 2.8665157125709787e-07,
+     0.9999997133484281, 6.220960574271784e-16, 0.0},
+    {-8.0, -7.5, -0.9999999999999675, 3.1286820671681786e-14, 3.1286820671681786e-14,
+     6.220960574271784e-16, 0.9999999999999681, 0.0},
+    {-2.25, 2.0, -0.010525659293134504, 0.9650253953967761, 0.9650253953967761,
+     0.012224472655044703, 0.02275013194817921, 0.0},
+    {-2.5, -2.25, -0.9815658620191792, 0.006014807329268568, 0.006014807329268568,
+     0.006209665325776135, 0.9877755273449553, 0.0},
+    {-0.5, 3.0, 0.3071876406943568, 0.690112563242383, 0.690112563242383, 0.3085375387259869,
+     0.0013498980316300946, 0.0},
+    /* Of float64 alone. */
+    {-INFINITY, -36.5, -1.0, 5.544725713074845e-292, 1.8867723895724966e-253, 0.0,
+     3.402823669209385e+38, 128.0},
+};
+enum { ROWS_OF_BOTH = 9, ROWS_OF_DOUBLE };
+
+/* Whether these are parameters that the package would pass on. */
+static int take_parameters(input *in, int transform, int type, double given[WIF_GIVEN]) {
+    if (transform == WIF_words)
+        return 1;
+    given[0] = take_number(in);
+    if (transform == WIF_constant)
+        return 1;
+    given[1] = take_number(in);
+    if (!isfinite(given[0]) || !isfinite(given[1]))
+        return 0;
+    if (transform == WIF_uniform)
+        return given[0] < given[1];
+    if (transform == WIF_truncated)
+        memcpy(given + 2,
+               INTERVALS[take(in, 1) % (type == WIF_f64 ? ROWS_OF_DOUBLE : ROWS_OF_BOTH)],
+               sizeof INTERVALS[0]);
+    given[1] = fabs(given[1]);
+    return transform == WIF_normal || given[1] > 0;
+}
+
+/* Axes, outermost first, that stay inside the stream and are nested in memory. */
+typedef struct {
+    wif_axis axis[AXES];
+    int count;
+    int64_t items;
+    uint64_t last;    /* element, from the first */
+    ptrdiff_t extent; /* bytes */
+    ptrdiff_t start;  /* of the first element, from the lowest byte */
+} region;
+
+static uint64_t take_stream_step(input *in, int kind, uint64_t nested) {
+    switch (kind) {
+    case 0:
+    case 1:
+        return nested;
+    case 2:
+        return 1 + take(in, 1) % 40;
+    default: {
+        const uint64_t step = take(in, kind == 3 ? 2 : 8);
+        return step ? step : 1;
+    }
+    }
+}
+
+static region take_region(input *in, size_t itemsize, uint64_t last_element) {
+    region r = {.items = 1, .extent = (ptrdiff_t)itemsize};
+    int order[AXES] = {0}, kinds[AXES];
+    uint64_t nested = 1;
+    const int64_t most = MOST_ITEMS >> take(in, 1) % 11; /* small ones are found out sooner */
+    r.count = (int)(take(in, 1) % (AXES + 1));
+    for (int k = r.count - 1; k >= 0; k--) {
+        wif_axis *a = &r.axis[k];
+        a->n = (int64_t)take(in, 1);
+        a->n = a->n < 240 ? 1 + a->n % (a->n < 128 ? 8 : 70) : 1 + (int64_t)take(in, 2);
+        a->n = wif_min(a->n, wif_max(1, most / r.items));
+        kinds[k] = (int)take(in, 1);
+        a->stream_step = take_stream_step(in, kinds[k] % 5, nested);
+        if (a->n > 1 && a->stream_step > (last_element - r.last) / (uint64_t)(a->n - 1))
+            a->n = 1;
+        r.last += (uint64_t)(a->n - 1) * a->stream_step;
+        r.items *= a->n;
+        nested = r.last + 1;
+        const int place = (int)take(in, 1) % (r.count - k); /* its place among those inside it */
+        memmove(order + place + 1, order + place,
+                (size_t)(r.count - 1 - k - place) * sizeof *order);
+        order[place] = k;
+    }
+    for (int j = 0; j < r.count; j++) { /* from the fastest in memory on */
+        wif_axis *a = &r.axis[order[j]];
+        const int kind = kinds[order[j]] / 5;
+        ptrdiff_t step = r.extent;
+        if (kind % 5 == 4)
+            step += (ptrdiff_t)take(in, 1);
+        else if (kind % 5 > 1)
+            step += (ptrdiff_t)(take(in, 1) % 9 * itemsize);
+        if ((a->n - 1) * step > MOST_BYTES - r.extent)
+            step = r.extent;
+        r.extent += (a->n - 1) * step;
+        a->dst_step = step;
+        if (kind & 16) {
+            a->dst_step = -step;
+            r.start += (a->n - 1) * step;
+        }
+    }
+    return r;
+}
+
+/* ---- what is judged -------------------------------------------------------------------------- */
+
+/* One element of a draw, from a group of the scalar set in one piece. */
+typedef struct {
+    wif_fill *fill;
+    const wif_draw *draw;
+    size_t itemsize;
+    uint64_t group;
+    int known;
+    char items[WIF_GROUP * 8];
+} oracle;
+
+static const char *expected(oracle *o, uint64_t element) {
+    const uint64_t group = element / WIF_GROUP;
+    if (!o->known || group != o->group) {
+        const wif_fpstate host = wif_fp_enter();
+        o->fill(o->items, 0, group * WIF_GROUP, 0, 1, WIF_GROUP, o->draw, 0);
+        wif_fp_leave(host);
+        o->group = group;
+        o->known = 1;
+    }
+    return o->items + element % WIF_GROUP * o->itemsize;
+}
+
+static void write_expected(oracle *o, char *dst, uint64_t first, const wif_axis *axes, int count) {
+    if (!count) {
+        memcpy(dst, expected(o, first), o->itemsize);
+        return;
+    }
+    for (int64_t k = 0; k < axes->n; k++)
+        write_expected(o, dst + k * axes->dst_step, first + (uint64_t)k * axes->stream_step,
+                       axes + 1, count - 1);
+}
+
+static void run_in_any_order(const wif_plan *p, uint64_t step, uint64_t begin) {
+    const uint64_t tasks = (uint64_t)p->tasks;
+    for (step %= tasks;; step++) {
+        uint64_t a = tasks, b = step;
+        while (b) {
+            const uint64_t rest = a % b;
+            a = b, b = rest;
+        }
+        if (a == 1)
+            break;
+    }
+    uint64_t task = begin % tasks;
+    for (uint64_t k = 0; k < tasks; k++, task = (task + step) % tasks)
+        wif_run_task(p, (int64_t)task);
+}
+
+static char *patterned(size_t bytes) {
+    char *p = malloc(bytes);
+    for (size_t k = 0; p && k < bytes; k++)
+        p[k] = (char)(k * 37 + 11);
+    return p;
+}
+
+static void compare(const char *got, const char *wanted, size_t bytes, const char *isa,
+                    const char *what, int type) {
+    for (size_t k = 0; k < bytes; k++)
+        if (got[k] != wanted[k]) {
+            fprintf(stderr, "fuzz_fill: %s, %s of type %d: byte %zu of %zu is %02x, not %02x\n",
+                    isa, what, type, k, bytes, got[k] & 0xff, wanted[k] & 0xff);
+            abort();
+        }
+}
+
+/* ---- one input ------------------------------------------------------------------------------- */
+
+static void narrow(input *in, const wif_kernels *set, const wif_kernels *scalar, int type) {
+    const size_t count = take(in, 1), itemsize = wif_type_bytes(type);
+    float *source = malloc(count * sizeof *source);
+    for (size_t k = 0; source && k < count; k++) {
+        const uint32_t bits = (uint32_t)take(in, 4);
+        memcpy(&source[k], &bits, sizeof bits);
+        if (isnan(source[k]))
+            source[k] = (float)k;
+    }
+    char *got = malloc(count * itemsize), *wanted = malloc(count * itemsize);
+    if (set->narrow[type] && source && got && wanted) {
+        set->narrow[type](got, source, count);
+        scalar->narrow[type](wanted, source, count);
+        compare(got, wanted, count * itemsize, set->isa, "narrow", type);
+    }
+    free(source);
+    free(got);
+    free(wanted);
+}
+
+static void fill(input *in, const wif_kernels *set, const wif_kernels *scalar, int transform,
+                 int type) {
+    static const int ROUNDING[] = {FE_TONEAREST, FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO};
+    double given[WIF_GIVEN] = {0};
+    wif_plan plan = {0};
+    wif_draw plain = {0};
+    const unsigned flags = (unsigned)take(in, 1);
+    const size_t lead = take(in, 1) % 96;
+    if (!take_parameters(in, transform, type, given))
+        return;
+    fesetround(ROUNDING[flags & 3]);
+    if (wif_prepare(transform, type, given, &plain))
+        return;
+    plain.key_low = take(in, 2);
+    plain.key_high = take(in, 1);
+    plain.stream = take(in, 1);
+    const int fresh = flags >> 2 & 1, far = flags >> 3 & 1, streamed = flags >> 4 & 1;
+    const uint64_t last_element = type == WIF_f64 ? INT64_MAX : UINT64_MAX;
+    uint64_t first = take(in, far ? 8 : 2);
+    const int cut = (int)take(in, 1);
+    const uint64_t step = take(in, 2), begin = take(in, 2);
+    const region r = take_region(in, wif_type_bytes(type), last_element);
+    if (first > last_element - r.last)
+        first = last_element - r.last;
+
+    const size_t bytes = lead + (size_t)r.extent;
+    char *got = patterned(bytes), *wanted = patterned(bytes);
+    if (got && wanted) {
+        plan.draw = plain;
+        wif_plan_kernels(&plan, set, type, r.items);
+        plan.dst = got + lead + r.start;
+        plan.first = first;
+        plan.direct_items = cut < 128 ? wif_direct_items(plan.itemsize, r.items, 1 + cut, fresh)
+                                      : WIF_GROUP + (cut - 128) * 17;
+        wif_plan_axes(&plan, r.axis, r.count);
+        plan.nontemporal = streamed && plan.direct;
+        run_in_any_order(&plan, step, begin);
+        oracle o = {wif_kernel(scalar, type, &plain), &plain, plan.itemsize, 0, 0, {0}};
+        write_expected(&o, wanted + lead + r.start, first, r.axis, r.count);
+        compare(got, wanted, bytes, set->isa, "fill", type);
+    }
+    free(got);
+    free(wanted);
+    if (fegetround() != ROUNDING[flags & 3])
+        abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    static wif_isa isas[WIF_ISAS];
+    static const wif_kernels *sets[WIF_ISAS]; /* the scalar one first */
+    static int count;
+    if (!count) {
+        wif_list_isas(isas);
+        for (int k = 0; k < WIF_ISAS; k++)
+            if (isas[k].kernels && !isas[k].lacks)
+                sets[count++] = isas[k].kernels;
+    }
+    input in = {data, data + size};
+    const wif_kernels *set = sets[take(&in, 1) % (uint64_t)count];
+    const int transform = (int)(take(&in, 1) % (NARROW + 1));
+    const int type = (int)(take(&in, 1) % WIF_TYPES);
+    if (transform == NARROW)
+        narrow(&in, set, sets[0], type);
+    else
+        fill(&in, set, sets[0], transform, transform == WIF_words ? WIF_f32 : type);
+    fesetround(FE_TONEAREST);
+    return 0;
+}
+
+#ifndef WIF_LIBFUZZER
+static int run_file(const char *name) {
+    static uint8_t data[4096];
+    FILE *file = fopen(name, "rb");
+    if (!file)
+        return fprintf(stderr, "fuzz_fill: no file %s\n", name), 2;
+    const size_t size = fread(data, 1, sizeof data, file);
+    fclose(file);
+    return LLVMFuzzerTestOneInput(data, size);
+}
+
+static void run_random(long runs) {
+    uint64_t x = 0x9e3779b97f4a7c15;
+    for (long run = 0; run < runs; run++) {
+        uint8_t data[80];
+        for (size_t k = 0; k < sizeof data; k++) {
+            x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+            data[k] = (uint8_t)(x >> 32);
+        }
+        LLVMFuzzerTestOneInput(data, sizeof data);
+    }
+}
+
+int main(int argc, char **argv) {
+    int status = 0;
+    for (int k = 1; k < argc; k++)
+        if (!strncmp(argv[k], "-runs=", 6))
+            run_random(strtol(argv[k] + 6, 0, 10));
+        else
+            status |= run_file(argv[k]);
+    return status;
+}
+#endif
