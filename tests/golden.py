@@ -153,10 +153,10 @@ def runnable(command: list[str]) -> list[str]:
     return [line.split()[0] for line in lines if line.endswith(" runnable")]
 
 
-def differing(command: list[str], isa: str) -> list[str]:
+def differing(command: list[str], isa: str, chosen: list[Case]) -> list[str]:
     """Return the names of the cases that a golden_dump program draws otherwise than the file."""
     wanted, bad = expected(), []
-    for case in cases():
+    for case in chosen:
         numbers = (*KEY, STREAM, case.first, case.count)
         arguments = [isa, case.transform, case.dtype, *map(str, numbers)]
         arguments += [float(p).hex() for p in case.given]
@@ -166,13 +166,15 @@ def differing(command: list[str], isa: str) -> list[str]:
     return bad
 
 
-def check_dump(command: list[str]) -> int:
+def check_dump(command: list[str], most: int) -> int:
     """Hold every runnable set of a golden_dump program against the file; return an exit code."""
-    failures = 0
-    for isa in runnable(command):
-        bad = differing(command, isa)
+    chosen = [case for case in cases() if case.count <= most]
+    found = runnable(command)
+    failures = not found
+    for isa in found:
+        bad = differing(command, isa, chosen)
         print(*(f"{isa}: {name} differs" for name in bad), sep="\n", end="\n" * bool(bad))
-        print(f"{isa}: {len(cases())} golden cases, {len(bad)} differ")
+        print(f"{isa}: {len(chosen)} golden cases, {len(bad)} differ")
         failures += len(bad)
     return int(failures > 0)
 
@@ -180,10 +182,11 @@ def check_dump(command: list[str]) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true")
+    parser.add_argument("--most", type=int, default=1 << 63, metavar="N", help="elements of a case")
     parser.add_argument("--dump", nargs=argparse.REMAINDER, metavar="COMMAND")
     arguments = parser.parse_args()
     if arguments.dump:
-        return check_dump(arguments.dump)
+        return check_dump(arguments.dump, arguments.most)
     if arguments.write:
         import weightinit_fast as wi  # noqa: PLC0415
 

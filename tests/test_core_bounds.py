@@ -32,7 +32,7 @@ REFUSED = {
 def test_axes(name):
     axes, start, first = REFUSED[name]
     out = np.full((4, 6), 9.0, "f4")
-    with pytest.raises(ValueError, match="axes|element"):
+    with pytest.raises(ValueError, match=r"axes|element"):
         _core.fill(out, _core.NORMAL, 0, (0.0, 1.0), KEY, 0, first, axes, 1, False, start)
     assert (out == 9).all()
 

@@ -19,7 +19,7 @@
 #include "params.h"
 #include "plan.h"
 
-enum { AXES = 6, MOST_ITEMS = 1 << 16, MOST_BYTES = 1 << 22, NARROW = WIF_ASKED };
+enum { AXES = 6, MOST_ITEMS = 1 << 15, MOST_BYTES = 1 << 22, NARROW = WIF_ASKED };
 
 /* ---- the input ------------------------------------------------------------------------------- */
 
@@ -126,14 +126,16 @@ static region take_region(input *in, size_t itemsize, uint64_t last_element) {
     region r = {.items = 1, .extent = (ptrdiff_t)itemsize};
     int order[AXES] = {0}, kinds[AXES];
     uint64_t nested = 1;
-    const int64_t most = MOST_ITEMS >> take(in, 1) % 11; /* small ones are found out sooner */
+    int64_t most = MOST_ITEMS >> take(in, 1) % 10; /* small ones are found out sooner */
     r.count = (int)(take(in, 1) % (AXES + 1));
     for (int k = r.count - 1; k >= 0; k--) {
         wif_axis *a = &r.axis[k];
         a->n = (int64_t)take(in, 1);
         a->n = a->n < 240 ? 1 + a->n % (a->n < 128 ? 8 : 70) : 1 + (int64_t)take(in, 2);
-        a->n = wif_min(a->n, wif_max(1, most / r.items));
         kinds[k] = (int)take(in, 1);
+        if (kinds[k] % 5 > 1) /* the oracle draws a group for an element */
+            most = wif_min(most, MOST_ITEMS / 16);
+        a->n = wif_min(a->n, wif_max(1, most / r.items));
         a->stream_step = take_stream_step(in, kinds[k] % 5, nested);
         if (a->n > 1 && a->stream_step > (last_element - r.last) / (uint64_t)(a->n - 1))
             a->n = 1;

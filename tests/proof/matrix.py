@@ -62,8 +62,8 @@ class Engine(NamedTuple):
         found = golden.runnable(command)
         if missing := set(self.sets) - set(found):
             raise FileNotFoundError(f"{', '.join(missing)} did not run")
-        total = len(golden.cases())
-        return {isa: (total, len(golden.differing(command, isa))) for isa in found}
+        cases = golden.cases()
+        return {isa: (len(cases), len(golden.differing(command, isa, cases))) for isa in found}
 
 
 class Package(NamedTuple):

@@ -1,0 +1,155 @@
+"""Fills of every kind, for a sanitizer to watch (tests/proof/sanitize.py runs this in its builds).
+
+python tests/proof/fills.py --items 100000 --threads 2 3 7 --process   all of it
+python tests/proof/fills.py --race                                     tasks that overlap: a race
+
+Results are held against those of one thread; what a sanitizer finds it reports itself.
+"""
+
+import argparse
+import itertools
+import os
+import signal
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+import weightinit_fast as wi
+from weightinit_fast import _core, _threads
+
+KEY = wi.Key(3, 4)
+DRAWS = {
+    "constant": lambda **own: wi.constant(value=0.1, **own),
+    "uniform": lambda **own: wi.uniform(low=-0.1, high=0.3, **own),
+    "normal": wi.normal,
+    "truncated": lambda **own: wi.truncated_normal(lower=-1, upper=3, **own),
+    "near": wi.truncated_normal,
+}
+STORAGE = dict(zip(_core.DTYPES, ("f4", "f8", "f2", "u2", "u1", "u1"), strict=True))
+WIDTH = 251
+
+
+def layouts(rows, dtype):
+    """Return name -> (rows, WIDTH) views of memory that nothing has written yet."""
+    size = np.dtype(dtype).itemsize
+    return {
+        "contiguous": np.empty((rows, WIDTH), dtype),
+        "misaligned": np.empty(rows * WIDTH * size + 3, "u1")[3:].view(dtype).reshape(rows, WIDTH),
+        "Fortran": np.empty((WIDTH, rows), dtype).T,
+        "rows": np.empty((rows, WIDTH + 9), dtype)[:, 5:-4],
+        "strided": np.empty((rows, 3 * WIDTH), dtype)[:, ::3],
+        "reversed": np.empty((rows, WIDTH), dtype)[::-1, ::-1],
+        "swapped": np.empty((rows, WIDTH), np.dtype(dtype).newbyteorder()),
+    }
+
+
+def check_regions(items, threads):
+    """Fill every layout with every transform of every dtype; return how many fills that were."""
+    fills, rows = 0, max(2, items // WIDTH)
+    for (name, draw), (dtype, storage) in itertools.product(DRAWS.items(), STORAGE.items()):
+        own = {"dtype": dtype, "rng": KEY}
+        for shape, index in (((rows, WIDTH), None), ((WIDTH, rows * 5), np.s_[::-1, 2::5])):
+            wanted = draw(out=np.empty(shape, storage), threads=1, **own)
+            wanted = wanted if index is None else np.ascontiguousarray(wanted[index])
+            for layout, view in layouts(rows, storage).items():
+                if view.dtype.itemsize == 1 and layout == "swapped":
+                    continue
+                if not view.dtype.isnative and storage != "f4":
+                    continue
+                out = view if index is None else view.T
+                for count in threads:
+                    options = own | ({"dtype": None} if layout == "swapped" else {})
+                    draw(shape=shape, index=index, out=out, threads=count, **options)
+                    fills += 1
+                    if out.astype(storage).tobytes() != wanted.tobytes():
+                        raise SystemExit(f"{name} of {dtype}, {layout}: wrong with {count} threads")
+    return fills
+
+
+def check_streams(items, threads):
+    """Fill from several Python threads at once, some of them the same stream."""
+
+    def work(stream):
+        count = threads[stream % len(threads)]
+        return wi.normal(items, rng=KEY, stream=stream % 5, threads=count).tobytes()
+
+    wanted = [wi.normal(items, rng=KEY, stream=stream, threads=1).tobytes() for stream in range(5)]
+    with ThreadPoolExecutor(4) as pool:
+        for n, got in enumerate(pool.map(work, range(20))):
+            if got != wanted[n % 5]:
+                raise SystemExit(f"stream {n % 5} differs among threads")
+
+
+def check_interrupt(threads):
+    """Stop a fill by a signal."""
+    out = np.zeros(1 << 27, "f4")
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    former = _core.isa()
+    _core.select_isa("scalar")
+    try:
+        wi.normal(out=out, rng=KEY, threads=threads)
+    except KeyboardInterrupt:
+        pass
+    else:
+        raise SystemExit("the fill was not interrupted")
+    finally:
+        _core.select_isa(former)
+        timer.join()
+
+
+def check_fork(items, threads):
+    """Fill in a child of a process that has filled in parallel."""
+    wanted = wi.normal(items, rng=KEY, threads=threads).tobytes()
+    child = os.fork()
+    if child == 0:
+        os._exit(wi.normal(items, rng=KEY, threads=threads).tobytes() != wanted)
+    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+        raise SystemExit("a forked child's fill differs")
+    if wi.normal(items, rng=KEY, threads=threads).tobytes() != wanted:
+        raise SystemExit("a fill after a fork differs")
+
+
+def race():
+    """Let four rows of a region be the same bytes, which the public functions never do."""
+    out = np.empty(1 << 20, "f4")
+    axes = [(4, 1 << 18, 0), (1 << 18, 1, 4)]
+    _core.fill(out, _core.NORMAL, 0, (0.0, 1.0), KEY, 0, 0, axes, 4)
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--items", type=int, default=100_000, help="elements of a fill")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1])
+    parser.add_argument("--isa", default=_core.isa())
+    parser.add_argument("--process", action="store_true", help="also threads, signals and forks")
+    parser.add_argument("--race", action="store_true", help="do what a sanitizer must find")
+    arguments = parser.parse_args()
+    _threads.PARALLEL_ITEMS = 1 << 12  # threads get work of any size
+    _core.select_isa(arguments.isa)
+    if arguments.race:
+        race()
+        print("tasks that overlap: filled")
+        return 0
+    former = _core.nontemporal_from(0)
+    fills = check_regions(arguments.items, arguments.threads)
+    _core.nontemporal_from(former)
+    fills += check_regions(arguments.items // 10, arguments.threads)
+    print(f"{arguments.isa}: {fills} fills of {arguments.items} elements and of a tenth, all right")
+    if arguments.process:
+        most = max(arguments.threads)
+        check_streams(arguments.items, arguments.threads)
+        print("from several Python threads at once: right")
+        check_interrupt(most)
+        print("interrupted by a signal: right")
+        check_fork(arguments.items, most)
+        print("in a forked child, and after it: right")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,141 @@
+"""Coverage-guided fuzzing: inputs that reach new code are kept and changed further.
+
+python tests/proof/fuzz.py engine --seconds 600   libFuzzer, clang-19: fills of any region in C
+python tests/proof/fuzz.py python --seconds 600   atheris: calls of the public functions
+
+engine builds tests/engine/fuzz_fill.c with AddressSanitizer and UBSan; python instruments the
+package's Python code and needs atheris beside it. Both begin with what tests/data/fuzz holds and
+print executions, coverage and findings; --keep N puts the N inputs back there that reach the most.
+The exit code is 1 after a finding, whose input is printed.
+"""
+
+import argparse
+import gc
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from types import FunctionType
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+DATA = ROOT / "tests/data/fuzz"
+FLAGS = (
+    "-fsanitize=fuzzer-no-link,address,undefined,float-cast-overflow,float-divide-by-zero "
+    "-fno-sanitize-recover=all -fno-omit-frame-pointer -g1"
+)
+LENGTH = {"engine": 96, "python": 160}
+
+
+def build_engine(work):
+    """Build fuzz_fill; return the command that runs it."""
+    folder = work / "engine-fuzz"
+    options = ["-DCMAKE_C_COMPILER=clang-19", f"-DCMAKE_C_FLAGS={FLAGS}", "-DWIF_LIBFUZZER=ON"]
+    options += ["-DWIF_OPTIMISATION=-O1", "-DCMAKE_BUILD_TYPE=RelWithDebInfo"]
+    source = ["-S", ROOT / "tests/engine", "-B", folder, "-G", "Ninja"]
+    subprocess.run(["cmake", *source, *options], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["cmake", "--build", folder, "--target", "fuzz_fill"], check=True)
+    return [str(folder / "fuzz_fill")]
+
+
+def run_atheris(options):
+    """Be the fuzzer: this process never returns."""
+    import atheris  # noqa: PLC0415  only where it is asked for
+
+    sys.path.insert(0, str(ROOT / "tests"))
+    import fuzz_target  # noqa: PLC0415
+
+    # By function, not by import: an editable install's own loader would leave nothing instrumented.
+    for function in gc.get_objects():
+        if isinstance(function, FunctionType) and re.match(
+            r"(weightinit_fast|fuzz_target)\b", function.__module__ or ""
+        ):
+            atheris.instrument_func(function)
+    atheris.Setup([sys.argv[0], *options], fuzz_target.run)
+    atheris.Fuzz()
+
+
+def fuzz(command, kind, work, seconds, seed):
+    """Let the fuzzer run; return its corpus and whether it found nothing."""
+    corpus, found = work / f"{kind}-corpus", work / f"{kind}-found"
+    corpus.mkdir(exist_ok=True)
+    found.mkdir(exist_ok=True)
+    kept = DATA / kind
+    kept.mkdir(parents=True, exist_ok=True)
+    options = [f"-max_total_time={seconds}", f"-max_len={LENGTH[kind]}", "-len_control=0"]
+    options += [f"-artifact_prefix={found}/", "-print_final_stats=1", "-print_funcs=0"]
+    options += ["-timeout=300", "-rss_limit_mb=4096", f"-seed={seed}"]
+    log = work / f"{kind}.log"
+    with log.open("w") as file:
+        done = subprocess.run(
+            [*command, *options, str(corpus), str(kept)],
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    text = log.read_text(errors="replace")
+    executed = re.findall(r"number_of_executed_units:\s*(\d+)", text)
+    executed = executed or re.findall(r"^#(\d+)", text, re.MULTILINE)
+    covered = re.findall(r"cov: (\d+) ft: (\d+) corp: (\d+)", text)
+    edges, features, inputs = covered[-1] if covered else (0, 0, 0)
+    print(f"{kind}: {executed[-1] if executed else 0} executions in {seconds} s at most")
+    print(f"{kind}: {edges} edges, {features} features, {inputs} inputs in the corpus")
+    findings = sorted(found.glob("*"))
+    print(f"{kind}: {len(findings)} findings")
+    for path in findings:
+        print(f"  {path.name}: {path.read_bytes().hex()}")
+    if done.returncode or findings:
+        print(text[-4000:])
+    return corpus, done.returncode == 0 and not findings
+
+
+def keep(command, kind, corpus, most):
+    """Put the inputs back that together reach the most, the shortest first, at most so many."""
+    kept = DATA / kind
+    with tempfile.TemporaryDirectory() as temporary:
+        merged = Path(temporary)
+        options = [f"-max_len={LENGTH[kind]}", "-merge=1", "-timeout=300", "-rss_limit_mb=4096"]
+        subprocess.run(
+            [*command, *options, str(merged), str(corpus), str(kept)],
+            check=True,
+            capture_output=True,
+        )
+        paths = sorted(merged.glob("*"), key=lambda path: (path.stat().st_size, path.name))
+        step = max(1, -(-len(paths) // most))
+        shutil.rmtree(kept)
+        kept.mkdir()
+        for n, path in enumerate(paths[::step]):
+            shutil.copyfile(path, kept / f"{n:02}")
+    print(f"{kind}: every {step}th of {len(paths)} merged inputs kept in {kept.relative_to(ROOT)}")
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("kind", choices=["engine", "python"])
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep", type=int, metavar="N", help="update tests/data/fuzz")
+    parser.add_argument("--work", type=Path, help="build and corpus; kept (default: temporary)")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as temporary:
+        work = (arguments.work or Path(temporary)).resolve()
+        work.mkdir(parents=True, exist_ok=True)
+        if arguments.kind == "engine":
+            command = build_engine(work)
+        else:
+            command = [sys.executable, str(HERE / "fuzz.py"), "atheris"]
+        kind = arguments.kind
+        corpus, fine = fuzz(command, kind, work, arguments.seconds, arguments.seed)
+        if arguments.keep:
+            keep(command, kind, corpus, arguments.keep)
+    return 0 if fine else 1
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["atheris"]:
+        run_atheris(sys.argv[2:])
+    sys.exit(main())

@@ -1,0 +1,249 @@
+"""Memory, undefined behaviour and races: the engine and the extension under sanitizers, valgrind.
+
+python tests/proof/sanitize.py engine     ASan + UBSan, gcc, clang: golden cases, fuzz_fill
+python tests/proof/sanitize.py address    ASan + UBSan, gcc: the test suite, every set
+python tests/proof/sanitize.py thread     ThreadSanitizer, clang, libomp and archer: parallel fills
+python tests/proof/sanitize.py valgrind   memcheck: golden cases, fuzz_fill, fills from Python
+
+--quick does a part of it, for every change. Each builds what it needs in --work. A report of a
+sanitizer ends its program, and the exit code is 1. gcc, clang-19, libclang-rt-19-dev, libomp-19-dev
+and valgrind have to be there, and a package index or the --work folder of an earlier run.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+FILLS = str(HERE / "fills.py")
+
+# Alignment is part of undefined: the kernels' stores to any address are the vocabulary's own.
+CHECKED = (
+    "-fsanitize=address,undefined,float-cast-overflow,float-divide-by-zero "
+    "-fno-sanitize-recover=all -fno-omit-frame-pointer -g1"
+)
+RACES = "-fsanitize=thread -fno-omit-frame-pointer -g1"
+
+PACKAGES = (
+    *(
+        "scikit-build-core>=0.10",
+        "cython>=3.1",
+        "cython-cmake>=0.2",
+        "cmake",
+        "ninja",
+        "numpy>=2.0",
+    ),
+    *("pytest>=8", "hypothesis>=6", "mpmath>=1.3", "threadpoolctl>=3", "ml_dtypes>=0.5"),
+)
+#: The files of the suite that read and write most of the engine's memory.
+MEMORY = ("test_layout", "test_rows", "test_kernels", "test_core_bounds", "test_golden")
+#: Tests that cannot hold under AddressSanitizer, and why.
+DESELECTED = {
+    "test_runtime.py::test_peak_memory_is_the_buffer": "its shadow memory counts as ours",
+    "test_runtime.py::test_threads_are_as_many_as_asked_for": "it has a thread of its own",
+}
+ISAS = ("scalar", "avx2", "avx512", "neon")
+#: Of golden cases, elements: under valgrind the megawords take an hour.
+SHORT = 5000
+
+
+class Failed(Exception):  # noqa: N818
+    """A command that returned what it must not."""
+
+
+def run(*command, expect=0, **environment):
+    """Run a command, its output passed on; raise unless it returns what is expected."""
+    start = time.perf_counter()
+    done = subprocess.run(
+        list(map(str, command)), env=os.environ | environment, check=False, cwd=ROOT
+    )
+    shown = " ".join(str(part).rsplit("/", 1)[-1] for part in command[:6])
+    print(f"-- {time.perf_counter() - start:.0f} s, exit {done.returncode}: {shown}", flush=True)
+    if (done.returncode != 0) != (expect != 0):
+        raise Failed(shown)
+
+
+def output_of(*command, **environment):
+    done = subprocess.run(
+        list(map(str, command)),
+        env=os.environ | environment,
+        check=False,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def build_engine(work, name, compiler, flags):
+    """Build tests/engine; return the folder of its programs."""
+    folder = work / f"engine-{name}"
+    options = [f"-DCMAKE_C_COMPILER={compiler}", f"-DCMAKE_C_FLAGS={flags}"]
+    options += ["-DWIF_OPTIMISATION=-O1", "-DCMAKE_BUILD_TYPE=RelWithDebInfo"]
+    run("cmake", "-S", ROOT / "tests/engine", "-B", folder, "-G", "Ninja", *options)
+    run("cmake", "--build", folder)
+    return folder
+
+
+def environment_of(work):
+    """Return the Python of a virtual environment without the package."""
+    python = work / "venv/bin/python"
+    if not python.exists():
+        run(sys.executable, "-m", "venv", work / "venv")
+        run(python, "-m", "pip", "install", "-q", *PACKAGES)
+    return python
+
+
+def build_extension(work, name, compiler, flags):
+    """Install the package, built with a compiler and flags; return its folder."""
+    site = work / f"{name}-site"
+    options = [f"-Cbuild-dir={work / name}-build", "-Cinstall.strip=false"]
+    options += [f"-Ccmake.define.CMAKE_C_FLAGS={flags}"]
+    options += ["-Ccmake.define.WIF_OPTIMISATION=-O1"]
+    pip = [environment_of(work), "-m", "pip", "install", "-q", "--no-build-isolation", "--no-deps"]
+    path = f"{work / 'venv/bin'}:{os.environ['PATH']}"
+    run(*pip, "--upgrade", "--target", site, *options, ROOT, CC=compiler, PATH=path)
+    return site
+
+
+def library(compiler, name):
+    """Return where a compiler has a library of its run time."""
+    return output_of(compiler, f"-print-file-name={name}")[1].strip()
+
+
+def isas_of(python, **environment):
+    script = "from weightinit_fast import _core; print(*_core.ISAS_RUNNABLE)"
+    return output_of(python, "-c", script, **environment)[1].split()
+
+
+# ---- the parts -----------------------------------------------------------------------------------
+
+
+def engine(work, quick):
+    for compiler in ("gcc", "clang-19"):
+        folder = build_engine(work, compiler, compiler, CHECKED)
+        most = ["--most", SHORT] if quick else []
+        run(sys.executable, ROOT / "tests/golden.py", *most, "--dump", folder / "golden_dump")
+        kept = sorted((ROOT / "tests/data/fuzz/engine").glob("*"))
+        run(folder / "fuzz_fill", f"-runs={2000 if quick else 20000}", *kept)
+
+
+def address(work, quick):
+    site = build_extension(work, "address", "gcc", CHECKED)
+    python = environment_of(work)
+    checked = {
+        "PYTHONPATH": str(site),
+        "LD_PRELOAD": library("gcc", "libasan.so"),
+        # CPython keeps what it allocates to its end; a refused huge array is NumPy's MemoryError.
+        "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1",
+        "UBSAN_OPTIONS": "print_stacktrace=1",
+        "PYTHONMALLOC": "malloc",  # a block for each object, with its own borders
+        "PYTHONSAFEPATH": "1",
+    }
+    for isa in isas_of(python, **checked):
+        run(python, FILLS, "--items", 20_000, "--threads", 1, 3, "--isa", isa, **checked)
+    files = [f"tests/{name}.py" for name in MEMORY] if quick else ["tests"]
+    deselected = [f"--deselect=tests/{name}" for name in DESELECTED]
+    widest = isas_of(python, **checked)[-1]
+    only = ["-k", f"{widest} or not ({' or '.join(ISAS)})"] if quick else []
+    run(
+        python,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        *only,
+        *deselected,
+        *files,
+        **checked,
+    )
+
+
+def thread(work, quick):
+    """Ask ThreadSanitizer about parallel fills; archer tells it what libomp's barriers order.
+
+    It watches accesses of at most 16 bytes: the scalar set's are all seen, of the others' the ends
+    of rows alone. Which bytes a task writes does not depend on the set.
+    """
+    site = build_extension(work, "thread", "clang-19", RACES)
+    python = environment_of(work)
+    watched = {
+        "PYTHONPATH": str(site),
+        "LD_PRELOAD": library("clang-19", "libclang_rt.tsan-x86_64.so"),
+        "OMP_TOOL_LIBRARIES": library("clang-19", "libarcher.so"),
+        "ARCHER_OPTIONS": "verbose=1",
+        # Python and NumPy are not instrumented: what they do under the GIL is not to be judged.
+        "TSAN_OPTIONS": "ignore_noninstrumented_modules=1:exitcode=66:die_after_fork=0",
+        "PYTHONSAFEPATH": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+    command = ["setarch", "-R", python, FILLS]  # its shadow needs addresses where it expects them
+    scalar = [*command, "--isa", "scalar"]
+    code, text = output_of(*scalar, "--race", **watched)
+    found = code == 66 and "WARNING: ThreadSanitizer: data race" in text
+    print(f"tasks that overlap: {'a race is reported' if found else 'NO RACE REPORTED'}")
+    if not found or "Archer detected OpenMP application with TSan" not in text:
+        raise Failed(f"the setup cannot see races:\n{text}")
+    run(*scalar, "--items", 5000, "--threads", 2, 3, 7, "--process", **watched)
+    if not quick:  # of several direct tasks, whatever the type
+        run(*scalar, "--items", 600_000, "--threads", 3, **watched)
+        run(*command, "--items", 20_000, "--threads", 2, 7, "--process", **watched)
+
+
+def valgrind(work, quick):
+    """Ask memcheck, which knows AVX2 but not AVX-512, and so shows programs such a processor."""
+    folder = build_engine(work, "plain", "gcc", "-g1 -fno-omit-frame-pointer")
+    memcheck = ["valgrind", "-q", "--error-exitcode=9", "--leak-check=full"]
+    run(*memcheck, folder / "fuzz_fill", f"-runs={300 if quick else 3000}")
+    most = ["--most", 1000 if quick else SHORT]
+    run(
+        sys.executable, ROOT / "tests/golden.py", *most, "--dump", *memcheck, folder / "golden_dump"
+    )
+    if quick:
+        return
+    site, log = build_extension(work, "plain", "gcc", "-g1 -fno-omit-frame-pointer"), work / "log"
+    memcheck = ["valgrind", "--num-callers=30", f"--log-file={log}", "--error-limit=no"]
+    for isa in ("scalar", "avx2"):
+        command = [*memcheck, environment_of(work), FILLS, "--items", 5000, "--isa", isa]
+        run(*command, PYTHONPATH=str(site), PYTHONMALLOC="malloc", PYTHONSAFEPATH="1")
+        blocks = re.split(r"\n==\d+== *\n", log.read_text())
+        ours = [
+            b for b in blocks if "_core." in b and re.search(r"uninitialised|Invalid|overlap", b)
+        ]
+        print(
+            f"{isa}: {len(blocks)} blocks of memcheck's log, {len(ours)} errors with _core in them"
+        )
+        if ours:
+            raise Failed(ours[0])
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parts = {f.__name__: f for f in (engine, address, thread, valgrind)}
+    parser.add_argument("part", choices=parts)
+    parser.add_argument("--quick", action="store_true", help="a part of it, for every change")
+    parser.add_argument("--work", type=Path, help="where to build; kept (default: a temporary one)")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="sanitize-") as temporary:
+        work = (arguments.work or Path(temporary)).resolve()
+        work.mkdir(parents=True, exist_ok=True)
+        try:
+            parts[arguments.part](work, arguments.quick)
+        except Failed as failure:
+            print(f"{arguments.part}: FAILED: {failure}")
+            return 1
+    print(f"{arguments.part}: nothing found")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
