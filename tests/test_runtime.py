@@ -64,6 +64,7 @@ def run(script, *, prelude=PRELUDE, timeout=60, **environment):
 
 INTERRUPT = """
 out = {memory}  # lazy: pages come as the fill reaches them
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 sent = []
 def send():
     sent.append(time.perf_counter())
