@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import fuzz_target
+import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 KEPT = sorted((Path(__file__).parent / "data/fuzz/python").glob("*"))
 
@@ -15,7 +14,13 @@ def test_kept(path):
     fuzz_target.run(path.read_bytes())
 
 
-@settings(derandomize=True, deadline=None, database=None, max_examples=400)
-@given(st.binary(max_size=96))
-def test_any_bytes(data):
-    fuzz_target.run(data)
+@pytest.mark.parametrize("seed", range(8))
+def test_random_bytes(seed):
+    random = np.random.default_rng(seed)
+    for _ in range(200):
+        data = random.bytes(int(random.integers(20, 120)))
+        try:
+            fuzz_target.run(data)
+        except Exception as error:
+            error.add_note(f"input: {data.hex()}")
+            raise
