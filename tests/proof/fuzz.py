@@ -129,15 +129,17 @@ def cover(corpus, kept, most):
 
 
 def merge(command, corpus, kept, most):
-    """Return inputs that together reach every edge of the engine, at most so many of them."""
+    """Return the inputs that reach the most edges of the engine, at most so many.
+
+    A cover is chosen greedily, and written in that order.
+    """
     with tempfile.TemporaryDirectory() as merged:
         options = [f"-max_len={LENGTH['engine']}", "-set_cover_merge=1", "-use_counters=0"]
         folders = [merged, str(corpus), str(kept)]
         subprocess.run([*command, *options, *folders], check=True, capture_output=True)
-        paths = sorted(Path(merged).glob("*"), key=lambda path: (path.stat().st_size, path.name))
-        step = max(1, -(-len(paths) // most))
-        print(f"every {step}th of {len(paths)} inputs that reach all edges")
-        return [path.read_bytes() for path in paths[::step]]
+        paths = sorted(Path(merged).glob("*"), key=lambda path: path.stat().st_mtime_ns)
+        print(f"the first {most} of {len(paths)} inputs that reach all edges")
+        return [path.read_bytes() for path in paths[:most]]
 
 
 def main():
