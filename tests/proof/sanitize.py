@@ -86,8 +86,7 @@ def build_engine(work, name, compiler, flags):
     folder = work / f"engine-{name}"
     options = [f"-DCMAKE_C_COMPILER={compiler}", f"-DCMAKE_C_FLAGS={flags}"]
     options += ["-DWIF_OPTIMISATION=-O1", "-DCMAKE_BUILD_TYPE=RelWithDebInfo"]
-    run("cmake", "-S", ROOT / "tests/engine", "-B", folder, "-G", "Ninja", *options)
-    run("cmake", "--build", folder)
+    build(folder, *options, targets=["golden_dump", "fuzz_fill"])
     return folder
 
 
@@ -146,6 +145,10 @@ def address(work, quick):
         "PYTHONMALLOC": "malloc",  # a block for each object, with its own borders
         "PYTHONSAFEPATH": "1",
     }
+    script = "import ctypes, numpy; ctypes.memset(numpy.empty(1000).ctypes.data, 0, 8001)"
+    if "heap-buffer-overflow" not in output_of(python, "-c", script, **checked)[1]:
+        raise Failed("the setup cannot see a byte written beyond an array")
+    print("a byte beyond an array: reported")
     for isa in isas_of(python, **checked):
         run(python, FILLS, "--items", 20_000, "--threads", 1, 3, "--isa", isa, **checked)
     files = [f"tests/{name}.py" for name in MEMORY] if quick else ["tests"]
