@@ -20,8 +20,8 @@ from functools import partial
 from pathlib import Path
 from types import FunctionType
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
+from engine import ROOT, build
+
 DATA = ROOT / "tests/data/fuzz"
 FLAGS = (
     "-fsanitize=fuzzer-no-link,address,undefined,float-cast-overflow,float-divide-by-zero "
@@ -35,9 +35,7 @@ def build_engine(work):
     folder = work / "engine-fuzz"
     options = ["-DCMAKE_C_COMPILER=clang-19", f"-DCMAKE_C_FLAGS={FLAGS}", "-DWIF_LIBFUZZER=ON"]
     options += ["-DWIF_OPTIMISATION=-O1", "-DCMAKE_BUILD_TYPE=RelWithDebInfo"]
-    source = ["-S", ROOT / "tests/engine", "-B", folder, "-G", "Ninja"]
-    subprocess.run(["cmake", *source, *options], check=True, stdout=subprocess.DEVNULL)
-    subprocess.run(["cmake", "--build", folder, "--target", "fuzz_fill"], check=True)
+    build(folder, *options, targets=["fuzz_fill"])
     return [str(folder / "fuzz_fill")]
 
 
@@ -158,7 +156,7 @@ def main():
         if arguments.kind == "engine":
             command = build_engine(work)
         else:
-            command = [sys.executable, str(HERE / "fuzz.py"), "atheris"]
+            command = [sys.executable, __file__, "atheris"]
         kind = arguments.kind
         corpus, fine = fuzz(command, kind, work, arguments.seconds, arguments.seed)
         if arguments.keep:

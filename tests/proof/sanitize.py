@@ -19,9 +19,9 @@ import tempfile
 import time
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
-FILLS = str(HERE / "fills.py")
+from engine import ROOT, build
+
+FILLS = str(Path(__file__).resolve().with_name("fills.py"))
 
 # Alignment is part of undefined: the kernels' stores to any address are the vocabulary's own.
 CHECKED = (
