@@ -9,9 +9,11 @@ import argparse
 import hashlib
 import json
 import math
+import os
 import runpy
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -155,15 +157,19 @@ def runnable(command: list[str]) -> list[str]:
 
 def differing(command: list[str], isa: str, chosen: list[Case]) -> list[str]:
     """Return the names of the cases that a golden_dump program draws otherwise than the file."""
-    wanted, bad = expected(), []
-    for case in chosen:
+    wanted = expected()
+
+    def drawn(case: Case) -> str:
         numbers = (*KEY, STREAM, case.first, case.count)
         arguments = [isa, case.transform, case.dtype, *map(str, numbers)]
         arguments += [float(p).hex() for p in case.given]
-        data = subprocess.run([*command, *arguments], check=True, capture_output=True).stdout
-        if digest(data) != wanted[case.name]:
-            bad.append(case.name)
-    return bad
+        return digest(
+            subprocess.run([*command, *arguments], check=True, stdout=subprocess.PIPE).stdout
+        )
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        digests = pool.map(drawn, chosen)
+        return [c.name for c, d in zip(chosen, digests, strict=True) if d != wanted[c.name]]
 
 
 def check_dump(command: list[str], most: int) -> int:

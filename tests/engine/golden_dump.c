@@ -4,9 +4,9 @@
  *   golden_dump ISA TRANSFORM TYPE KEY_LOW KEY_HIGH STREAM FIRST COUNT [PARAMETER ...]
  *                                        COUNT elements, little-endian, to standard output
  *
- * Before they are written, they are drawn twice more, and must be the same: as a table in Fortran
- * order, which takes tiles and their transposition by registers, and past the caches to an odd
- * address.
+ * Before up to 2^22 of them are written, they are drawn twice more, and must be the same: as a
+ * table in Fortran order, which takes tiles and their transposition by registers, and past the
+ * caches to an odd address.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -112,7 +112,7 @@ int main(int argc, char **argv) {
     const wif_axis whole = {(int64_t)count, 1, (ptrdiff_t)plan.itemsize};
     plan.direct_items = wif_direct_items(plan.itemsize, (int64_t)count, 1, 0);
     draw(&plan, range, &whole, 1);
-    if (!same_again(&plan, range, &whole))
+    if (count <= 1 << 22 && !same_again(&plan, range, &whole))
         return fprintf(stderr, "golden_dump: drawn again, it differs\n"), 3;
     to_little_endian(range, count, plan.itemsize);
     const int short_write = fwrite(range, plan.itemsize, count, stdout) != count;
