@@ -28,6 +28,7 @@ import golden
 SETS = ("scalar", "neon", "avx2", "avx2_vaes", "avx512", "avx512_vaes", "avx512_bf16")
 #: Tests of the golden file and of the floating-point state -> their column.
 CHECKS = {
+    "test_the_file_holds_every_case_and_no_other": "file",
     "test_every_instruction_set": "sets",
     "test_public_calls": "calls",
     "test_every_thread_count": "threads",
