@@ -85,6 +85,7 @@ def check_streams(items, threads):
 def check_interrupt(threads):
     """Stop a fill by a signal."""
     out = np.zeros(1 << 27, "f4")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     former = _core.isa()
