@@ -164,8 +164,8 @@ def pin(object owner):
     """Return what keeps a buffer's memory in place for as long as it lives.
 
     Code of the caller may run during a fill: an rng's methods, signal handlers, other threads.
-    NumPy does not resize an array that has a weak reference, not even with refcheck=False; a
-    bytearray or an mmap is neither resized nor closed while it is exported.
+    NumPy does not resize an array that has a weak reference, even with refcheck=False; a bytearray
+    or an mmap keeps what is exported.  (ndarray.__setstate__ and ctypes.resize ask nobody.)
     """
     while True:
         if type(owner) is ndarray:
@@ -177,7 +177,7 @@ def pin(object owner):
         else:
             try:
                 return memoryview(owner)
-            except TypeError:
+            except (TypeError, BufferError):
                 return None  # another library's: out of reach
         if base is None:
             return PyWeakref_NewRef(owner, None)

@@ -15,7 +15,8 @@ static inline int wif_openmp(void) { return 0; }
 static inline int wif_runtime_threads(void) { return 1; }
 #endif
 
-#if defined(_OPENMP) && (defined(__unix__) || defined(__APPLE__))
+/* GCC's runtime alone: LLVM's makes do with the threads that it gets. */
+#if defined(_OPENMP) && defined(__GNUC__) && !defined(__clang__) && defined(__unix__)
 #include <pthread.h>
 
 /* Threads that the runtime keeps for the calling thread, itself included. */
@@ -32,6 +33,8 @@ static void *wif_wait_at(void *gate) {
  * lacks are first made here, all at once, and let go. Others may still take the place. */
 static inline int wif_threads_to_be_had(int wanted) {
     enum { MOST = 1024 };
+    if (omp_in_parallel()) /* a signal handler's fill, within one: it gets no threads */
+        return wanted;
     pthread_t made[MOST];
     pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
     const int most = wanted < MOST ? wanted : MOST;
@@ -57,7 +60,8 @@ static inline void wif_forget_team(void) {}
  */
 static inline void wif_dismiss_workers(void) {
 #if defined(_OPENMP) && defined(WIF_HAVE_OMP_PAUSE)
-    omp_pause_resource_all(omp_pause_soft);
+    if (omp_pause_resource_all(omp_pause_soft) != 0)
+        return; /* within a region */
 #endif
     wif_forget_team();
 }

@@ -17,7 +17,7 @@ import pytest
 from isolated import forks, isolated, note
 
 import weightinit_fast as wi
-from weightinit_fast import _core
+from weightinit_fast import _core, _structured
 
 pytestmark = forks
 N = 5000  # beyond what is filled with the GIL held
@@ -341,6 +341,24 @@ def test_liars(name):
         assert not out.any()
 
     isolated(call)
+
+
+def test_sparse_asks_for_its_threads_before_it_writes(monkeypatch):
+    """However many blocks of columns there are: an answer that raises could come too late."""
+    asked = []
+
+    class Threads:
+        def __index__(self):
+            asked.append(None)
+            return 1
+
+    counts = []
+    for items in (1 << 20, 8):
+        monkeypatch.setattr(_structured, "_WORD_ITEMS", items)
+        asked.clear()
+        wi.sparse((8, 64), sparsity=0.5, rng=0, threads=Threads())
+        counts.append(len(asked))
+    assert counts[0] == counts[1]
 
 
 AXES = [

@@ -153,11 +153,11 @@ def delta_orthogonal(
     if whole[o_axis] < whole[i_axis]:
         raise ValueError(f"delta_orthogonal needs O >= I: shape {whole!r}")
     matrix = _matrix((whole[o_axis], whole[i_axis]), gain, target, rng, stream, threads)
+    stored = _stored(matrix, target)  # whatever may fail fails before this writes
     target.array.fill(0)
     if target.array.size:
         centre = tuple((whole[axis] - 1) // 2 for axis in kernel)
-        view = target.array.transpose([*kernel, o_axis, i_axis])
-        view[centre] = _stored(matrix, target)
+        target.array.transpose([*kernel, o_axis, i_axis])[centre] = stored
     return target.finish(None)
 
 

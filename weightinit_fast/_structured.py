@@ -205,6 +205,7 @@ def sparse(
     needed = zeros if target.array.size else 0
     scratch = np.empty((2, some, part.whole[0] if needed else 0), np.uint32)
     thread_count(threads, 0)  # the key is drawn here, and so all else is checked before
+    threads = None if threads is None else integer(threads, "threads")  # asked for once
     _core.check(_core.NORMAL, target.kind.code, (0.0, std))
     number, shared = stream_number(stream), key(rng)
     draw(*target[:4], _core.NORMAL, (0.0, std), shared, number, threads)
