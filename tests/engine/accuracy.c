@@ -61,8 +61,8 @@ static void each_tail(const sweep *s, uint64_t chunk, uint32_t *words) {
 /* Double words: of four, two random, one with few ones or zeros, one near where 2 Phi - 1 turns. */
 static void odd_words(const sweep *s, uint64_t chunk, uint32_t *words) {
     own_words(s, chunk, words);
-    for (uint64_t i = 0; i < CHUNK / 2; i++) {
-        const uint64_t random = words[2 * i] | (uint64_t)words[2 * i + 1] << 32;
+    for (uint32_t i = 0; i < CHUNK / 2; i++) {
+        const uint64_t random = double_word(words, i);
         uint64_t word = random;
         if (i % 4 == 2)
             word = (UINT64_C(1) << (random & 63)) + (random >> 6 & 15) - 8;

@@ -32,7 +32,6 @@ typedef struct {
 
 typedef struct sweep {
     struct {
-        const char *name;
         const wif_kernels *own, *given; /* by its own words, by words from memory */
     } sets[WIF_ISAS];
     int count, type;
@@ -96,7 +95,6 @@ static inline void list_sets(sweep *s) {
 #ifdef GIVEN_avx512_bf16
         GIVE(avx512_bf16);
 #endif
-        s->sets[s->count].name = isas[k].name;
         s->sets[s->count].own = isas[k].kernels;
         s->sets[s->count++].given = given; /* NULL: the vocabulary of another set */
     }

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import mpmath as mp
 import numpy as np
-from engine import AARCH64, RESULTS, ROOT, build
+from engine import RESULTS, ROOT, build, command_line, cross
 
 INF = float("inf")
 UNIFORMS = ((0, 1), (-1, 1), (-0.1, 0.1), (-0.05, 0.25), (1, 1.00001), (-2e38, 3e38))
@@ -160,9 +160,10 @@ def main():
         print(line, flush=True)
 
     began = time.monotonic()
-    say(f"$ python tests/proof/{' '.join([Path(sys.argv[0]).name, *sys.argv[1:]])}")
+    say(command_line())
     with tempfile.TemporaryDirectory() as folder:
-        options, runner = AARCH64 if arguments.emulated else ((), ())
+        aarch64 = cross("aarch64-linux-gnu", "aarch64")
+        options, runner = aarch64 if arguments.emulated else ((), ())
         program = (*runner, str(build(folder, *options, targets=["accuracy"]) / "accuracy"))
         for sweep in sweeps():
             if arguments.only and sweep[0] not in arguments.only:

@@ -16,9 +16,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
-from engine import RESULTS, build
+from engine import RESULTS, build, command_line
 
 KEY = ("0x243F6A8885A308D3", "0x13198A2E03707344")
 LAYOUTS = ("sequential", "reversed", "streams", "keys", "shards")
@@ -60,7 +59,7 @@ def main():
     parser.add_argument("--keep", action="store_true")
     arguments = parser.parse_args()
     began, taken = time.monotonic(), 0
-    lines = [f"$ python tests/proof/{' '.join([Path(sys.argv[0]).name, *sys.argv[1:]])}"]
+    lines = [command_line()]
     found = []
     tests = TESTS | ({203: range(33)} if arguments.all else {})
     with tempfile.TemporaryDirectory() as folder:

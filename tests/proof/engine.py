@@ -1,21 +1,35 @@
-"""Builds of the C programs in tests/engine, for the commands of this folder."""
+"""What the commands of this folder share: builds of tests/engine, and how a run is called."""
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = Path(__file__).with_name("results")
 
-#: Options of a cross-build and what runs it.
-AARCH64 = (
-    (
-        "-DCMAKE_C_COMPILER=aarch64-linux-gnu-gcc",
-        "-DCMAKE_SYSTEM_NAME=Linux",
-        "-DCMAKE_SYSTEM_PROCESSOR=aarch64",
-    ),
-    ("qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"),
-)
+#: What AddressSanitizer and UndefinedBehaviorSanitizer look for.
+CHECKS = "address,undefined,float-cast-overflow,float-divide-by-zero"
+
+
+def sanitizing(checks):
+    """Return the compiler flags of a build in which the first report ends the program."""
+    return f"-fsanitize={checks} -fno-sanitize-recover=all -fno-omit-frame-pointer -g1"
+
+
+def cross(target, system):
+    """Return CMake's options to build for another architecture with Debian's gcc, and qemu."""
+    options = (f"-DCMAKE_C_COMPILER={target}-gcc", "-DCMAKE_SYSTEM_NAME=Linux")
+    qemu = {"armv7": "arm"}.get(system, system)
+    return (
+        (*options, f"-DCMAKE_SYSTEM_PROCESSOR={system}"),
+        (f"qemu-{qemu}", "-L", f"/usr/{target}"),
+    )
+
+
+def command_line():
+    """Return the line that a reader types for this run."""
+    return f"$ python tests/proof/{' '.join([Path(sys.argv[0]).name, *sys.argv[1:]])}"
 
 
 def build(folder, *options, targets=()):

@@ -20,13 +20,10 @@ from functools import partial
 from pathlib import Path
 from types import FunctionType
 
-from engine import ROOT, build
+from engine import CHECKS, ROOT, build, sanitizing
 
 DATA = ROOT / "tests/data/fuzz"
-FLAGS = (
-    "-fsanitize=fuzzer-no-link,address,undefined,float-cast-overflow,float-divide-by-zero "
-    "-fno-sanitize-recover=all -fno-omit-frame-pointer -g1"
-)
+FLAGS = sanitizing(f"fuzzer-no-link,{CHECKS}")
 LENGTH = {"engine": 96, "python": 160}
 
 

@@ -20,7 +20,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import NamedTuple
 
-from engine import ROOT, build
+from engine import ROOT, build, cross
 
 sys.path.insert(0, str(ROOT / "tests"))
 import golden
@@ -46,7 +46,7 @@ class Engine(NamedTuple):
     compiler: str
     level: str = "-O3"
     runner: tuple[str, ...] = ()
-    system: str = ""  # the target's, for a cross-build
+    target: tuple[str, ...] = ()  # options of a cross-build
     flags: str = ""
     sets: tuple[str, ...] = ()  # at least these must run
 
@@ -56,9 +56,7 @@ class Engine(NamedTuple):
                 raise FileNotFoundError(f"no {tool} here")
         options = [f"-DCMAKE_C_COMPILER={self.compiler}", f"-DWIF_OPTIMISATION={self.level}"]
         options += ["-DCMAKE_BUILD_TYPE=None", f"-DCMAKE_C_FLAGS={self.level} {self.flags}"]
-        if self.system:
-            options += ["-DCMAKE_SYSTEM_NAME=Linux", f"-DCMAKE_SYSTEM_PROCESSOR={self.system}"]
-        program = build(folder, *options, targets=["golden_dump"]) / "golden_dump"
+        program = build(folder, *options, *self.target, targets=["golden_dump"]) / "golden_dump"
         command = [*self.runner, str(program)]
         found = golden.runnable(command)
         if missing := set(self.sets) - set(found):
@@ -109,20 +107,18 @@ class Package(NamedTuple):
         return cells
 
 
-def cross(target, system, **more):
-    """Return an Engine for another architecture, which Debian's compiler builds and qemu runs."""
-    qemu = {"armv7": "arm"}.get(system, system)
-    return Engine(
-        f"{target}-gcc", runner=(f"qemu-{qemu}", "-L", f"/usr/{target}"), system=system, **more
-    )
+def emulated(target, system, **more):
+    """Return an Engine for another architecture."""
+    options, runner = cross(target, system)
+    return Engine(f"{target}-gcc", runner=runner, target=options, **more)
 
 
-NEON = cross("aarch64-linux-gnu", "aarch64", sets=("neon",))
+NEON = emulated("aarch64-linux-gnu", "aarch64", sets=("neon",))
 FAST = {"gcc -O3": Engine("gcc"), "clang -O3": Engine("clang-19"), "aarch64, emulated": NEON}
 ROWS = FAST | {
     **{f"{cc[:5]} {o}": Engine(cc, o) for cc in ("gcc", "clang-19") for o in ("-O0", "-O2")},
-    "s390x (big-endian), emulated": cross("s390x-linux-gnu", "s390x"),
-    "armhf (32 bits), emulated": cross("arm-linux-gnueabihf", "armv7", flags="-mfpu=vfpv4"),
+    "s390x (big-endian), emulated": emulated("s390x-linux-gnu", "s390x"),
+    "armhf (32 bits), emulated": emulated("arm-linux-gnueabihf", "armv7", flags="-mfpu=vfpv4"),
     **{f"CPython 3.{minor}": Package(f"python3.{minor}") for minor in (11, 12, 13)},
     "CPython 3.11, serial": Package("python3.11", openmp=False),
 }

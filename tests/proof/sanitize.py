@@ -19,15 +19,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from engine import ROOT, build
+from engine import CHECKS, ROOT, build, sanitizing
 
 FILLS = str(Path(__file__).resolve().with_name("fills.py"))
 
 # Alignment is part of undefined: the kernels' stores to any address are the vocabulary's own.
-CHECKED = (
-    "-fsanitize=address,undefined,float-cast-overflow,float-divide-by-zero "
-    "-fno-sanitize-recover=all -fno-omit-frame-pointer -g1"
-)
+CHECKED = sanitizing(CHECKS)
 RACES = "-fsanitize=thread -fno-omit-frame-pointer -g1"
 
 PACKAGES = (
