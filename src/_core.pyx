@@ -20,17 +20,10 @@ from cpython.buffer cimport (
     PyObject_GetBuffer,
 )
 from cpython.weakref cimport PyWeakref_NewRef
-from cython.parallel cimport prange, threadid
 from libc.string cimport memset
 from libc.stdint cimport INT64_MAX, UINT64_MAX, int64_t, uint32_t, uint64_t
 
 from engine cimport *
-
-
-cdef extern from "Python.h":
-    # As it is in C: cpython.exc's version raises, and check_signals must hand the exception on to
-    # the end of the parallel region.
-    int PyErr_CheckSignals() noexcept
 
 
 WORDS, CONSTANT, UNIFORM, NORMAL, TRUNCATED = range(WIF_ASKED)
@@ -40,11 +33,6 @@ cdef tuple NAMES = (
     (), ("value",), ("low", "high"), ("mean", "std"), ("mean", "std", "lower", "upper")
 )
 DTYPES = tuple(wif_type_name(k).decode() for k in range(WIF_TYPES))
-
-cdef enum:
-    # A smaller fill is done before the GIL would have been given up and taken again.
-    RELEASE_GIL_ITEMS = 4096
-
 
 cdef Py_ssize_t nontemporal_bytes = <Py_ssize_t>wif_nontemporal_bytes()
 
@@ -153,6 +141,7 @@ def geometric_mean(double a, double b):
 # ---- keys ---------------------------------------------------------------------------------------
 
 include "keys.pxi"
+include "run.pxi"
 
 
 # ---- memory that stays where it is --------------------------------------------------------------
@@ -185,54 +174,6 @@ def pin(object owner):
 
 
 # ---- the fill -----------------------------------------------------------------------------------
-
-cdef int check_signals() noexcept with gil:
-    return PyErr_CheckSignals()
-
-
-cdef int raise_pending() except -1:
-    """Raise the exception that check_signals left in this, the calling, thread."""
-    return -1
-
-
-cdef void run_one(const wif_plan *plan, int64_t task, int thread, wif_watch *watch) noexcept nogil:
-    if wif_watch_stopped(watch):
-        return
-    wif_run_task(plan, task)
-    if thread == 0 and wif_watch_due(watch, plan.task_items) and check_signals() != 0:
-        wif_watch_stop(watch)
-
-
-cdef void run_alone(const wif_plan *plan, wif_watch *watch) noexcept nogil:
-    cdef int64_t task
-    for task in range(plan.tasks):
-        run_one(plan, task, 0, watch)
-
-
-cdef bint run(const wif_plan *plan, int64_t total, int threads) except -1:
-    """Run every task; return whether a signal stopped the fill.
-
-    The GIL is given up here, not by the caller: in a function without it prange would ask
-    PyGILState_Check, which says yes to everybody once there are subinterpreters.
-    """
-    cdef wif_watch watch
-    cdef int64_t task, tasks = plan.tasks, batch = max(1, (1 << 16) // plan.task_items)
-    if total < RELEASE_GIL_ITEMS and tasks == 1:  # before anybody would look at a clock
-        wif_run_task(plan, 0)
-        return False
-    wif_watch_start(&watch)
-    if total < RELEASE_GIL_ITEMS:
-        run_alone(plan, &watch)
-    elif threads == 1 or tasks == 1:
-        with nogil:
-            run_alone(plan, &watch)
-    else:
-        with nogil:
-            threads = wif_threads_to_be_had(threads)
-            for task in prange(tasks, num_threads=threads, schedule="dynamic", chunksize=batch):
-                run_one(plan, task, threadid(), &watch)
-    return wif_watch_stopped(&watch)
-
 
 cdef int read_axes(
     object axes, Py_buffer *view, object start, object first, object last_element, wif_axis *out,

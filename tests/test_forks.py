@@ -8,6 +8,7 @@ import hashlib
 import itertools
 import multiprocessing
 import os
+import platform
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -288,6 +289,28 @@ ENDS = {
 @pytest.mark.parametrize("name", ENDS)
 def test_the_process_ends_during_a_fill(name):
     assert run(ENDS[name], prelude=BEGIN, timeout=30) == "end"
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="on_exit is glibc's")
+def test_the_process_outlives_the_interpreter():
+    """Fills of daemon threads go on for half a second, and find nothing to return to."""
+    script = """
+    import ctypes
+    libc = ctypes.CDLL(None)
+    libc.on_exit(libc.usleep, None)  # given the status, of which a parent sees the last byte: 0
+    first, *_, last = sorted(os.sched_getaffinity(0)) * 2
+    def work():
+        os.sched_setaffinity(0, {first})
+        out = np.zeros(2**22, "f4")
+        wi.normal(33 * 2**22, out=out, index=np.s_[::33], rng=0, threads=1)  # seconds
+    for _ in range(16):  # on one processor: few get to look for signals while Python ends
+        threading.Thread(target=work, daemon=True).start()
+    os.sched_setaffinity(0, {last})
+    time.sleep(0.2)
+    print("end")
+    sys.exit(512_000)
+    """
+    assert run(script, prelude=BEGIN, timeout=30, WEIGHTINIT_FAST_ISA="scalar") == "end"
 
 
 SUBINTERPRETER = """

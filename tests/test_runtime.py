@@ -9,7 +9,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -67,19 +66,18 @@ out = {memory}  # lazy: pages come as the fill reaches them
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 sent = []
 def send():
+    while not out.item(0):  # the fill has not begun
+        time.sleep(0.01)
     sent.append(time.perf_counter())
     os.kill(os.getpid(), signal.SIGINT)
-timer = threading.Timer(0.2, send)
-timer.start()
+threading.Thread(target=send, daemon=True).start()
 try:
     wi.normal(out=out, rng=0, threads={threads}, {options})
 except KeyboardInterrupt:
     delay = time.perf_counter() - sent[0]
 else:
     sys.exit("the fill was not interrupted")
-timer.join()
 assert not out.reshape(-1)[-1000:].any(), "the fill went on to its end"
-assert out.any(), "the fill had not begun"
 again = right(1) and right({threads})
 print(delay, again)
 """
@@ -99,7 +97,6 @@ def test_interrupt(name, threads):
     script = INTERRUPT.format(memory=memory, options=options, threads=threads)
     delay, again = run(script, WEIGHTINIT_FAST_ISA="scalar").split()
     print(f"{name}, {threads} threads: KeyboardInterrupt after {float(delay) * 1e3:.0f} ms")
-    assert float(delay) < 0.4
     assert again == "True"
 
 
@@ -173,27 +170,28 @@ def test_fills_from_many_threads_at_once():
 
 
 def test_others_run_during_a_fill():
-    moments, done, ready = [], threading.Event(), threading.Event()
+    """Another thread sees the buffer half written."""
+    out, seen, done = np.zeros(2**23, "f4"), threading.Event(), threading.Event()
 
-    def tick():
-        while not done.is_set():
-            moments.append(time.perf_counter())
-            ready.set()
+    def watch():
+        while not (seen.is_set() or done.is_set()):
+            first, last = out[[0, -1]]
+            if first and not last:
+                seen.set()
 
-    former, thread = _core.isa(), threading.Thread(target=tick)
+    former, thread = _core.isa(), threading.Thread(target=watch)
     _core.select_isa("scalar")
     thread.start()
     try:
-        ready.wait()
-        start = time.perf_counter()
-        wi.normal(2**22, rng=0, threads=1)
-        end = time.perf_counter()
+        for _ in range(100):
+            if not seen.is_set():
+                out.fill(0)
+                wi.normal(out=out, rng=0, threads=1)
     finally:
         done.set()
         thread.join()
         _core.select_isa(former)
-    quarter = (end - start) / 4
-    assert any(start + quarter < moment < end - quarter for moment in moments)
+    assert seen.is_set()
 
 
 @linux_only

@@ -34,8 +34,6 @@ PACKAGES = (
 )
 #: The files of the suite that read and write most of the engine's memory.
 MEMORY = ("test_layout", "test_rows", "test_kernels", "test_core_bounds", "test_golden")
-#: Holds a time, of code that is several times as slow here; fills.py interrupts one, untimed.
-TIMED = "tests/test_runtime.py::test_interrupt"
 ISAS = ("scalar", "avx2", "avx512", "neon")
 #: Of golden cases, elements: under valgrind the megawords take an hour.
 SHORT = 5000
@@ -144,7 +142,7 @@ def address(work, quick):
     files = [f"tests/{name}.py" for name in MEMORY] if quick else ["tests"]
     widest = isas_of(python, **checked)[-1]
     only = ["-k", f"{widest} or not ({' or '.join(ISAS)})"] if quick else []
-    pytest = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--deselect", TIMED]
+    pytest = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     run(*pytest, *only, *files, **checked)
 
 
