@@ -10,13 +10,14 @@ import hypothesis.extra.numpy as hnp
 import numpy as np
 import oracle
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import weightinit_fast as wi
 from weightinit_fast import _threads
 
-FIXED = settings(derandomize=True, deadline=None, database=None, max_examples=200)
+UNTIMED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+FIXED = settings(derandomize=True, database=None, max_examples=200, **UNTIMED)
 KEY = wi.Key(0x0123456789ABCDEF, 0xFEDCBA9876543210)
 DTYPES = ("f4", "f8")
 DRAWS = (wi.uniform, wi.normal)
