@@ -288,14 +288,18 @@ def flat(calls, times):
         note(name)
         for _ in range(n // 2):  # Python keeps up to 2000 tuples of each length for the next ones
             call()
-        blocks, memory = sys.getallocatedblocks(), rss()
+        blocks, memory = sys.getallocatedblocks(), [rss()]
         references = [sys.getrefcount(thing) for thing in HELD]
-        for _ in range(n):
-            call()
+        for _ in range(2):
+            for _ in range(n // 2):
+                call()
+            memory.append(rss())
         got = [sys.getrefcount(thing) for thing in HELD]
         assert max(b - a for a, b in zip(references, got, strict=True)) < n / 10, (name, got)
         assert sys.getallocatedblocks() - blocks < n / 10, name
-        assert rss() - memory < 512 << 10, f"{name}: {rss() - memory} bytes more"
+        # What leaks grows each time; malloc keeps a freed array or returns it, as it likes.
+        more = min(np.diff(memory))
+        assert more < 256 << 10, f"{name}: {more} bytes more"
 
 
 @linux_only
