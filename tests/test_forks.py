@@ -292,20 +292,21 @@ def test_the_process_ends_during_a_fill(name):
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="on_exit is glibc's")
-def test_the_process_outlives_the_interpreter():
+@pytest.mark.parametrize("threads", [1, 3])
+def test_the_process_outlives_the_interpreter(threads):
     """Fills of daemon threads go on for half a second, and find nothing to return to."""
-    script = """
+    script = f"""
     import ctypes
     libc = ctypes.CDLL(None)
     libc.on_exit(libc.usleep, None)  # given the status, of which a parent sees the last byte: 0
     first, *_, last = sorted(os.sched_getaffinity(0)) * 2
     def work():
-        os.sched_setaffinity(0, {first})
+        os.sched_setaffinity(0, {{first}})
         out = np.zeros(2**22, "f4")
-        wi.normal(33 * 2**22, out=out, index=np.s_[::33], rng=0, threads=1)  # seconds
+        wi.normal(33 * 2**22, out=out, index=np.s_[::33], rng=0, threads={threads})  # seconds
     for _ in range(16):  # on one processor: few get to look for signals while Python ends
         threading.Thread(target=work, daemon=True).start()
-    os.sched_setaffinity(0, {last})
+    os.sched_setaffinity(0, {{last}})
     time.sleep(0.2)
     print("end")
     sys.exit(512_000)
