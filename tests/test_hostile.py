@@ -13,6 +13,7 @@ import pytest
 from test_errors import backing, refuse
 
 import weightinit_fast as wi
+from weightinit_fast import _orthogonal
 
 FUNCTIONS = (wi.normal, wi.uniform, wi.he_uniform, wi.truncated_normal, wi.zeros)
 RANDOM = (*FUNCTIONS[:-1], lambda *args, **kw: wi.sparse(*args, sparsity=0.5, **kw))
@@ -226,3 +227,15 @@ def test_a_lock_that_its_caller_holds():
         pytest.skip("this NumPy's bit generators have locks that block their holder")
     with rng.bit_generator.lock:
         assert wi.normal(9, rng=rng).shape == (9,)
+
+
+# No memory at the end ----------------------------------------------------------------------------
+
+
+def test_delta_orthogonal_writes_once_nothing_can_fail(monkeypatch):
+    def stored(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(_orthogonal, "_stored", stored)
+    out = backing().reshape(4, 4, 3)
+    refuse(MemoryError, None, wi.delta_orthogonal, out=out, guard=out, rng=0)

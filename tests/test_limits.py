@@ -202,6 +202,31 @@ def test_threads_that_cannot_be_made(first, room, most):
     assert first or room < 8 or during[1] > 1, "none where there was room"
 
 
+@linux_only
+@openmp_only
+def test_a_fill_within_a_fill_makes_no_threads():
+    """A signal handler's: the record of the threads that there are stays true."""
+    script = """
+    import signal
+    big, calls = np.empty(1 << 24, "f4"), []
+    def handler(*_):
+        if big[0] and not big[-1]:  # in the fill
+            calls.append(wi.normal(1 << 22, rng=0, threads=8))
+    signal.signal(signal.SIGALRM, handler)
+    while not calls:
+        big.fill(0)
+        signal.setitimer(signal.ITIMER_REAL, 0.005)
+        wi.normal(out=big, rng=0, threads=2)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    limit(4 << 20)
+    again = wi.normal(out=big[: 1 << 22], rng=0, threads=8)
+    limit(1 << 30)
+    print(len(os.listdir("/proc/self/task")), (again == calls[0]).all())
+    """
+    options = {"OPENBLAS_NUM_THREADS": "1", "WEIGHTINIT_FAST_ISA": "scalar"}
+    assert run(script, prelude=LIMIT, **options) == "2 True"
+
+
 # Leaks -------------------------------------------------------------------------------------------
 
 OUT, SQUARE = np.zeros(16, "f4"), np.zeros((4, 4), "f4")
