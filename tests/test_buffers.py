@@ -208,7 +208,7 @@ def test_dlpack(arguments, options, view):
 @pytest.mark.parametrize(
     ("shape", "options", "text"),
     [
-        *(((8,), {"kind": kind}, "evice") for kind in (2, 7, 99)),
+        *(((8,), {"kind": kind}, "the CPU's") for kind in (2, 7, 99)),
         *(((8,), {"dtype": d}, None) for d in ((2, 32, 4), (99, 32, 1), (2, 31, 1), (0, 32, 1))),
         *((s, {}, None) for s in ((-3,), (2**62,), (2**40, 2**40), (2, -2), (1,) * 65)),
         *(((8,), {"ndim": n}, "dim") for n in (-1, 65, 2**31 - 1)),

@@ -140,10 +140,10 @@ def _as_array(out: Any) -> ndarray:
     if hasattr(out, "__dlpack__"):
         try:
             array = np.from_dlpack(out, copy=False)
-        except RuntimeError as error:  # NumPy's way to say that it lacks the dtype
+        except RuntimeError as error:  # NumPy's way to say that it lacks the device or the dtype
             raise TypeError(
-                f"out of type {type(out).__name__} is refused: {error} A type that NumPy lacks "
-                "can be passed as an integer view of its bits, such as "
+                f"out of type {type(out).__name__} is refused: {error} Memory must be the CPU's. "
+                "A type that NumPy lacks can be passed as an integer view of its bits, such as "
                 "out=tensor.view(torch.uint16), dtype='bfloat16'"
             ) from error
         except (BufferError, TypeError, ValueError) as error:
