@@ -43,7 +43,7 @@ def _cached(threads: int) -> Case:
     isa, team = _core.isa(), Team(threads)
 
     def bind(buffer: Buffer) -> Run:
-        nbytes = min(CACHED_BYTES, buffer.nbytes // threads)
+        nbytes = min(CACHED_BYTES, buffer.nbytes // threads // 64 * 64)
         calls = range(buffer.nbytes // threads // nbytes)
 
         def part(number: int) -> Run:

@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from weightinit_fast import _core
+# Limits of OpenMP's own would change what the tests count; it reads them when it is loaded.
+for name in [name for name in os.environ if name.startswith(("OMP_", "GOMP_"))]:
+    del os.environ[name]
+
+from weightinit_fast import _core, _threads  # noqa: E402
 
 # Interpreters that tests start import the installed package, not the folder that they start in.
 os.environ["PYTHONSAFEPATH"] = "1"
@@ -83,6 +87,14 @@ def isa(request, isas_required):
     _core.select_isa(name)
     yield name
     _core.select_isa(former)
+
+
+@pytest.fixture(scope="module")
+def eager():
+    """Threads get work of nearly any size: what pays is not the question."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_threads, "PARALLEL_ITEMS", 2**12)
+        yield
 
 
 @pytest.fixture

@@ -19,15 +19,10 @@ from isolated import forks, isolated, note
 from test_runtime import openmp_only, run
 
 import weightinit_fast as wi
-from weightinit_fast import _threads
 
+pytestmark = pytest.mark.usefixtures("eager")
 LARGE = 2**17 + 77  # three tasks
 THREADS = 3
-
-
-@pytest.fixture(autouse=True)
-def eager(monkeypatch):  # threads get work of any size
-    monkeypatch.setattr(_threads, "PARALLEL_ITEMS", 2**12)
 
 
 @functools.cache

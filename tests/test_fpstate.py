@@ -5,10 +5,11 @@ import itertools
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from test_runtime import LARGE, eager, glibc_x86_only, run  # noqa: F401  eager is a fixture
+from test_runtime import LARGE, glibc_x86_only, run
 
 import weightinit_fast as wi
 
+pytestmark = pytest.mark.usefixtures("eager")
 MXCSR = 28  # its offset in glibc's fenv_t for x86-64
 #: Rounding up, down and to zero; flush to zero, denormals are zero; three at once.
 STATES = (0x4000, 0x2000, 0x6000, 0x8000, 0x0040, 0xE040)

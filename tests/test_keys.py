@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.random import PCG64, Generator, RandomState, SeedSequence, default_rng
+from test_layout import FIXED
 
 import weightinit_fast as wi
 from weightinit_fast import _core
@@ -39,6 +40,7 @@ def test_small_seeds_and_edges():
         assert wi.key(seed) == joined(SeedSequence(seed).generate_state(4)), seed
 
 
+@FIXED
 @given(st.integers(0, 2**64 - 1))
 def test_seeds(seed):
     expected = joined(SeedSequence(seed).generate_state(4))
@@ -206,7 +208,7 @@ def test_threads_that_share_a_generator_never_share_a_key():
 
     def others():
         drawn = 0
-        while not done.is_set():
+        while not done.is_set() and drawn < 300_000:  # which are all made again below
             rng.bit_generator.random_raw(4 * 1000, output=False)
             drawn += 1000
         return drawn

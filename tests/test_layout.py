@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import weightinit_fast as wi
-from weightinit_fast import _threads
 
+pytestmark = pytest.mark.usefixtures("eager")
 UNTIMED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 FIXED = settings(derandomize=True, database=None, max_examples=200, **UNTIMED)
 KEY = wi.Key(0x0123456789ABCDEF, 0xFEDCBA9876543210)
@@ -24,14 +24,6 @@ DRAWS = (wi.uniform, wi.normal)
 THREADS = (1, 2, 3, 7)
 #: Of src/plan.h: elements of a direct task, bytes of a tile, rows that a tile has at least.
 TASK, TILE, TILE_ROWS = 2**18, 2**15, 32
-
-
-@pytest.fixture(scope="module", autouse=True)
-def eager():
-    """Give a thread work of any size: what pays is not the question here."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_threads, "PARALLEL_ITEMS", 2**12)
-        yield
 
 
 def reference(function, shape, dtype):

@@ -18,6 +18,7 @@ import threadpoolctl
 import weightinit_fast as wi
 from weightinit_fast import _core, _threads
 
+pytestmark = pytest.mark.usefixtures("eager")
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
 glibc_x86_only = pytest.mark.skipif(
     (platform.machine(), platform.libc_ver()[0]) != ("x86_64", "glibc"), reason="glibc on x86-64"
@@ -42,11 +43,6 @@ def fork_and_fill():
         os._exit(0 if right() and right() else 1)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 """
-
-
-@pytest.fixture(autouse=True)
-def eager(monkeypatch):  # threads get work of any size: what pays is not the question here
-    monkeypatch.setattr(_threads, "PARALLEL_ITEMS", 2**12)
 
 
 def run(script, *, prelude=PRELUDE, timeout=60, **environment):
@@ -106,13 +102,13 @@ def test_a_signal_handler_of_the_host_runs_and_may_raise():
     def handler(number, frame):
         calls.append(number)
         if len(calls) == 3:
+            signal.setitimer(signal.ITIMER_REAL, 0)
             raise LookupError("enough")
     signal.signal(signal.SIGALRM, handler)
     signal.setitimer(signal.ITIMER_REAL, 0.1, 0.1)
     try:
         wi.normal(2**27, rng=0, threads=1)
     except LookupError as error:
-        signal.setitimer(signal.ITIMER_REAL, 0)
         print(error, len(calls), right())
     """
     assert run(script, WEIGHTINIT_FAST_ISA="scalar") == "enough 3 True"
@@ -298,7 +294,8 @@ print(status("VmHWM") - before)
 def test_peak_memory_is_the_buffer(dtype, shape, view, threads):
     kib = int(run(PEAK.format(dtype=dtype, shape=shape, view=view, threads=threads)))
     print(f"{kib} KiB beyond the buffer")
-    assert kib < 1024
+    pages = 2 * max(32, 2 * (os.cpu_count() or 1))  # that newer kernels' counts may be off by
+    assert kib < 1024 + 4 * pages
 
 
 def test_import_brings_nothing_heavy_and_starts_nothing():

@@ -21,6 +21,7 @@ from test_types import storage
 
 import weightinit_fast as wf
 
+pytestmark = pytest.mark.usefixtures("eager")
 RNG = wf.Key(*KEY)
 DTYPES = ("f4", "f8")
 NAMES = tuple(oracle_types.TYPES)
@@ -237,7 +238,7 @@ def test_sparse_of_any_threads(isa):
 #: Shape, column_axis: tall, wide, square, kernels, more axes, single rows and columns.
 MATRICES = [((100, 30), 0), ((30, 100), 0), ((25, 25), 0), ((64, 3, 3, 3), 0), ((8, 16, 3), 0)]
 MATRICES += [((3, 3, 8, 40), -1), ((3, 3, 8, 40), 3), ((5, 200, 4), 1), ((40, 9), 1), ((1, 7), 0)]
-MATRICES += [((7, 1), 0), ((1, 1), 0), ((2, 3, 4, 5), 2)]
+MATRICES += [((7, 1), 0), ((1, 1), 0), ((2, 3, 4, 5), 2), ((200, 150), 0)]  # the last: in threads
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
