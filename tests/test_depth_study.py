@@ -124,14 +124,18 @@ def test_vgg_b_is_what_he_et_al_reckon_with(study):
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
-@pytest.mark.parametrize(("name", "same"), [("zeros", True), ("constant", True), ("he", False)])
-def test_equal_units_stay_equal(study, training, activation, name, same):
+@pytest.mark.parametrize(
+    ("name", "least", "most"),
+    # Some BLAS adds equal columns in different orders: the difference is rounding's.
+    [("zeros", 0, 0), ("constant", 0, 1e-5), ("he", 0.1, 10)],
+)
+def test_equal_units_stay_equal(study, training, activation, name, least, most):
     schemes = study["schemes"]
     scheme = {"zeros": schemes.zeros, "constant": schemes.constant(1 / 16), "he": schemes.he()}
     data = __import__("digits").load()
     family = training.dense_family(3, activation, data, training.QUICK)
     found = training.tuned(family, scheme[name], training.QUICK, gaps=True)
-    assert (found["unit_gap"] == 0) == same
+    assert least <= found["unit_gap"] <= most
 
 
 def test_digits_are_split_once(training):

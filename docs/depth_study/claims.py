@@ -122,7 +122,7 @@ def _extremes(dense: Found, training: Found) -> list[list[str]]:
             f"{number(max(gaps['zeros']))} (equal non-zero weights: "
             f"{number(max(gaps['constant']))}; He: {number(min(gaps['he']))} or more). Zeros reach "
             f"a test accuracy of {percent(max(zeros))} at best: only the last bias learns.",
-            verdict(max(gaps["zeros"]) == 0, max(gaps["constant"]) == 0, max(zeros) < 0.2),
+            verdict(max(gaps["zeros"]) == 0, max(zeros) < 0.2),
         ],
         [
             "A very large σ saturates or explodes",
