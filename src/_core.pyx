@@ -141,7 +141,6 @@ def geometric_mean(double a, double b):
 # ---- keys ---------------------------------------------------------------------------------------
 
 include "keys.pxi"
-include "run.pxi"
 
 
 # ---- memory that stays where it is --------------------------------------------------------------
@@ -174,6 +173,9 @@ def pin(object owner):
 
 
 # ---- the fill -----------------------------------------------------------------------------------
+
+include "run.pxi"
+
 
 cdef int read_axes(
     object axes, Py_buffer *view, object start, object first, object last_element, wif_axis *out,

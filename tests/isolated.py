@@ -23,6 +23,12 @@ def noted():
     return _NOTED[:].partition(b"\0")[0].decode(errors="replace")
 
 
+def half_written(out):
+    """Whether a fill of zeros has begun and not ended."""
+    first, last = out[[0, -1]]  # at once
+    return bool(first and not last)
+
+
 def isolated(function, *args, timeout=120):
     """Run function(*args) in a child; whatever ends it is a failure that names the case."""
     note("its beginning")

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import threadpoolctl
+from isolated import half_written
 
 import weightinit_fast as wi
 from weightinit_fast import _core, _threads
@@ -171,8 +172,7 @@ def test_others_run_during_a_fill():
 
     def watch():
         while not (seen.is_set() or done.is_set()):
-            first, last = out[[0, -1]]
-            if first and not last:
+            if half_written(out):
                 seen.set()
 
     former, thread = _core.isa(), threading.Thread(target=watch)
@@ -295,7 +295,7 @@ def test_peak_memory_is_the_buffer(dtype, shape, view, threads):
     kib = int(run(PEAK.format(dtype=dtype, shape=shape, view=view, threads=threads)))
     print(f"{kib} KiB beyond the buffer")
     pages = 2 * max(32, 2 * (os.cpu_count() or 1))  # that newer kernels' counts may be off by
-    assert kib < 1024 + 4 * pages
+    assert kib < 768 + 4 * pages  # 1024 on up to 16 processors
 
 
 def test_import_brings_nothing_heavy_and_starts_nothing():
