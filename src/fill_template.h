@@ -251,6 +251,7 @@ static void CAT(fill_, NAME)(void *dst, ptrdiff_t dst_step, uint64_t first, uint
     if (nontemporal)
         stream_fence();
 #endif
+    leave_registers();
 }
 
 #undef CAT_
