@@ -1,4 +1,4 @@
-"""The benchmark's arithmetic: ratios, spreads, verdicts, what counts as moved. Nothing is timed."""
+"""The arithmetic of the benchmarks: ratios, spreads, verdicts, what moved. Nothing is timed."""
 
 import fnmatch
 from unittest.mock import MagicMock
@@ -134,7 +134,7 @@ def test_goals_have_names_of_their_own_and_scripts_that_exist(goal_list):
 def test_every_goal_finds_its_cases(bench, goal_list):
     modules = {name: __import__(name) for name in ("ours", "words", "layouts", "fresh", "peers")}
     limit, growth, small = map(__import__, ("store_limit", "growth", "small_calls"))
-    library, threads = MagicMock(), [1, 2]  # nothing is loaded, nothing runs
+    library, threads = MagicMock(), [1, 2]  # so that nothing is loaded and nothing runs
     library.nt_name.return_value = b"avx512f"
     isa, peers = modules["ours"].wi.info()["isa"], modules["peers"]
     cases = [*limit.cases(threads, library), *growth.cases([18, 28], threads, 26, library)]
@@ -163,10 +163,10 @@ def figure(bench, value, width=0.0):
 @pytest.mark.parametrize(
     ("old", "new", "width", "verdict"),
     [
-        (1.0, 1.04, 0.0, "same"),  # five per cent at least
+        (1.0, 1.04, 0.0, "same"),  # less than five per cent
         (1.0, 1.06, 0.0, "faster"),
         (1.0, 0.94, 0.0, "slower"),
-        (1.0, 0.94, 0.02, "same"),  # three times the noise, √2·0.02
+        (1.0, 0.94, 0.02, "same"),  # less than three times the noise, √2·0.02
         (1.0, 0.90, 0.02, "slower"),
     ],
 )

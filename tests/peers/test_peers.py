@@ -1,7 +1,4 @@
-"""torch, JAX and Keras, where they are installed: fans and scales, and tensors as buffers.
-
-`bench/initialisers.py` compares every initialiser on every layer; this is the part that is fast.
-"""
+"""torch, JAX and Keras, where they are installed: fans and scales, and tensors as buffers."""
 
 import math
 import os
@@ -18,7 +15,7 @@ SHAPE = (37, 53)
 
 
 def peer(name):
-    """A framework, or a skip."""
+    """Import a framework, or skip the test."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

@@ -1,9 +1,9 @@
-"""Fills of every kind, for a sanitizer to watch (tests/proof/sanitize.py runs this in its builds).
+"""Fills of every kind, which a sanitizer watches: tests/proof/sanitize.py runs this in its builds.
 
-python tests/proof/fills.py --items 100000 --threads 2 3 7 --process   all of it
+python tests/proof/fills.py --items 100000 --threads 2 3 7 --process   all of them
 python tests/proof/fills.py --race                                     tasks that overlap: a race
 
-Results are held against those of one thread; what a sanitizer finds it reports itself.
+Results are compared with those of one thread. A sanitizer reports itself what it finds.
 """
 
 import argparse
@@ -73,7 +73,7 @@ def check_regions(items, threads):
 
 
 def check_streams(items, threads):
-    """Fill from several Python threads at once, some of them the same stream."""
+    """Fill from several Python threads at once, some of which draw the same stream."""
 
     def work(stream):
         count = threads[stream % len(threads)]
@@ -89,7 +89,8 @@ def check_streams(items, threads):
 def check_interrupt(threads):
     """Stop a fill by a signal."""
     out = np.zeros(1 << 27, "f4")
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
+    # A shell's background job ignores the signal.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     try:
@@ -116,7 +117,7 @@ def check_fork(items, threads):
 
 
 def race():
-    """Let four rows of a region be the same bytes, which the public functions never do."""
+    """Fill a region whose four rows are the same bytes, which no public function does."""
     out = np.empty(1 << 20, "f4")
     axes = [(4, 1 << 18, 0), (1 << 18, 1, 4)]
     core.fill(out, core.NORMAL, 0, (0.0, 1.0), KEY, 0, 0, axes, 4)

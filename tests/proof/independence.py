@@ -6,16 +6,17 @@
 For normals and uniforms of float32 and float64, v of mean 0 and variance 1:
 
     lag k        elements i and i + k of a tensor
-    members      the two of a Box-Muller pair, (i, i + 16), in float64 (i, i + 8)
+    members      the two of a Box-Muller pair, (i, i + 16), or (i, i + 8) in float64
     rows         the first elements of neighbouring rows of a table of 4096 columns
     streams      two streams of a key, by number and by name
-    keys         neighbours; one bit apart, and the same bit of the stream, so that what enters the
-                 first round is the same; one round apart: round key r + 1 of one is r of the other
+    keys         neighbours; keys one bit apart, also with the same bit of the stream, so that the
+                 first round begins alike; keys one round apart (round key r + 1 of one key is
+                 round key r of the other)
     seeds        the 499,500 correlations between 1000 tensors, by integer seeds, streams, or names
 
-Three correlations of each pair, as standard scores: of v, of v^2 and of |v|. Chi-square over 256
-times 256 cells of members and of neighbours; and of the circle of members (x, y) = r (cos, sin),
-where exp(-r^2 / 2) and the angle are uniform and independent.
+Each pair has three correlations, as standard scores: of v, of v^2 and of |v|. Chi-square judges 256
+times 256 cells of members, of neighbours, and of the circle of members (x, y) = r (cos, sin), where
+exp(-r^2 / 2) and the angle are uniform and independent.
 """
 
 import math
@@ -29,7 +30,7 @@ from runs import run
 
 import weightinit_fast as wi
 
-#: One for each law and dtype: the next digits of pi.
+#: A key for each law and dtype: the next digits of pi.
 KEYS = (
     wi.Key(0xA4093822299F31D0, 0x082EFA98EC4E6C89),
     wi.Key(0x452821E638D01377, 0xBE5466CF34E90C6C),
@@ -39,18 +40,17 @@ KEYS = (
 MEMBERS = {"float32": 16, "float64": 8}
 LAGS = (1, 2, 4, 8, 16, 32, 4096)
 ROW = 4096
-WINDOW = (
-    28 << 10
-)  # with the longest lag 2^15 elements, whose float64 stay in the second-level cache
+#: With the longest lag these are 2^15 elements, whose float64 stay in the second-level cache.
+WINDOW = 28 << 10
 SLAB = 146 * WINDOW
-CELLS = 256  # a side
-GRID = 4096  # steps of a unit that cells are made of
+CELLS = 256  # on each side
+GRID = 4096  # cells consist of steps of 1 / GRID
 TENSORS, TENSOR = 1000, 1 << 17
-CHUNK = 1 << 14  # of all tensors at a time
+CHUNK = 1 << 14  # so many elements of all tensors at a time
 
 
 class Law(NamedTuple):
-    """Draws of mean 0: variance, mean of |v|, deviations of v^2 and |v| at variance 1."""
+    """A law with mean 0: scale to variance 1, mean of |v|, deviations of v^2 and |v|."""
 
     name: str
     fill: object
@@ -64,7 +64,7 @@ class Law(NamedTuple):
         return NormalDist().inv_cdf(p) if self.name == "normal" else 2 * p - 1
 
     def chance(self, low, high):
-        """P(low < y < high)."""
+        """Return P(low < y < high)."""
         if self.name == "normal":
             return (math.erf(high * math.sqrt(0.5)) - math.erf(low * math.sqrt(0.5))) / 2
         return (min(high, 1) - max(low, -1)) / 2
@@ -93,7 +93,7 @@ class Draws(NamedTuple):
         )  # fmt: skip
 
     def slabs(self, n, size, reach=0):
-        """Elements [start, start + size + reach) for every start below n, the last ones fewer."""
+        """Yield elements [start, start + size + reach) for every start; the last are fewer."""
         out = np.empty(min(n, size) + reach, self.dtype)
         for start in range(0, n, size):
             stop = min(n, start + size) + reach
@@ -117,14 +117,14 @@ def features(law, y):
 
 
 def correlate(a, b):
-    """Sums of products."""
+    """Return the sums of products."""
     return np.array([x @ y for x, y in zip(a, b, strict=True)])
 
 
 def add_correlations(results, group, name, sums, n):
     for of, total in zip(("v", "v^2", "|v|"), sums, strict=True):
         score = total / math.sqrt(n)
-        # Those of |v| follow those of v^2.
+        # The correlations of |v| depend on those of v^2.
         results.add(group, f"{name}, {of}", score, normal_p(score), independent=of != "|v|")
 
 
@@ -156,7 +156,7 @@ def examine_rows(results, group, draws, n):
 
 
 def others(draws):
-    """A source, and named others that must have nothing in common with it."""
+    """Yield sources, each with named others that must have nothing in common with it."""
     low, high = draws.rng.low, draws.rng.high
     keys = {
         "keys k, k + 1": (low + 1, high),
@@ -198,7 +198,7 @@ def examine_others(results, group, draws, n):
 
 
 def cell_table(law):
-    """Cell of each step of the grid from -8 to 8, and the cells' probabilities, about equal."""
+    """Return the cell of each step of the grid from -8 to 8, and the cells' probabilities."""
     ends = np.rint([law.quantile(k / CELLS) * GRID for k in range(1, CELLS)]).astype(int)
     table = np.searchsorted(ends, np.arange(-8 * GRID, 8 * GRID), side="right")
     ends = [-math.inf, *(ends / GRID), math.inf]
@@ -212,7 +212,7 @@ def cells(table, y):
 
 
 def circle_cells(x, y):
-    """Cell of exp(-r^2/2) and the angle, CELLS of each."""
+    """Return the cells of exp(-r^2/2) and the angle, CELLS of each."""
     x, y = x.astype(np.float64), y.astype(np.float64)
     radius = np.minimum(np.exp((x * x + y * y) / -2) * CELLS, CELLS - 1).astype(np.intp)
     angle = (np.arctan2(y, x) / (2 * math.pi) + 0.5) * CELLS
@@ -226,7 +226,7 @@ def add_chi_square(results, group, name, counts, chances):
 
 
 def examine_cells(results, group, draws, n):
-    """Pairs of 2n elements, each in one pair: members, and neighbours."""
+    """Judge pairs of members and of neighbours among 2n elements, each of them in one pair."""
     table, chances = cell_table(draws.law)
     members, neighbours, circle = np.zeros((3, CELLS * CELLS), np.int64)
     sums = 0
@@ -255,10 +255,10 @@ def examine_cells(results, group, draws, n):
 
 
 def examine_tensors(results, group, name, sources, length):
-    """All correlations between tensors: the greatest, and the sum of squares.
+    """Judge all correlations between tensors: the greatest, and the sum of squares.
 
-    Of normal tensors their squares are uncorrelated, each of mean 1/N and 3/(N (N + 2)) on average
-    of the fourth power; of uniform ones nearly so.
+    For normal tensors the squares of correlations are uncorrelated; their mean is 1/N, and that of
+    the fourth powers is 3/(N (N + 2)). For uniform tensors this holds nearly.
     """
     gram = 0
     for start in range(0, length, CHUNK):
