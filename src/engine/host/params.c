@@ -1,13 +1,13 @@
 /* See params.h.  The compiler moves plain arithmetic, and calls of functions without side effects,
  * across a change of the rounding mode: what is computed in between stands in functions that it may
  * not inline, of values that it cannot know before (volatile), with a result that it must have. */
-#include "params.h"
+#include "host/params.h"
 
 #include <math.h>
 
 #include "compiler.h"
-#include "fpenv.h"
-#include "polynomials.h"
+#include "host/fpenv.h"
+#include "kernels/polynomials.h"
 
 /* A binary floating-point type: stored significand bits, exponent of the least normal value, the
  * largest value, and whether there are infinities. */

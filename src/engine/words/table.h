@@ -2,8 +2,8 @@
 #ifndef WIF_ARS_H
 #define WIF_ARS_H
 
-#include "aes_tables.h"
-#include "ars.h"
+#include "words/aes_tables.h"
+#include "words/ars.h"
 
 typedef struct {
     uint32_t rk[ARS_ROUNDS + 1][4];

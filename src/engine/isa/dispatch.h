@@ -2,7 +2,7 @@
 #ifndef WIF_DISPATCH_H
 #define WIF_DISPATCH_H
 
-#include "kernels.h"
+#include "kernels/kernels.h"
 
 typedef struct {
     const char *name;

@@ -8,8 +8,8 @@
 #ifndef WIF_TRANSFORMS_H
 #define WIF_TRANSFORMS_H
 
-#include "kernels.h"
-#include "polynomials.h"
+#include "kernels/kernels.h"
+#include "kernels/polynomials.h"
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
 #define VECTORS_32 (GROUP_WORDS / LANES_32) /* registers that a group makes */
@@ -70,7 +70,7 @@ INLINE vf64 radius_argument_f64(vu64 a, vu64 b) {
 #define WORD_BITS 32
 #define MANTISSA_BITS 23
 #define VECTORS VECTORS_32
-#include "transforms_family.h"
+#include "kernels/transforms_family.h"
 #undef REAL
 #undef BITS
 #undef VF
@@ -101,7 +101,7 @@ INLINE vf64 radius_argument_f64(vu64 a, vu64 b) {
 #define WORD_BITS 64
 #define MANTISSA_BITS 52
 #define VECTORS VECTORS_64
-#include "transforms_family.h"
+#include "kernels/transforms_family.h"
 #undef REAL
 #undef BITS
 #undef VF

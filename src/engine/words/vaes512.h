@@ -2,7 +2,7 @@
 #ifndef WIF_ARS_H
 #define WIF_ARS_H
 
-#include "ars.h"
+#include "words/ars.h"
 
 typedef struct {
     __m512i first[2]; /* round key 0 XOR the blocks' places in their group */

@@ -1,9 +1,9 @@
 r"""Derive the polynomials of the normal transforms and write them to polynomials.h.
 
-    python src/derive_polynomials.py            write polynomials.h next to this file
-    python src/derive_polynomials.py --check    exit 1 if polynomials.h is not what it would write
-    python src/derive_polynomials.py --measure  print the header's errors in the kernels' arithmetic
-                                                (gcc on an x86 machine with fma; three minutes)
+    python src/derive/derive_polynomials.py            write src/engine/kernels/polynomials.h
+    python src/derive/derive_polynomials.py --check    exit 1 if that is not what it would write
+    python src/derive/derive_polynomials.py --measure  print its errors in the kernels' arithmetic
+                                                       (gcc, x86 with fma; three minutes)
 
 The normal transform (docs/stream-contract.md) makes r = sqrt(-2 ln u) of one word and the sine and
 cosine of (pi/2) x, |x| <= 1, of another. The kernels evaluate, with one rounding per operation:
@@ -57,7 +57,7 @@ import mpmath as mp
 import measure_polynomials
 from minimax import nearest, remez, round_coefficients, sample, weighted_errors
 
-HEADER = pathlib.Path(__file__).with_name("polynomials.h")
+HEADER = pathlib.Path(__file__).parents[1] / "engine" / "kernels" / "polynomials.h"
 FAMILIES = {"F32": 24, "F64": 53}  # name -> significand bits
 LN2, HALF_PI = mp.log(2), mp.pi / 2
 

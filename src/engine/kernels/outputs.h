@@ -9,7 +9,7 @@
 #ifndef WIF_OUTPUTS_H
 #define WIF_OUTPUTS_H
 
-#include "kernels.h"
+#include "kernels/kernels.h"
 
 #if !STREAM_BYTES
 #define stream_u32 store_u32

@@ -2,7 +2,7 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 
-cdef extern from "kernels.h" nogil:
+cdef extern from "kernels/kernels.h" nogil:
     enum: WIF_STREAM_VERSION
     enum wif_transform:
         WIF_words, WIF_constant, WIF_uniform, WIF_normal, WIF_truncated, WIF_ASKED,
@@ -22,7 +22,7 @@ cdef extern from "kernels.h" nogil:
                       uint64_t counter_high)
 
 
-cdef extern from "params.h" nogil:
+cdef extern from "host/params.h" nogil:
     enum: WIF_PARAMS_OK, WIF_PARAMS_OVERFLOW, WIF_GIVEN
     int wif_prepare(wif_transform transform, wif_type type, const double *given, wif_draw *draw)
     double wif_deviation(double scale, double times, double gain, double over, double slope,
@@ -30,11 +30,11 @@ cdef extern from "params.h" nogil:
     double wif_geometric_mean(double a, double b)
 
 
-cdef extern from "seed.h" nogil:
+cdef extern from "host/seed.h" nogil:
     void wif_seed_words(uint64_t seed, uint32_t *words)
 
 
-cdef extern from "dispatch.h" nogil:
+cdef extern from "isa/dispatch.h" nogil:
     enum: WIF_ISAS
     ctypedef struct wif_isa:
         const char *name
@@ -43,14 +43,14 @@ cdef extern from "dispatch.h" nogil:
     void wif_list_isas(wif_isa *list)
 
 
-cdef extern from "fpenv.h" nogil:
+cdef extern from "host/fpenv.h" nogil:
     ctypedef struct wif_fpstate:
         pass
     wif_fpstate wif_fp_enter()
     void wif_fp_leave(wif_fpstate host)
 
 
-cdef extern from "plan.h" nogil:
+cdef extern from "host/plan.h" nogil:
     enum: WIF_MAX_AXES
     ctypedef struct wif_axis:
         int64_t n
@@ -72,11 +72,11 @@ cdef extern from "plan.h" nogil:
     void wif_run_task(const wif_plan *plan, int64_t task)
 
 
-cdef extern from "caches.h" nogil:
+cdef extern from "host/caches.h" nogil:
     size_t wif_nontemporal_bytes()
 
 
-cdef extern from "runtime.h" nogil:
+cdef extern from "host/runtime.h" nogil:
     const char *WIF_COMPILER
     int wif_openmp()
     int wif_runtime_threads()

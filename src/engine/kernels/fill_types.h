@@ -9,7 +9,7 @@
 #define NAME FILL_CAT(TRANSFORM_NAME, _f32)
 #define GROUP_ITEMS 32
 #define ITEM_BYTES 4
-#include "fill_template.h"
+#include "kernels/fill_template.h"
 
 #ifndef SINGLE_FAMILY_ONLY
 #define TRANSFORM FILL_CAT(TRANSFORM_NAME, _f64)
@@ -18,7 +18,7 @@
 #define NAME FILL_CAT(TRANSFORM_NAME, _f64)
 #define GROUP_ITEMS 16
 #define ITEM_BYTES 8
-#include "fill_template.h"
+#include "kernels/fill_template.h"
 #endif
 
 #define TRANSFORM FILL_CAT(TRANSFORM_NAME, _f32)
@@ -27,7 +27,7 @@
 #define NAME FILL_CAT(TRANSFORM_NAME, _f16)
 #define GROUP_ITEMS 32
 #define ITEM_BYTES 2
-#include "fill_template.h"
+#include "kernels/fill_template.h"
 
 #define TRANSFORM FILL_CAT(TRANSFORM_NAME, _f32)
 #define OUTPUT bf16
@@ -35,7 +35,7 @@
 #define NAME FILL_CAT(TRANSFORM_NAME, _bf16)
 #define GROUP_ITEMS 32
 #define ITEM_BYTES 2
-#include "fill_template.h"
+#include "kernels/fill_template.h"
 
 #define TRANSFORM FILL_CAT(TRANSFORM_NAME, _f32)
 #define OUTPUT f8e4m3fn
@@ -43,7 +43,7 @@
 #define NAME FILL_CAT(TRANSFORM_NAME, _f8e4m3fn)
 #define GROUP_ITEMS 32
 #define ITEM_BYTES 1
-#include "fill_template.h"
+#include "kernels/fill_template.h"
 
 #define TRANSFORM FILL_CAT(TRANSFORM_NAME, _f32)
 #define OUTPUT f8e5m2
@@ -51,7 +51,7 @@
 #define NAME FILL_CAT(TRANSFORM_NAME, _f8e5m2)
 #define GROUP_ITEMS 32
 #define ITEM_BYTES 1
-#include "fill_template.h"
+#include "kernels/fill_template.h"
 
 #undef TRANSFORM_NAME
 #undef SINGLE_FAMILY_ONLY

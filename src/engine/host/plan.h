@@ -16,9 +16,9 @@
 
 #include <string.h>
 
-#include "fpenv.h"
-#include "kernels.h"
-#include "params.h"
+#include "host/fpenv.h"
+#include "kernels/kernels.h"
+#include "host/params.h"
 
 enum {
     WIF_MAX_AXES = 64,             /* NumPy's own limit */

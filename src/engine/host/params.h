@@ -3,7 +3,7 @@
 #ifndef WIF_PARAMS_H
 #define WIF_PARAMS_H
 
-#include "kernels.h"
+#include "kernels/kernels.h"
 
 enum wif_params_status { WIF_PARAMS_OK, WIF_PARAMS_OVERFLOW, WIF_PARAMS_NO_VALUE };
 

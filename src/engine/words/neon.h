@@ -3,7 +3,7 @@
 #ifndef WIF_ARS_H
 #define WIF_ARS_H
 
-#include "ars.h"
+#include "words/ars.h"
 
 typedef struct {
     uint8x16_t first[ARS_GROUP_BLOCKS]; /* round key 0 XOR the block's place in its group */

@@ -1,6 +1,6 @@
 /* The build tells which sets are compiled in (WIF_BUILD_<set>); cpuid with xgetbv, or HWCAP, tells
  * which the processor and the operating system run. */
-#include "dispatch.h"
+#include "isa/dispatch.h"
 
 extern const wif_kernels wif_kernels_scalar, wif_kernels_avx2, wif_kernels_avx2_vaes,
     wif_kernels_avx512, wif_kernels_avx512_vaes, wif_kernels_avx512_bf16, wif_kernels_neon;

@@ -8,9 +8,9 @@
 #define STREAMED_ROW_BYTES 512
 #define STRIP_GROUPS 32 /* up to 4 KiB: more stores than a core holds back at once */
 
-#include "kernels.h"
-#include "transforms.h"
-#include "outputs.h"
+#include "kernels/kernels.h"
+#include "kernels/transforms.h"
+#include "kernels/outputs.h"
 
 #define TRANSFORM words_u32
 #define OUTPUT u32
@@ -18,7 +18,7 @@
 #define NAME words
 #define GROUP_ITEMS 32
 #define ITEM_BYTES 4
-#include "fill_template.h"
+#include "kernels/fill_template.h"
 
 /* A constant is a pattern of eight bytes, whatever its type: one kernel an element size. */
 #define TRANSFORM pattern_u64
@@ -27,7 +27,7 @@
 #define NAME pattern_1
 #define GROUP_ITEMS 128
 #define ITEM_BYTES 1
-#include "fill_template.h"
+#include "kernels/fill_template.h"
 
 #define TRANSFORM pattern_u64
 #define OUTPUT u64
@@ -35,7 +35,7 @@
 #define NAME pattern_2
 #define GROUP_ITEMS 64
 #define ITEM_BYTES 2
-#include "fill_template.h"
+#include "kernels/fill_template.h"
 
 #define TRANSFORM pattern_u64
 #define OUTPUT u64
@@ -43,7 +43,7 @@
 #define NAME pattern_4
 #define GROUP_ITEMS 32
 #define ITEM_BYTES 4
-#include "fill_template.h"
+#include "kernels/fill_template.h"
 
 #define TRANSFORM pattern_u64
 #define OUTPUT u64
@@ -51,32 +51,32 @@
 #define NAME pattern_8
 #define GROUP_ITEMS 16
 #define ITEM_BYTES 8
-#include "fill_template.h"
+#include "kernels/fill_template.h"
 
 #define TRANSFORM_NAME uniform
-#include "fill_types.h"
+#include "kernels/fill_types.h"
 
 #define TRANSFORM_NAME normal
-#include "fill_types.h"
+#include "kernels/fill_types.h"
 
 #define TRANSFORM_NAME truncated
-#include "fill_types.h"
+#include "kernels/fill_types.h"
 
 #define TRANSFORM_NAME near
-#include "fill_types.h"
+#include "kernels/fill_types.h"
 
 #define SINGLE_FAMILY_ONLY
 #define TRANSFORM_NAME trimmed
-#include "fill_types.h"
+#include "kernels/fill_types.h"
 
 #define ITEM 1
-#include "turn_template.h"
+#include "kernels/turn_template.h"
 #define ITEM 2
-#include "turn_template.h"
+#include "kernels/turn_template.h"
 #define ITEM 4
-#include "turn_template.h"
+#include "kernels/turn_template.h"
 #define ITEM 8
-#include "turn_template.h"
+#include "kernels/turn_template.h"
 
 #define NARROW(type, bytes, put)                                                                   \
     static void narrow_##type(void *dst, const float *src, size_t count) {                         \
