@@ -21,7 +21,9 @@ from cpython.buffer cimport (
 )
 from cpython.weakref cimport PyWeakref_NewRef
 from libc.string cimport memset
-from libc.stdint cimport INT64_MAX, UINT64_MAX, int64_t, uint32_t, uint64_t
+from libc.stdint cimport (
+    INT64_MAX, UINT64_MAX, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t,
+)
 
 from engine cimport *
 
@@ -133,9 +135,21 @@ def deviation(double scale, double times, double gain, double over, double slope
     return wif_deviation(scale, times, gain, over, slope, fan)
 
 
+def spread(int transform, double scale, double gain, double slope, double fan):
+    if transform == WIF_uniform:
+        return wif_deviation(scale, 3.0, gain, 1.0, slope, fan)
+    return wif_deviation(
+        scale, 1.0, gain, 0.8796256610342398 if transform == WIF_truncated else 1.0, slope, fan)
+
+
 def geometric_mean(double a, double b):
     """Return sqrt(a * b), whatever the host's rounding mode."""
     return wif_geometric_mean(a, b)
+
+
+# ---- numbers ------------------------------------------------------------------------------------
+
+include "numbers.pxi"
 
 
 # ---- keys ---------------------------------------------------------------------------------------
@@ -170,6 +184,9 @@ def pin(object owner):
         if base is None:
             return PyWeakref_NewRef(owner, None)
         owner = base
+
+
+include "dlpack.pxi"
 
 
 # ---- the fill -----------------------------------------------------------------------------------
@@ -267,9 +284,9 @@ def narrow(object source, object buffer, int dtype):
         PyBuffer_Release(&src)
 
 
-def fill(
+cpdef object fill(
     object buffer, int transform, int dtype, tuple params, object rng, object stream,
-    uint64_t first, object axes, int threads, bint fresh=False, Py_ssize_t start=0,
+    uint64_t first, object axes, object threads, bint fresh=False, Py_ssize_t start=0,
 ):
     """Fill a buffer with the elements of a stream.
 
@@ -289,8 +306,8 @@ def fill(
     axes : list of (n, stream_step, dst_step) or None
         The region, outermost axis first; steps in elements of the stream (not negative) and bytes
         of the buffer.  None: the whole of a C-contiguous buffer, in order.
-    threads : int
-        At most so many.
+    threads : int or None
+        At most so many. None: as many as pay for this size and as the limits of this process allow.
     fresh : bool
         Whether the memory has not been touched yet, so that its pages are still to be made.
     start : int
@@ -299,14 +316,14 @@ def fill(
     cdef Py_buffer view
     cdef wif_plan plan
     cdef wif_axis axis[WIF_MAX_AXES]
-    cdef int count = 0
+    cdef int count = 0, most = 1 if threads is None else threads
     cdef int64_t total
     cdef uint64_t last_element
     cdef object _pinned, _waited  # until the end
     PyObject_GetBuffer(buffer, &view, PyBUF_STRIDES | PyBUF_WRITABLE)
     try:
-        if threads < 1:
-            raise ValueError(f"threads must be at least 1, not {threads}")
+        if most < 1:
+            raise ValueError(f"threads must be at least 1, not {most}")
         prepare(transform, dtype, params, &plan.draw)
         if view.itemsize != <Py_ssize_t>wif_type_bytes(dtype):
             raise ValueError(f"items of {view.itemsize} bytes for {DTYPES[dtype]}")
@@ -336,10 +353,15 @@ def fill(
         wif_plan_kernels(&plan, kernels, <wif_type>dtype, total)
         plan.dst = <char *>view.buf + start
         plan.first = first
-        plan.direct_items = wif_direct_items(plan.itemsize, total, threads, fresh)
+        if threads is None and total >= RELEASE_GIL_ITEMS:
+            most = thread_count(None, total)
+        plan.direct_items = wif_direct_items(plan.itemsize, total, most, fresh)
         wif_plan_axes(&plan, axis, count)
         plan.nontemporal = not fresh and plan.direct and view.len >= nontemporal_bytes
-        if run(&plan, total, threads):
+        if run(&plan, total, most):
             raise_pending()
     finally:
         PyBuffer_Release(&view)
+
+
+include "target.pxi"

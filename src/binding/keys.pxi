@@ -13,16 +13,17 @@ ctypedef struct bitgen:
 
 
 cdef object Key = None, other_key = None, other_stream = None
+cdef object blake2b = None  # hashlib is imported with the first name
 # NumPy's, once somebody passes one: of the bit generators its own, not subclasses, which may draw
 # otherwise.
 cdef object Generator = None
 cdef tuple bit_generators = None
 
 
-def register_keys(object key_type, object key_words, object stream_number):
+def register_keys(object key_type, object key_words, object stream_value):
     """Set the class of ready keys, and what reads the kinds of rng and stream not known here."""
     global Key, other_key, other_stream
-    Key, other_key, other_stream = key_type, key_words, stream_number
+    Key, other_key, other_stream = key_type, key_words, stream_value
 
 
 cdef int find_generators() except -1:
@@ -41,12 +42,29 @@ cdef bint is_known(object bits) except -1:
     return False
 
 
+cdef int check_ready(object bits, const bitgen *c) except -1:
+    """Refuse a bit generator whose __init__ has not come to its end, the first one or a later one."""
+    if c.next_raw == NULL or c.state == NULL:
+        raise ValueError(
+            f"rng is a {type(bits).__name__} that is not initialised, because its __init__ failed"
+        )
+    return 0
+
+
+def check_bit_generator(object bits, object capsule):
+    """Refuse a bit generator, of a subclass, that cannot draw: its random_raw would crash."""
+    if capsule is None:
+        raise ValueError(
+            f"rng is a {type(bits).__name__} that is not initialised: __init__ was not called"
+        )
+    check_ready(bits, <const bitgen *>PyCapsule_GetPointer(capsule, b"BitGenerator"))
+
+
 cdef object draw_raw(object bits, object buffer, uint32_t *words):
     """Draw as bits.random_raw(4) does, lock held, and keep the low halves."""
     cdef const bitgen *c = <const bitgen *>PyCapsule_GetPointer(bits.capsule, b"BitGenerator")
     cdef int k
-    if c.next_raw == NULL:  # __init__ has not come to its end
-        raise ValueError(f"rng {bits!r} is not initialised")
+    check_ready(bits, c)
     lock, pinned = bits.lock, None
     if not lock.acquire(False):
         pinned = pin(buffer)
@@ -98,11 +116,25 @@ cdef object read_key(object rng, object buffer, uint64_t *low, uint64_t *high):
     return pinned
 
 
+def stream_number(object stream):
+    """Return the 64-bit number of a stream given as a number or a name."""
+    global blake2b
+    cdef uint64_t number = 0
+    if isinstance(stream, str):
+        if blake2b is None:
+            from hashlib import blake2b as found
+            blake2b = found
+        return int.from_bytes(blake2b(stream.encode(), digest_size=8).digest(), "little")
+    if below_2_64(stream, &number):
+        return stream
+    return other_stream(stream)
+
+
 cdef object read_key_and_stream(object rng, object stream, object buffer, wif_draw *draw):
     pinned = None
     if not below_2_64(stream, &draw.stream):
         pinned = pin(buffer)
-        draw.stream = other_stream(stream)
+        draw.stream = stream_number(stream)
     waited = read_key(rng, buffer, &draw.key_low, &draw.key_high)
     return pinned if waited is None else waited
 

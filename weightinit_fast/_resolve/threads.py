@@ -2,11 +2,12 @@
 
 import math
 import os
-from functools import cache
+import time
 from typing import TypeAlias
 
-from . import _core
-from ._numbers import integer
+from .. import _core
+from .messages import shown
+from .numbers import integer
 
 StrPath: TypeAlias = str | os.PathLike[str]
 
@@ -16,6 +17,9 @@ __all__ = ["PARALLEL_ITEMS", "available_threads", "thread_count"]
 # costs 10 to 50 us.
 PARALLEL_ITEMS = 1 << 18
 _MAX_THREADS = 1024
+# A quota is read again after this time, as it may change while the process lives. Reading it takes
+# 30 to 60 us, as long as a fill of 2**18 elements.
+_QUOTA_SECONDS = 1.0
 
 
 def thread_count(threads: int | None, items: int) -> int:
@@ -35,20 +39,33 @@ def thread_count(threads: int | None, items: int) -> int:
 def _checked(threads: int) -> int:
     number = integer(threads, "threads")
     if not 1 <= number <= _MAX_THREADS:
-        raise ValueError(f"threads must be in [1, {_MAX_THREADS}], not {number}")
+        raise ValueError(f"threads must be in [1, {_MAX_THREADS}], not {shown(number)}")
     return number
 
 
 def available_threads() -> int:
     """Return what threads=None means for a large fill."""
-    limit = min(_core.runtime_threads(), _cgroup_cpus())
+    limit = min(_core.runtime_threads(), _recent_quota())
     if hasattr(os, "sched_getaffinity"):
         limit = min(limit, len(os.sched_getaffinity(0)))
     return max(1, limit)
 
 
-@cache
-def _cgroup_cpus(root: StrPath = "/sys/fs/cgroup", own: StrPath = "/proc/self/cgroup") -> int:
+# When the quota was read, and what it was: one tuple, which threads replace as a whole.
+_read_quota: tuple[float, int] = (-math.inf, _MAX_THREADS)
+
+
+def _recent_quota() -> int:
+    global _read_quota  # noqa: PLW0603
+    read_at, cpus = _read_quota
+    now = time.monotonic()
+    if now - read_at >= _QUOTA_SECONDS:
+        cpus = cgroup_cpus()
+        _read_quota = (now, cpus)
+    return cpus
+
+
+def cgroup_cpus(root: StrPath = "/sys/fs/cgroup", own: StrPath = "/proc/self/cgroup") -> int:
     """Return the CPUs that the cgroup's quota amounts to, rounded up; at most _MAX_THREADS."""
     try:
         lines = _read(own).splitlines()
@@ -90,5 +107,6 @@ def _quota_v1(folder: str) -> float:
 
 
 def _read(path: StrPath) -> str:
-    with open(path, encoding="ascii") as file:
+    # A cgroup's path may hold any bytes: they survive as surrogates, and lead to the same folder.
+    with open(path, encoding="utf-8", errors="surrogateescape") as file:
         return file.read()

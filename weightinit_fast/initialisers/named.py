@@ -1,15 +1,21 @@
 """The named rules, each a case of variance_scaling: Xavier (Glorot), He (Kaiming) and LeCun."""
 
+from functools import partial
 from typing import Any
 
 from numpy.typing import DTypeLike
 
-from ._fans import Gain, Mode, Shape
-from ._fans import gain as gain_of
-from ._keys import RNGLike
-from ._numbers import finite
-from ._parts import BasicIndex
-from ._scaled import Rule, scaled
+from .._resolve.fans import Fans, Mode, WeightAxes, check_mode
+from .._resolve.index import BasicIndex
+from .._resolve.keys import RNGLike
+from .._resolve.messages import refuse_arguments
+from .._resolve.numbers import finite
+from .._resolve.shape import Shape
+from .._resolve.target import resolve
+from .gains import Gain
+from .gains import gain as gain_of
+from .public import initialiser
+from .rules import Distribution, Scaled
 
 __all__ = [
     "glorot_normal",
@@ -25,19 +31,69 @@ __all__ = [
 ]
 
 
+# The rules ----------------------------------------------------------------------------------------
+
+# A NamedTuple's own constructor is a Python function: this one takes half as long.
+_new = tuple.__new__
+
+
+def _xavier(
+    distribution: Distribution,
+    gain: Gain,
+    layout: str | None,
+    groups: int,
+    transposed: bool,
+    fans: Fans | None,
+) -> Scaled:
+    axes = WeightAxes.read(layout, groups, transposed, fans)
+    return _new(Scaled, ("fan_avg", distribution, 1.0, gain_of(gain), 0.0, axes))
+
+
+def _he(
+    distribution: Distribution,
+    a: float,
+    mode: Mode,
+    layout: str | None,
+    groups: int,
+    transposed: bool,
+    fans: Fans | None,
+) -> Scaled:
+    if mode != "fan_in":
+        mode = check_mode(mode)
+    axes = WeightAxes.read(layout, groups, transposed, fans)
+    return _new(Scaled, (mode, distribution, 2.0, 1.0, finite(a, "a"), axes))
+
+
+def _lecun(
+    distribution: Distribution,
+    layout: str | None,
+    groups: int,
+    transposed: bool,
+    fans: Fans | None,
+) -> Scaled:
+    axes = WeightAxes.read(layout, groups, transposed, fans)
+    return _new(Scaled, ("fan_in", distribution, 1.0, 1.0, 0.0, axes))
+
+
+# The functions ------------------------------------------------------------------------------------
+
+
+@initialiser(partial(_xavier, "uniform"))
 def xavier_uniform(
     shape: Shape | None = None,
-    *,
+    *misplaced: object,
     gain: Gain = 1.0,
     layout: str | None = None,
     groups: int = 1,
     transposed: bool = False,
+    fans: Fans | None = None,
     dtype: DTypeLike | None = None,
     out: Any = None,
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
     threads: int | None = None,
+    **unknown: object,
 ) -> Any:
     """Draw from U[-b, b), b = gain·√6/√(fan_in + fan_out): for linear and tanh units.
 
@@ -73,23 +129,30 @@ def xavier_uniform(
     >>> w[0, :3]
     array([ 0.09679594,  0.00305091, -0.07080739], dtype=float32)
     """
-    rule: Rule = ("fan_avg", "uniform", 1.0, gain_of(gain), 0.0)
-    return scaled(rule, layout, groups, transposed, shape, dtype, out, rng, stream, index, threads)
+    if misplaced or unknown:
+        refuse_arguments(xavier_uniform, misplaced, unknown)
+    rule = _xavier("uniform", gain, layout, groups, transposed, fans)
+    target = resolve(shape, dtype, out, index)
+    transform, params = rule.parameters(target.whole)
+    return target.draw(transform, params, rng, stream, threads)
 
 
+@initialiser(partial(_xavier, "normal"))
 def xavier_normal(
     shape: Shape | None = None,
-    *,
+    *misplaced: object,
     gain: Gain = 1.0,
     layout: str | None = None,
     groups: int = 1,
     transposed: bool = False,
+    fans: Fans | None = None,
     dtype: DTypeLike | None = None,
     out: Any = None,
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
     threads: int | None = None,
+    **unknown: object,
 ) -> Any:
     """Draw from N(0, 2·gain²/(fan_in + fan_out)): for linear and tanh units.
 
@@ -123,24 +186,31 @@ def xavier_normal(
     >>> round(float(w.std()), 4)  # sqrt(2/8000) = 0.0158
     0.0158
     """
-    rule: Rule = ("fan_avg", "normal", 1.0, gain_of(gain), 0.0)
-    return scaled(rule, layout, groups, transposed, shape, dtype, out, rng, stream, index, threads)
+    if misplaced or unknown:
+        refuse_arguments(xavier_normal, misplaced, unknown)
+    rule = _xavier("normal", gain, layout, groups, transposed, fans)
+    target = resolve(shape, dtype, out, index)
+    transform, params = rule.parameters(target.whole)
+    return target.draw(transform, params, rng, stream, threads)
 
 
+@initialiser(partial(_he, "uniform"))
 def he_uniform(
     shape: Shape | None = None,
-    *,
+    *misplaced: object,
     a: float = 0.0,
     mode: Mode = "fan_in",
     layout: str | None = None,
     groups: int = 1,
     transposed: bool = False,
+    fans: Fans | None = None,
     dtype: DTypeLike | None = None,
     out: Any = None,
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
     threads: int | None = None,
+    **unknown: object,
 ) -> Any:
     """Draw from U[-b, b), b = √(6/((1 + a²)·fan)): for ReLU and PReLU units.
 
@@ -176,24 +246,31 @@ def he_uniform(
     >>> bool(abs(w).max() < 0.1)  # sqrt(6/600)
     True
     """
-    rule: Rule = (mode, "uniform", 2.0, 1.0, finite(a, "a"))
-    return scaled(rule, layout, groups, transposed, shape, dtype, out, rng, stream, index, threads)
+    if misplaced or unknown:
+        refuse_arguments(he_uniform, misplaced, unknown)
+    rule = _he("uniform", a, mode, layout, groups, transposed, fans)
+    target = resolve(shape, dtype, out, index)
+    transform, params = rule.parameters(target.whole)
+    return target.draw(transform, params, rng, stream, threads)
 
 
+@initialiser(partial(_he, "normal"))
 def he_normal(
     shape: Shape | None = None,
-    *,
+    *misplaced: object,
     a: float = 0.0,
     mode: Mode = "fan_in",
     layout: str | None = None,
     groups: int = 1,
     transposed: bool = False,
+    fans: Fans | None = None,
     dtype: DTypeLike | None = None,
     out: Any = None,
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
     threads: int | None = None,
+    **unknown: object,
 ) -> Any:
     """Draw from N(0, 2/((1 + a²)·fan)), std = √(2/fan) for ReLU: for ReLU and PReLU units.
 
@@ -231,22 +308,29 @@ def he_normal(
     >>> round(float(w.std()), 2)  # sqrt(2/147) = 0.117
     0.12
     """
-    rule: Rule = (mode, "normal", 2.0, 1.0, finite(a, "a"))
-    return scaled(rule, layout, groups, transposed, shape, dtype, out, rng, stream, index, threads)
+    if misplaced or unknown:
+        refuse_arguments(he_normal, misplaced, unknown)
+    rule = _he("normal", a, mode, layout, groups, transposed, fans)
+    target = resolve(shape, dtype, out, index)
+    transform, params = rule.parameters(target.whole)
+    return target.draw(transform, params, rng, stream, threads)
 
 
+@initialiser(partial(_lecun, "uniform"))
 def lecun_uniform(
     shape: Shape | None = None,
-    *,
+    *misplaced: object,
     layout: str | None = None,
     groups: int = 1,
     transposed: bool = False,
+    fans: Fans | None = None,
     dtype: DTypeLike | None = None,
     out: Any = None,
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
     threads: int | None = None,
+    **unknown: object,
 ) -> Any:
     """Draw from U[-b, b), b = √(3/fan_in): for SELU and for scaled tanh units.
 
@@ -278,22 +362,29 @@ def lecun_uniform(
     >>> bool(abs(w).max() < 0.1)  # sqrt(3/300)
     True
     """
-    rule: Rule = ("fan_in", "uniform", 1.0, 1.0, 0.0)
-    return scaled(rule, layout, groups, transposed, shape, dtype, out, rng, stream, index, threads)
+    if misplaced or unknown:
+        refuse_arguments(lecun_uniform, misplaced, unknown)
+    rule = _lecun("uniform", layout, groups, transposed, fans)
+    target = resolve(shape, dtype, out, index)
+    transform, params = rule.parameters(target.whole)
+    return target.draw(transform, params, rng, stream, threads)
 
 
+@initialiser(partial(_lecun, "normal"))
 def lecun_normal(
     shape: Shape | None = None,
-    *,
+    *misplaced: object,
     layout: str | None = None,
     groups: int = 1,
     transposed: bool = False,
+    fans: Fans | None = None,
     dtype: DTypeLike | None = None,
     out: Any = None,
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
     threads: int | None = None,
+    **unknown: object,
 ) -> Any:
     """Draw from N(0, 1/fan_in): for SELU and for scaled tanh units.
 
@@ -327,8 +418,12 @@ def lecun_normal(
     >>> round(float(w.std()), 4)  # sqrt(1/1000) = 0.0316
     0.0316
     """
-    rule: Rule = ("fan_in", "normal", 1.0, 1.0, 0.0)
-    return scaled(rule, layout, groups, transposed, shape, dtype, out, rng, stream, index, threads)
+    if misplaced or unknown:
+        refuse_arguments(lecun_normal, misplaced, unknown)
+    rule = _lecun("normal", layout, groups, transposed, fans)
+    target = resolve(shape, dtype, out, index)
+    transform, params = rule.parameters(target.whole)
+    return target.draw(transform, params, rng, stream, threads)
 
 
 glorot_uniform = xavier_uniform

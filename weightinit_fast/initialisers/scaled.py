@@ -1,80 +1,70 @@
 """Initialisers that read their scale from the shape: variance_scaling, and torch's default."""
 
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from numpy.typing import DTypeLike
 
-from . import _core
-from ._buffers import whole_shape
-from ._fans import Mode, Shape, fan_of, fans_of
-from ._fill import fill, truncated
-from ._keys import RNGLike
-from ._numbers import not_negative
-from ._parts import BasicIndex
+from .._resolve.fans import Fans, Mode, WeightAxes, check_mode
+from .._resolve.index import BasicIndex
+from .._resolve.keys import RNGLike
+from .._resolve.messages import refuse_arguments, shown
+from .._resolve.numbers import not_negative
+from .._resolve.shape import Shape
+from .._resolve.target import resolve
+from .public import initialiser
+from .rules import DISTRIBUTIONS, Distribution, Scaled
 
-__all__ = ["Distribution", "Rule", "fan_in_uniform", "scaled", "variance_scaling"]
-
-Distribution: TypeAlias = Literal["normal", "truncated_normal", "uniform"]
-
-#: What is left of N(0, 1)'s standard deviation between -2 and 2: √(1 - 4φ(2)/(Φ(2) - Φ(-2))).
-_TRUNCATED_STD = 0.8796256610342398
+__all__ = ["fan_in_uniform", "variance_scaling"]
 
 
-# A rule for the variance, gain²·scale / ((1 + slope²)·fan): mode, distribution, scale, gain, slope.
-Rule: TypeAlias = tuple[Mode, Distribution, float, float, float]
+# The rules ----------------------------------------------------------------------------------------
 
 
-def scaled(
-    rule: Rule,
+def _variance_scaling(
+    scale: float,
+    mode: Mode,
+    distribution: Distribution,
     layout: str | None,
     groups: int,
     transposed: bool,
-    shape: Shape | None,
-    dtype: DTypeLike | None,
-    out: Any,
-    rng: RNGLike,
-    stream: int | str,
-    index: BasicIndex,
-    threads: int | None,
-) -> Any:
-    """Draw by a rule, with the fans of the global shape: the way of every scaled initialiser."""
-    whole = whole_shape(shape, dtype, out)
-    fan_in, fan_out = fans_of(whole, layout, groups, transposed)
-    mode, distribution, scale, gain, slope = rule
-    # An empty weight may have no fan; it has no element to scale either.
-    fan = fan_of(mode, fan_in, fan_out) or 1
-    if distribution == "uniform":
-        bound = _core.deviation(scale, 3.0, gain, 1.0, slope, fan)
-        # A bound of 0 leaves 0, which an empty interval would not.
-        transform = _core.UNIFORM if bound else _core.NORMAL
-        params: tuple[float, ...] = (-bound, bound) if bound else (0.0, 0.0)
-    elif distribution == "normal":
-        transform, params = _core.NORMAL, (0.0, _core.deviation(scale, 1.0, gain, 1.0, slope, fan))
-    elif distribution == "truncated_normal":
-        std = _core.deviation(scale, 1.0, gain, _TRUNCATED_STD, slope, fan)
-        transform, params = truncated(0.0, std, -2.0, 2.0)
-    else:
+    fans: Fans | None,
+) -> Scaled:
+    if not isinstance(distribution, str) or distribution not in DISTRIBUTIONS:
         raise ValueError(
-            f"distribution must be normal, truncated_normal or uniform, not {distribution!r}"
+            f"distribution must be one of {', '.join(DISTRIBUTIONS)}, not {shown(distribution)}"
         )
-    return fill(transform, params, shape, dtype, out, rng, stream, index, threads)
+    axes = WeightAxes.read(layout, groups, transposed, fans)
+    return Scaled(check_mode(mode), distribution, not_negative(scale, "scale"), 1.0, 0.0, axes)
 
 
+def _fan_in_uniform(
+    layout: str | None, groups: int, transposed: bool, fans: Fans | None
+) -> Scaled:
+    axes = WeightAxes.read(layout, groups, transposed, fans)
+    return Scaled("fan_in", "uniform", 1 / 3, 1.0, 0.0, axes)
+
+
+# The functions ------------------------------------------------------------------------------------
+
+
+@initialiser(_variance_scaling)
 def variance_scaling(
     shape: Shape | None = None,
-    *,
+    *misplaced: object,
     scale: float = 1.0,
     mode: Mode = "fan_in",
     distribution: Distribution = "normal",
     layout: str | None = None,
     groups: int = 1,
     transposed: bool = False,
+    fans: Fans | None = None,
     dtype: DTypeLike | None = None,
     out: Any = None,
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
     threads: int | None = None,
+    **unknown: object,
 ) -> Any:
     """Draw with mean 0 and variance scale/fan: what Xavier, He and LeCun are cases of.
 
@@ -124,22 +114,29 @@ def variance_scaling(
     >>> bool(abs(w).max() < 2 * 0.0471405 / 0.8796256)
     True
     """
-    rule = (mode, distribution, not_negative(scale, "scale"), 1.0, 0.0)
-    return scaled(rule, layout, groups, transposed, shape, dtype, out, rng, stream, index, threads)
+    if misplaced or unknown:
+        refuse_arguments(variance_scaling, misplaced, unknown)
+    rule = _variance_scaling(scale, mode, distribution, layout, groups, transposed, fans)
+    target = resolve(shape, dtype, out, index)
+    transform, params = rule.parameters(target.whole)
+    return target.draw(transform, params, rng, stream, threads)
 
 
+@initialiser(_fan_in_uniform)
 def fan_in_uniform(
     shape: Shape | None = None,
-    *,
+    *misplaced: object,
     layout: str | None = None,
     groups: int = 1,
     transposed: bool = False,
+    fans: Fans | None = None,
     dtype: DTypeLike | None = None,
     out: Any = None,
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
     threads: int | None = None,
+    **unknown: object,
 ) -> Any:
     """Draw from U[-b, b), b = 1/√fan_in: what torch's Linear and Conv layers begin with.
 
@@ -173,5 +170,9 @@ def fan_in_uniform(
     >>> round(float(abs(w).max()), 5)  # 1/sqrt(400)
     0.05
     """
-    rule: Rule = ("fan_in", "uniform", 1 / 3, 1.0, 0.0)
-    return scaled(rule, layout, groups, transposed, shape, dtype, out, rng, stream, index, threads)
+    if misplaced or unknown:
+        refuse_arguments(fan_in_uniform, misplaced, unknown)
+    rule = _fan_in_uniform(layout, groups, transposed, fans)
+    target = resolve(shape, dtype, out, index)
+    transform, params = rule.parameters(target.whole)
+    return target.draw(transform, params, rng, stream, threads)
