@@ -208,7 +208,7 @@ def gain(nonlinearity: Gain, param: float | None = None) -> float:
     """
     if nonlinearity == "leaky_relu":
         slope = 0.01 if param is None else finite(param, "param")
-        return _core.deviation(2.0, 1.0, 1.0, 1.0, slope, 1.0)
+        return _core.spread(_core.NORMAL, 2.0, 1.0, slope, 1.0)
     if param is not None:
         raise ValueError(f"param={param!r} belongs to leaky_relu, not to {nonlinearity!r}")
     if isinstance(nonlinearity, str):

@@ -16,10 +16,6 @@ __all__ = ["Distribution", "Rule", "fan_in_uniform", "scaled", "variance_scaling
 
 Distribution: TypeAlias = Literal["normal", "truncated_normal", "uniform"]
 
-#: What is left of N(0, 1)'s standard deviation between -2 and 2: √(1 - 4φ(2)/(Φ(2) - Φ(-2))).
-_TRUNCATED_STD = 0.8796256610342398
-
-
 # A rule for the variance, gain²·scale / ((1 + slope²)·fan): mode, distribution, scale, gain, slope.
 Rule: TypeAlias = tuple[Mode, Distribution, float, float, float]
 
@@ -44,14 +40,15 @@ def scaled(
     # An empty weight may have no fan; it has no element to scale either.
     fan = fan_of(mode, fan_in, fan_out) or 1
     if distribution == "uniform":
-        bound = _core.deviation(scale, 3.0, gain, 1.0, slope, fan)
+        bound = _core.spread(_core.UNIFORM, scale, gain, slope, fan)
         # A bound of 0 leaves 0, which an empty interval would not.
         transform = _core.UNIFORM if bound else _core.NORMAL
         params: tuple[float, ...] = (-bound, bound) if bound else (0.0, 0.0)
     elif distribution == "normal":
-        transform, params = _core.NORMAL, (0.0, _core.deviation(scale, 1.0, gain, 1.0, slope, fan))
+        std = _core.spread(_core.NORMAL, scale, gain, slope, fan)
+        transform, params = _core.NORMAL, (0.0, std)
     elif distribution == "truncated_normal":
-        std = _core.deviation(scale, 1.0, gain, _TRUNCATED_STD, slope, fan)
+        std = _core.spread(_core.TRUNCATED, scale, gain, slope, fan)
         transform, params = truncated(0.0, std, -2.0, 2.0)
     else:
         raise ValueError(
