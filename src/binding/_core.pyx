@@ -130,16 +130,15 @@ if hasattr(os, "register_at_fork"):
 
 # ---- scales -------------------------------------------------------------------------------------
 
-def deviation(double scale, double times, double gain, double over, double slope, double fan):
-    """Return gain * sqrt(times * scale / ((1 + slope**2) * fan)) / over, as params.h has it."""
-    return wif_deviation(scale, times, gain, over, slope, fan)
-
-
 def spread(int transform, double scale, double gain, double slope, double fan):
-    if transform == WIF_uniform:
-        return wif_deviation(scale, 3.0, gain, 1.0, slope, fan)
-    return wif_deviation(
-        scale, 1.0, gain, 0.8796256610342398 if transform == WIF_truncated else 1.0, slope, fan)
+    """Return the scale of a distribution of variance gain**2 * scale / ((1 + slope**2) * fan).
+
+    It is the standard deviation for NORMAL, half the width of the interval for UNIFORM, and for
+    TRUNCATED the standard deviation of the normal that is truncated to two of them (scale.h).
+    """
+    if transform not in (UNIFORM, NORMAL, TRUNCATED):
+        raise ValueError(f"transform {transform} has no scale")
+    return wif_spread(<wif_transform>transform, scale, gain, slope, fan)
 
 
 def geometric_mean(double a, double b):

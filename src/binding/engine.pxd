@@ -25,8 +25,10 @@ cdef extern from "kernels/kernels.h" nogil:
 cdef extern from "host/params.h" nogil:
     enum: WIF_PARAMS_OK, WIF_PARAMS_OVERFLOW, WIF_GIVEN
     int wif_prepare(wif_transform transform, wif_type type, const double *given, wif_draw *draw)
-    double wif_deviation(double scale, double times, double gain, double over, double slope,
-                         double fan)
+
+
+cdef extern from "host/scale.h" nogil:
+    double wif_spread(wif_transform transform, double scale, double gain, double slope, double fan)
     double wif_geometric_mean(double a, double b)
 
 

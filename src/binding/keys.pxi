@@ -1,9 +1,9 @@
-# The key and the stream's number that rng and stream stand for.  Those that loops pass are read
-# here; _keys.py, which says what else there may be, registers itself for it.
+# Which key an rng stands for, and which number a stream has.  The kinds that programs pass in loops
+# are read here.  weightinit_fast/_keys.py reads all other kinds and registers itself here for them.
 from cpython.pycapsule cimport PyCapsule_GetPointer
 
 
-# NumPy's public C interface to a bit generator: bitgen_t of numpy/random/bitgen.h.
+# NumPy's public C interface to a bit generator: bitgen_t in numpy/random/bitgen.h.
 ctypedef struct bitgen:
     void *state
     uint64_t (*next_uint64)(void *state) noexcept nogil
@@ -12,30 +12,34 @@ ctypedef struct bitgen:
     uint64_t (*next_raw)(void *state) noexcept nogil
 
 
-cdef object Key = None, other_key = None, other_stream = None
+cdef object Key = None, read_other_key = None, read_other_stream = None
 cdef object blake2b = None  # hashlib is imported with the first name
-# NumPy's, once somebody passes one: of the bit generators its own, not subclasses, which may draw
-# otherwise.
+# NumPy's classes, imported when somebody first passes something that is neither a Key nor an int.
+# Subclasses of the bit generators are not among them: they may draw in another way.
 cdef object Generator = None
 cdef tuple bit_generators = None
 
 
 def register_keys(object key_type, object key_words, object stream_value):
-    """Set the class of ready keys, and what reads the kinds of rng and stream not known here."""
-    global Key, other_key, other_stream
-    Key, other_key, other_stream = key_type, key_words, stream_value
+    """Set the class Key, and the functions for the kinds of rng and stream not known here."""
+    global Key, read_other_key, read_other_stream
+    Key, read_other_key, read_other_stream = key_type, key_words, stream_value
 
 
-cdef int find_generators() except -1:
+cdef int import_generators() except -1:
     global Generator, bit_generators
     from numpy import random
     bit_generators = (random.MT19937, random.PCG64, random.PCG64DXSM, random.Philox, random.SFC64)
-    Generator = random.Generator  # last: another thread takes it as the sign that both are there
+    # Last, because another thread takes it as the sign that both variables are set.
+    Generator = random.Generator
     return 0
 
 
-cdef bint is_known(object bits) except -1:
-    """Whether it is one of NumPy's bit generators: by identity, as a metaclass may lie."""
+cdef bint is_bit_generator(object bits) except -1:
+    """Return whether this is one of NumPy's own bit generators.
+
+    Classes are compared by identity, because a metaclass can define an equality that lies.
+    """
     for known in bit_generators:
         if type(bits) is known:
             return True
@@ -61,7 +65,10 @@ def check_bit_generator(object bits, object capsule):
 
 
 cdef object draw_raw(object bits, object buffer, uint32_t *words):
-    """Draw as bits.random_raw(4) does, lock held, and keep the low halves."""
+    """Draw as bits.random_raw(4) does, under the generator's lock, and keep the low halves.
+
+    Return what pins the buffer if the lock had to be waited for, else None.
+    """
     cdef const bitgen *c = <const bitgen *>PyCapsule_GetPointer(bits.capsule, b"BitGenerator")
     cdef int k
     check_ready(bits, c)
@@ -69,14 +76,14 @@ cdef object draw_raw(object bits, object buffer, uint32_t *words):
     if not lock.acquire(False):
         pinned = pin(buffer)
         lock.acquire()
-    for k in range(4):  # nothing here raises
+    for k in range(4):  # nothing in this loop raises, so that the lock is always released
         words[k] = <uint32_t>c.next_raw(c.state)
     lock.release()
     return pinned
 
 
 cdef bint below_2_64(object number, uint64_t *out) except -1:
-    """Read an int if it lies in [0, 2**64)."""
+    """Read an int that lies in [0, 2**64) into out; return whether number is one."""
     if type(number) is not int:
         return False
     try:
@@ -86,11 +93,12 @@ cdef bint below_2_64(object number, uint64_t *out) except -1:
     return True
 
 
-# These return what pins the buffer that is about to be filled, once other code could have run: the
-# caller's, or, while a lock or an import is waited for, that of other threads.
+# The functions below return what pins the memory of the buffer that is about to be filled, or None.
+# They pin it as soon as other code can run: the caller's own, or that of other threads while this
+# one waits for a lock or an import.
 
 cdef object read_key(object rng, object buffer, uint64_t *low, uint64_t *high):
-    """Read the key of any rng; a Generator and its like advance."""
+    """Read the key that any rng stands for.  A Generator or another stateful rng advances."""
     cdef uint32_t words[4]
     cdef uint64_t seed = 0
     pinned = None
@@ -103,11 +111,11 @@ cdef object read_key(object rng, object buffer, uint64_t *low, uint64_t *high):
     else:
         if Generator is None:
             pinned = pin(buffer)
-            find_generators()
+            import_generators()
         bits = rng.bit_generator if type(rng) is Generator else rng
-        if not is_known(bits):
+        if not is_bit_generator(bits):
             pinned = pin(buffer)
-            low[0], high[0] = other_key(rng)
+            low[0], high[0] = read_other_key(rng)
             return pinned
         waited = draw_raw(bits, buffer, words)
         pinned = pinned if waited is None else waited
@@ -127,10 +135,11 @@ def stream_number(object stream):
         return int.from_bytes(blake2b(stream.encode(), digest_size=8).digest(), "little")
     if below_2_64(stream, &number):
         return stream
-    return other_stream(stream)
+    return read_other_stream(stream)
 
 
 cdef object read_key_and_stream(object rng, object stream, object buffer, wif_draw *draw):
+    """Read the key and the number of the stream into draw."""
     pinned = None
     if not below_2_64(stream, &draw.stream):
         pinned = pin(buffer)
@@ -140,7 +149,7 @@ cdef object read_key_and_stream(object rng, object stream, object buffer, wif_dr
 
 
 def key_words(object rng):
-    """Return (key_low, key_high) of any rng."""
+    """Return (key_low, key_high) of the key that any rng stands for."""
     cdef uint64_t low = 0, high = 0
     read_key(rng, None, &low, &high)
     return low, high

@@ -266,27 +266,3 @@ int wif_trim(enum wif_type type, wif_draw *draw) {
     wif_fp_leave(host);
     return done;
 }
-
-static NOINLINE double deviation(double scale, double times, double gain, double over, double slope,
-                                 double fan) {
-    return gain * sqrt(times * scale / ((1 + slope * slope) * fan)) / over;
-}
-
-double wif_deviation(double scale, double times, double gain, double over, double slope,
-                     double fan) {
-    const wif_fpstate host = wif_fp_enter();
-    volatile double s = scale, t = times, g = gain, o = over, a = slope, n = fan;
-    const volatile double result = deviation(s, t, g, o, a, n);
-    wif_fp_leave(host);
-    return result;
-}
-
-static NOINLINE double geometric_mean(double a, double b) { return sqrt(a * b); }
-
-double wif_geometric_mean(double a, double b) {
-    const wif_fpstate host = wif_fp_enter();
-    volatile double x = a, y = b;
-    const volatile double result = geometric_mean(x, y);
-    wif_fp_leave(host);
-    return result;
-}

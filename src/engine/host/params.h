@@ -1,5 +1,5 @@
 /* From a draw's parameters as the caller wrote them, in binary64, to those of the contract, each
- * rounded once; and from fans to a scale.  Whatever the host's floating-point state. */
+ * rounded once.  Whatever the host's floating-point state. */
 #ifndef WIF_PARAMS_H
 #define WIF_PARAMS_H
 
@@ -25,13 +25,5 @@ int wif_prepare(enum wif_transform transform, enum wif_type type, const double g
  * on. */
 enum { WIF_TRIM_ITEMS = 1 << 14 };
 int wif_trim(enum wif_type type, wif_draw *draw);
-
-/* gain * sqrt(times * scale / ((1 + slope^2) * fan)) / over: a std, with times = over = 1; the
- * bound of a uniform distribution, with times = 3; the parent's std of a truncated normal that has
- * lost a part of its own, with over. */
-double wif_deviation(double scale, double times, double gain, double over, double slope,
-                     double fan);
-
-double wif_geometric_mean(double a, double b);
 
 #endif
