@@ -2,11 +2,11 @@
 
     python bench/kernel_cost.py [--isa avx512_vaes] [--json FILE]
 
-Compiles src/isa_<ISA>.c with the engine's own flags (gcc, x86-64, objdump), finds the loop that
-streams whole groups of 32 words, and counts. llvm-mca, where there is one, predicts the cycles of a
-group and which ports are busiest on Sapphire Rapids (its model of Zen 4 has no 512-bit AES). Beside
-that, the cycles that a group takes here: fills in the second-level cache, by the clock that a chain
-of dependent additions shows.
+Compiles src/engine/isa/isa_<ISA>.c with the engine's own flags (gcc, x86-64, objdump), finds the
+loop that streams whole groups of 32 words, and counts. llvm-mca, where there is one, predicts the
+cycles of a group and which ports are busiest on Sapphire Rapids (its model of Zen 4 has no 512-bit
+AES). Beside that, the cycles that a group takes here: fills in the second-level cache, by the clock
+that a chain of dependent additions shows.
 """
 
 import argparse
@@ -25,7 +25,7 @@ import numpy as np
 import weightinit_fast as wi
 from weightinit_fast import _core
 
-SOURCE = Path(__file__).parent.parent / "src"
+SOURCE = Path(__file__).parent.parent / "src" / "engine"
 BASE = ["-O3", "-std=c11", "-fPIC", "-ffp-contract=off", "-fno-math-errno"]
 AVX2 = ["-mavx2", "-mfma", "-mf16c", "-maes"]
 AVX512 = [*AVX2, "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"]
@@ -182,8 +182,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         ghz = clock_ghz(Path(folder))
         compiled = str(Path(folder, "isa.o"))
-        source = str(SOURCE / f"isa_{args.isa}.c")
-        subprocess.run(["gcc", *BASE, *FLAGS[args.isa], "-c", source, "-o", compiled], check=True)
+        source = str(SOURCE / f"isa/isa_{args.isa}.c")
+        subprocess.run(
+            ["gcc", *BASE, f"-I{SOURCE}", *FLAGS[args.isa], "-c", source, "-o", compiled],
+            check=True,
+        )
         command = ["objdump", "-d", "--no-show-raw-insn", compiled]
         listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         heads = ("aes", "fma", "sqrt", "vector", "move", "scalar", "store", "all", "from memory")

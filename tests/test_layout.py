@@ -22,7 +22,7 @@ KEY = wi.Key(0x0123456789ABCDEF, 0xFEDCBA9876543210)
 DTYPES = ("f4", "f8")
 DRAWS = (wi.uniform, wi.normal)
 THREADS = (1, 2, 3, 7)
-#: Of src/plan.h: elements of a direct task, bytes of a tile, rows that a tile has at least.
+#: Of host/plan.h: elements of a direct task, bytes of a tile, rows that a tile has at least.
 TASK, TILE, TILE_ROWS = 2**18, 2**15, 32
 
 

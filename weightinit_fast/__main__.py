@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import weightinit_fast as wi
-from weightinit_fast import _models
+from weightinit_fast.models import builtin as _models
 
 Tensor: TypeAlias = tuple[NDArray[np.float32], _models.Spec, Callable[[], object]]
 Row: TypeAlias = dict[str, Any]

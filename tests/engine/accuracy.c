@@ -21,9 +21,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "dispatch.h"
-#include "fpenv.h"
-#include "params.h"
+#include "isa/dispatch.h"
+#include "host/fpenv.h"
+#include "host/params.h"
 #include "sweep.h"
 
 /* ---- the words of a chunk: ascending by place; B = 0 beside every A, and so on --------------- */

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "ars.h"
+#include "words/ars.h"
 
 typedef struct {
     const uint32_t *words;

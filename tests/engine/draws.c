@@ -18,9 +18,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dispatch.h"
-#include "fpenv.h"
-#include "params.h"
+#include "isa/dispatch.h"
+#include "host/fpenv.h"
+#include "host/params.h"
 
 enum { CHUNK = 1 << 16, SHARDS = 64, RUN = CHUNK / SHARDS };
 

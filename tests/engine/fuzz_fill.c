@@ -15,9 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dispatch.h"
-#include "params.h"
-#include "plan.h"
+#include "isa/dispatch.h"
+#include "host/params.h"
+#include "host/plan.h"
 
 enum { AXES = 6, MOST_ITEMS = 1 << 15, MOST_BYTES = 1 << 22, NARROW = WIF_ASKED };
 

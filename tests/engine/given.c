@@ -1,4 +1,4 @@
 /* The kernels of one vocabulary (VOCABULARY, named ISA) on words from memory. */
 #include VOCABULARY
 #include "ars_given.h"
-#include "kernels_body.h"
+#include "kernels/kernels_body.h"

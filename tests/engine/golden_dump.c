@@ -13,9 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dispatch.h"
-#include "params.h"
-#include "plan.h"
+#include "isa/dispatch.h"
+#include "host/params.h"
+#include "host/plan.h"
 
 #define NAME(type, name, bytes) {#type, bytes},
 static const struct {

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dispatch.h"
-#include "fpenv.h"
-#include "params.h"
+#include "isa/dispatch.h"
+#include "host/fpenv.h"
+#include "host/params.h"
 #include "reference.h"
 
 enum { CHUNK = 1 << 16, SHARES = 16, GROUP_WORDS_AHEAD = 32 };
