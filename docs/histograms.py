@@ -134,7 +134,7 @@ def histogram(name: str, own: dict[str, Any], law: Law, folder: Path) -> None:
         f"the number of draws in a bin divided by the expected number, where that is {LEAST:,} or "
         f"more; the grey band is two standard errors wide on either side. The mean is "
         f"{draws.mean():.2g}, the standard deviation {draws.std():.6g} (by the formula "
-        f"{law.deviation():.6g}), and the extremes are {draws[0]:.4g} and {draws[-1]:.4g}. "
+        f"{law.deviation():.6g}), and the extremes are {draws[0]:.6g} and {draws[-1]:.6g}. "
         f"Kolmogorov's √n·D is {distance:.2f}; with the true distribution it stays below "
         f"{math.sqrt(-math.log(0.025) / 2):.2f} in 19 samples of 20."
     )
