@@ -1,4 +1,4 @@
-"""Draws of 16 bits: what the rounded float32 stream gives, and what JAX and torch give."""
+"""Draws of 16 bits: ours, our float32 stream rounded to 16 bits, and those of JAX and torch."""
 
 import importlib
 from collections.abc import Callable, Iterator
@@ -22,12 +22,12 @@ class Narrow(NamedTuple):
     most: float
     mean: float
     std: float
-    outside: int  # elements of a uniform not in [low, high), in the dtype or as float64
+    outside: int  # elements of a uniform that are not in [low, high), in the dtype or in float64
     remark: str = ""
 
 
 def narrow_rows(names: list[str], items: int) -> Iterator[Narrow]:
-    """Yield each distribution in each dtype, by us, by rounding our float32, and by the peers."""
+    """Yield each distribution in each dtype: ours, our float32 rounded, and the frameworks'."""
     ml_dtypes = importlib.import_module("ml_dtypes")
     for distribution, draw in (("normal", wi.normal), ("uniform", _uniform)):
         for name in ("bfloat16", "float16"):
@@ -35,11 +35,12 @@ def narrow_rows(names: list[str], items: int) -> Iterator[Narrow]:
             ours = draw(items, dtype=name, rng=0)
             rounded = draw(items, rng=0).astype(dtype)
             differ = ours.view("u2") != rounded.view("u2")
-            remark = "the rounded stream to the bit"
+            remark = "equal to the rounded stream, bit for bit"
             if differ.any():
-                out = int(_outside(rounded[differ].astype(np.float64), dtype).sum())
+                # A rounded uniform may reach the upper bound or pass the lower: ours is clamped.
+                clamped = int(_outside(rounded[differ].astype(np.float64), dtype).sum())
                 count = np.count_nonzero(differ)
-                remark = f"{count} clamped" if out == count else f"{count - out} differ"
+                remark = f"{count} clamped" if clamped == count else f"{count - clamped} differ"
             yield _row(distribution, name, "ours", ours, remark)
             yield _row(distribution, name, "rounded float32", rounded)
             for peer in names:
@@ -53,7 +54,7 @@ def _uniform(items: int, **options: Any) -> np.ndarray:
 
 
 def _outside(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Return which values [-HIGH, HIGH) does not hold, in float64 or in the dtype."""
+    """Return which values lie outside [-HIGH, HIGH), be HIGH a float64 or rounded to the dtype."""
     high = float(np.asarray(HIGH, dtype))
     found: np.ndarray = (values < max(-HIGH, -high)) | (values >= min(HIGH, high))
     return found
@@ -66,11 +67,11 @@ def _row(distribution: str, name: str, source: str, found: np.ndarray, remark: s
     weight = count[bits] / found.size
     mean = float(values @ weight)
     std = float(((values - mean) ** 2 @ weight) ** 0.5)
-    distinct = len(set(values.tolist()))  # -0 and 0 are one
-    over = int(count[bits][_outside(values, found.dtype)].sum())
-    over *= distribution == "uniform"
+    distinct = len(set(values.tolist()))  # -0 and 0 count once
+    outside = int(count[bits][_outside(values, found.dtype)].sum())
+    outside *= distribution == "uniform"
     least, most = float(values.min()), float(values.max())
-    return Narrow(distribution, name, source, distinct, least, most, mean, std, over, remark)
+    return Narrow(distribution, name, source, distinct, least, most, mean, std, outside, remark)
 
 
 def _torch(distribution: str, name: str, items: int) -> np.ndarray:

@@ -5,30 +5,30 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from initialiser_layers import Fans, Layer, Stored, empty, layers, note, plain, stored
-from initialiser_peers import Pair, Peer
+from layers import Fans, Layer, Stored, empty, layers, note, plain, stored
+from pairs import Pair, Peer
 
-ITEMS = 10**6  # elements measured at least, small shapes pooled over streams
-MATRICES = 4
+ITEMS = 10**6  # elements that are measured at least; small weights are pooled over streams
+MATRICES = 4  # orthogonal matrices that are measured: their root mean square is fixed
 TOLERANCE = 0.005
-ORTHOGONAL = 1e-5  # elements of QᵀQ - 1, float32
+ORTHOGONAL = 1e-5  # the largest element of QᵀQ - 1 that float32 may leave
 REFUSALS = (ValueError, ZeroDivisionError, TypeError, IndexError, RuntimeError)
 
 
 class Row(NamedTuple):
-    """What came out; std of the layer's own fans is `right`, of the peer's `formula`."""
+    """One initialiser on one layer; `formula` is the std by the peer's source and its own fans."""
 
     peer: str
     initialiser: str
     kind: str
     shape: str
     formula: float | None
-    measured: float | None  # the peer's
-    ours: float | None
+    measured: float | None  # the std of what the peer draws
+    ours: float | None  # the std of what we draw
     ratio: float | None  # ours to the peer's formula
     items: int
     status: str  # ok, explained or WRONG
-    remark: str  # or the key of a note
+    remark: str  # where explained, the key of a note
 
 
 def rows(peer: Peer) -> Iterator[Row]:
@@ -46,7 +46,7 @@ def rows(peer: Peer) -> Iterator[Row]:
 
 
 def options(peer: str, pair: Pair, layer: Layer, weight: Stored) -> dict[str, Any]:
-    """Return what ours is told about the weight."""
+    """Return what our initialiser is told about the weight."""
     if pair.takes == "fans":
         return weight.options
     if pair.takes == "column":
@@ -88,7 +88,7 @@ def _row(peer: Peer, pair: Pair, layer: Layer, stream: int, samples: dict[Any, "
             *head, level, level, level, 1.0, b.size, "ok" if same else "WRONG", "equal" * same
         )
     sample = _sample(ours, pair)
-    place = (pair.draw, layer)  # two of ours may have one of the peer's beside them
+    place = (pair.draw, layer)  # one of the peer's may stand beside two of ours
     measured = samples.get(place) or _sample(theirs, pair)
     samples[place] = measured
     right = _matrix_std(pair, peer, weight) or pair.formula(layer.fans)
@@ -101,7 +101,7 @@ def _row(peer: Peer, pair: Pair, layer: Layer, stream: int, samples: dict[Any, "
     if pair.judged != "std" and sample.zeros != measured.zeros:
         status, remark = "WRONG", f"{sample.zeros} zeros, the peer {measured.zeros}"
     if pair.judged in ("matrix", "centre"):
-        error = _skewness(ours(0), pair, peer)
+        error = _orthogonality_error(ours(0), pair, peer)
         status, remark = (status, remark) if error < ORTHOGONAL else ("WRONG", f"QᵀQ {error:.0e}")
     ratio = sample.std / formula
     return Row(
@@ -133,7 +133,7 @@ def _matrix_std(pair: Pair, peer: Peer, weight: Stored) -> float | None:
     return None
 
 
-def _skewness(found: np.ndarray, pair: Pair, peer: Peer) -> float:
+def _orthogonality_error(found: np.ndarray, pair: Pair, peer: Peer) -> float:
     """Return how far a matrix, alone or in the centre of a kernel, is from orthogonal."""
     if pair.judged == "centre":
         found = found[tuple((k - 1) // 2 for k in found.shape[:-2])]
@@ -145,7 +145,7 @@ def _skewness(found: np.ndarray, pair: Pair, peer: Peer) -> float:
 
 
 def _empty_row(peer: Peer, pair: Pair) -> Row:
-    """Both ways for a weight to be empty: the shape, and no error."""
+    """Judge weights that are empty: ours must keep the shape and raise nothing."""
     shapes, refused, kept = [], "", True
     for layer in empty(conv=pair.takes in ("dirac", "delta")):
         weight = stored(peer.name, layer)
@@ -173,7 +173,7 @@ def _refusal(draw: Callable[[int], np.ndarray]) -> str:
 
 
 class Sample(NamedTuple):
-    """Moments of what an initialiser gives, pooled over streams or seeds."""
+    """The deviation of what an initialiser gives, pooled over streams or seeds."""
 
     std: float
     most: float  # the largest magnitude
@@ -183,7 +183,7 @@ class Sample(NamedTuple):
 
 def _sample(draw: Callable[[int], np.ndarray], pair: Pair) -> Sample:
     total, squares, items, most, zeros, number = 0.0, 0.0, 0, 0.0, 0, 0
-    matrices = pair.judged in ("matrix", "centre")  # their std is no estimate: a few will do
+    matrices = pair.judged in ("matrix", "centre")
     while number < MATRICES if matrices else items < ITEMS:
         found = draw(number)
         number += 1
@@ -195,15 +195,15 @@ def _sample(draw: Callable[[int], np.ndarray], pair: Pair) -> Sample:
         squares += float(values @ values)
         items += values.size
         most = max(most, float(np.abs(values).max()))
-    if pair.judged == "matrix":  # fixed by orthogonality: no mean is taken off
+    if pair.judged == "matrix":  # the root mean square is what is fixed, so no mean is taken off
         total = 0.0
     mean = total / items
     return Sample(math.sqrt(squares / items - mean * mean), most, items, zeros)
 
 
 def fan_rows(peer: Peer) -> Iterator[tuple[str, str, str, Fans | str, Fans, Fans, str]]:
-    """Yield the fans of every layer: the peer's, ours and the connections counted, and a note."""
-    import weightinit_fast as wi  # noqa: PLC0415 -- after the peers, whose threads it must share
+    """Yield the fans of every layer: the peer's, ours, and the layer's own, and a note."""
+    import weightinit_fast as wi  # noqa: PLC0415 -- after the peers, whose OpenMP it shares
 
     weights = [layer for layer in layers(peer.name) if layer.kind != "empty"] + empty(False)
     for layer in weights:
@@ -216,7 +216,7 @@ def fan_rows(peer: Peer) -> Iterator[tuple[str, str, str, Fans | str, Fans, Fans
             theirs = type(error).__name__
         shape = "×".join(map(str, weight.shape))
         key = "" if theirs == ours else note(peer.name, layer) or "WRONG"
-        # Told no more than the peer is, ours are its own.
+        # Where ours is told no more than the peer is, it takes the same fans as the peer.
         alike = wi.fans(weight.shape, **plain(peer.name, weight.shape)) == theirs
         if ours != layer.fans or not (alike or isinstance(theirs, str) or layer.experts):
             key = "WRONG"

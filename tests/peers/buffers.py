@@ -1,4 +1,4 @@
-"""Tensors of torch and JAX as out=: written in place, or refused with a hint."""
+"""Tensors of torch and JAX as out=: they are written in place, or refused with a hint."""
 
 import importlib
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ class Check(NamedTuple):
 
 
 def buffer_checks(names: list[str]) -> Iterator[Check]:
-    """Yield every check of the frameworks that are there."""
+    """Yield every check of the frameworks that are named."""
     for name, checks in (("torch", _torch), ("jax", _jax)):
         if name in names:
             yield from checks()

@@ -7,7 +7,7 @@ Fans = tuple[float, float]
 
 
 class Layer(NamedTuple):
-    """A layer as its user sees it; fans are counted from this, not from a stored shape."""
+    """A layer as its user sees it. Fans are counted from this, not from the shape of a weight."""
 
     kind: str
     inputs: int
@@ -19,13 +19,13 @@ class Layer(NamedTuple):
 
     @property
     def fans(self) -> Fans:
-        """Inputs that an output sees, and outputs that an input feeds."""
+        """The inputs that an output sees, and the outputs that an input feeds."""
         k = math.prod(self.kernel)
         return self.inputs // self.groups * k, self.outputs // self.groups * k
 
 
 class Stored(NamedTuple):
-    """A weight's shape in a framework, and the fan options of ours that say so."""
+    """A weight's shape in a framework, and the options of ours that tell the fans of that shape."""
 
     shape: tuple[int, ...]
     options: dict[str, Any]
@@ -49,7 +49,7 @@ LAYERS = (
 
 
 def layers(framework: str) -> list[Layer]:
-    """Return a framework's layers; torch reads an embedding's rows as outputs, the others not."""
+    """Return a framework's layers. Only torch reads the rows of an embedding as outputs."""
     found = []
     for layer in LAYERS:
         if layer.kind == "grouped transposed" and framework != "torch":
@@ -74,7 +74,7 @@ def stored(framework: str, layer: Layer) -> Stored:
     if layer.experts:
         return Stored((layer.experts, group, layer.outputs), {"layout": "BIO"})
     if framework == "keras" and layer.kind == "depthwise":
-        # (…, channels, multiplier): the I axis in full and the O axis per group.
+        # Stored as (…, channels, multiplier): the I axis is whole and the O axis is per group.
         shape = (*layer.kernel, layer.inputs, layer.outputs // layer.groups)
         return Stored(shape, options | {"transposed": True})
     if framework == "keras" and layer.transposed:
@@ -84,7 +84,7 @@ def stored(framework: str, layer: Layer) -> Stored:
 
 
 def plain(framework: str, shape: tuple[int, ...]) -> dict[str, Any]:
-    """Return the options for a weight of which its framework alone is known."""
+    """Return the options for a weight of which nothing but the framework is known."""
     if framework == "torch" or len(shape) < 2:
         return {}
     return {"layout": "DHWXY"[: len(shape) - 2] + "IO"}
@@ -101,24 +101,24 @@ def _torch(layer: Layer) -> Stored:
 
 
 def empty(conv: bool) -> list[Layer]:
-    """Return layers without an output and without an input."""
+    """Return a layer without outputs, and one without inputs."""
     kernel = (3,) if conv else ()
     return [Layer("empty", 64, 0, kernel), Layer("empty", 0, 64, kernel)]
 
 
 NOTES = {
-    "fans of 1-D": "the peer's fans need two axes: it raises; ours are (n, n), as Keras's",
-    "swapped": "the peer reads a transposed convolution's axes as a plain one's: fans swapped",
-    "groups": "the peer's fan_out counts the outputs of all groups; an input feeds its own",
-    "swapped groups": "as a plain convolution, torch takes O/g·k and I·k for I/g·k and O/g·k",
-    "depthwise": "Keras takes (…, C, m) for C inputs of each output, which sees one: fan_in ×C",
-    "experts": "torch has no batch axis: it takes experts for outputs and each expert for a kernel",
-    "empty": "the peer divides by a fan of 0, or by an axis of 0: it raises",
+    "fans of 1-D": "the peer raises, since its fans need two axes; ours are (n, n), as Keras's",
+    "swapped": "the peer reads a transposed convolution's axes as a plain one's, so fans swap",
+    "groups": "the peer's fan_out counts the outputs of all groups; an input feeds its own group",
+    "swapped groups": "torch takes O/g·k and I·k, as in a plain convolution, for I/g·k and O/g·k",
+    "depthwise": "Keras reads (…, C, m) as C inputs of each output, which sees one: fan_in is ×C",
+    "experts": "torch has no batch axis; it reads experts as outputs and each expert as a kernel",
+    "empty": "the peer raises, since it divides by a fan of 0 or by an axis of 0",
 }
 
 
 def note(framework: str, layer: Layer) -> str:
-    """Return the key of the note on a framework's fans of a layer that are not its layer's."""
+    """Return the key of the note that explains why a framework's fans are not the layer's."""
     if layer.kind == "1-D":
         return "fans of 1-D"
     if layer.kind == "empty":

@@ -1,19 +1,13 @@
-"""Our initialisers beside those of torch, JAX and Keras: scales, fans, narrow dtypes, buffers.
+"""Our initialisers beside torch's, JAX's and Keras's: scales, fans, 16-bit draws, tensors as out=.
 
-In a clone, an environment with all three, and everything (minutes; the sections are options)::
+In a clone, an environment with all three frameworks, and everything (about 3 minutes; each section
+is an option, see --help)::
 
-    python -m venv .peers && .peers/bin/pip install -r bench/peers.txt .
-    .peers/bin/python bench/initialisers.py
+    python -m venv .peers && .peers/bin/pip install -r tests/peers/requirements.txt .
+    .peers/bin/python tests/peers
 
-A row of the table is one initialiser on one layer's weight: the standard deviation by the source
-formula of the peer with the peer's own fans, the peer's measured and ours measured, each over 10⁶
-elements at least (small weights pooled over streams or seeds), and the ratio of ours to the
-formula. Ours is told what the layer is: layout=, groups=, transposed=. A row is ok within 0.5 %,
-where the bounds of a uniform or truncated draw are kept and reached too, or where a constant
-pattern is equal to the bit. Orthogonal matrices, whose root mean square is fixed, are judged by a
-few, and by QᵀQ.
-Otherwise it names a note, after ours was found within 0.5 % of the formula with the fans of the
-layer; anything else is WRONG, and the exit status 1. Peers that are not installed are left out.
+README.md beside this file says how a row is judged. The exit status is 1 where a row is WRONG.
+Frameworks that are not installed are left out.
 """
 
 import argparse
@@ -24,26 +18,35 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from initialiser_buffers import Check, buffer_checks
-from initialiser_dtypes import Narrow, narrow_rows
-from initialiser_layers import NOTES
-from initialiser_peers import PEERS, Peer
-from initialiser_rows import Row, fan_rows, rows
+from buffers import Check, buffer_checks
+from jax_pairs import jax_peer
+from keras_pairs import keras_peer
+from layers import NOTES
+from narrow import Narrow, narrow_rows
+from pairs import Peer
+from rows import Row, fan_rows, rows
+from torch_pairs import torch_peer
 
 import weightinit_fast as wi
 
-SECTIONS = ("table", "fans", "narrow", "torch")
+PEERS = {"torch": torch_peer, "jax": jax_peer, "keras": keras_peer}
+SECTIONS = {
+    "table": "the standard deviation of every initialiser on every layer",
+    "fans": "the fans of every layer",
+    "narrow": "draws of 16 bits",
+    "buffers": "tensors of torch and JAX as out=",
+}
 Rows = list[dict[str, Any]]
 
 
 def main() -> int:
-    """Print the sections asked for; return 1 where something is wrong and unexplained."""
+    """Print the sections that are asked for; return 1 where a row is wrong."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])  # type: ignore[union-attr]
-    for section in SECTIONS:
-        parser.add_argument(f"--{section}", action="store_true")
+    for section, what in SECTIONS.items():
+        parser.add_argument(f"--{section}", action="store_true", help=what)
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS))
-    parser.add_argument("--items", type=int, default=10**7, help="of --narrow")
-    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--items", type=int, default=10**7, help="draws of --narrow (10^7)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all rows there")
     asked = parser.parse_args()
     wanted = [s for s in SECTIONS if getattr(asked, s)] or list(SECTIONS)
     names = [name for name in asked.peers if importlib.util.find_spec(name)]
@@ -58,8 +61,8 @@ def main() -> int:
         report["table"] = _table(peers)
     if "narrow" in wanted:
         report["narrow"] = _narrow(names, asked.items)
-    if "torch" in wanted:
-        report["torch"] = _buffers(names)
+    if "buffers" in wanted:
+        report["buffers"] = _buffers(names)
     if asked.json:
         versions = {p.name: p.version for p in peers} | {"weightinit_fast": wi.__version__}
         asked.json.write_text(json.dumps({"versions": versions, **report}, indent=1) + "\n")
@@ -82,7 +85,7 @@ def _notes(keys: set[str]) -> None:
 
 
 def _fans(peers: list[Peer]) -> Rows:
-    print("\nFans: the peer's own function, ours, and the connections of the layer, counted\n")
+    print("\nFans: by the peer's function, by ours, and counted from the layer's connections\n")
     layout = "{:<6}{:<20}{:<14}{:>18}{:>18}{:>18}  {}"
     print(layout.format("", "layer", "stored", "peer", "ours", "layer", "").rstrip())
     found = []
@@ -100,9 +103,10 @@ def _fans(peers: list[Peer]) -> Rows:
             )  # fmt: skip
     _notes({row["note"] for row in found})
     print(
-        "  Told no more than a peer is, the shape and its framework, ours are the peer's, if any."
+        "  Where ours is told no more than a peer is, the shape and the framework, it takes the\n"
+        "  peer's fans, if the peer has any. Experts: JAX is told batch_axis=(0,), and Keras\n"
+        "  input_axes=[1] and output_axes=[2]."
     )
-    print("  Experts: JAX is told batch_axis=(0,), Keras input_axes=[1] and output_axes=[2].")
     return found
 
 
