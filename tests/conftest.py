@@ -1,6 +1,7 @@
 """Fixtures shared by the tests: the instruction set under test, and what this CPU can run."""
 
 import contextlib
+import importlib
 import os
 import platform
 import sys
@@ -110,7 +111,7 @@ def modules_of(folder, names):
     """Modules of a folder that is no package, by path, under their own names."""
     sys.path.insert(0, str(folder))
     try:
-        yield {name: __import__(name) for name in names}
+        yield {name: importlib.import_module(name) for name in names}
     finally:
         sys.path.remove(str(folder))
         for path in folder.glob("*.py"):

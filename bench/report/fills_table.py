@@ -1,12 +1,12 @@
-"""From samples to numbers: medians, bests, ratios, and a table to read."""
+"""The table of fills: rates, and their ratios to the stores and to NumPy."""
 
 from typing import Any
 
-from case import OUR_DTYPES, OUR_KINDS
-from measure import Row
-from ours import LIBRARY
-from peers import BASELINE
-from store_limit import MEMSET, NON_TEMPORAL
+from ..cases.case import OUR_DTYPES, OUR_KINDS
+from ..cases.ours import LIBRARY
+from ..cases.peers import BASELINE
+from ..cases.store_limit import MEMSET, NON_TEMPORAL
+from .results import Row
 
 
 def add_ratios(rows: list[Row]) -> None:
@@ -29,7 +29,7 @@ def add_ratios(rows: list[Row]) -> None:
 
 
 def table(all_rows: list[Row], every_peer: bool = False) -> str:
-    """Return the readable table; of a library's many variants only the fastest, unless asked."""
+    """Return the table; of a library's many variants only the fastest, unless all are asked for."""
     shown = all_rows if every_peer else _fastest_variants(all_rows)
     lines = [_HEAD, _UNITS]
     groups: dict[tuple[str, str], list[Row]] = {}
@@ -42,7 +42,7 @@ def table(all_rows: list[Row], every_peer: bool = False) -> str:
 
 
 def _place(group: tuple[str, str]) -> tuple[int, ...]:
-    """Return where a group stands: stores, plain fills by kind and type, then all the others."""
+    """Return where a group stands: stores, then plain fills by kind and type, then the others."""
     known = ("store", *OUR_KINDS), ("", *OUR_DTYPES)
     return tuple(
         names.index(name) if name in names else len(names)

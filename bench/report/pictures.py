@@ -1,10 +1,9 @@
 """Pictures of results: bars of every library, and GB/s by size. Needs matplotlib.
 
-    python bench/pictures.py RESULT.json ... --out docs/_static/bench
-
-peers.svg: uniforms and normals, float32 and float64, on one thread and all, the fastest way of each
-library, and the non-temporal store as a line. growth.svg: the fills from 2^18 elements on, where
-the results are growth.py's too. A picture whose rows are missing is left out, and that is said.
+peers.svg shows uniforms and normals, float32 and float64, on one thread and all: the fastest way of
+each library, and the non-temporal store as a line. growth.svg shows the fills from 2^18 elements
+on, where the results hold those of growth. A picture whose rows are missing is left out, and that
+is said.
 """
 
 import argparse
@@ -12,53 +11,50 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import matplotlib as mpl
-import results
-from case import DTYPES, KINDS
-from results import Document, Row
-
-mpl.use("svg")
-import matplotlib.pyplot as plt
+from ..cases.case import DTYPES, KINDS
+from . import results
+from .results import Document, Row
 
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # letters, not outlines: a tenth of the bytes
-    "svg.hashsalt": "weightinit_fast",  # the same file each time
+    "svg.hashsalt": "weightinit_fast",  # makes the file the same each time
     "font.family": "sans-serif",
     "font.size": 9,
     "legend.fontsize": 8,
     "lines.linewidth": 1,
-    "figure.facecolor": "white",  # with black letters: to be read on a dark page as well
+    "figure.facecolor": "white",  # under black letters, so that a dark page can show it too
     "axes.spines.top": False,
     "axes.spines.right": False,
 }
-SHADES = ("#9ecae1", "#2171b5")  # one thread, all
+SHADES = ("#9ecae1", "#2171b5")  # of one thread, and of all
 LIMIT = "#d95f02"
 LINES = {"uniform": "#1b7837", "normal": "#762a83"}
 NAMES = {"weightinit_fast": "weightinit_fast", "mkl": "MKL", "torch": "torch", "numpy": "NumPy"}
 
 
 def gbs(row: Row) -> float:
-    """Return 10^9 bytes a second, of the median."""
+    """Return 10^9 bytes a second, by the median."""
     return float(row["bytes"] / median(row["seconds"]) / 1e9)
 
 
 def fastest(rows: list[Row], **wanted: Any) -> float:
-    """Return the rate of the fastest of the rows that are so; 0 where there is none."""
+    """Return the rate of the fastest row that has these values; 0 where there is none."""
     found = [row for row in rows if all(row.get(key) == value for key, value in wanted.items())]
     return max((gbs(row) for row in found), default=0.0)
 
 
-def of_scripts(document: Document) -> tuple[list[Row], list[Row]]:
-    """Return the rows of run.py and those of growth.py."""
-    run, growth = (
-        [row for row in document["rows"] if row["script"] == script] for script in ("run", "growth")
+def of_commands(document: Document) -> tuple[list[Row], list[Row]]:
+    """Return the rows of fills and those of growth."""
+    fills, sizes = (
+        [row for row in document["rows"] if row["command"] == command]
+        for command in ("fills", "growth")
     )
-    return run, growth
+    return fills, sizes
 
 
-def peers(document: Document) -> Any:
+def peers(document: Document, plt: Any) -> Any:
     """Return a figure of bars: four fills, by library and thread count."""
-    rows, _ = of_scripts(document)
+    rows, _ = of_commands(document)
     threads = sorted({row["threads"] for row in rows})
     threads = sorted({threads[0], threads[-1]})
     present = {row["library"] for row in rows}
@@ -87,9 +83,9 @@ def peers(document: Document) -> Any:
     return figure
 
 
-def growth(document: Document) -> Any:
+def growth(document: Document, plt: Any) -> Any:
     """Return a figure of lines: GB/s by size, both fills, on one thread and all."""
-    _, rows = of_scripts(document)
+    _, rows = of_commands(document)
     threads = sorted({row["threads"] for row in rows})
     figure, axis = plt.subplots(figsize=(7.2, 3.6), layout="constrained")
     styles = dict.fromkeys(threads, ":") | {threads[-1]: "-", 1: "--"}
@@ -112,27 +108,33 @@ def growth(document: Document) -> Any:
     return figure
 
 
-def main() -> None:
-    """Draw what the results hold."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
     parser.add_argument("results", nargs="+", type=Path, metavar="RESULT.json")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
-    args = parser.parse_args()
+
+
+def main(args: argparse.Namespace) -> int:
+    """Draw what the results hold."""
+    import matplotlib as mpl  # noqa: PLC0415 -- no other command needs it
+
+    mpl.use("svg")
+    import matplotlib.pyplot as plt  # noqa: PLC0415
+
     document = results.load(args.results)
+    facts = document["machine"]
     args.out.mkdir(parents=True, exist_ok=True)
     with plt.rc_context(STYLE):
         for name, draw, rows in zip(
-            ("peers", "growth"), (peers, growth), of_scripts(document), strict=True
+            ("peers", "growth"), (peers, growth), of_commands(document), strict=True
         ):
             if not rows:
                 print(f"{name}.svg: left out, these results have no such rows")
                 continue
             target = args.out / f"{name}.svg"
-            figure = draw(document)
-            figure.suptitle(document["machine"]["cpu"]["model"], fontsize=9)
+            figure = draw(document, plt)
+            title = f"{facts['cpu']['model']}, commit {facts['commit'] or 'unknown'}"
+            figure.suptitle(title, fontsize=9)
             figure.savefig(target, metadata={"Date": None})
             print(f"{target}: {target.stat().st_size} bytes")
-
-
-if __name__ == "__main__":
-    main()
+    return 0

@@ -1,17 +1,17 @@
-"""The cases of weightinit_fast: public API, out= a resident buffer, every runnable set."""
+"""The cases of weightinit_fast: its public functions, into a resident buffer, by every set."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from case import BOUND, OUR_DTYPES, OUR_KINDS, STD, STDS, Array, Buffer, Case, Run, storage
-
 import weightinit_fast as wi
-from weightinit_fast import _core
+
+from .. import internals
+from .case import BOUND, OUR_DTYPES, OUR_KINDS, STD, STDS, Array, Buffer, Case, Run, storage
 
 LIBRARY = "weightinit_fast"
 SHARES = {"scalar": 1 / 32}  # of the sets that take long
-TRUNCATED_SHARE = 1 / 4  # of a set that is not in use
-TIMES = 3  # samples a repetition where goals are judged by: fills that are over soon
+TRUNCATED_SHARE = 1 / 4  # of a set that is not the one in use
+SAMPLES = 3  # in each repetition, for short fills that goals are judged by
 COLUMNS = 1024  # of the matrices that Xavier and He fill
 Fill = Callable[..., object]
 
@@ -23,10 +23,10 @@ FILLS: dict[str, tuple[Fill, dict[str, float]]] = {
 
 
 def cases(threads: list[int]) -> list[Case]:
-    """Return each fill in each type, on each thread count and instruction set; then the others."""
+    """Return each fill in each type, by each instruction set; then the other initialisers."""
     plain = [
         _plain(kind, dtype, count, isa)
-        for isa in _core.ISAS_RUNNABLE
+        for isa in internals.RUNNABLE
         for kind in OUR_KINDS
         for dtype in OUR_DTYPES
         for count in threads
@@ -35,7 +35,7 @@ def cases(threads: list[int]) -> list[Case]:
 
 
 def fill(kind: str, dtype: str, threads: int) -> Callable[..., object]:
-    """Return a fill that lacks but shape, index and out."""
+    """Return a fill that needs nothing more than shape, index and out."""
     function, own = FILLS[kind]
     common: dict[str, Any] = {"dtype": dtype, "rng": wi.key(0), "threads": threads, **own}
     return lambda *shape, **where: function(*shape, **where, **common)
@@ -45,7 +45,7 @@ def select(isa: str, run: Run) -> Run:
     """Return a function that runs this with an instruction set."""
 
     def selected() -> object:
-        _core.select_isa(isa)
+        internals.select_isa(isa)
         return run()
 
     return selected
@@ -58,14 +58,14 @@ def _plain(kind: str, dtype: str, threads: int, isa: str) -> Case:
         out = buffer.view(storage(dtype))
         return select(isa, lambda: draw(out=out))
 
-    used = isa == _core.isa()
+    used = isa == internals.isa()
     share = SHARES.get(isa, TRUNCATED_SHARE if kind == "truncated" and not used else 1.0)
-    times = TIMES if used and dtype == "float32" else 1
-    return Case(LIBRARY, isa, kind, dtype, threads, share, bind, std=STDS[kind], times=times)
+    samples = SAMPLES if used else 1
+    return Case(LIBRARY, isa, kind, dtype, threads, share, bind, std=STDS[kind], samples=samples)
 
 
 def _others(threads: int) -> Iterator[Case]:
-    key, isa = wi.key(0), _core.isa()
+    key, isa = wi.key(0), internals.isa()
 
     def case(what: str, run: Callable[[Array], object], std: float | None, vector: bool) -> Case:
         def bind(buffer: Buffer) -> Run:
@@ -73,13 +73,13 @@ def _others(threads: int) -> Iterator[Case]:
             out = out if vector else out.reshape(-1, COLUMNS)
             return select(isa, lambda: run(out))
 
-        return Case(LIBRARY, isa, what, "float32", threads, 1.0, bind, std=std, times=TIMES)
+        return Case(LIBRARY, isa, what, "float32", threads, 1.0, bind, std=std, samples=SAMPLES)
 
     common: dict[str, Any] = {"threads": threads}
     yield case("zeros", lambda out: wi.zeros(out=out, **common), None, True)
     yield case("constant", lambda out: wi.constant(value=0.5, out=out, **common), None, True)
     common["rng"] = key
-    # Its fans are those of the whole matrix, so that the deviation hangs on the buffer's size.
+    # Xavier's fans are those of the whole matrix: its deviation depends on the buffer's size.
     yield case("xavier_uniform", lambda out: wi.xavier_uniform(out=out, **common), None, False)
     he = (2 / COLUMNS) ** 0.5
     yield case("he_normal", lambda out: wi.he_normal(out=out, **common), he, False)

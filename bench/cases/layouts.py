@@ -1,31 +1,31 @@
 """Fills whose elements are not the whole stream in order: slices, rows, strided, Fortran order.
 
-Each writes the whole buffer, so that its rate is beside that of the plain fill of the same
-transform. The tables that the slices come from exist nowhere.
+Each of them writes the whole buffer, so that its rate can be set beside that of the plain fill of
+the same transform. The tables that the slices come from exist nowhere.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from case import KINDS, STDS, Array, Buffer, Case, Run
-from ours import LIBRARY, fill, select
 
-from weightinit_fast import _core
+from .. import internals
+from .case import KINDS, STDS, Array, Buffer, Case, Run
+from .ours import LIBRARY, SAMPLES, fill, select
 
-FIRST = 123_456_789  # row where a part begins
+FIRST = 123_456_789  # the row where a part begins
 Place = Callable[[Array], dict[str, Any]]
 
 
 def _columns(flat: Array) -> dict[str, Any]:
-    """Return 32 columns of 128; as many of the 10^7 rows as the buffer holds."""
+    """Return 32 columns of 128, of as many of the 10^7 rows as the buffer holds."""
     rows = flat.size // 32
     where = {"shape": (max(10**7, rows), 128), "index": np.s_[:rows, 32:64]}
     return {"out": flat.reshape(rows, 32), **where}
 
 
 def _rows(flat: Array) -> dict[str, Any]:
-    """Return rows in a run, from the middle of 10^9."""
+    """Return adjacent rows from the middle of 10^9."""
     rows = flat.size // 64
     where = {"shape": (10**9, 64), "index": np.s_[FIRST : FIRST + rows]}
     return {"out": flat.reshape(rows, 64), **where}
@@ -62,11 +62,11 @@ def cases(threads: list[int]) -> list[Case]:
 
 
 def _case(kind: str, name: str, threads: int) -> Case:
-    isa, draw = _core.isa(), fill(kind, "float32", threads)
+    isa, draw = internals.isa(), fill(kind, "float32", threads)
 
     def bind(buffer: Buffer) -> Run:
         where = PLACES[name](buffer.view("float32"))
         return select(isa, lambda: draw(**where))
 
-    what = f"{kind} {name}"
-    return Case(LIBRARY, isa, what, "float32", threads, 1.0, bind, std=STDS[kind])
+    what, std = f"{kind} {name}", STDS[kind]
+    return Case(LIBRARY, isa, what, "float32", threads, 1.0, bind, std=std, samples=SAMPLES)

@@ -1,21 +1,18 @@
-"""What a kernel's inner loop is made of: instructions by kind, cycles measured and predicted.
+"""What a kernel's inner loop is made of: instructions by kind, and cycles, measured and predicted.
 
-    python bench/kernel_cost.py [--isa avx512_vaes] [--json FILE]
-
-Compiles src/isa_<ISA>.c with the engine's own flags (gcc, x86-64, objdump), finds the loop that
-streams whole groups of 32 words, and counts. llvm-mca, where there is one, predicts the cycles of a
-group and which ports are busiest on Sapphire Rapids (its model of Zen 4 has no 512-bit AES). Beside
-that, the cycles that a group takes here: fills in the second-level cache, by the clock that a chain
-of dependent additions shows.
+Compiles the kernels of an instruction set with the flags of the engine's own build (this needs gcc,
+x86-64 and objdump), finds the loop that streams whole groups of 32 words, and counts its
+instructions. Where llvm-mca is installed, it predicts the cycles of a group and the ports that are
+busiest on Sapphire Rapids (its model of Zen 4 has no 512-bit AES). The cycles that a group takes on
+this machine stand beside that: fills in the second-level cache, and the clock that a chain of
+dependent additions shows.
 """
 
 import argparse
 import ctypes
-import json
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -23,20 +20,12 @@ from pathlib import Path
 import numpy as np
 
 import weightinit_fast as wi
-from weightinit_fast import _core
 
-SOURCE = Path(__file__).parent.parent / "src"
-BASE = ["-O3", "-std=c11", "-fPIC", "-ffp-contract=off", "-fno-math-errno"]
-AVX2 = ["-mavx2", "-mfma", "-mf16c", "-maes"]
-AVX512 = [*AVX2, "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"]
-FLAGS = {
-    "avx2": AVX2,
-    "avx2_vaes": [*AVX2, "-mvaes"],
-    "avx512": AVX512,
-    "avx512_vaes": [*AVX512, "-mvaes"],
-    "avx512_bf16": [*AVX512, "-mvaes", "-mavx512bf16"],
-}
-#: Kernel, transform as _core has it, type, parameters. Large uniforms use the trimmed kernel.
+from .. import internals
+from ..report import results
+from . import machine
+
+#: Kernel, the engine's name of its transform, type, parameters. Large uniforms use "trimmed".
 KERNELS = (
     ("words", "WORDS", "float32", ()),
     ("trimmed_f32", "UNIFORM", "float32", (-0.05, 0.05)),
@@ -53,10 +42,12 @@ KERNELS = (
 MODELS = ("sapphirerapids",)
 Instruction = tuple[int, str, str]
 
+# Each addition waits for the one before, so that it takes a cycle. It adds a register: Golden Cove
+# adds an immediate while it renames registers, and a chain of those showed a clock of 22 GHz there.
 CLOCK = r"""
-void chain_of(long n) { long x = 0; while (n--) __asm__ volatile(
-    "add $1, %0\n add $1, %0\n add $1, %0\n add $1, %0\n add $1, %0\n add $1, %0\n add $1, %0\n"
-    "add $1, %0\n add $1, %0\n add $1, %0" : "+r"(x)); }
+void chain_of(long n) { long x = 0, y = 1; while (n--) __asm__ volatile(
+    "add %1, %0\n add %1, %0\n add %1, %0\n add %1, %0\n add %1, %0\n add %1, %0\n"
+    "add %1, %0\n add %1, %0\n add %1, %0\n add %1, %0" : "+r"(x) : "r"(y)); }
 """
 
 
@@ -89,7 +80,7 @@ def inner_loops(listing: str) -> list[list[Instruction]]:
 
 
 def streaming_loop(listing: str, kernel: str) -> list[Instruction] | None:
-    """Return the shortest loop of a kernel's that draws words and stores past the caches."""
+    """Return the kernel's shortest loop that draws words and stores past the caches."""
     functions = re.split(r"^[0-9a-f]+ <([^>]+)>:$", listing, flags=re.MULTILINE)
     owned = [
         body
@@ -142,51 +133,52 @@ def clock_ghz(folder: Path) -> float:
 
 
 def measured_ns(transform: str, dtype: str, params: tuple[float, ...], isa: str) -> float:
-    """Return the nanoseconds of a group of 32 words in the cache, without those of the call."""
-    code = _core.DTYPES.index(dtype)
+    """Return the nanoseconds of a group of 32 words in the cache, without those of the call.
+
+    Two sizes are filled, and the difference of their best times is divided by that of the groups.
+    """
     item = {"float32": 4, "float64": 8}.get(dtype, 2)
     whole = np.empty(192 << 10, np.uint8)
     whole = whole.view({2: "f2" if dtype == "float16" else "u2", 4: "f4", 8: "f8"}[item])
     parts = (whole[: whole.size // 3], whole)
     if transform == "TRUNCATED":
-        from weightinit_fast._truncation import interval  # noqa: PLC0415
-
-        params += interval(params[2], params[3], 64 if item == 8 else 32)
-    former = _core.isa()
-    _core.select_isa(isa)
+        params = internals.truncated_params(*params, dtype)
     key, best = wi.key(0), [1.0, 1.0]
-    try:
+    with internals.selected(isa):
         for _ in range(600):
             for k, out in enumerate(parts):
                 started = time.perf_counter()
-                _core.fill(out, getattr(_core, transform), code, params, key, 0, 0, None, 1)
+                internals.fill(transform, out, dtype, params, key)
                 best[k] = min(best[k], time.perf_counter() - started)
-    finally:
-        _core.select_isa(former)
     groups = (parts[1].size - parts[0].size) * (2 if item == 8 else 1) / 32
     return 1e9 * (best[1] - best[0]) / groups
 
 
-def main() -> int:
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    sets = internals.KERNEL_FLAGS
+    parser.add_argument("--isa", default="avx512_vaes", choices=sets, help="(avx512_vaes)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+
+
+def main(args: argparse.Namespace) -> int:
     """Compile, count, predict and measure."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--isa", default="avx512_vaes", choices=FLAGS, help="(avx512_vaes)")
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    args = parser.parse_args()
     if not (shutil.which("gcc") and shutil.which("objdump")):
         print("not measured: gcc and objdump are needed")
         return 0
     mca = next(filter(None, map(shutil.which, ("llvm-mca", "llvm-mca-19"))), None)
-    runnable = args.isa in _core.ISAS_RUNNABLE
+    runnable = args.isa in internals.RUNNABLE
+    facts = machine.describe()
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         ghz = clock_ghz(Path(folder))
         compiled = str(Path(folder, "isa.o"))
-        source = str(SOURCE / f"isa_{args.isa}.c")
-        subprocess.run(["gcc", *BASE, *FLAGS[args.isa], "-c", source, "-o", compiled], check=True)
+        compilation = internals.kernel_compilation(args.isa)
+        subprocess.run(["gcc", *compilation, "-o", compiled], check=True)
         command = ["objdump", "-d", "--no-show-raw-insn", compiled]
         listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         heads = ("aes", "fma", "sqrt", "vector", "move", "scalar", "store", "all", "from memory")
+        print(f"{machine.processor(facts['cpu'])}; commit {facts['commit'] or 'unknown'}")
         print(f"{args.isa}, a group of 32 words; the clock here: {ghz:.2f} GHz")
         print(f"{'':13}" + "".join(f"{h:>8}" for h in heads[:-1]) + "  mem  cycles here  predicted")
         for name, transform, dtype, params in KERNELS:
@@ -208,9 +200,6 @@ def main() -> int:
                 | {"predicted": models}
             )
     if args.json:
-        args.json.write_text(json.dumps({"isa": args.isa, "ghz": ghz, "rows": rows}, indent=1))
+        document = {"machine": facts, "isa": args.isa, "ghz": ghz, "rows": rows}
+        results.save(args.json, document)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

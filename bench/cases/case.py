@@ -1,4 +1,4 @@
-"""What a benchmark case is, and the helpers that all libraries' cases share."""
+"""What a benchmark case is, and the helpers that the cases of all libraries share."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,12 +14,12 @@ Array = NDArray[Any]
 
 KINDS = ("uniform", "normal")
 DTYPES = ("float32", "float64")
-#: Fills and types that the peers here have not, or not in one pass.
+#: The fills and types of ours, some of which the other libraries lack, or have in two passes only.
 OUR_KINDS = (*KINDS, "truncated")
 OUR_DTYPES = (*DTYPES, "float16", "bfloat16")
 BOUND = 0.05  # of every uniform, where the library takes bounds
-STD = 0.02  # of every normal, where the library takes a deviation
-#: The deviation of each fill.
+STD = 0.02  # of every normal, where the library takes a standard deviation
+#: Fill -> the standard deviation of its values.
 STDS = {"uniform": BOUND / 3**0.5, "normal": STD, "truncated": 0.8796256610342398 * STD}
 
 
@@ -30,25 +30,28 @@ class Case:
     Attributes
     ----------
     library, variant : str
-        Who, and which of its ways: instruction set, generator, method.
+        Which library, and which of its ways: an instruction set, a generator, a method.
     what, dtype : str
-        What is filled in, such as "uniform" or "normal Fortran"; the element type ("" for a store).
+        What the buffer is filled with, such as "uniform" or "normal Fortran"; and the element type,
+        which is "" for a store.
     threads : int
         How many threads write.
     share : float
-        The part of the benchmark's buffer to fill; below 1 where the case is slow.
+        The part of the benchmark's buffer that is filled; it is below 1 where the case is slow.
     bind : callable
-        Takes the bytes to fill, prepares everything that is not to be timed, and returns the timed
-        function. One that makes its own array takes the size from them, and returns the array; one
-        that writes a part of them, over and over, returns that.
+        Takes the bytes to fill, prepares everything that is not to be timed, and returns the
+        function that is timed. A function that makes its own array makes one as large as these
+        bytes, and returns it; a function that writes to a part of the bytes again and again returns
+        that part.
     std : float or None
-        The deviation that the values must have; None: only that they were written is checked.
-    times : int
-        Samples in each repetition.
+        The standard deviation that the values must have; with None it is only checked that all was
+        written.
+    samples : int
+        How often the case is timed in each repetition.
     calls : int
-        Calls in each sample, where one is over too soon.
+        How many calls make a sample, where a single call is over too soon.
     nbytes : int or None
-        Bytes that a call fills, in place of the share.
+        How many bytes a call fills, where that is not the share of the buffer.
     """
 
     library: str
@@ -59,7 +62,7 @@ class Case:
     share: float
     bind: Callable[[Buffer], Run]
     std: float | None = None
-    times: int = 1
+    samples: int = 1
     calls: int = 1
     nbytes: int | None = None
 
@@ -71,9 +74,10 @@ class Case:
 
 
 class Team:
-    """Threads of our own for libraries whose fill runs on one thread.
+    """Threads of our own, for libraries whose fill runs on one thread.
 
-    Each function gets its own thread; the first runs in the calling one. They must release the GIL.
+    Each function runs on a thread of its own, the first on the thread that calls. The functions
+    must release the GIL.
     """
 
     def __init__(self, threads: int) -> None:
@@ -89,9 +93,9 @@ class Team:
         for other in others:
             other.result()
 
-    def bind(self, parts: Sequence[Run]) -> Run:
+    def bind(self, functions: Sequence[Run]) -> Run:
         """Return a function that runs these."""
-        return lambda: self.run(parts)
+        return lambda: self.run(functions)
 
 
 def split(array: Array, parts: int) -> list[Array]:
@@ -101,12 +105,12 @@ def split(array: Array, parts: int) -> list[Array]:
 
 
 def storage(dtype: str) -> str:
-    """Return the NumPy type that holds such elements; bfloat16, which it lacks, as bits."""
+    """Return the NumPy type that holds such elements; NumPy has no bfloat16, so its bits."""
     return "uint16" if dtype == "bfloat16" else dtype
 
 
 def as_float64(array: Array, dtype: str) -> Array:
-    """Return the numbers that an array holds; bfloat16 is the upper half of a float32."""
+    """Return the numbers that an array holds; a bfloat16 is the upper half of a float32."""
     if dtype == "bfloat16":
         return (array.astype(np.uint32) << 16).view(np.float32).astype(np.float64)
     return array.astype(np.float64)

@@ -1,10 +1,9 @@
 """What importing costs: ``import weightinit_fast`` against ``import numpy``, interleaved.
 
-    python bench/import_time.py [--python INTERPRETER] [--repeats 20] [--json FILE]
-
-Each sample is a fresh interpreter in an empty directory. Two figures: the import alone, by the
-clock inside; and the whole process, start and end of the interpreter included. An editable install
-with a rebuild hook asks the build tool at each import: measure an installed wheel instead.
+Each sample is a fresh interpreter in an empty folder. There are two figures: the import alone, by
+the clock inside; and the whole process, start and end of the interpreter included. An editable
+install with a rebuild hook asks the build tool at each import, so that an installed wheel should be
+measured instead.
 """
 
 import argparse
@@ -19,6 +18,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from ..report import results
+from . import machine
+
 MODULES = ("numpy", "weightinit_fast")
 IMPORT = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
 INSTALL = """
@@ -32,17 +34,15 @@ print(json.dumps({"weightinit_fast": found.version, "numpy": numpy.__version__,
 """
 
 
-def arguments() -> argparse.Namespace:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
     parser.add_argument("--python", default=sys.executable, help="the interpreter (this one)")
     parser.add_argument("--repeats", type=int, default=20, metavar="N", help="samples (20)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples there")
-    return parser.parse_args()
 
 
 def run(python: str, code: str, folder: str) -> tuple[str, float]:
-    """Run code in a fresh interpreter that sees no checkout; return its last line and seconds."""
+    """Run code in a fresh interpreter that sees no clone; return its last line and seconds."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     started = time.perf_counter()
     shown = subprocess.run(
@@ -57,13 +57,13 @@ def run(python: str, code: str, folder: str) -> tuple[str, float]:
 
 
 def measure(python: str, repeats: int) -> dict[str, Any]:
-    """Return the install, and seconds by figure and module."""
+    """Return what is installed, and seconds by figure and module."""
     figures: dict[str, dict[str, list[float]]]
     figures = {name: {module: [] for module in MODULES} for name in ("import", "process")}
     order = list(MODULES)
     shuffle = random.Random(0).shuffle
     with tempfile.TemporaryDirectory() as folder:
-        install = json.loads(run(python, INSTALL, folder)[0])  # warms the caches as well
+        install = json.loads(run(python, INSTALL, folder)[0])  # this warms the caches as well
         for _ in range(repeats):
             shuffle(order)
             for module in order:
@@ -73,11 +73,12 @@ def measure(python: str, repeats: int) -> dict[str, Any]:
     return {"install": install, "seconds": figures}
 
 
-def main() -> None:
+def main(args: argparse.Namespace) -> int:
     """Measure and report."""
-    args = arguments()
+    facts = machine.describe()
     result = measure(os.path.abspath(args.python), args.repeats)
     install = result["install"]
+    print(f"{machine.processor(facts['cpu'])}; commit {facts['commit'] or 'unknown'}")
     print(
         f"weightinit_fast {install['weightinit_fast']}, {install['install']} install; "
         f"NumPy {install['numpy']}; {args.repeats} samples each"
@@ -93,8 +94,5 @@ def main() -> None:
                 f"{own / base:>7.3f}"
             )
     if args.json:
-        args.json.write_text(json.dumps(result, indent=1) + "\n")
-
-
-if __name__ == "__main__":
-    main()
+        results.save(args.json, {"machine": facts, **result})
+    return 0

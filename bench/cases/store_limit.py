@@ -1,4 +1,4 @@
-"""The limit that no fill passes: stores of a constant, compiled from store_limit.c on the fly."""
+"""The store limit, which no fill passes: store_limit.c, compiled on the fly, stores a constant."""
 
 import ctypes
 import os
@@ -8,14 +8,14 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from case import Buffer, Case, Run
+from .case import Buffer, Case, Run
 
 SOURCE = Path(__file__).with_name("store_limit.c")
 NON_TEMPORAL, MEMSET = "non-temporal", "memset"
 
 
 def load() -> tuple[ctypes.CDLL | None, str]:
-    """Return the compiled library and the compiler, or None and why it is left out."""
+    """Return the compiled library and the compiler; or None, and why the limit is left out."""
     named = shlex.split(os.environ.get("CC", ""))
     found = [[path] for name in ("cc", "gcc", "clang") if (path := shutil.which(name))]
     problem = "no C compiler found"
@@ -47,9 +47,10 @@ def _version(compiler: list[str]) -> str:
 
 
 def cases(threads: list[int], library: ctypes.CDLL, nbytes: int | None = None) -> list[Case]:
-    """Return both stores on each thread count; three samples a repetition, for they divide.
+    """Return both stores on each thread count.
 
-    With a size, of that many bytes, which the name then tells.
+    They are sampled three times in each repetition, since many ratios divide by them. Where nbytes
+    is given, they store that many bytes, and their names tell the size.
     """
     names = {NON_TEMPORAL: library.nt_name().decode(), MEMSET: "libc"}
     functions = {NON_TEMPORAL: library.nt_store, MEMSET: library.memset_threads}
@@ -64,7 +65,7 @@ def cases(threads: list[int], library: ctypes.CDLL, nbytes: int | None = None) -
 
         what = f"store {nbytes >> 20} MiB" if nbytes else "store"
         return Case(
-            f"store {name}", names[name], what, "", count, 1.0, bind, times=3, nbytes=nbytes
+            f"store {name}", names[name], what, "", count, 1.0, bind, samples=3, nbytes=nbytes
         )
 
     return [case(name, count) for name in functions for count in threads]

@@ -1,10 +1,9 @@
 """Nanoseconds an element by size: 2^18 to 2^31 float32, resident, on 1, 2 and all threads.
 
-    python bench/growth.py [--quick] [--json FILE] [--repeats N] [--largest 31]
-
-Every size fills the beginning of one buffer; small ones so often in a sample that it lasts, so that
-what the caches hold stays there. The largest sizes are left out where they do not fit into three
-quarters of the memory that is free. All sizes are interleaved, in a shuffled order.
+Every size fills the beginning of one buffer. Small sizes are filled many times in a sample, so that
+it lasts long enough to be timed, and so that what fits into the caches stays there. The largest
+sizes are left out where they do not fit into three quarters of the free memory. All sizes are
+interleaved, in a shuffled order.
 """
 
 import argparse
@@ -15,35 +14,29 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import machine
-import results
-import store_limit
-from case import KINDS, STDS, Buffer, Case, Run
-from measure import measure, resident
-from ours import LIBRARY, fill
-
 import weightinit_fast as wi
-from weightinit_fast import _core
+
+from .. import internals
+from ..cases import store_limit
+from ..cases.case import KINDS, STDS, Buffer, Case, Run
+from ..cases.ours import LIBRARY, fill
+from ..report import results
+from . import machine
+from .timing import measure, resident
 
 SMALLEST, LARGE, LARGEST = 18, 28, 31
 QUICK = (18, 22, 26, 28)
-SAMPLE = 26  # a sample fills 2^26 elements at least; quick: 2^23
+SAMPLE, QUICK_SAMPLE = 26, 23  # a sample fills so many elements at least, as a power of two
 
 
-def arguments() -> argparse.Namespace:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
     parser.add_argument("--quick", action="store_true", help="four sizes, 3 repetitions")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples there")
     parser.add_argument("--repeats", type=int, metavar="N", help="repetitions (7; quick: 3)")
     parser.add_argument("--largest", type=int, default=LARGEST, metavar="POWER", help="of two (31)")
     parser.add_argument("--only", metavar="REGEX", help="cases whose name holds this")
     parser.add_argument("--seed", type=int, default=0, help="of the shuffled order")
-    args = parser.parse_args()
-    args.repeats = args.repeats or (3 if args.quick else 7)
-    if args.repeats < 1 or args.largest < SMALLEST:
-        parser.error(f"--repeats must be at least 1, --largest {SMALLEST}")
-    return args
 
 
 def powers(quick: bool, largest: int, free: int) -> list[int]:
@@ -53,8 +46,8 @@ def powers(quick: bool, largest: int, free: int) -> list[int]:
 
 
 def cases(sizes: list[int], threads: list[int], sample: int, library: Any) -> list[Case]:
-    """Return both fills of every size on each thread count, and the store limit of the large."""
-    isa = _core.isa()
+    """Return both fills of every size on each thread count, and the store limit of a large size."""
+    isa = internals.isa()
 
     def binder(draw: Callable[..., object]) -> Callable[[Buffer], Run]:
         def bind(buffer: Buffer) -> Run:
@@ -86,7 +79,7 @@ def cases(sizes: list[int], threads: list[int], sample: int, library: Any) -> li
 
 
 def table(rows: list[results.Row]) -> str:
-    """Return nanoseconds an element, and over that of 2^28, by size."""
+    """Return nanoseconds an element by size, and their ratio to those of 2^28 elements."""
     fills = [row for row in rows if row["library"] == LIBRARY]
     kinds = list(dict.fromkeys((row["what"], row["threads"]) for row in fills))
     by_name = {(row["what"], row["threads"], row["elements"]): row for row in fills}
@@ -102,24 +95,27 @@ def table(rows: list[results.Row]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
+def main(args: argparse.Namespace) -> int:
     """Measure and report."""
-    args = arguments()
+    repeats = args.repeats or (3 if args.quick else 7)
+    if repeats < 1 or args.largest < SMALLEST:
+        raise SystemExit(f"--repeats must be at least 1, --largest at least {SMALLEST}")
     started = time.perf_counter()
     facts = machine.describe()
     most = int(wi.info()["threads"])
     threads = sorted({1, min(2, most), most})
     sizes = powers(args.quick, args.largest, machine.free_bytes())
     library, how = store_limit.load()
-    chosen = cases(sizes, threads, 23 if args.quick else SAMPLE, library)
+    chosen = cases(sizes, threads, QUICK_SAMPLE if args.quick else SAMPLE, library)
     chosen = [case for case in chosen if re.search(args.only or "", case.name)]
-    rows = measure(chosen, resident(4 << max(sizes)), args.repeats, args.seed)
-    print(f"ns an element, and over that of 2^{LARGE}; {args.repeats} repetitions")
+    rows = measure(chosen, resident(4 << max(sizes)), repeats, args.seed)
+    print(machine.heading(facts, {"store limit": how}))
+    print(f"ns an element, and the ratio to 2^{LARGE} elements; {repeats} repetitions\n")
     print(table(rows))
     if args.json:
         settings = {
             "quick": args.quick,
-            "repeats": args.repeats,
+            "repeats": repeats,
             "threads": threads,
             "sizes": sizes,
             "seed": args.seed,
@@ -127,7 +123,4 @@ def main() -> None:
         }
         found = {"store limit": how}
         results.save(args.json, machine.document(facts, "growth", settings, rows, found))
-
-
-if __name__ == "__main__":
-    main()
+    return 0

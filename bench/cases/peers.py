@@ -1,25 +1,18 @@
-"""NumPy and torch, each the way its documentation says is fastest for a resident buffer."""
+"""NumPy, torch and MKL, each used in the way that its documentation calls fastest for a buffer."""
 
 import ctypes
 import importlib.metadata
 from typing import Any
 
 import numpy as np
-from case import BOUND, DTYPES, KINDS, STD, STDS, Buffer, Case, Run, Team, split
 
-BASELINE = "PCG64"  # numpy.random.default_rng's
+from .case import BOUND, DTYPES, KINDS, STD, STDS, Buffer, Case, Run, Team, split
 
-
-def installed(name: str) -> str | None:
-    """Return the version of an installed distribution, or None."""
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+BASELINE = "PCG64"  # the generator of numpy.random.default_rng
 
 
 def numpy_cases(threads: list[int], quick: bool) -> list[Case]:
-    """Return Generator fills: the default bit generator and the fastest, SFC64."""
+    """Return Generator's fills with the default bit generator and with the fastest, SFC64."""
     generators = (BASELINE,) if quick else (BASELINE, "SFC64")
     return [
         _numpy_case(generator, kind, dtype, count)
@@ -44,12 +37,12 @@ def _numpy_case(bit_generator: str, kind: str, dtype: str, threads: int) -> Case
 
         return team.bind([part(number) for number in range(threads)])
 
-    std = 12**-0.5 if kind == "uniform" else 1.0  # it takes no scale with out=
+    std = 12**-0.5 if kind == "uniform" else 1.0  # NumPy takes no scale with out=
     return Case("numpy", bit_generator, kind, dtype, threads, 1 / 8, bind, std=std)
 
 
 def torch_cases(threads: list[int]) -> list[Case]:
-    """Return in-place fills: one tensor with torch's own threads, and a part for each of ours."""
+    """Return in-place fills: of one tensor by torch's threads, and of a part by each of ours."""
     import torch  # type: ignore[import-not-found, unused-ignore]  # noqa: PLC0415 -- optional
 
     plain = [(kind, dtype) for kind in KINDS for dtype in DTYPES]
@@ -62,7 +55,7 @@ def torch_cases(threads: list[int]) -> list[Case]:
 
 
 def _torch_case(torch: Any, kind: str, dtype: str, threads: int, parts: int) -> Case:
-    """Return a fill of so many parts; torch is left the threads that the parts do not take."""
+    """Return a fill of so many parts; torch gets the threads that the parts leave."""
     team, inner = Team(parts), threads // parts
 
     def bind(buffer: Buffer) -> Run:
@@ -73,7 +66,7 @@ def _torch_case(torch: Any, kind: str, dtype: str, threads: int, parts: int) -> 
             tensor, options = tensors[number], {"generator": generators[number]}
 
             def run() -> None:
-                torch.set_num_threads(inner)  # a setting of the thread that asks for it
+                torch.set_num_threads(inner)  # torch keeps it for each calling thread
                 if kind == "uniform":
                     tensor.uniform_(-BOUND, BOUND, **options)
                 elif kind == "normal":
@@ -101,14 +94,14 @@ MKL_GENERATORS = {  # mkl_vsl_defines.h: multiples of 1 << 20
 }
 MKL_METHODS = {"uniform": {"STD": 0}, "normal": {"BOXMULLER": 0, "BOXMULLER2": 1, "ICDF": 2}}
 MKL_QUICK = {"SFMT19937": ("STD",), "MCG59": ("STD", "ICDF"), "ARS5": ("STD", "ICDF")}
-MKL_SKIP = 1 << 40  # draws between the threads' parts of one stream
-MKL_LONGEST = 1 << 30  # elements in one call: its count is a 32-bit int
+MKL_SKIP = 1 << 40  # draws from the beginning of one thread's part of the stream to the next
+MKL_LONGEST = 1 << 30  # elements of one call, whose count is a 32-bit int
 
 
 def load_mkl() -> ctypes.CDLL | None:
     """Return the library that the ``mkl`` distribution brings, or None where it is not installed.
 
-    Its threads are turned off: those that call it are ours, one stream each.
+    MKL's own threads are turned off: our threads call it, each with a stream of its own.
     """
     try:
         files = importlib.metadata.files("mkl") or []
@@ -133,7 +126,7 @@ def load_mkl() -> ctypes.CDLL | None:
 
 
 def mkl_cases(threads: list[int], mkl: ctypes.CDLL, quick: bool) -> list[Case]:
-    """Return every generator with every method; in the quick mode the fastest few."""
+    """Return every generator with every method; in the quick mode only the fastest few."""
     return [
         _mkl_case(mkl, generator, kind, method, dtype, count)
         for generator in (MKL_QUICK if quick else MKL_GENERATORS)

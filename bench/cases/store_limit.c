@@ -1,8 +1,9 @@
 /* The store limit: how fast this machine takes bytes that cost nothing to make.
  *
- * Compiled on the fly by store_limit.py, loaded with ctypes. Each function writes [dst, dst+bytes),
- * or a new mapping as large, with that many threads; threads take pieces from a common counter, so
- * that one that is held up does not hold up the rest, as in the fill that is compared with it.
+ * store_limit.py compiles this file on the fly and loads it with ctypes. Each function writes
+ * [dst, dst+bytes), or a new mapping of that size, on as many threads as it is told. The threads
+ * take pieces from a common counter, so that a thread that is held up does not delay the others;
+ * the fill that is compared with it does the same.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -20,7 +21,7 @@ enum { LINE = 64, PIECE = 1 << 20, HUGE_PAGE = 2 << 20, MAX_THREADS = 1024 };
 
 typedef void (*store_fn)(char *dst, size_t bytes);
 
-/* ---- one thread, dst and bytes multiples of a cache line, every float32 1.0 -------------------
+/* ---- one thread; dst and bytes are multiples of a cache line; every float32 is 1.0 ------------
  */
 
 static void store_plain(char *dst, size_t bytes) {
@@ -88,7 +89,7 @@ static void *work(void *argument) {
     return NULL;
 }
 
-/* Return 0, or -1 if a thread could not be made. */
+/* Return 0, or -1 if a thread could not be started. */
 static int run(store_fn store, char *dst, size_t bytes, int threads, size_t piece) {
     pthread_t helper[MAX_THREADS];
     int made = 0, wanted = (threads < MAX_THREADS ? threads : MAX_THREADS) - 1;
@@ -102,7 +103,7 @@ static int run(store_fn store, char *dst, size_t bytes, int threads, size_t piec
     return made == wanted ? 0 : -1;
 }
 
-/* ---- what Python calls ------------------------------------------------------------------------
+/* ---- the functions that Python calls -----------------------------------------------------------
  */
 
 const char *nt_name(void) {
@@ -111,7 +112,7 @@ const char *nt_name(void) {
     return name;
 }
 
-/* The ends that do not fill a cache line are left to memcpy: less than 128 bytes. */
+/* memcpy writes the two ends that do not fill a cache line; they are less than 128 bytes. */
 int nt_store(char *dst, size_t bytes, int threads) {
     static const float ones[LINE / sizeof(float)] = {1, 1, 1, 1, 1, 1, 1, 1,
                                                      1, 1, 1, 1, 1, 1, 1, 1};
@@ -130,9 +131,9 @@ int memset_threads(char *dst, size_t bytes, int threads) {
     return run(store_memset, dst, bytes, threads, PIECE);
 }
 
-/* Map new memory, ask for huge pages, write it, and give it back; each page is touched by one
- * thread alone. Leave four of the bytes written in seen. Return 0, or -1 for want of memory or
- * threads. */
+/* Map new memory, ask for huge pages, write it, and unmap it; each page is touched by one thread
+ * alone. Leave four of the bytes that were written in seen. Return 0, or -1 where memory or a
+ * thread could not be had. */
 int memset_fresh(size_t bytes, int threads, char *seen) {
     size_t mapped = bytes + HUGE_PAGE;
     char *base = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -140,7 +141,7 @@ int memset_fresh(size_t bytes, int threads, char *seen) {
         return -1;
     char *dst = base + -(uintptr_t)base % HUGE_PAGE;
 #ifdef MADV_HUGEPAGE
-    madvise(dst, bytes, MADV_HUGEPAGE); /* a kernel without them: as for the fill beside it */
+    madvise(dst, bytes, MADV_HUGEPAGE); /* may fail, as it may for the fill that is compared */
 #endif
     int status = run(store_memset, dst, bytes, threads, HUGE_PAGE);
     for (size_t k = 0; k < 4 && bytes != 0; k++)

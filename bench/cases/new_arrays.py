@@ -3,10 +3,10 @@
 import ctypes
 
 import numpy as np
-from case import KINDS, STDS, Buffer, Case, Run
-from ours import LIBRARY, TIMES, fill, select
 
-from weightinit_fast import _core
+from .. import internals
+from .case import KINDS, STDS, Buffer, Case, Run
+from .ours import LIBRARY, SAMPLES, fill, select
 
 NEW = "new array"
 
@@ -18,15 +18,15 @@ def cases(threads: list[int], library: ctypes.CDLL | None) -> list[Case]:
 
 
 def _new(kind: str, threads: int) -> Case:
-    isa, draw = _core.isa(), fill(kind, "float32", threads)
+    isa, draw = internals.isa(), fill(kind, "float32", threads)
 
     def bind(buffer: Buffer) -> Run:
         count = buffer.nbytes // 4
-        # Whoever calls it drops the array at once: its release is timed.
+        # The caller drops the array at once, so that its release is timed too.
         return select(isa, lambda: draw(count))
 
-    what = f"{kind} {NEW}"
-    return Case(LIBRARY, isa, what, "float32", threads, 1.0, bind, std=STDS[kind], times=TIMES)
+    what, std = f"{kind} {NEW}", STDS[kind]
+    return Case(LIBRARY, isa, what, "float32", threads, 1.0, bind, std=std, samples=SAMPLES)
 
 
 def _memset(library: ctypes.CDLL, threads: int) -> Case:
@@ -41,4 +41,5 @@ def _memset(library: ctypes.CDLL, threads: int) -> Case:
 
         return run
 
-    return Case("store memset", "libc huge pages", NEW, "", threads, 1.0, bind, times=TIMES)
+    where = ("store memset", "libc huge pages", NEW, "", threads, 1.0)
+    return Case(*where, bind, samples=SAMPLES)

@@ -7,13 +7,13 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from case import Buffer, Case, check_filled, storage
 
-from weightinit_fast import _core
+from .. import internals
+from ..cases.case import Buffer, Case, check_filled, storage
 
 Row = dict[str, Any]
 CHECKED_BYTES = 1 << 20
-ROUND_BYTES = 1 << 16
+GRAIN_BYTES = 1 << 16  # what a case fills is a multiple of this, whatever its type and threads
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Samples:
 
 
 def resident(nbytes: int, align: int | None = None) -> Buffer:
-    """Return a buffer whose pages are all there, aligned as NumPy pleases unless told."""
+    """Return a buffer all of whose pages exist; it begins where NumPy pleases unless told."""
     buffer = np.empty(nbytes + (align or 0), np.uint8)
     first = -buffer.ctypes.data % align if align else 0
     buffer = buffer[first : first + nbytes]
@@ -36,22 +36,21 @@ def resident(nbytes: int, align: int | None = None) -> Buffer:
 
 
 def part(case: Case, buffer: Buffer) -> Buffer:
-    """Return what the case fills: whole rounds, of any type and any thread count."""
-    nbytes = case.nbytes or int(buffer.nbytes * case.share) // ROUND_BYTES * ROUND_BYTES
-    return buffer[: max(nbytes, ROUND_BYTES)]
+    """Return the part of the buffer that the case fills."""
+    nbytes = case.nbytes or int(buffer.nbytes * case.share) // GRAIN_BYTES * GRAIN_BYTES
+    return buffer[: max(nbytes, GRAIN_BYTES)]
 
 
 def measure(cases: list[Case], buffer: Buffer, repeats: int, seed: int) -> list[Row]:
     """Check every case on a small part, then time all of them, interleaved; return a row each."""
-    isa = _core.isa()
-    try:
+    with internals.selected(internals.isa()):
         for case in cases:
             small = buffer[:CHECKED_BYTES]
             check_filled(case, small, case.bind(small))
         buffer.fill(1)
         measured = [Samples(case, part(case, buffer).nbytes) for case in cases]
         runs = [case.bind(part(case, buffer)) for case in cases]
-        order = [k for k, case in enumerate(cases) for _ in range(case.times)]
+        order = [k for k, case in enumerate(cases) for _ in range(case.samples)]
         shuffle = random.Random(seed).shuffle
         for _ in range(repeats):
             shuffle(order)
@@ -63,8 +62,6 @@ def measure(cases: list[Case], buffer: Buffer, repeats: int, seed: int) -> list[
                 wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
                 measured[k].seconds.append(wall / len(calls))
                 measured[k].cpu_seconds.append(cpu / len(calls))
-    finally:
-        _core.select_isa(isa)
     return [_row(samples) for samples in measured]
 
 
@@ -81,7 +78,7 @@ def _row(samples: Samples) -> Row:
         "threads": case.threads,
         "bytes": nbytes,
         "elements": itemsize and nbytes // itemsize,
-        "times": case.times,
+        "samples": case.samples,
         "calls": case.calls,
         "median_gbs": nbytes / median(seconds) / 1e9,
         "best_gbs": nbytes / min(seconds) / 1e9,

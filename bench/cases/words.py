@@ -1,19 +1,21 @@
-"""Drawing the words alone: what a fill could reach if its transform were free.
+"""Drawing the words alone: what a fill could reach if its transform took no time.
 
 "words cached" draws into a part of the buffer that the second-level cache holds, again and again:
-the generator's own rate, without a store to memory. "words" draws into the whole buffer.
+this is the rate of the generator itself, without a store to memory. "words" draws into the whole
+buffer.
 """
 
 from functools import partial
 
 import numpy as np
-from case import Buffer, Case, Run, Team
-from ours import LIBRARY, TIMES, select
 
 import weightinit_fast as wi
-from weightinit_fast import _core
 
-CACHED_BYTES = 1 << 18  # for each thread; smaller, and the call itself would show
+from .. import internals
+from .case import Buffer, Case, Run, Team
+from .ours import LIBRARY, SAMPLES, select
+
+CACHED_BYTES = 1 << 18  # for each thread; if it were smaller, the call itself would show
 
 
 def cases(threads: list[int]) -> list[Case]:
@@ -22,25 +24,21 @@ def cases(threads: list[int]) -> list[Case]:
 
 
 def _draw(out: Buffer, threads: int) -> Run:
-    key = wi.key(0)
-    words = out.view(np.uint32)
-    return partial(
-        _core.fill, words, _core.WORDS, 0, (), key, 0, 0, None, threads
-    )  # private: no initialiser gives bare words
+    return partial(internals.draw_words, out.view(np.uint32), wi.key(0), threads)
 
 
 def _streamed(threads: int) -> Case:
-    isa = _core.isa()
+    isa = internals.isa()
 
     def bind(buffer: Buffer) -> Run:
         return select(isa, _draw(buffer, threads))
 
-    return Case(LIBRARY, isa, "words", "uint32", threads, 1.0, bind, times=TIMES)
+    return Case(LIBRARY, isa, "words", "uint32", threads, 1.0, bind, samples=SAMPLES)
 
 
 def _cached(threads: int) -> Case:
-    # Threads of our own: a parallel region for each call would cost more than the words.
-    isa, team = _core.isa(), Team(threads)
+    # The threads are ours: a parallel region for each call would cost more than the words.
+    isa, team = internals.isa(), Team(threads)
 
     def bind(buffer: Buffer) -> Run:
         nbytes = min(CACHED_BYTES, buffer.nbytes // threads // 64 * 64)
@@ -63,4 +61,4 @@ def _cached(threads: int) -> Case:
 
         return select(isa, run)
 
-    return Case(LIBRARY, isa, "words cached", "uint32", threads, 1.0, bind, times=TIMES)
+    return Case(LIBRARY, isa, "words cached", "uint32", threads, 1.0, bind, samples=SAMPLES)

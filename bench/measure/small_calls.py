@@ -1,10 +1,14 @@
-"""What a call costs when there is little to fill: normal into out=, by size and kind of rng.
+"""What a call costs when there is little to fill: microseconds by size and kind of rng.
 
-    python bench/small_calls.py [--repeats 15] [--json FILE]
+Beside NumPy, unless told otherwise: ``normal(out=)`` and numpy.random.Generator's
+standard_normal(out=, dtype=float32), which scales nothing. Where rng is an int, NumPy's side makes
+``default_rng(int)`` in the call, since our call derives its key there too.
 
-Against numpy.random.Generator.standard_normal(out=, dtype=float32), which scales nothing. Where rng
-is an int, NumPy's side is ``default_rng(int)`` made in the call, as ours derives its key there.
-Batches of calls are interleaved in a shuffled order.
+--against PYTHON measures other calls, and this installation beside that of another interpreter: the
+former commit's, say. Both run in processes of their own, in turn. Its table has nanoseconds of the
+best and of the median batch.
+
+Batches of calls are interleaved, in a shuffled order.
 """
 
 import argparse
@@ -15,12 +19,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import machine
 import numpy as np
-import results
-from ours import LIBRARY
 
 import weightinit_fast as wi
+
+from ..cases.ours import LIBRARY
+from ..report import results
+from . import installations, machine
 
 SIZES = (16, 256, 4096)
 BATCH_SECONDS = 0.02
@@ -28,15 +33,13 @@ Call = Callable[[], object]
 Samples = dict[tuple[str, int], tuple[list[float], list[float]]]  # ours and NumPy's, in seconds
 
 
-def arguments() -> argparse.Namespace:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--quick", action="store_true", help="5 batches")
-    parser.add_argument("--repeats", type=int, metavar="N", help="batches (15; quick: 5)")
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument("--against", metavar="PYTHON", help="the interpreter of another install")
+    parser.add_argument("--quick", action="store_true", help="fewer batches")
+    batches = "batches (15, quick: 9; with --against 60, quick: 20)"
+    parser.add_argument("--repeats", type=int, metavar="N", help=batches)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples there")
-    args = parser.parse_args()
-    args.repeats = args.repeats or (5 if args.quick else 15)
-    return args
 
 
 def calls() -> dict[tuple[str, int], tuple[Call, Call]]:
@@ -117,12 +120,16 @@ def rows(samples: Samples) -> list[results.Row]:
     ]
 
 
-def main() -> None:
+def main(args: argparse.Namespace) -> int:
     """Measure and report."""
-    args = arguments()
+    if args.against:
+        repeats = args.repeats or (20 if args.quick else 60)
+        return installations.compare(args.against, repeats, args.json)
+    repeats = args.repeats or (9 if args.quick else 15)
     facts = machine.describe()
-    samples = measure(calls(), args.repeats)
-    print(f"microseconds a call, float32, {args.repeats} batches; NumPy {np.__version__}")
+    samples = measure(calls(), repeats)
+    print(machine.heading(facts, {}))
+    print(f"microseconds a call, float32, {repeats} batches; NumPy {np.__version__}")
     print(f"{'rng':10} {'size':>5}  {'ours':>8} {'best':>8}  {'numpy':>8} {'best':>8}  ours/numpy")
     for (rng, size), (ours, theirs) in samples.items():
         ratio, best_ratio = median(ours) / median(theirs), min(ours) / min(theirs)
@@ -132,9 +139,6 @@ def main() -> None:
             f"{figures[2]:>8.2f} {figures[3]:>8.2f}  {ratio:>5.2f} {best_ratio:>5.2f}"
         )
     if args.json:
-        settings = {"quick": args.quick, "repeats": args.repeats}
-        results.save(args.json, machine.document(facts, "small_calls", settings, rows(samples), {}))
-
-
-if __name__ == "__main__":
-    main()
+        settings = {"quick": args.quick, "repeats": repeats}
+        results.save(args.json, machine.document(facts, "small-calls", settings, rows(samples), {}))
+    return 0
