@@ -1,6 +1,6 @@
 """torch, JAX and Keras, where they are installed: fans and scales, and tensors as buffers.
 
-`bench/initialisers.py` compares every initialiser on every layer; this is the part that is fast.
+`python tests/peers` compares every initialiser on every layer; this is the part that is fast.
 """
 
 import math
