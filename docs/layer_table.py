@@ -2,8 +2,8 @@
 
 Every row holds a layer's constructor, the shape of its stored weight, what to pass here, and the
 sizes of the layer. When the page is built, our fans are computed by ``weightinit_fast.fans`` and
-those of the other frameworks by their published rules. tests/test_docs.py compares our fans with
-the sizes.
+those of the other frameworks by their published rules. tests/meta/test_docs.py compares our fans
+with the sizes.
 """
 
 import math

@@ -1,117 +1,71 @@
-"""Fixtures shared by the tests: the instruction set under test, and what this CPU can run."""
+"""Fixtures that the tests share: the instruction set under test, and how work is shared out."""
 
-import contextlib
 import os
-import platform
-import sys
-from pathlib import Path
+import subprocess
 
 import pytest
 
-# Limits of OpenMP's own would change what the tests count; it reads them when it is loaded.
+# Limits of OpenMP's own would change what the tests count, and OpenMP reads them when it is loaded.
 for name in [name for name in os.environ if name.startswith(("OMP_", "GOMP_"))]:
     del os.environ[name]
 
-from weightinit_fast import _core, _threads  # noqa: E402
+pytest.register_assert_rewrite("support")
+
+from support import internals  # noqa: E402
+from support.isas import ISAS_HERE, judge_cpu, required  # noqa: E402
 
 # Interpreters that tests start import the installed package, not the folder that they start in.
 os.environ["PYTHONSAFEPATH"] = "1"
 
-ISAS = ("scalar", "avx2", "avx2_vaes", "avx512", "avx512_vaes", "avx512_bf16", "neon")
-
-#: Flags of /proc/cpuinfo that each set needs (x86 "flags", aarch64 "Features").
-_AVX2 = {"avx2", "fma", "f16c", "aes"}
-_AVX512 = _AVX2 | {"avx512f", "avx512bw", "avx512dq", "avx512vl"}
-CPU_FLAGS = {
-    "scalar": set(),
-    "avx2": _AVX2,
-    "avx2_vaes": _AVX2 | {"vaes"},
-    "avx512": _AVX512,
-    "avx512_vaes": _AVX512 | {"vaes"},
-    "avx512_bf16": _AVX512 | {"vaes", "avx512_bf16"},
-    "neon": {"asimd", "aes"},
-}
-MACHINES = {"x86_64": "x86", "amd64": "x86", "aarch64": "arm", "arm64": "arm"}
-
-
-def judge_cpu():
-    """Names of the sets this CPU can run by /proc/cpuinfo, or None where there is no such file."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return None
-    flags = set()
-    for line in lines:
-        name, _, value = line.partition(":")
-        if name.strip() in ("flags", "Features"):
-            flags = set(value.split())
-            break
-    machine = MACHINES.get(platform.machine().lower())
-    family = {name: "arm" if name == "neon" else "x86" for name in ISAS if name != "scalar"}
-    return tuple(
-        name
-        for name in ISAS
-        if name == "scalar" or (family[name] == machine and flags >= CPU_FLAGS[name])
-    )
-
 
 @pytest.fixture(scope="session")
 def cpu_isas():
-    """Sets this CPU can run, judged without the package; skips where nothing tells."""
+    """Return the sets that this CPU has, judged without the package; skip where nothing tells."""
     names = judge_cpu()
     if names is None:
         pytest.skip("no /proc/cpuinfo: this CPU cannot be judged independently of the package")
     return names
 
 
-@pytest.fixture(scope="session")
-def isas_required():
-    """True in CI: a set that this CPU can run has to be built and run."""
-    return os.environ.get("WEIGHTINIT_FAST_REQUIRE_ISAS") == "1"
-
-
-@pytest.fixture(params=ISAS)
-def isa(request, isas_required):
-    """Select each instruction set in turn, and put the former one back."""
+@pytest.fixture(params=ISAS_HERE)
+def isa(request):
+    """Select each instruction set of this architecture in turn, and then the former one again."""
     name = request.param
-    required = isas_required and name in (judge_cpu() or ())
-    if name not in _core.ISAS_BUILT:
-        if required:
+    has_to_run = required() and name in (judge_cpu() or ())
+    if name not in internals.core.ISAS_BUILT:
+        if has_to_run:
             pytest.fail(f"{name}: not built in this extension, but this CPU can run it")
         pytest.skip(f"{name}: not built in this extension")
-    if name not in _core.ISAS_RUNNABLE:
-        if required:
+    if name not in internals.core.ISAS_RUNNABLE:
+        if has_to_run:
             pytest.fail(f"{name}: the package does not run it, but this CPU can")
         pytest.skip(f"{name}: not runnable on this CPU")
-    former = _core.isa()
-    _core.select_isa(name)
-    yield name
-    _core.select_isa(former)
+    with internals.instruction_set(name):
+        yield name
 
 
 @pytest.fixture(scope="module")
 def eager():
-    """Threads get work of nearly any size: what pays is not the question."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_threads, "PARALLEL_ITEMS", 2**12)
+    """Let threads share fills of nearly any size: whether that pays is not the question."""
+    with internals.eager():
         yield
 
 
 @pytest.fixture
 def streamed_from():
-    """Whatever the caches of this machine, stores of 4 MiB pass them; returns that size."""
-    former = _core.nontemporal_from(4 << 20)
-    yield 4 << 20
-    _core.nontemporal_from(former)
+    """Return a size from which on stores bypass the caches, whatever caches this machine has."""
+    with internals.streamed_from(4 << 20):
+        yield 4 << 20
 
 
-@contextlib.contextmanager
-def modules_of(folder, names):
-    """Modules of a folder that is no package, by path, under their own names."""
-    sys.path.insert(0, str(folder))
-    try:
-        yield {name: __import__(name) for name in names}
-    finally:
-        sys.path.remove(str(folder))
-        for path in folder.glob("*.py"):
-            sys.modules.pop(path.stem, None)
+@pytest.fixture(autouse=True)
+def _processes_are_marked(request, monkeypatch):
+    """Fail a test that starts a process without the marker that says so."""
+    if request.node.get_closest_marker("process"):
+        return
+
+    def refuse(*_, **__):
+        pytest.fail("a test that starts a process needs the marker `process`")
+
+    monkeypatch.setattr(os, "fork", refuse, raising=False)
+    monkeypatch.setattr(subprocess.Popen, "__init__", refuse)

@@ -50,7 +50,7 @@ class Case(NamedTuple):
         if self.transform != "truncated":
             return self.params
         # The module is pure Python, and the --dump mode does without the package.
-        module = runpy.run_path(str(HERE.parent / "weightinit_fast" / "_truncation.py"))
+        module = runpy.run_path(str(HERE.parent / "weightinit_fast" / "_resolve/truncation.py"))
         return self.params + module["interval"](*self.params[2:], 8 * max(4, ITEMSIZE[self.dtype]))
 
 

@@ -40,6 +40,7 @@ def gain(function):
 
 
 def main():
+    """Run the command; return its exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="compare with the package's table")
     arguments = parser.parse_args()

@@ -10,7 +10,6 @@ bound of the contract is not kept, a uniform is not right to the bit, or two set
 
 import argparse
 import re
-import runpy
 import subprocess
 import sys
 import tempfile
@@ -19,7 +18,10 @@ from pathlib import Path
 
 import mpmath as mp
 import numpy as np
-from engine import RESULTS, ROOT, build, command_line, cross
+from engine import RESULTS, build, command_line, cross
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from support.internals import truncation_interval
 
 INF = float("inf")
 UNIFORMS = ((0, 1), (-1, 1), (-0.1, 0.1), (-0.05, 0.25), (1, 1.00001), (-2e38, 3e38))
@@ -34,12 +36,10 @@ NARROW = ("float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
 PAIRS, DOUBLES = 10**9, 10**8
 SHARE = re.compile(r"(.+): \d+ elements, worst ([0-9.]+|nan|inf) of the bound")
 
-_interval = runpy.run_path(str(ROOT / "weightinit_fast/_truncation.py"))["interval"]
-
 
 def given(lower, upper, word_bits):
     """The engine's parameters of a truncated normal, without mean and std."""
-    return (lower, upper, *_interval(float(lower), float(upper), word_bits))
+    return (lower, upper, *truncation_interval(float(lower), float(upper), word_bits))
 
 
 def sweeps():

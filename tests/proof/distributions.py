@@ -31,8 +31,8 @@ from runs import KEY, SLAB, run
 import weightinit_fast as wi
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import oracle_types
-from oracle_types import TYPES
+from oracles import oracle_types
+from oracles.oracle_types import TYPES
 
 MOMENTS = 6
 SIGMAS = (3, 4, 5, 6)

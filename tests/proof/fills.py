@@ -13,11 +13,15 @@ import signal
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 
 import weightinit_fast as wi
-from weightinit_fast import _core, _threads
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from support import internals
+from support.internals import core
 
 KEY = wi.Key(3, 4)
 DRAWS = {
@@ -27,7 +31,7 @@ DRAWS = {
     "truncated": lambda **own: wi.truncated_normal(lower=-1, upper=3, **own),
     "near": wi.truncated_normal,
 }
-STORAGE = dict(zip(_core.DTYPES, ("f4", "f8", "f2", "u2", "u1", "u1"), strict=True))
+STORAGE = dict(zip(core.DTYPES, ("f4", "f8", "f2", "u2", "u1", "u1"), strict=True))
 WIDTH = 251
 
 
@@ -88,16 +92,14 @@ def check_interrupt(threads):
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
-    former = _core.isa()
-    _core.select_isa("scalar")
     try:
-        wi.normal(out=out, rng=KEY, threads=threads)
+        with internals.instruction_set("scalar"):
+            wi.normal(out=out, rng=KEY, threads=threads)
     except KeyboardInterrupt:
         pass
     else:
         raise SystemExit("the fill was not interrupted")
     finally:
-        _core.select_isa(former)
         timer.join()
 
 
@@ -117,28 +119,13 @@ def race():
     """Let four rows of a region be the same bytes, which the public functions never do."""
     out = np.empty(1 << 20, "f4")
     axes = [(4, 1 << 18, 0), (1 << 18, 1, 4)]
-    _core.fill(out, _core.NORMAL, 0, (0.0, 1.0), KEY, 0, 0, axes, 4)
+    core.fill(out, core.NORMAL, 0, (0.0, 1.0), KEY, 0, 0, axes, 4)
 
 
-def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--items", type=int, default=100_000, help="elements of a fill")
-    parser.add_argument("--threads", type=int, nargs="+", default=[1])
-    parser.add_argument("--isa", default=_core.isa())
-    parser.add_argument("--process", action="store_true", help="also threads, signals and forks")
-    parser.add_argument("--race", action="store_true", help="do what a sanitizer must find")
-    arguments = parser.parse_args()
-    _threads.PARALLEL_ITEMS = 1 << 12  # threads get work of any size
-    _core.select_isa(arguments.isa)
-    if arguments.race:
-        race()
-        print("tasks that overlap: filled")
-        return 0
-    former = _core.nontemporal_from(0)
-    fills = check_regions(arguments.items, arguments.threads)
-    _core.nontemporal_from(former)
+def check(arguments):
+    """Fill as the options say, and print what was right."""
+    with internals.streamed_from(0):
+        fills = check_regions(arguments.items, arguments.threads)
     fills += check_regions(arguments.items // 10, arguments.threads)
     print(f"{arguments.isa}: {fills} fills of {arguments.items} elements and of a tenth, all right")
     if arguments.process:
@@ -149,6 +136,24 @@ def main():
         print("interrupted by a signal: right")
         check_fork(arguments.items, most)
         print("in a forked child, and after it: right")
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--items", type=int, default=100_000, help="elements of a fill")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1])
+    parser.add_argument("--isa", default=core.isa())
+    parser.add_argument("--process", action="store_true", help="also threads, signals and forks")
+    parser.add_argument("--race", action="store_true", help="do what a sanitizer must find")
+    arguments = parser.parse_args()
+    with internals.eager(), internals.instruction_set(arguments.isa):
+        if arguments.race:
+            race()
+            print("tasks that overlap: filled")
+        else:
+            check(arguments)
     return 0
 
 

@@ -24,6 +24,8 @@ from engine import CHECKS, ROOT, build, sanitizing
 
 DATA = ROOT / "tests/data/fuzz"
 FLAGS = sanitizing(f"fuzzer-no-link,{CHECKS}")
+#: Where fuzz_target lies, and what it imports.
+TARGET = [str(ROOT / "tests/calls"), str(ROOT / "tests")]
 LENGTH = {"engine": 96, "python": 160}
 
 
@@ -40,7 +42,7 @@ def run_atheris(options):
     """Be the fuzzer: this process never returns."""
     import atheris  # noqa: PLC0415  only where it is asked for
 
-    sys.path.insert(0, str(ROOT / "tests"))
+    sys.path[:0] = TARGET
     import fuzz_target  # noqa: PLC0415
 
     # By function, not by import: an editable install's own loader would leave nothing instrumented.
@@ -109,7 +111,7 @@ def lines_reached(data):
 
 def cover(corpus, kept, most):
     """Return inputs that together reach every line that all do, greedily, at most so many."""
-    sys.path.insert(0, str(ROOT / "tests"))
+    sys.path[:0] = TARGET
     paths = sorted([*corpus.glob("*"), *kept.glob("*")], key=lambda path: path.stat().st_size)
     reach = {data: lines_reached(data) for data in (path.read_bytes() for path in paths)}
     chosen, reached = [], set()

@@ -105,7 +105,10 @@ def library(compiler, name):
 
 
 def isas_of(python, **environment):
-    script = "from weightinit_fast import _core; print(*_core.ISAS_RUNNABLE)"
+    script = (
+        "import weightinit_fast as wi;"
+        "print(*(name for name, how in wi.info()['isas'].items() if how == 'runnable'))"
+    )
     return output_of(python, "-c", script, **environment)[1].split()
 
 

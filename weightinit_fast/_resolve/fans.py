@@ -24,7 +24,7 @@ __all__ = [
 Mode: TypeAlias = Literal["fan_in", "fan_out", "fan_avg", "fan_geo_avg"]
 Fans: TypeAlias = Sequence[SupportsIndex]
 
-MODES = get_args(Mode)
+MODES: tuple[Mode, ...] = get_args(Mode)
 
 #: Words of other libraries for a layout -> the letters that stand for it here.
 _LAYOUT_WORDS = {
@@ -38,8 +38,8 @@ _LAYOUT_WORDS = {
     "tensorflow": "HWIO",
 }
 _NO_FANS = (
-    "shape {} has no fans, as it has fewer than two axes. A bias has the fans of its layer's weight: "
-    "state them by fans=(fan_in, fan_out). The bias of torch's layers is drawn by "
+    "shape {} has no fans, as it has fewer than two axes. A bias has the fans of its layer's "
+    "weight: state them by fans=(fan_in, fan_out). The bias of torch's layers is drawn by "
     "fan_in_uniform(n, fans=(fan_in, fan_out))"
 )
 
@@ -53,11 +53,15 @@ class WeightAxes(NamedTuple):
     stated: tuple[int, int] | None  # the fans as the caller states them
 
     @staticmethod
-    def read(
-        layout: str | None, groups: int, transposed: bool, fans: Fans | None
-    ) -> "WeightAxes":
+    def read(layout: str | None, groups: int, transposed: bool, fans: Fans | None) -> "WeightAxes":
         """Check the four arguments as far as they can be without a shape."""
-        if layout is fans is None and transposed is False and type(groups) is int and groups == 1:
+        if (
+            layout is None
+            and fans is None
+            and transposed is False
+            and type(groups) is int
+            and groups == 1
+        ):
             return TORCH_AXES
         if layout is not None:
             check_letters(layout)
@@ -211,8 +215,9 @@ def fan_of(mode: Mode, fan_in: int, fan_out: int) -> float:
 
 def check_mode(mode: object) -> Mode:
     """Return a mode that there is."""
-    if isinstance(mode, str) and mode in MODES:
-        return mode
+    for known in MODES:
+        if isinstance(mode, str) and mode == known:
+            return known
     raise ValueError(f"mode must be one of {', '.join(MODES)}, not {shown(mode)}")
 
 

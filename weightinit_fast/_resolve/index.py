@@ -1,6 +1,5 @@
 """Parts of a global tensor: what a basic index selects, as regions of the stream and of memory."""
 
-from collections.abc import Sequence
 from operator import index as as_int
 from types import EllipsisType
 from typing import Any, SupportsIndex, TypeAlias

@@ -60,8 +60,8 @@ class Key:
         return f"Key({self.low:#x}, {self.high:#x})"
 
 
-# numpy.random is as slow to import as NumPy's core: whoever passes a generator, or a seed that is no
-# int below 2**64, imports it with the first call. So the alias names its classes as text, which
+# numpy.random is as slow to import as NumPy's core: whoever passes a generator, or a seed that is
+# no int below 2**64, imports it with the first call. So the alias names its classes as text, which
 # typing.get_type_hints resolves in this module.
 if TYPE_CHECKING:
     RNGLike: TypeAlias = (

@@ -49,10 +49,12 @@ def as_array(out: Any) -> tuple[ndarray, Kind | None]:
 def _from_dlpack(out: Any, name: str) -> tuple[ndarray, Kind | None]:
     if type(out).__module__.partition(".")[0] in ("jax", "jaxlib"):
         raise ValueError(
-            f"out of type {name} is read-only: JAX's arrays never change. Draw a new array, and pass "
-            "it to jax.numpy.asarray"
+            f"out of type {name} is read-only: JAX's arrays never change. Draw a new array, and "
+            "pass it to jax.numpy.asarray"
         )
-    is_negative = getattr(out, "is_neg", None)  # torch's lazy minus sign, which is not in the memory
+    is_negative = getattr(
+        out, "is_neg", None
+    )  # of torch, whose minus sign may not be in memory yet
     if callable(is_negative) and is_negative():
         raise ValueError(
             "out has torch's negative bit, so that its memory holds -1 times its values: pass "

@@ -31,7 +31,7 @@ def shown(value: object) -> str:
         return f"{type(value).__name__} of length {len(value)}"
     try:
         return shortened(_REPR.repr(value))
-    except Exception:  # noqa: BLE001  whatever a __repr__ raises, the message is about its object
+    except Exception:
         return f"an object of type {type(value).__name__}"
 
 

@@ -24,11 +24,11 @@ def _other_shape(shape: Shape) -> tuple[int, ...]:
     if isinstance(shape, np.ndarray):
         if shape.dtype.kind not in "iu":
             raise TypeError(
-                f"shape must be an int or a sequence of ints, not {shown(shape)}; to fill an array, "
-                "pass it as out="
+                f"shape must be an int or a sequence of ints, not {shown(shape)}; to fill an "
+                "array, pass it as out="
             )
         shape = shape.tolist()
-    # isinstance(..., Sequence) takes as long as a small fill: the usual types are asked about first.
+    # isinstance(..., Sequence) takes as long as a small fill: the usual types are tried first.
     if isinstance(shape, (tuple, list)) or (
         not isinstance(shape, (int, str, bytes, bytearray)) and isinstance(shape, Sequence)
     ):

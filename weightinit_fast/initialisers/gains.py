@@ -86,8 +86,8 @@ def gain(nonlinearity: Gain, param: float | None = None) -> float:
     =====================================  ==================  ==================================
 
     torch's 5/3 offsets that tanh has a slope below 1 away from 0. With 3/4, torch's documentation
-    says, SELU networks train more stably than with the 1 that makes them self-normalising (Klambauer
-    et al., "Self-normalizing neural networks", 2017).
+    says, SELU networks train more stably than with the 1 that makes them self-normalising
+    (Klambauer et al., "Self-normalizing neural networks", 2017).
 
     No paper states the gains of the last row. They are the second moment of the nonlinearity f for
     z of N(0, 1), the argument of He et al. that gives √2 for relu; the script

@@ -1,11 +1,11 @@
 """Initializer: an initialiser with its own parameters bound, as an object and as a text."""
 
 import ast
-import math
 from collections.abc import Callable, Mapping
-from numbers import Real
+from operator import index as as_int
 from typing import Any, NoReturn
 
+import numpy as np
 from numpy.typing import DTypeLike
 
 from .._resolve.index import BasicIndex
@@ -48,8 +48,8 @@ class Initializer:
         for key in own:
             if key in COMMON or key == "shape":
                 raise TypeError(
-                    f"{key}= belongs to the call of an Initializer, not to its making: {name}'s own "
-                    f"parameters are {', '.join(parameters) or 'none'}"
+                    f"{key}= belongs to the call of an Initializer, not to its making: "
+                    f"{name}'s own parameters are {', '.join(parameters) or 'none'}"
                 )
         if own.keys() - parameters:
             refuse_arguments(function, (), {k: own[k] for k in own if k not in parameters})
@@ -64,7 +64,7 @@ class Initializer:
         self._function = function
         self._rule = RULES[function](**bound)
         self._own = {k: v for k, v in bound.items() if not _same(v, parameters[k].default)}
-        arguments = ", ".join(f"{key}={_written(value)}" for key, value in self._own.items())
+        arguments = ", ".join(f"{key}={value!r}" for key, value in self._own.items())
         self._text = f"{name}({arguments})" if arguments else name
 
     @property
@@ -167,7 +167,7 @@ class Initializer:
 
 
 def initializer(function: "Callable[..., Any] | str | Initializer", **own: Any) -> Initializer:
-    """Bind a function's own parameters: the result makes tensors, and can be kept, sent and printed.
+    """Bind a function's own parameters: the result makes tensors, and can be kept and printed.
 
     Parameters
     ----------
@@ -190,8 +190,8 @@ def initializer(function: "Callable[..., Any] | str | Initializer", **own: Any) 
 
     Notes
     -----
-    A text is a name, or a call with literal keyword arguments, which ``ast.literal_eval`` reads; the
-    names inf and nan stand for these numbers. Nothing else is understood, and no code runs.
+    A text is a name, or a call with literal keyword arguments, which ``ast.literal_eval`` reads.
+    The names inf and nan stand for these numbers. Nothing else is understood, and no code runs.
 
     Examples
     --------
@@ -216,8 +216,8 @@ def initializer(function: "Callable[..., Any] | str | Initializer", **own: Any) 
     else:
         if not callable(function) or _function_of(function) is not function:
             raise TypeError(
-                "initializer takes a function of weightinit_fast, such as he_normal, or a text such "
-                f"as 'he_normal(a=0.25)', not {shown(function)}"
+                "initializer takes a function of weightinit_fast, such as he_normal, or a text "
+                f"such as 'he_normal(a=0.25)', not {shown(function)}"
             )
         found, kept = function, {}
     return Initializer(found, kept | own)
@@ -235,9 +235,7 @@ def _function_named(name: object) -> Callable[..., Any]:
         found = INITIALISERS.get(_ALIASES.get(name, name))
         if found is not None:
             return found
-    raise ValueError(
-        f"no initialiser is called {shown(name)}; there are {', '.join(INITIALISERS)}"
-    )
+    raise ValueError(f"no initialiser is called {shown(name)}; there are {', '.join(INITIALISERS)}")
 
 
 #: Names of the same functions in other libraries.
@@ -293,26 +291,23 @@ def _refuse_text(text: str) -> NoReturn:
 
 
 def _plain(value: Any, default: object) -> Any:
-    """Return a parameter's value as the plain type that its text is read back as."""
+    """Return a parameter's value as the plain type that its text is read back as.
+
+    What cannot be one is returned as it is: the rule will refuse it.
+    """
     if isinstance(value, str):
         return str(value)
-    if isinstance(value, (bool, type(None))) or type(value) in (int, float) and default is None:
-        return value
     if isinstance(value, (list, tuple)):
-        return tuple(_plain(item, None) for item in value)
-    if isinstance(default, int) and not isinstance(default, bool) and hasattr(value, "__index__"):
-        return int(value.__index__())
-    if isinstance(value, Real) and isinstance(default, float):
+        return tuple(_plain(item, 0) for item in value)
+    try:
+        if isinstance(value, (bool, np.bool_)) or value is None:
+            return value if value is None else bool(value)
+        if type(default) is int:
+            return as_int(value)
         return float(value)
-    if hasattr(value, "__index__") and not hasattr(value, "shape"):
-        return int(value.__index__())
-    return value
+    except (TypeError, ValueError, OverflowError):
+        return value
 
 
 def _same(value: object, default: object) -> bool:
     return type(value) is type(default) and value == default
-
-
-def _written(value: object) -> str:
-    """Return a value as the text that is read back as it: inf and nan have no literals."""
-    return repr(value)

@@ -1,7 +1,7 @@
-"""Initialisers whose elements depend on each other: orthogonal matrices, alone or in a convolution."""
+"""Initialisers whose elements depend on each other: orthogonal matrices."""
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -18,26 +18,27 @@ from .gains import Gain
 from .gains import gain as gain_of
 from .law import Law
 from .public import initialiser
-from .rules import Draw
 
 __all__ = ["delta_orthogonal", "orthogonal"]
 
 _NO_INDEX = (
-    "{0} takes no index={1}, because every element depends on all the others: make the whole tensor "
-    "and cut it"
+    "{0} takes no index={1}, because every element depends on all the others: make the whole "
+    "tensor and cut it"
 )
 
 
 # The rules ----------------------------------------------------------------------------------------
 
 
-class Orthogonal(NamedTuple):
+class Orthogonal:
     """gain times a matrix with orthonormal rows, or columns where it is tall."""
 
-    gain: float
-    column_axis: int
-
+    __slots__ = ("column_axis", "gain")
     zeroed = False
+
+    def __init__(self, gain: float, column_axis: int) -> None:
+        self.gain = gain
+        self.column_axis = column_axis
 
     def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
         """Make the matrix, and write it with its columns' axis where it belongs."""
@@ -67,13 +68,15 @@ class Orthogonal(NamedTuple):
         return Law("orthogonal", 0.0, std, -self.gain, self.gain)
 
 
-class DeltaOrthogonal(NamedTuple):
-    """gain times a matrix with orthonormal columns in the centre of a kernel, and zeros around it."""
+class DeltaOrthogonal:
+    """gain times a matrix with orthonormal columns in the centre of a kernel; zeros around it."""
 
-    gain: float
-    layout: str | None
-
+    __slots__ = ("gain", "layout")
     zeroed = True
+
+    def __init__(self, gain: float, layout: str | None) -> None:
+        self.gain = gain
+        self.layout = layout
 
     def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
         """Make the matrix, set the zeros, and write the matrix into the centre."""
@@ -261,8 +264,8 @@ def _matrix(
     """Return gain times an orthogonal matrix, in float64 for a float64 target, else in float32."""
     _core.check(_core.CONSTANT, target.kind.code, (gain,))
     family = np.float64 if target.array.itemsize == 8 else np.float32
-    normals: np.ndarray = Draw("normal", _core.NORMAL, (0.0, 1.0)).fill(
-        resolve(shape, family, None, None), rng, stream, threads
+    normals: np.ndarray = resolve(shape, family, None, None).draw(
+        _core.NORMAL, (0.0, 1.0), rng, stream, threads
     )
     if normals.size == 0:
         return normals

@@ -1,6 +1,5 @@
 """Initialisers whose values do not depend on the shape: constants, uniform, normal, truncated."""
 
-from collections.abc import Callable
 from typing import Any
 
 from numpy.typing import DTypeLike
@@ -12,16 +11,16 @@ from .._resolve.messages import refuse_arguments
 from .._resolve.numbers import finite, not_negative, real
 from .._resolve.shape import Shape
 from .._resolve.target import resolve
-from .public import initialiser
-from .rules import Constant, Draw, Parameters
+from .public import drawn_by, initialiser
+from .rules import Constant, Parameters
 
 __all__ = ["constant", "normal", "ones", "truncated_normal", "uniform", "zeros"]
 
 
 # The rules ----------------------------------------------------------------------------------------
 
-# What the engine is asked for, of parameters that are checked here. The functions pass it on at once:
-# a rule of its own for every call would take a quarter of a small fill's time.
+# These check the parameters and return what the engine is asked for. The functions pass that on at
+# once: an object for every call would take a quarter of a small fill's time.
 
 
 def _constant(value: float) -> Constant:
@@ -53,11 +52,6 @@ def _truncated_normal(mean: float, std: float, lower: float, upper: float) -> Pa
 
 _NORMAL = _core.NORMAL
 _ZERO, _ONE = Constant(0.0), Constant(1.0)
-
-
-def _rule(kind: str, read: Callable[..., Parameters]) -> Callable[..., Draw]:
-    """Return what makes an Initializer's rule of a distribution's own parameters."""
-    return lambda **own: Draw(kind, *read(**own))
 
 
 # The functions ------------------------------------------------------------------------------------
@@ -193,7 +187,7 @@ def ones(
     return _ONE.fill(resolve(shape, dtype, out, index), rng, stream, threads)
 
 
-@initialiser(_rule("uniform", _uniform))
+@initialiser(drawn_by("uniform", _uniform))
 def uniform(
     shape: Shape | None = None,
     *misplaced: object,
@@ -245,7 +239,7 @@ def uniform(
     return resolve(shape, dtype, out, index).draw(transform, params, rng, stream, threads)
 
 
-@initialiser(_rule("normal", _normal))
+@initialiser(drawn_by("normal", _normal))
 def normal(
     shape: Shape | None = None,
     *misplaced: object,
@@ -339,7 +333,7 @@ def normal(
     return resolve(shape, dtype, out, index).draw(transform, params, rng, stream, threads)
 
 
-@initialiser(_rule("truncated_normal", _truncated_normal))
+@initialiser(drawn_by("truncated_normal", _truncated_normal))
 def truncated_normal(
     shape: Shape | None = None,
     *misplaced: object,

@@ -4,9 +4,17 @@ from collections.abc import Callable
 from inspect import Parameter, Signature, signature
 from typing import Any, TypeVar
 
-from .rules import Rule
+from .rules import Draw, Parameters, Rule, Scaled, ScaledBy
 
-__all__ = ["COMMON", "INITIALISERS", "RULES", "initialiser", "public"]
+__all__ = [
+    "COMMON",
+    "INITIALISERS",
+    "RULES",
+    "drawn_by",
+    "initialiser",
+    "own_parameters",
+    "scaled_by",
+]
 
 #: The parameters that every initialiser has behind its own ones.
 COMMON = ("dtype", "out", "rng", "stream", "index", "threads")
@@ -49,3 +57,13 @@ def own_parameters(function: Callable[..., Any]) -> dict[str, Parameter]:
         for p in signature(function).parameters.values()
         if p.kind is p.KEYWORD_ONLY and p.name not in COMMON
     }
+
+
+def scaled_by(read: Callable[..., ScaledBy], *first: Any) -> Callable[..., Rule]:
+    """Return what makes the rule of a function that reads its scale from the shape."""
+    return lambda **own: Scaled(read(*first, **own))
+
+
+def drawn_by(kind: str, read: Callable[..., Parameters]) -> Callable[..., Rule]:
+    """Return what makes the rule of a function whose distribution does not depend on the shape."""
+    return lambda **own: Draw(kind, read(**own))

@@ -1,12 +1,12 @@
 """Rules: an initialiser's own parameters, checked and bound; from them come values and laws.
 
-Every public function that draws asks its rule, or the rule's own check, for the engine's parameters:
-``transform, params = rule.parameters(target.whole)`` and ``target.draw(transform, params, ...)``.
-An `Initializer` keeps the rule, and its ``fill`` does the same.
+The functions that draw ask for the engine's parameters and hand them to the target:
+``transform, params = scaled(target.whole, rule)`` and ``target.draw(transform, params, ...)``. An
+`Initializer` keeps a rule as an object of the classes below, whose ``fill`` does the same.
 """
 
 import math
-from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from .. import _core
 from .._resolve.fans import Mode, WeightAxes, fan_of
@@ -15,11 +15,27 @@ from .._resolve.target import Target
 from .._resolve.threads import thread_count
 from .law import Law, truncated_moments
 
-__all__ = ["DISTRIBUTIONS", "Constant", "Distribution", "Draw", "Parameters", "Rule", "Scaled", "set_zeros"]
+__all__ = [
+    "DISTRIBUTIONS",
+    "Constant",
+    "Distribution",
+    "Draw",
+    "Parameters",
+    "Rule",
+    "Scaled",
+    "ScaledBy",
+    "scaled",
+    "set_zeros",
+]
 
 Distribution: TypeAlias = Literal["normal", "truncated_normal", "uniform"]
+
 #: A transform of the engine, and the parameters that it is given.
 Parameters: TypeAlias = tuple[int, tuple[float, ...]]
+
+#: Mean 0 and the variance gain²·scale/((1 + slope²)·fan), with the fan that a mode names: (mode,
+#: distribution, scale, gain, slope, axes). A tuple, as one is made for every call of a function.
+ScaledBy: TypeAlias = tuple[Mode, Distribution, float, float, float, WeightAxes]
 
 # Looked up once: a small fill takes about as long as its call.
 _NORMAL, _TRUNCATED = _core.NORMAL, _core.TRUNCATED
@@ -29,6 +45,21 @@ DISTRIBUTIONS: dict[str, int] = {
     "truncated_normal": _core.TRUNCATED,
     "uniform": _core.UNIFORM,
 }
+
+
+def scaled(whole: tuple[int, ...], rule: ScaledBy) -> Parameters:
+    """Return what the engine is asked for, with the fans of the whole shape."""
+    mode, distribution, scale, gain, slope, axes = rule
+    fan_in, fan_out = axes.fans(whole)
+    fan = fan_in if mode == "fan_in" else fan_of(mode, fan_in, fan_out)
+    transform = DISTRIBUTIONS[distribution]
+    # An empty weight may have no fan; it has no element to scale either.
+    spread = _core.spread(transform, scale, gain, slope, fan or 1)
+    if transform == _NORMAL or not spread:  # a normal of std 0 leaves the mean
+        return _NORMAL, (0.0, spread)
+    if transform == _TRUNCATED:
+        return transform, (0.0, spread, -2.0, 2.0)
+    return transform, (-spread, spread)
 
 
 class Rule(Protocol):
@@ -45,41 +76,52 @@ class Rule(Protocol):
         """Return the distribution of an element of a tensor of that shape."""
 
 
-class _Drawn(Protocol):
-    def parameters(self, whole: tuple[int, ...]) -> Parameters: ...
-
-
-def _draw(
-    rule: _Drawn, target: Target, rng: RNGLike, stream: int | str, threads: int | None
-) -> Any:
-    """Fill a target with one transform of one stream."""
-    transform, params = rule.parameters(target.whole)
-    return target.draw(transform, params, rng, stream, threads)
-
-
-class Draw(NamedTuple):
+class Draw:
     """A distribution that does not depend on the shape."""
 
-    kind: str
-    transform: int
-    params: tuple[float, ...]
-
+    __slots__ = ("kind", "parameters")
     zeroed = False
-    fill = _draw
 
-    def parameters(self, whole: tuple[int, ...]) -> Parameters:
-        """Return what the engine is asked for."""
-        return self.transform, self.params
+    def __init__(self, kind: str, parameters: Parameters) -> None:
+        self.kind = kind
+        self.parameters = parameters
+
+    def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
+        """Draw every element."""
+        transform, params = self.parameters
+        return target.draw(transform, params, rng, stream, threads)
 
     def law(self, whole: tuple[int, ...]) -> Law:
         """Return the distribution of every element."""
-        return _law(self.kind, self.transform, self.params)
+        return _law(self.kind, *self.parameters)
 
 
-class Constant(NamedTuple):
+class Scaled:
+    """A distribution whose scale is read from the shape."""
+
+    __slots__ = ("rule",)
+    zeroed = False
+
+    def __init__(self, rule: ScaledBy) -> None:
+        self.rule = rule
+
+    def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
+        """Draw every element, with the fans of the whole shape."""
+        transform, params = scaled(target.whole, self.rule)
+        return target.draw(transform, params, rng, stream, threads)
+
+    def law(self, whole: tuple[int, ...]) -> Law:
+        """Return the distribution of every element of a weight of that shape."""
+        return _law(self.rule[1], *scaled(whole, self.rule))
+
+
+class Constant:
     """One value for every element; the engine reads no key and no stream for it."""
 
-    value: float
+    __slots__ = ("value",)
+
+    def __init__(self, value: float) -> None:
+        self.value = value
 
     @property
     def zeroed(self) -> bool:
@@ -104,38 +146,6 @@ def set_zeros(target: Target, threads: int | None) -> None:
         thread_count(threads, 0)  # refused where it is wrong, as in every call
     else:
         target.write(_core.CONSTANT, (0.0,), None, 0, threads)
-
-
-class Scaled(NamedTuple):
-    """Mean 0 and the variance gain²·scale/((1 + slope²)·fan), with the fan that a mode names."""
-
-    mode: Mode
-    distribution: Distribution
-    scale: float
-    gain: float
-    slope: float
-    axes: WeightAxes
-
-    zeroed = False
-    fill = _draw
-
-    def parameters(self, whole: tuple[int, ...]) -> Parameters:
-        """Return what the engine is asked for, with the fans of the whole shape."""
-        mode, distribution, scale, gain, slope, axes = self
-        fan_in, fan_out = axes.fans(whole)
-        fan = fan_in if mode == "fan_in" else fan_of(mode, fan_in, fan_out)
-        transform = DISTRIBUTIONS[distribution]
-        # An empty weight may have no fan; it has no element to scale either.
-        spread = _core.spread(transform, scale, gain, slope, fan or 1)
-        if transform == _NORMAL or not spread:  # a normal of std 0 leaves the mean
-            return _NORMAL, (0.0, spread)
-        if transform == _TRUNCATED:
-            return transform, (0.0, spread, -2.0, 2.0)
-        return transform, (-spread, spread)
-
-    def law(self, whole: tuple[int, ...]) -> Law:
-        """Return the distribution of every element of a weight of that shape."""
-        return _law(self.distribution, *self.parameters(whole))
 
 
 def _law(kind: str, transform: int, params: tuple[float, ...]) -> Law:

@@ -11,8 +11,8 @@ from .._resolve.messages import refuse_arguments, shown
 from .._resolve.numbers import not_negative
 from .._resolve.shape import Shape
 from .._resolve.target import resolve
-from .public import initialiser
-from .rules import DISTRIBUTIONS, Distribution, Scaled
+from .public import initialiser, scaled_by
+from .rules import DISTRIBUTIONS, Distribution, ScaledBy, scaled
 
 __all__ = ["fan_in_uniform", "variance_scaling"]
 
@@ -28,26 +28,26 @@ def _variance_scaling(
     groups: int,
     transposed: bool,
     fans: Fans | None,
-) -> Scaled:
+) -> ScaledBy:
     if not isinstance(distribution, str) or distribution not in DISTRIBUTIONS:
         raise ValueError(
             f"distribution must be one of {', '.join(DISTRIBUTIONS)}, not {shown(distribution)}"
         )
     axes = WeightAxes.read(layout, groups, transposed, fans)
-    return Scaled(check_mode(mode), distribution, not_negative(scale, "scale"), 1.0, 0.0, axes)
+    return check_mode(mode), distribution, not_negative(scale, "scale"), 1.0, 0.0, axes
 
 
 def _fan_in_uniform(
     layout: str | None, groups: int, transposed: bool, fans: Fans | None
-) -> Scaled:
+) -> ScaledBy:
     axes = WeightAxes.read(layout, groups, transposed, fans)
-    return Scaled("fan_in", "uniform", 1 / 3, 1.0, 0.0, axes)
+    return "fan_in", "uniform", 1 / 3, 1.0, 0.0, axes
 
 
 # The functions ------------------------------------------------------------------------------------
 
 
-@initialiser(_variance_scaling)
+@initialiser(scaled_by(_variance_scaling))
 def variance_scaling(
     shape: Shape | None = None,
     *misplaced: object,
@@ -118,11 +118,11 @@ def variance_scaling(
         refuse_arguments(variance_scaling, misplaced, unknown)
     rule = _variance_scaling(scale, mode, distribution, layout, groups, transposed, fans)
     target = resolve(shape, dtype, out, index)
-    transform, params = rule.parameters(target.whole)
+    transform, params = scaled(target.whole, rule)
     return target.draw(transform, params, rng, stream, threads)
 
 
-@initialiser(_fan_in_uniform)
+@initialiser(scaled_by(_fan_in_uniform))
 def fan_in_uniform(
     shape: Shape | None = None,
     *misplaced: object,
@@ -174,5 +174,5 @@ def fan_in_uniform(
         refuse_arguments(fan_in_uniform, misplaced, unknown)
     rule = _fan_in_uniform(layout, groups, transposed, fans)
     target = resolve(shape, dtype, out, index)
-    transform, params = rule.parameters(target.whole)
+    transform, params = scaled(target.whole, rule)
     return target.draw(transform, params, rng, stream, threads)

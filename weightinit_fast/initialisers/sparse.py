@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -25,14 +25,16 @@ __all__ = ["sparse"]
 _WORD_ITEMS = 1 << 21  # of columns looked at in one go: 9 bytes each
 
 
-class Sparse(NamedTuple):
+class Sparse:
     """N(0, std²), and ceil(sparsity·n) zeros among the n elements of each column, or row."""
 
-    sparsity: float
-    std: float
-    layout: str | None
-
+    __slots__ = ("layout", "sparsity", "std")
     zeroed = False
+
+    def __init__(self, sparsity: float, std: float, layout: str | None) -> None:
+        self.sparsity = sparsity
+        self.std = std
+        self.layout = layout
 
     def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
         """Draw the normals, then set the zeros that the target holds."""

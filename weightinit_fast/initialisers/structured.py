@@ -1,7 +1,7 @@
 """Initialisers that place ones among zeros by position: identity and dirac."""
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -24,12 +24,14 @@ __all__ = ["dirac", "eye", "identity"]
 # The rules ----------------------------------------------------------------------------------------
 
 
-class Identity(NamedTuple):
+class Identity:
     """gain on the main diagonal of a matrix, and zero beside it."""
 
-    gain: float
-
+    __slots__ = ("gain",)
     zeroed = True
+
+    def __init__(self, gain: float) -> None:
+        self.gain = gain
 
     def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
         """Set the zeros, then the diagonal as far as the target holds it."""
@@ -49,13 +51,15 @@ class Identity(NamedTuple):
         return _share_of("identity", min(whole), math.prod(whole), self.gain)
 
 
-class Dirac(NamedTuple):
+class Dirac:
     """One in the centre of the kernels that pass a channel on, zero elsewhere."""
 
-    groups: int
-    layout: str | None
-
+    __slots__ = ("groups", "layout")
     zeroed = True
+
+    def __init__(self, groups: int, layout: str | None) -> None:
+        self.groups = groups
+        self.layout = layout
 
     def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
         """Set the zeros, then the ones as far as the target holds them."""

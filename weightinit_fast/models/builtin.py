@@ -1,62 +1,44 @@
 """Parameter tables of the models that ``python -m weightinit_fast`` initialises.
 
-Each function yields ``(parameter name, shape, Spec)`` in the order of the published checkpoint.
-Wanted means and standard deviations are written down here from the papers' formulas and the
-shapes, not asked of the package, so that measuring against them also checks the package's fans.
+Each function yields a `Parameter` for every tensor, in the order of the published checkpoint.
 
-Only ``__main__`` imports this module; ``import weightinit_fast`` does not pay for it.
+Only the command imports this module; ``import weightinit_fast`` does not pay for it.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple
 
-__all__ = ["MODELS", "SHA256", "SHA256_STREAM_VERSION", "TITLES", "Row", "Spec"]
+from ..initialisers.initializer import Initializer, initializer
+
+__all__ = ["MODELS", "SHA256", "SHA256_STREAM_VERSION", "TITLES", "Parameter"]
 
 
-class Spec(NamedTuple):
-    """How one tensor is initialised, and what should come out.
+class Parameter(NamedTuple):
+    """One tensor of a model.
 
     Attributes
     ----------
+    name : str
+        The name in the published checkpoint, which is the tensor's stream.
+    shape : tuple of int
     group : str
         The line of the printed table that the tensor is counted in.
-    function : str
-        Name of the initialiser in ``weightinit_fast``.
-    options : dict
-        Its own parameters.
-    law : {"constant", "normal", "uniform"}
-        Kind of distribution: what NumPy is asked for.
-    mean, std : float
-        Wanted mean and standard deviation.
+    init : Initializer
     """
 
+    name: str
+    shape: tuple[int, ...]
     group: str
-    function: str
-    options: dict[str, float | str]
-    law: Literal["constant", "normal", "uniform"]
-    mean: float
-    std: float
+    init: Initializer
 
 
-Row: TypeAlias = tuple[str, tuple[int, ...], Spec]
+ZEROS, ONES = initializer("zeros"), initializer("ones")
 
 
-def _zeros(group: str) -> Spec:
-    return Spec(group, "zeros", {}, "constant", 0.0, 0.0)
-
-
-def _ones(group: str) -> Spec:
-    return Spec(group, "ones", {}, "constant", 1.0, 0.0)
-
-
-def _normal(group: str, std: float) -> Spec:
-    return Spec(group, "normal", {"std": std}, "normal", 0.0, std)
-
-
-def gpt2() -> Iterator[Row]:
+def gpt2() -> Iterator[Parameter]:
     """Yield GPT-2 124M: names and shapes of the Hugging Face checkpoint ``gpt2``.
 
     Linear layers are OpenAI's ``Conv1D``: their weights are stored (in, out). The output layer
@@ -65,43 +47,46 @@ def gpt2() -> Iterator[Row]:
     vocabulary, context, width, layers = 50257, 1024, 768, 12
     # Each block adds two projections to the residual stream, hence the root of 2L (GPT-2 paper).
     residual_std = 0.02 / math.sqrt(2 * layers)
-    zeros, norm_weight, norm_bias = _zeros("biases"), _ones("norms"), _zeros("norms")
-    linear = _normal("linear weights", 0.02)
-    residual = _normal("residual projections", residual_std)
+    zeros, norm_weight, norm_bias = ("biases", ZEROS), ("norms", ONES), ("norms", ZEROS)
+    plain = initializer("normal", std=0.02)
+    linear = ("linear weights", plain)
+    residual = ("residual projections", initializer("normal", std=residual_std))
 
-    yield "wte.weight", (vocabulary, width), _normal("embeddings", 0.02)
-    yield "wpe.weight", (context, width), _normal("embeddings", 0.02)
+    yield Parameter("wte.weight", (vocabulary, width), "embeddings", plain)
+    yield Parameter("wpe.weight", (context, width), "embeddings", plain)
     for layer in range(layers):
         block = f"h.{layer}"
-        yield f"{block}.ln_1.weight", (width,), norm_weight
-        yield f"{block}.ln_1.bias", (width,), norm_bias
-        yield f"{block}.attn.c_attn.weight", (width, 3 * width), linear
-        yield f"{block}.attn.c_attn.bias", (3 * width,), zeros
-        yield f"{block}.attn.c_proj.weight", (width, width), residual
-        yield f"{block}.attn.c_proj.bias", (width,), zeros
-        yield f"{block}.ln_2.weight", (width,), norm_weight
-        yield f"{block}.ln_2.bias", (width,), norm_bias
-        yield f"{block}.mlp.c_fc.weight", (width, 4 * width), linear
-        yield f"{block}.mlp.c_fc.bias", (4 * width,), zeros
-        yield f"{block}.mlp.c_proj.weight", (4 * width, width), residual
-        yield f"{block}.mlp.c_proj.bias", (width,), zeros
-    yield "ln_f.weight", (width,), norm_weight
-    yield "ln_f.bias", (width,), norm_bias
+        yield Parameter(f"{block}.ln_1.weight", (width,), *norm_weight)
+        yield Parameter(f"{block}.ln_1.bias", (width,), *norm_bias)
+        yield Parameter(f"{block}.attn.c_attn.weight", (width, 3 * width), *linear)
+        yield Parameter(f"{block}.attn.c_attn.bias", (3 * width,), *zeros)
+        yield Parameter(f"{block}.attn.c_proj.weight", (width, width), *residual)
+        yield Parameter(f"{block}.attn.c_proj.bias", (width,), *zeros)
+        yield Parameter(f"{block}.ln_2.weight", (width,), *norm_weight)
+        yield Parameter(f"{block}.ln_2.bias", (width,), *norm_bias)
+        yield Parameter(f"{block}.mlp.c_fc.weight", (width, 4 * width), *linear)
+        yield Parameter(f"{block}.mlp.c_fc.bias", (4 * width,), *zeros)
+        yield Parameter(f"{block}.mlp.c_proj.weight", (4 * width, width), *residual)
+        yield Parameter(f"{block}.mlp.c_proj.bias", (width,), *zeros)
+    yield Parameter("ln_f.weight", (width,), *norm_weight)
+    yield Parameter("ln_f.bias", (width,), *norm_bias)
 
 
-def _conv(name: str, channels_in: int, channels_out: int, kernel: int) -> Row:
+def _conv(name: str, channels_in: int, channels_out: int, kernel: int) -> Parameter:
     """Return a torchvision ResNet convolution: He normal, fan_out, no bias."""
-    std = math.sqrt(2 / (channels_out * kernel * kernel))
-    spec = Spec("convolutions", "he_normal", {"mode": "fan_out"}, "normal", 0.0, std)
-    return f"{name}.weight", (channels_out, channels_in, kernel, kernel), spec
+    shape = (channels_out, channels_in, kernel, kernel)
+    return Parameter(f"{name}.weight", shape, "convolutions", _CONVOLUTION)
 
 
-def _batch_norm(name: str, channels: int) -> Iterator[Row]:
-    yield f"{name}.weight", (channels,), _ones("norms")
-    yield f"{name}.bias", (channels,), _zeros("norms")
+_CONVOLUTION = initializer("he_normal", mode="fan_out")
 
 
-def resnet50() -> Iterator[Row]:
+def _batch_norm(name: str, channels: int) -> Iterator[Parameter]:
+    yield Parameter(f"{name}.weight", (channels,), "norms", ONES)
+    yield Parameter(f"{name}.bias", (channels,), "norms", ZEROS)
+
+
+def resnet50() -> Iterator[Parameter]:
     """Yield ResNet-50: torchvision's names, shapes and initialisers (running statistics left out).
 
     torchvision leaves ``fc`` to the default of ``torch.nn.Linear``: ``kaiming_uniform_(a=sqrt(5))``
@@ -124,23 +109,19 @@ def resnet50() -> Iterator[Row]:
                 yield _conv(f"{block}.downsample.0", channels, 4 * width, 1)
                 yield from _batch_norm(f"{block}.downsample.1", 4 * width)
             channels = 4 * width
+    weight = initializer("he_uniform", a=math.sqrt(5))
     bound = 1 / math.sqrt(channels)
-    std = bound / math.sqrt(3)
-    weight = Spec("fc", "he_uniform", {"a": math.sqrt(5)}, "uniform", 0.0, std)
-    bias = Spec("fc", "uniform", {"low": -bound, "high": bound}, "uniform", 0.0, std)
-    yield "fc.weight", (1000, channels), weight
-    yield "fc.bias", (1000,), bias
+    bias = initializer("uniform", low=-bound, high=bound)
+    yield Parameter("fc.weight", (1000, channels), "fc", weight)
+    yield Parameter("fc.bias", (1000,), "fc", bias)
 
 
-def embedding() -> Iterator[Row]:
+def embedding() -> Iterator[Parameter]:
     """Yield one recommender-sized table, a million rows of 128, by Xavier uniform."""
-    rows, width = 10**6, 128
-    std = math.sqrt(2 / (rows + width))
-    spec = Spec("embedding", "xavier_uniform", {}, "uniform", 0.0, std)
-    yield "embedding.weight", (rows, width), spec
+    yield Parameter("embedding.weight", (10**6, 128), "embedding", initializer("xavier_uniform"))
 
 
-MODELS: dict[str, Callable[[], Iterator[Row]]] = {
+MODELS: dict[str, Callable[[], Iterator[Parameter]]] = {
     "gpt2": gpt2,
     "resnet50": resnet50,
     "embedding": embedding,

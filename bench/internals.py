@@ -1,0 +1,80 @@
+"""What the benchmarks take from inside: private names of the package, and paths of its source.
+
+All that a change of the package's or of src/'s structure can break is in this file.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from weightinit_fast import _core
+from weightinit_fast._resolve.truncation import interval as _truncation
+
+from . import ROOT
+
+# ---- private names --------------------------------------------------------------------------
+
+#: The instruction sets that this processor can run.
+RUNNABLE: tuple[str, ...] = tuple(_core.ISAS_RUNNABLE)
+
+
+def isa() -> str:
+    """Return the instruction set in use."""
+    return str(_core.isa())
+
+
+def select_isa(name: str) -> None:
+    """Use an instruction set from now on."""
+    _core.select_isa(name)
+
+
+@contextmanager
+def selected(name: str) -> Iterator[None]:
+    """Use an instruction set for a while."""
+    former = isa()
+    select_isa(name)
+    try:
+        yield
+    finally:
+        select_isa(former)
+
+
+def draw_words(out: Any, key: Any, threads: int) -> None:
+    """Fill an array of uint32 with bare words, which no public function gives."""
+    _core.fill(out, _core.WORDS, 0, (), key, 0, 0, None, threads)
+
+
+def fill(transform: str, out: Any, dtype: str, params: tuple[float, ...], key: Any) -> None:
+    """Run a transform of the engine on one thread, without the checks of the public functions."""
+    code = _core.DTYPES.index(dtype)
+    _core.fill(out, getattr(_core, transform), code, params, key, 0, 0, None, 1)
+
+
+def truncated_params(
+    mean: float, std: float, lower: float, upper: float, dtype: str
+) -> tuple[float, ...]:
+    """Return the parameters that the engine takes for a truncated normal."""
+    bits = 64 if dtype == "float64" else 32
+    return (mean, std, lower, upper, *_truncation(lower, upper, bits))
+
+
+# ---- paths and flags ------------------------------------------------------------------------
+
+ENGINE = ROOT / "src" / "engine"  # what the kernels' #include lines are relative to
+
+_BASE = ["-O3", "-std=c11", "-fPIC", "-ffp-contract=off", "-fno-math-errno"]
+_AVX2 = ["-mavx2", "-mfma", "-mf16c", "-maes"]
+_AVX512 = [*_AVX2, "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"]
+#: The x86 sets -> their flags, as the engine's own build has them.
+KERNEL_FLAGS = {
+    "avx2": _AVX2,
+    "avx2_vaes": [*_AVX2, "-mvaes"],
+    "avx512": _AVX512,
+    "avx512_vaes": [*_AVX512, "-mvaes"],
+    "avx512_bf16": [*_AVX512, "-mvaes", "-mavx512bf16"],
+}
+
+
+def kernel_compilation(name: str) -> list[str]:
+    """Return the compiler's arguments that make the kernels of an instruction set."""
+    return [*_BASE, *KERNEL_FLAGS[name], f"-I{ENGINE}", "-c", str(ENGINE / f"isa/isa_{name}.c")]

@@ -1,0 +1,347 @@
+"""Any bytes stand for one call of a public function, which is judged by a plain call and NumPy.
+
+A fuzzer chooses the bytes in tests/proof/fuzz.py. test_fuzz.py needs no fuzzer: it repeats the
+inputs that a fuzzer found worth keeping.
+"""
+
+import array
+import math
+import mmap
+
+import numpy as np
+from support import internals
+from support.internals import core
+
+import weightinit_fast as wi
+
+REFUSALS = (ValueError, TypeError, MemoryError, IndexError, BufferError)
+MOST_ITEMS = 1 << 15
+DTYPES = (None, "f4", "f8", "f2", ">f4", ">f8", ">f2", *core.DTYPES[3:])
+NUMBERS = (0, 1, 0.5, -1, 0.02, 2.5, -0.0, 1e-3, 1e-7, 1e-40, -3.25, 300.0)
+ODD_NUMBERS = (math.nan, math.inf, -math.inf, 1e39, -1e300, "relu", "x", None, True, 10**400, 1j)
+LETTERS = ("OI", "IO", "BOI", "HWIO", "OIHW", "OIH", "HIO", "GOI", "OHI", "OO", "O?", "")
+MODES = ("fan_in", "fan_out", "fan_avg", "fan_geo_avg", "fan_on")
+DISTRIBUTIONS = ("normal", "uniform", "truncated_normal", "untruncated_normal", "x")
+FANS = ("layout", "groups", "transposed")
+#: Function -> its own parameters.
+FUNCTIONS = {
+    wi.zeros: (),
+    wi.ones: (),
+    wi.constant: ("value",),
+    wi.uniform: ("low", "high"),
+    wi.normal: ("mean", "std"),
+    wi.truncated_normal: ("mean", "std", "lower", "upper"),
+    wi.variance_scaling: ("scale", "mode", "distribution", *FANS),
+    wi.xavier_uniform: ("gain", *FANS),
+    wi.xavier_normal: ("gain", *FANS),
+    wi.he_uniform: ("a", "mode", *FANS),
+    wi.he_normal: ("a", "mode", *FANS),
+    wi.lecun_uniform: FANS,
+    wi.lecun_normal: FANS,
+    wi.fan_in_uniform: FANS,
+    wi.identity: ("gain",),
+    wi.dirac: ("groups", "layout"),
+    wi.sparse: ("sparsity", "std"),
+    wi.orthogonal: ("gain", "column_axis"),
+    wi.delta_orthogonal: ("gain", "layout"),
+}
+#: Functions of which element i does not depend on the shape.
+FLAT = (wi.zeros, wi.ones, wi.constant, wi.uniform, wi.normal, wi.truncated_normal)
+WHOLE = (wi.orthogonal, wi.delta_orthogonal)  # no index
+NOT_DRAWN = (wi.zeros, wi.ones, wi.constant, wi.identity, wi.dirac)  # rng is not looked at
+
+
+class Finding(Exception):  # noqa: N818
+    """What must not be."""
+
+
+class Input:
+    """Bytes, read from the beginning; zeros once there are no more."""
+
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def below(self, limit):
+        size = 1 if limit <= 256 else 2
+        value = int.from_bytes(self.data[self.at : self.at + size], "little")
+        self.at += size
+        return value % limit
+
+    def choice(self, options):
+        return options[self.below(len(options))]
+
+    def rarely(self):
+        return self.below(32) == 31
+
+
+# Decoding ----------------------------------------------------------------------------------------
+
+
+def take_number(source):
+    if source.rarely():
+        return source.choice(ODD_NUMBERS)
+    if source.below(4):
+        return source.choice(NUMBERS)
+    return float(np.ldexp(1 + source.below(256) / 256, source.below(64) - 32))
+
+
+def take_own(source, names):
+    """Return some of a function's own parameters."""
+    own = {}
+    for name in names:
+        if name not in ("value", "sparsity") and source.below(2):
+            continue
+        if name == "layout":
+            own[name] = source.choice(LETTERS)
+        elif name == "mode":
+            own[name] = source.choice(MODES)
+        elif name == "distribution":
+            own[name] = source.choice(DISTRIBUTIONS)
+        elif name == "transposed":
+            own[name] = bool(source.below(2))
+        elif name in ("groups", "column_axis"):
+            own[name] = source.choice((1, 2, 3, 0, -1, 4, True, 1.0))
+        elif name == "lower":
+            own[name] = source.choice((-2, -math.inf, 0, -1.5, 3, -8, 5, 9, math.nan))
+        elif name == "upper":
+            own[name] = source.choice((2, math.inf, 2.25, -1, 4, 8, 0.5, -40, "2"))
+        else:
+            own[name] = take_number(source)
+    return own
+
+
+def take_shape(source):
+    if source.rarely():
+        return source.choice(
+            (-1, (3, -4), 2.0, "3", 2**63, (2**40, 2**40), (1,) * 65, True, (2, 0.5))
+        )
+    sides, most = [], MOST_ITEMS
+    for _ in range(source.below(6)):
+        side = source.below(256)
+        side = side % 9 if side < 240 else source.below(20_000)
+        sides.append(min(side, most))
+        most //= max(1, sides[-1])
+    return tuple(sides)
+
+
+def take_entry(source):
+    kind = source.below(8)
+    small = (None, *range(-12, 13), 1000, -1000, 2**70)
+    if kind < 4:
+        return slice(source.choice(small), source.choice(small), source.choice(small[:-2]))
+    if kind < 6:
+        return source.choice((int, np.int8, np.uint16))(source.below(7))
+    if kind == 6:
+        return source.choice((Ellipsis, None, -1, -3))
+    return source.choice((Ellipsis, None, True, 1.5, [0, 1], np.True_, np.arange(2), "a", 2**70))
+
+
+def take_index(source):
+    if source.below(3) == 0:
+        return None
+    entries = tuple(take_entry(source) for _ in range(source.below(6)))
+    return entries[0] if len(entries) == 1 else entries
+
+
+def take_rng(source):
+    """Return what makes an rng, the same each time, and is therefore called twice."""
+    seed = source.below(65536)
+    return source.choice(
+        (
+            lambda: wi.Key(seed, 5),
+            lambda: seed,
+            lambda: seed << 70,
+            lambda: np.random.default_rng(seed),
+            lambda: np.random.Philox(seed),
+            lambda: np.random.RandomState(seed),
+            lambda: np.random.SeedSequence(seed),
+            lambda: [seed, 3],
+            lambda: np.random.Generator(np.random.MT19937(seed)),
+            lambda: source.data and (-1, True, "seed", 1.5, [0.5], np.random)[seed % 6],
+        )
+    )
+
+
+# Memory ------------------------------------------------------------------------------------------
+
+
+class OnlyDLPack:
+    """A tensor of another library."""
+
+    def __init__(self, values):
+        self.values = values
+        self.__dlpack__, self.__dlpack_device__ = values.__dlpack__, values.__dlpack_device__
+
+
+class Out:
+    """Bytes of a pattern and a view of any layout in them, handed over as one kind of buffer."""
+
+    def __init__(self, source, shape, dtype):
+        shape = tuple(shape)
+        order = list(range(len(shape)))
+        for axis in reversed(order[1:]):
+            other = source.below(axis + 1) if source.below(2) else axis
+            order[axis], order[other] = order[other], order[axis]
+        strides, extent = [0] * len(shape), dtype.itemsize
+        first = 8 + source.below(16)
+        for axis in reversed(order):
+            kind = source.below(16)
+            strides[axis] = extent * (2 if kind == 1 else 1) + (dtype.itemsize if kind == 2 else 0)
+            strides[axis] += source.below(20) if kind == 3 else 0
+            extent = strides[axis] * max(1, shape[axis])
+            if kind > 11:
+                first += strides[axis] * max(0, shape[axis] - 1)
+                strides[axis] *= -1
+        size = extent + 64
+        self.backing = mmap.mmap(-1, size) if source.below(8) == 7 else bytearray(size)
+        self.raw = np.frombuffer(self.backing, np.uint8)
+        self.raw[...] = np.arange(size) * 37 + 11
+        self.place = (shape, dtype, first, strides)
+        self.view = np.ndarray(shape, dtype, self.raw, first, strides)
+        self.given = self._handed_over(source.below(16))
+        self.before = self.raw.copy()
+
+    def _handed_over(self, kind):  # noqa: PLR0911
+        view = self.view
+        if kind == 1:
+            view.flags.writeable = False
+        elif kind == 2:
+            return np.broadcast_to(view, (2, *view.shape))
+        elif kind == 3:
+            return np.ndarray(*self.place[:2], self.raw, 0, [1] * view.ndim)
+        elif kind == 4:
+            return bytearray(view.nbytes)
+        elif kind == 5:
+            return array.array("d", bytes(view.nbytes // 8 * 8))
+        elif kind == 6 and view.dtype.isnative:
+            return OnlyDLPack(view)
+        elif kind in (7, 8):
+            try:
+                return memoryview(view)
+            except (ValueError, BufferError):  # a dtype that has no buffer format
+                return view
+        return view
+
+    def is_ours(self):
+        return self.given is self.view or isinstance(self.given, (memoryview, OnlyDLPack))
+
+    def check(self, expected):
+        """Judge every byte: the elements, or, where None is expected, none at all."""
+        wanted = self.before.copy()
+        if expected is not None:
+            shape, dtype, first, strides = self.place
+            np.ndarray(shape, dtype, wanted, first, strides)[...] = expected
+        if not np.array_equal(self.raw, wanted):
+            raise Finding("bytes of out differ" if expected is not None else "refused, but written")
+
+
+# One call ----------------------------------------------------------------------------------------
+
+
+def attempt(function, *args, **kwargs):
+    """Return (result, refusal): whatever else is raised goes on."""
+    try:
+        return function(*args, **kwargs), None
+    except OverflowError as error:  # of a number that no float holds
+        if 10**400 not in kwargs.values():
+            raise
+        return None, error
+    except REFUSALS as error:
+        return None, error
+
+
+def same(got, expected):
+    """Whether type, dtype, shape and bits are the same."""
+    return (type(got), got.dtype, got.shape) == (
+        type(expected),
+        expected.dtype,
+        expected.shape,
+    ) and np.ascontiguousarray(got).tobytes() == np.ascontiguousarray(expected).tobytes()
+
+
+def state(rng):
+    bits = getattr(rng, "bit_generator", rng)
+    if isinstance(rng, np.random.RandomState):
+        return repr(rng.get_state(legacy=False))
+    return repr(bits.state) if isinstance(bits, np.random.BitGenerator) else None
+
+
+def run(data):
+    """Make the call that some bytes stand for; raise Finding, or what must not be raised."""
+    source = Input(data)
+    function = source.choice(tuple(FUNCTIONS))
+    shape, dtype = take_shape(source), source.choice(DTYPES)
+    own = take_own(source, FUNCTIONS[function])
+    make_rng, index = take_rng(source), take_index(source)
+    stream = source.choice((0, 1, 2**64 - 1, "name", "é", "")) if not source.rarely() else -1
+    threads = source.choice((None, 1, 2, 3, 7)) if not source.rarely() else source.choice((0, True))
+    common = {"stream": stream, "threads": threads, **own}
+    with internals.eager():
+        judge(source, function, shape, dtype, make_rng, index, common)
+
+
+def judge(source, function, shape, dtype, make_rng, index, common):
+    rng = make_rng()
+    before = state(rng)
+    whole, refusal = attempt(function, shape, dtype=dtype, rng=rng, **common)
+    advanced = state(rng)
+    if refusal is not None and advanced != before:
+        raise Finding(f"the generator advanced: {refusal!r}")
+    if refusal is None and common["threads"] != 1:
+        plain = function(shape, dtype=dtype, rng=make_rng(), **common | {"threads": 1})
+        if not same(whole, plain):
+            raise Finding("another result by one thread")
+    if refusal is None and function in FLAT:
+        flat = function(whole.size, dtype=dtype, rng=make_rng(), **common)
+        if not same(whole, flat.reshape(whole.shape)):
+            raise Finding("an element depends on the shape")
+    expected = whole
+    if refusal is None and index is not None:
+        part = index if index is not None else ()
+        expected, refusal = attempt(lambda: whole[part])
+        parts = index if isinstance(index, tuple) else (index,)
+        strange = (bool, np.bool_, float, list, np.ndarray, str)
+        if function in WHOLE or any(isinstance(entry, strange) for entry in parts):
+            refusal = refusal or TypeError("not a basic index")
+    rng = make_rng()
+    got, error = attempt(function, shape, dtype=dtype, rng=rng, index=index, **common)
+    if (error is None) != (refusal is None):
+        raise Finding(f"{error!r} where a plain call has {refusal!r}")
+    if error is None and not same(got, expected):
+        raise Finding("index= differs from indexing")
+    if state(rng) != (before if error else advanced):
+        raise Finding("the generator is not where it must be")
+    check_out(source, function, shape, dtype, make_rng, index, common, whole, expected, refusal)
+
+
+def check_out(source, function, shape, dtype, make_rng, index, common, whole, expected, refusal):
+    """Give the same call memory of any kind."""
+    if refusal is not None:
+        out = Out(source, (2, 3), np.dtype("f4"))
+    else:
+        out = Out(source, expected.shape, whole.dtype)
+    rng = make_rng()
+    before = state(rng)
+    if not source.below(2) and refusal is None:  # what one type refuses, out's may hold
+        dtype = None
+    got, error = attempt(
+        function, shape, out=out.given, dtype=dtype, rng=rng, index=index, **common
+    )
+    if error is None and refusal is not None:
+        raise Finding(f"nothing refused with out=, where a plain call has {refusal!r}")
+    if error is not None:
+        if state(rng) != before:
+            raise Finding(f"the generator advanced: {error!r}")
+        out.check(None)
+        if out.given is out.view and out.view.flags.writeable and refusal is None:
+            raise Finding(f"a fine out refused: {error!r}")
+        return
+    if got is not out.given:
+        raise Finding("another object returned than out")
+    if out.is_ours():
+        out.check(expected)
+        return
+    held = np.asarray(out.given)  # of either byte order, or the bits of a type that NumPy lacks
+    wanted = np.asarray(expected, held.dtype if held.dtype.kind == "f" else None)
+    if held.tobytes() != wanted.tobytes():
+        raise Finding("elements of out differ")

@@ -1,0 +1,231 @@
+"""The main job, ``python -m weightinit_fast``: tables, digests, exit status, plain output."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+from support import internals
+from support.internals import command, models
+
+import weightinit_fast as wi
+
+COMMAND = [sys.executable, "-m", "weightinit_fast"]
+TOTALS = {"gpt2": 124_439_808, "resnet50": 25_557_032, "embedding": 128_000_000}
+ESCAPE = "\x1b"
+# An editable install may talk on standard output about the rebuild that the import starts.
+QUIET = os.environ | {"SKBUILD_EDITABLE_VERBOSE": "0"}
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a pipe."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env=QUIET,
+    )
+
+
+@pytest.fixture
+def resnet_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the smallest model, where what is tested is the talk around it."""
+    internals.keep_only_model(monkeypatch, "resnet50")
+
+
+@pytest.mark.parametrize("model", TOTALS)
+def test_tables(model: str) -> None:
+    rows = list(models.MODELS[model]())
+    assert sum(math.prod(shape) for _, shape, _ in rows) == TOTALS[model]
+    names = Counter(name for name, _, _ in rows)
+    assert max(names.values()) == 1, "two tensors on one stream would be equal"
+
+
+def test_rows_as_published() -> None:
+    """Spot checks against the checkpoints of Hugging Face and torchvision."""
+    gpt2 = {name: (shape, spec) for name, shape, spec in models.gpt2()}
+    assert len(gpt2) == 148
+    assert gpt2["h.11.attn.c_attn.weight"][0] == (768, 2304)
+    assert gpt2["h.0.mlp.c_proj.weight"][0] == (3072, 768)
+    residual = [spec for _, spec in gpt2.values() if spec.group == "residual projections"]
+    assert len(residual) == 24
+    assert {spec.std for spec in residual} == {0.02 / math.sqrt(24)}
+
+    resnet = {name: (shape, spec) for name, shape, spec in models.resnet50()}
+    assert len(resnet) == 161
+    assert resnet["conv1.weight"][0] == (64, 3, 7, 7)
+    assert resnet["layer2.0.downsample.0.weight"][0] == (512, 256, 1, 1)
+    assert resnet["layer3.5.conv2.weight"][0] == (256, 256, 3, 3)
+    assert resnet["layer4.2.bn3.bias"][0] == (2048,)
+    assert resnet["fc.weight"][0] == (1000, 2048)
+    # std is what the table says itself; the fans say the same.
+    shape, spec = resnet["layer4.0.conv2.weight"]
+    assert spec.std == pytest.approx(math.sqrt(2 / wi.fans(shape)[1]), rel=1e-15)
+
+
+@pytest.mark.process
+def test_json_in_a_pipe() -> None:
+    done = run("--json", "--no-numpy")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert ESCAPE not in done.stdout
+    document: dict[str, Any] = json.loads(done.stdout)
+    info = wi.info()
+    for field in ("version", "stream_version", "isa", "openmp"):
+        assert document[field] == info[field]
+    assert document["threads"] >= 1
+
+    assert document["models"].keys() == TOTALS.keys()
+    for name, model in document["models"].items():
+        assert model["parameters"] == TOTALS[name]
+        assert model["expected"] == models.SHA256[name]
+        assert model["sha256"] == model["expected"]
+        assert model["match"] is True
+    elements: Counter[str] = Counter()
+    for group in document["groups"]:
+        elements[group["model"]] += group["elements"]
+        assert group["gb_per_s"] > 0
+        assert group["numpy_gb_per_s"] is None
+        assert group["ratio"] is None
+        if group["wanted_std"] == 0:
+            assert group["measured_std"] == 0
+        else:
+            # The std of n normals is known to 1 part in sqrt(2n); uniforms are tighter.
+            error = 6 / math.sqrt(2 * group["elements"])
+            assert group["measured_over_wanted"] == pytest.approx(1, abs=error)
+    assert elements == TOTALS
+
+
+@pytest.mark.usefixtures("resnet_only")
+def test_against_numpy(capsys: pytest.CaptureFixture[str]) -> None:
+    """The whole command would spend ten seconds in NumPy."""
+    assert command.main(["--json"]) == 0
+    groups = json.loads(capsys.readouterr().out)["groups"]
+    assert [group["group"] for group in groups] == ["convolutions", "fc", "norms"]
+    for group in groups:
+        ratio = group["gb_per_s"] / group["numpy_gb_per_s"]
+        assert group["ratio"] == pytest.approx(ratio)
+
+
+def test_numpy_does_the_same_work() -> None:
+    """NumPy's values have the wanted moments too, or the comparison would not be fair."""
+    specs = {spec.group: spec for _, _, spec in [*models.gpt2(), *models.embedding()]}
+    for group in ("linear weights", "embedding", "norms"):
+        spec = specs[group]
+        tensors: list[command.Tensor] = [(np.empty(10**6, np.float32), spec, lambda: None)]
+        command._numpy_fill(tensors, np.random.default_rng(0))
+        assert command._deviation(tensors) == pytest.approx(1 if spec.std else 0, abs=5e-3)
+        assert tensors[0][0].mean() == pytest.approx(spec.mean, abs=5e-3 * spec.std)
+
+
+@pytest.mark.usefixtures("resnet_only")
+def test_text_without_numpy(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    assert command.main(["--no-numpy", "--threads", "1"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert ESCAPE not in out
+    assert "\r" not in out
+    head = f"weightinit_fast {wi.info()['version']}, stream version {wi.STREAM_VERSION}, "
+    assert out.startswith(head)
+    assert "25,557,032 parameters" in out
+    verdict = f"{models.SHA256['resnet50']}  as published for stream version 1"
+    assert verdict in out
+
+
+@pytest.mark.usefixtures("resnet_only")
+@pytest.mark.parametrize("arguments", [["--no-numpy"], ["--no-numpy", "--json"]])
+def test_a_wrong_digest_fails(
+    arguments: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true = models.SHA256["resnet50"]
+    false = true[::-1]
+    monkeypatch.setitem(models.SHA256, "resnet50", false)
+    assert command.main(arguments) == 1
+    out, err = capsys.readouterr()
+    assert err == f"resnet50: wanted SHA-256 {false}, got {true}\n"
+    if "--json" in arguments:
+        model = json.loads(out)["models"]["resnet50"]
+        assert (model["sha256"], model["expected"], model["match"]) == (true, false, False)
+    else:
+        assert "NOT as published" in out
+
+
+@pytest.mark.usefixtures("resnet_only")
+@pytest.mark.parametrize(
+    ("variable", "value", "coloured"),
+    [("NO_COLOR", "1", False), ("TERM", "dumb", False), ("", "", True)],
+)
+def test_colour_only_where_wanted(
+    variable: str,
+    value: str,
+    coloured: bool,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    if variable:
+        monkeypatch.setenv(variable, value)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert command.main(["--no-numpy"]) == 0
+    assert (ESCAPE in capsys.readouterr().out) is coloured
+
+
+@pytest.mark.usefixtures("resnet_only")
+def test_interrupted(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(wi, "he_normal", interrupt)
+    assert command.main(["--no-numpy", "--json"]) == 130
+    assert "interrupted" in capsys.readouterr().err
+
+
+@pytest.mark.process
+def test_reader_who_leaves() -> None:
+    with subprocess.Popen(
+        [*COMMAND, "--no-numpy"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=QUIET,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().startswith("weightinit_fast ")
+        process.stdout.close()
+        complaint = process.stderr.read()
+        assert process.wait() == 141
+        assert complaint == ""
+
+
+@pytest.mark.process
+def test_usage() -> None:
+    done = run("--version")
+    info = wi.info()
+    version = f"weightinit_fast {info['version']}, stream version {info['stream_version']}\n"
+    assert (done.returncode, done.stdout) == (0, version)
+    assert "--json" in run("--help").stdout
+    done = run("--threads", "0")
+    assert done.returncode == 2
+    assert "--threads: threads must be in [1, " in done.stderr
+
+
+@pytest.mark.process
+def test_import_leaves_the_command_out() -> None:
+    """``import weightinit_fast`` must not pay for it."""
+    code = "import sys, weightinit_fast; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {models.__name__, command.__name__} & set(done.stdout.split())

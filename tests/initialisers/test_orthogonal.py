@@ -1,0 +1,116 @@
+"""Orthogonal and delta-orthogonal matrices: their properties, their layouts, and NumPy's QR."""
+
+import numpy as np
+import pytest
+from oracles import oracle_structured
+from support.memory import LAYOUT_KEY, Memory
+from support.structured import NAMES, SAME, check_narrow
+from support.surface import same_bits
+
+import weightinit_fast as wf
+
+pytestmark = pytest.mark.usefixtures("eager")
+DTYPES = ("f4", "f8")
+
+# Orthogonal --------------------------------------------------------------------------------------
+
+#: Shape, column_axis: tall, wide, square, kernels, more axes, single rows and columns.
+MATRICES = [((100, 30), 0), ((30, 100), 0), ((25, 25), 0), ((64, 3, 3, 3), 0), ((8, 16, 3), 0)]
+MATRICES += [((3, 3, 8, 40), -1), ((3, 3, 8, 40), 3), ((5, 200, 4), 1), ((40, 9), 1), ((1, 7), 0)]
+MATRICES += [((7, 1), 0), ((1, 1), 0), ((2, 3, 4, 5), 2), ((200, 150), 0)]  # the last: in threads
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("shape", "axis"), MATRICES)
+def test_orthogonal(dtype, shape, axis):
+    own = {"gain": 1.5, "column_axis": axis, "dtype": dtype} | SAME
+    w = wf.orthogonal(shape, **own)
+    assert (w.shape, w.dtype) == (shape, np.dtype(dtype))
+    assert w.flags.c_contiguous
+    flat = np.moveaxis(w, axis, 0).reshape(shape[axis], -1).astype("f8") / 1.5
+    gram = flat.T @ flat if flat.shape[0] >= flat.shape[1] else flat @ flat.T
+    limit = 1e-5 if dtype == "f4" else 1e-12
+    assert np.linalg.norm(gram - np.eye(len(gram)), 2) <= limit
+    normals = wf.normal(flat.shape, dtype=dtype, **SAME)
+    expected = oracle_structured.orthogonal(normals, shape, 1.5, axis)
+    # What a QR loses is its precision times the condition, a few hundred where square.
+    tolerance = limit * (10 if flat.shape[0] != flat.shape[1] else 1000)
+    np.testing.assert_allclose(w, expected, rtol=0, atol=tolerance)
+    assert same_bits(w, wf.orthogonal(shape, threads=1, **own))
+    assert same_bits(w, wf.orthogonal(shape, threads=7, **own))
+
+
+def test_large_orthogonal():
+    for shape in ((700, 400), (400, 700)):
+        w = wf.orthogonal(shape, rng=3).astype("f8")
+        gram = w.T @ w if shape[0] > shape[1] else w @ w.T
+        assert np.linalg.norm(gram - np.eye(400), 2) <= 1e-5
+
+
+def test_orthogonal_depends_on_key_and_stream_alone():
+    w = wf.orthogonal((20, 10), rng=1, stream="a")
+    assert same_bits(w, wf.orthogonal((20, 10), rng=1, stream="a"))
+    for other in ({"rng": 2, "stream": "a"}, {"rng": 1, "stream": "b"}):
+        assert not same_bits(w, wf.orthogonal((20, 10), **other))
+
+
+def test_orthogonal_gains():
+    unit = wf.orthogonal((20, 10), rng=1)
+    for gain, number in (("tanh", 5 / 3), ("relu", 2**0.5), ("linear", 1.0), (0, 0.0)):
+        w = wf.orthogonal((20, 10), rng=1, gain=gain)
+        np.testing.assert_allclose(w, unit * number, rtol=1e-6)
+        if number:
+            assert same_bits(w, wf.orthogonal((20, 10), rng=1, gain=number))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_narrow_orthogonal(name):
+    for shape, axis, gain in (((40, 24), 0, 1.0), ((5, 40, 3), 1, 0.3)):
+        own = {"gain": gain, "column_axis": axis}
+        expected = wf.orthogonal(shape, **own, **SAME)
+        check_narrow(wf.orthogonal, shape, name, expected, **own)
+    expected = wf.delta_orthogonal((8, 6, 3, 3), **SAME)
+    check_narrow(wf.delta_orthogonal, (8, 6, 3, 3), name, expected)
+
+
+@pytest.mark.parametrize("dtype", ["<f4", ">f8", "<f2"])
+@pytest.mark.parametrize("name", ["orthogonal", "delta_orthogonal"])
+def test_orthogonal_into_memory(name, dtype):
+    function, shape = getattr(wf, name), (9, 4, 5)
+    expected = function(shape, dtype=dtype, rng=LAYOUT_KEY, stream="layout")
+    assert expected.dtype == np.dtype(dtype)
+    for layout in ({}, {"order": (2, 0, 1), "offset": 3}, {"steps": (-1, 2, 1), "gaps": 2}):
+        Memory(shape, dtype, **layout).assert_filled(expected, function)
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0), (2, 0, 4), (0, 4, 2)])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_empty_orthogonal(shape, dtype):
+    w = wf.orthogonal(shape, dtype=dtype, rng=0)
+    assert (w.shape, w.dtype) == (shape, np.dtype(dtype))
+
+
+# Delta-orthogonal --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("shape", "layout", "out", "into"),
+    [
+        *(((8, 5, k), None, 8, 5) for k in (1, 2, 3, 4)),
+        *(((6, 6, 3, 4), None, 6, 6), ((6, 2, 2, 3, 5), None, 6, 2)),
+        *(
+            ((3, 4, 5, 8), "HWIO", 8, 5),
+            ((8, 3, 3, 5), "OHWI", 8, 5),
+            ((2, 3, 4, 5, 8), "DHWIO", 8, 5),
+        ),
+        *(((5, 8, 3), "IOH", 8, 5), ((3, 1, 1), None, 3, 1)),
+    ],
+)
+def test_delta_orthogonal(dtype, shape, layout, out, into):
+    own = {"gain": 0.7, "dtype": dtype} | SAME
+    w = wf.delta_orthogonal(shape, layout=layout, **own)
+    matrix = wf.orthogonal((out, into), **own)
+    assert same_bits(
+        w, np.ascontiguousarray(oracle_structured.delta_orthogonal(matrix, shape, layout))
+    )

@@ -1,0 +1,119 @@
+"""DLPack exporters of our own making: what they describe is filled, and lies are refused."""
+
+import ctypes
+
+import numpy as np
+import pytest
+from support.refusals import backing, refuse
+
+import weightinit_fast as wi
+
+
+def filled(out):
+    assert wi.normal(out=out, rng=0, stream="buffer") is out
+
+
+class Device(ctypes.Structure):
+    _fields_ = (("kind", ctypes.c_int), ("id", ctypes.c_int))
+
+
+class DType(ctypes.Structure):
+    _fields_ = (("code", ctypes.c_uint8), ("bits", ctypes.c_uint8), ("lanes", ctypes.c_uint16))
+
+
+class Tensor(ctypes.Structure):
+    _fields_ = (
+        *(("data", ctypes.c_void_p), ("device", Device), ("ndim", ctypes.c_int), ("dtype", DType)),
+        *((name, ctypes.POINTER(ctypes.c_int64)) for name in ("shape", "strides")),
+        ("offset", ctypes.c_uint64),
+    )
+
+
+class Managed(ctypes.Structure):
+    """DLManagedTensorVersioned of DLPack 1.0."""
+
+    _fields_ = (
+        *(("major", ctypes.c_uint32), ("minor", ctypes.c_uint32), ("context", ctypes.c_void_p)),
+        *(("deleter", ctypes.c_void_p), ("flags", ctypes.c_uint64), ("tensor", Tensor)),
+    )
+
+
+class Exporter:
+    """Says by DLPack whatever it is told to say."""
+
+    def __init__(self, data, shape, strides=None, *, kind=1, dtype=(2, 32, 1), **other):
+        self.shape = (ctypes.c_int64 * len(shape))(*shape)
+        self.strides = strides and (ctypes.c_int64 * len(shape))(*strides)
+        dense = np.cumprod([1, *shape[:0:-1]])[::-1] if strides is None else ()
+        self.strides = self.strides or (ctypes.c_int64 * len(shape))(*map(int, dense))
+        device, ndim = Device(kind, 0), other.get("ndim", len(shape))
+        tensor = Tensor(data, device, ndim, DType(*dtype), self.shape, self.strides)
+        tensor.offset = other.get("offset", 0)
+        self.managed = Managed(1, 0, None, None, other.get("flags", 0), tensor)
+
+    def __dlpack_device__(self):
+        return self.managed.tensor.device.kind, 0
+
+    def __dlpack__(self, **_):
+        new = ctypes.pythonapi.PyCapsule_New
+        new.restype = ctypes.py_object
+        new.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
+        return new(ctypes.addressof(self.managed), b"dltensor_versioned", None)
+
+
+def exporter(memory, *args, at=0, **kwargs):
+    return Exporter(memory.ctypes.data + at, *args, **kwargs)
+
+
+versioned_only = pytest.mark.skipif(
+    np.lib.NumpyVersion(np.__version__) < "2.1.0", reason="NumPy reads DLPack 1.0 from 2.1 on"
+)
+
+
+@versioned_only
+@pytest.mark.parametrize(
+    ("arguments", "options", "view"),
+    [
+        (((8, 6),), {}, lambda m: m.reshape(8, 6)),
+        (((10,), (-1,)), {"at": 36}, lambda m: m[9::-1]),
+        (((4, 3), (-3, -1)), {"at": 44}, lambda m: m[11::-1].reshape(4, 3)),
+        (((5,), (7,)), {"offset": 8}, lambda m: m[2:31:7]),
+        (((0, 2**40),), {}, lambda m: m[:0]),
+    ],
+)
+def test_dlpack(arguments, options, view):
+    memory = backing()
+    wanted = memory.copy()
+    shape = arguments[0]
+    part = view(wanted)
+    part[...] = wi.normal(shape, rng=0, stream="buffer").reshape(part.shape)
+    filled(exporter(memory, *arguments, **options))
+    assert memory.tobytes() == wanted.tobytes()
+
+
+@versioned_only
+@pytest.mark.parametrize(
+    ("shape", "options", "text"),
+    [
+        *(((8,), {"kind": kind}, "the CPU's") for kind in (2, 7, 99)),
+        *(((8,), {"dtype": d}, None) for d in ((2, 32, 4), (99, 32, 1), (2, 31, 1), (0, 32, 1))),
+        *((s, {}, None) for s in ((-3,), (2**62,), (2**40, 2**40), (2, -2), (1,) * 65)),
+        *(((8,), {"ndim": n}, "dim") for n in (-1, 65, 2**31 - 1)),
+        *(((4,), {"strides": (s,)}, "strides") for s in (0,)),
+        ((3, 4), {"strides": (2, 1)}, "overlap"),
+        ((8,), {"flags": 1}, "read-only"),
+    ],
+)
+def test_dlpack_lies(shape, options, text):
+    memory = backing()
+    for function in (wi.normal, wi.he_normal, wi.zeros):
+        out = exporter(memory, shape, **options)
+        refuse((TypeError, ValueError, BufferError), text, function, out=out, guard=memory)
+
+
+@versioned_only
+def test_dlpack_of_no_memory():
+    """NumPy makes memory of its own for a null pointer: the caller would never see the values."""
+    for function in (wi.normal, wi.zeros):
+        refuse(ValueError, "Exporter has no memory", function, out=Exporter(None, (8,)))
+    wi.normal(out=Exporter(None, (0,)), rng=0)

@@ -1,0 +1,1 @@
+"""The stream contract in slow, readable Python, which shares no code with the package."""

@@ -1,0 +1,106 @@
+"""Memory that is not there, and threads that cannot be made."""
+
+import pytest
+from support.interpreter import linux_only, openmp_only, run
+
+pytestmark = pytest.mark.process
+
+LIMIT = """
+import os, resource, sys
+hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
+if resource.getrlimit(resource.RLIMIT_STACK)[0] != 8 << 20:  # a thread's, in a program just begun
+    resource.setrlimit(resource.RLIMIT_STACK, (8 << 20, hard))
+    os.execv(sys.executable, sys.orig_argv)
+import numpy as np
+import weightinit_fast as wi
+def status(name):
+    with open("/proc/self/status") as file:
+        return next(1024 * int(line.split()[1]) for line in file if line.startswith(name))
+def limit(more):
+    resource.setrlimit(resource.RLIMIT_AS, (status("VmSize") + more, resource.RLIM_INFINITY))
+wi.normal(10, rng=0), wi.orthogonal((3, 3), rng=0), wi.sparse((9, 9), sparsity=0.5, rng=0)
+"""
+
+
+@linux_only
+def test_memory_that_is_not_there():
+    """MemoryError each time, with nothing drawn and nothing lost; small calls go on."""
+    script = """
+    limit(64 << 20)
+    rng, small = np.random.default_rng(3), wi.normal(1000, rng=5).tobytes()
+    state, before = rng.bit_generator.state, status("VmSize")
+    calls = [
+        lambda: wi.normal((1 << 14, 1 << 14), rng=rng),
+        lambda: wi.he_uniform((1 << 14, 1 << 14), rng=rng, dtype="f8"),
+        lambda: wi.ones((1 << 14, 1 << 14)),
+        lambda: wi.normal((1 << 15, 1 << 14), rng=rng, index=np.s_[::2]),
+        lambda: wi.sparse((1 << 25, 1), sparsity=0.5, rng=rng, index=np.s_[:1]),
+        lambda: wi.orthogonal((1 << 13, 1 << 13), rng=rng),
+    ]
+    for call in calls * 50:
+        try:
+            call()
+        except MemoryError:
+            assert rng.bit_generator.state == state, "the Generator advanced"
+        else:
+            raise SystemExit("there was memory")
+        assert wi.normal(1000, rng=5).tobytes() == small
+    print(status("VmSize") - before)
+    """
+    lost = int(run(script, prelude=LIMIT, OPENBLAS_NUM_THREADS="1"))
+    assert lost < 4 << 20  # Python's own arenas take 1 MiB each
+
+
+NO_THREADS = """
+from hashlib import blake2b
+expected = blake2b(wi.normal(1 << 22, rng=0, threads=1)).digest()
+out = np.zeros(1 << 22, "f4")
+def fill():
+    wi.normal(out=out, rng=0, threads=8)
+    assert blake2b(out).digest() == expected
+    return len(os.listdir("/proc/self/task"))
+before = fill() if {first} else 1
+limit({room} << 20)
+print(before, fill(), fill())
+"""
+
+
+@linux_only
+@openmp_only
+@pytest.mark.parametrize(
+    ("first", "room", "most"),
+    [(False, 4, 1), (False, 20, 3), (True, 4, 8)],
+    ids=["no room", "room for some", "already there"],
+)
+def test_threads_that_cannot_be_made(first, room, most):
+    """Stacks take 8 MiB each. GCC's runtime would end the process: fills do with fewer."""
+    script = NO_THREADS.format(first=first, room=room)
+    before, *during = map(int, run(script, prelude=LIMIT, OPENBLAS_NUM_THREADS="1").split())
+    assert before == (8 if first else 1)
+    assert max(during) <= most, during
+    assert first or room < 8 or during[1] > 1, "none where there was room"
+
+
+@linux_only
+@openmp_only
+def test_a_fill_within_a_fill_makes_no_threads():
+    """A signal handler's: the record of the threads that there are stays true."""
+    script = """
+    import signal
+    big, calls = np.empty(1 << 24, "f4"), []
+    def handler(*_):
+        if big[0] and not big[-1]:  # in the fill
+            calls.append(wi.normal(1 << 22, rng=0, threads=8))
+    signal.signal(signal.SIGALRM, handler)
+    while not calls:
+        big.fill(0)
+        signal.setitimer(signal.ITIMER_REAL, 0.005)
+        wi.normal(out=big, rng=0, threads=2)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    limit(4 << 20)
+    again = wi.normal(out=big[: 1 << 22], rng=0, threads=8)
+    limit(1 << 30)
+    print(len(os.listdir("/proc/self/task")), (again == calls[0]).all())
+    """
+    options = {"OPENBLAS_NUM_THREADS": "1", "WEIGHTINIT_FAST_ISA": "scalar"}
+    assert run(script, prelude=LIMIT, **options) == "2 True"

@@ -1,0 +1,133 @@
+"""Threads of the caller, and how many threads a fill gets."""
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import threadpoolctl
+from support import internals
+from support.interpreter import LARGE, linux_only, openmp_only, run
+from support.isolated import half_written
+
+import weightinit_fast as wi
+
+pytestmark = pytest.mark.usefixtures("eager")
+
+
+def test_fills_from_many_threads_at_once():
+    def work(stream, threads=3):
+        return wi.normal(LARGE, rng=0, stream=stream, threads=threads).tobytes()
+
+    expected = [work(stream, 1) for stream in range(20)]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(3):
+            assert list(pool.map(work, range(20))) == expected
+
+
+def test_others_run_during_a_fill():
+    """Another thread sees the buffer half written."""
+    out, seen, done = np.zeros(2**23, "f4"), threading.Event(), threading.Event()
+
+    def watch():
+        while not (seen.is_set() or done.is_set()):
+            if half_written(out):
+                seen.set()
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        with internals.instruction_set("scalar"):
+            for _ in range(100):
+                if not seen.is_set():
+                    out.fill(0)
+                    wi.normal(out=out, rng=0, threads=1)
+    finally:
+        done.set()
+        thread.join()
+    assert seen.is_set()
+
+
+@pytest.mark.process
+@linux_only
+@openmp_only
+def test_threads_are_as_many_as_asked_for():
+    script = """
+    def alive():
+        return len(os.listdir("/proc/self/task"))
+    counts = [alive()]
+    for threads, n in ((1, LARGE), (2, LARGE), (3, LARGE), (7, 1000)):
+        wi.normal(n, rng=0, threads=threads)
+        counts.append(alive())
+    print([n - counts[0] for n in counts])
+    """
+    assert run(script, OPENBLAS_NUM_THREADS="1") == "[0, 0, 1, 2, 2]"
+
+
+INFO = "print(wi.info()['threads'])"
+
+
+@pytest.mark.process
+@openmp_only
+def test_threads_by_openmp_environment():
+    assert [run(INFO, OMP_NUM_THREADS=n) for n in ("1", "1,3")] == ["1", "1"]
+    assert int(run(INFO, OMP_NUM_THREADS="1000")) <= (os.cpu_count() or 1)
+
+
+@pytest.mark.process
+@linux_only
+def test_threads_by_affinity():
+    script = """
+    before = len(os.listdir("/proc/self/task"))
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    wi.normal(2**22, rng=0)
+    print(wi.info()["threads"], len(os.listdir("/proc/self/task")) - before)
+    """
+    assert run(script, OMP_NUM_THREADS="2") == "1 0"
+
+
+@openmp_only
+def test_threads_by_threadpoolctl():
+    before = wi.info()["threads"]
+    with threadpoolctl.threadpool_limits(1, user_api="openmp"):
+        assert wi.info()["threads"] == 1
+        wi.normal(LARGE, rng=0, threads=3)  # an explicit number must not leak
+        assert wi.info()["threads"] == 1
+    assert wi.info()["threads"] == before
+
+
+MANY = internals.most_threads()
+
+
+@pytest.mark.parametrize(
+    ("own", "files", "expected"),
+    [
+        ("0::/\n", {"cpu.max": "max 100000"}, MANY),
+        ("0::/\n", {"cpu.max": "250000 100000"}, 3),
+        ("0::/\n", {"cpu.max": "1000 100000"}, 1),
+        ("0::/a/b\n", {"a/b/cpu.max": "400000 100000", "a/cpu.max": "300000 100000"}, 3),
+        ("0::/a/b\n", {"a/c/cpu.max": "100000 100000"}, MANY),
+        ("0::/../x\n", {"cpu.max": "500000 100000"}, 5),
+        ("0::/a\n", {"a/cpu.max": "nonsense"}, MANY),
+        ("4:cpuacct,cpu:/d/e\n0::/\n", {"cpu/d/e": (-1, 100_000), "cpu/d": (150_000, 100_000)}, 2),
+        ("4:cpu:/not/mounted/here\n", {"cpu": (700_000, 100_000)}, 7),
+        ("3:cpuset:/d\n2:cpuacct:/d\n", {"cpu/d": (100_000, 100_000)}, MANY),
+        ("4:cpu:/d\n0::/u\n", {"cpu/d": (500_000, 100_000), "u/cpu.max": "200000 100000"}, 2),
+        ("", {}, MANY),
+        (None, {"cpu.max": "100000 100000"}, MANY),
+    ],
+)
+def test_cgroup_quota(tmp_path, own, files, expected):
+    root = tmp_path / "cgroup"
+    for name, content in files.items():
+        if isinstance(content, tuple):
+            (root / name).mkdir(parents=True, exist_ok=True)
+            (root / name / "cpu.cfs_quota_us").write_text(f"{content[0]}\n")
+            (root / name / "cpu.cfs_period_us").write_text(f"{content[1]}\n")
+        else:
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(f"{content}\n")
+    if own is not None:
+        (tmp_path / "own").write_text(own)
+    assert internals.cgroup_cpus(root, tmp_path / "own") == expected

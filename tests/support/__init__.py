@@ -1,0 +1,23 @@
+"""What the test modules and the proofs share, and where the parts of the repository lie."""
+
+import contextlib
+import sys
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parents[1]
+DATA = TESTS / "data"
+ROOT = TESTS.parent
+#: The sdist has no documentation, and an installation may lack either folder.
+BENCH, DOCS = ROOT / "bench", ROOT / "docs"
+
+
+@contextlib.contextmanager
+def modules_of(folder, names):
+    """Import modules from a folder that is not a package; forget all of that folder at the end."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield {name: importlib.import_module(name) for name in names}
+    finally:
+        sys.path.remove(str(folder))
+        for path in folder.glob("*.py"):
+            sys.modules.pop(path.stem, None)

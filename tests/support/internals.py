@@ -1,0 +1,130 @@
+"""The one door to what the package does not publish.
+
+Tests, proofs and the fuzz target reach private modules of the package, and private constants of the
+engine, through this file alone. When the package is rearranged, only this file has to follow.
+
+Nothing is imported before it is asked for: ``python tests/golden.py --dump`` and the proofs of the
+C engine work without an installed package.
+"""
+
+import contextlib
+import importlib
+import runpy
+
+from . import ROOT
+
+#: Name in the tests -> module of the package. ``from support.internals import core`` imports it.
+MODULES = {
+    "core": "weightinit_fast._core",
+    "threads": "weightinit_fast._resolve.threads",
+    "models": "weightinit_fast.models.builtin",
+    "command": "weightinit_fast.cli",
+    "orthogonal": "weightinit_fast.initialisers.orthogonal",
+    "sparse": "weightinit_fast.initialisers.sparse",
+}
+
+#: Constants of src/engine/host/plan.h: the elements of a direct task, the bytes of a tile, and the rows that a
+#: tile has at least.
+TASK, TILE, TILE_ROWS = 2**18, 2**15, 32
+#: Constant of src/engine/host/params.h: a uniform of at least so many elements trims its words.
+TRIMMED_FROM = 2**14
+#: Elements from which on `eager` lets threads share a fill.
+EAGER_ITEMS = 2**12
+#: The same as `eager` for a script that runs in an interpreter of its own.
+EAGER_SCRIPT = f"""
+import {MODULES["threads"]} as threads_module
+threads_module.PARALLEL_ITEMS = {EAGER_ITEMS}
+"""
+
+
+def __getattr__(name):
+    if name not in MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return importlib.import_module(MODULES[name])
+
+
+def _module(name):
+    return importlib.import_module(MODULES[name])
+
+
+# Threads -----------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def eager():
+    """Let threads share fills of nearly any size, whether that pays or not."""
+    threads = _module("threads")
+    former = threads.PARALLEL_ITEMS
+    threads.PARALLEL_ITEMS = EAGER_ITEMS
+    try:
+        yield
+    finally:
+        threads.PARALLEL_ITEMS = former
+
+
+def most_threads():
+    """Return the greatest number of threads that a call may ask for."""
+    return _module("threads")._MAX_THREADS
+
+
+def cgroup_cpus(root, own):
+    """Return how many CPUs the files of cgroups under `root` allow the cgroup that `own` names."""
+    return _module("threads").cgroup_cpus(root, own)
+
+
+# The engine --------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def instruction_set(name):
+    """Fill with the kernels of one instruction set."""
+    core = _module("core")
+    former = core.isa()
+    core.select_isa(name)
+    try:
+        yield
+    finally:
+        core.select_isa(former)
+
+
+@contextlib.contextmanager
+def streamed_from(size):
+    """Let the stores of buffers of at least `size` bytes bypass the caches."""
+    core = _module("core")
+    former = core.nontemporal_from(size)
+    try:
+        yield
+    finally:
+        core.nontemporal_from(former)
+
+
+def truncation_interval(lower, upper, word_bits):
+    """Return the engine's parameters for the bounds of a truncated normal.
+
+    The module is run by its path, since it is pure Python and the package may not be installed.
+    """
+    module = runpy.run_path(str(ROOT / "weightinit_fast/_resolve/truncation.py"))
+    return module["interval"](lower, upper, word_bits)
+
+
+# Steps within an initialiser ---------------------------------------------------------------------
+
+
+def limit_words_of_sparse(monkeypatch, items):
+    """Let `sparse` look at no more than so many words at a time."""
+    monkeypatch.setattr(_module("sparse"), "_WORD_ITEMS", items)
+
+
+def fail_last_step_of_delta_orthogonal(monkeypatch, error):
+    """Let the step before `delta_orthogonal` writes into out= raise an error."""
+
+    def stored(*_):
+        raise error
+
+    monkeypatch.setattr(_module("orthogonal"), "_stored", stored)
+
+
+def keep_only_model(monkeypatch, name):
+    """Leave the command one of its models."""
+    models = _module("models")
+    monkeypatch.setattr(models, "MODELS", {name: models.MODELS[name]})

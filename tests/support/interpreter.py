@@ -1,0 +1,49 @@
+"""Scripts that run in an interpreter of their own, and what this one's platform offers them."""
+
+import os
+import platform
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+import weightinit_fast as wi
+
+from .internals import EAGER_SCRIPT
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
+glibc_x86_only = pytest.mark.skipif(
+    (platform.machine(), platform.libc_ver()[0]) != ("x86_64", "glibc"), reason="glibc on x86-64"
+)
+openmp_only = pytest.mark.skipif(wi.info()["openmp"] is None, reason="this build has no threads")
+LARGE = 2**19 + 77  # three tasks
+
+#: What a script finds defined. `right` judges a parallel fill by one of a single thread.
+PRELUDE = f"""
+import os, signal, sys, threading, time
+from concurrent.futures import ThreadPoolExecutor
+import numpy as np
+import weightinit_fast as wi
+{EAGER_SCRIPT}
+LARGE = {LARGE}
+expected = wi.normal(LARGE, rng=0, threads=1).tobytes()
+def right(threads=3):
+    return wi.normal(LARGE, rng=0, threads=threads).tobytes() == expected
+def fork_and_fill():
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if right() and right() else 1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+"""
+
+
+def run(script, *, prelude=PRELUDE, timeout=60, **environment):
+    """Run a script in a fresh interpreter; return the last line that it printed."""
+    command = [sys.executable, "-W", "ignore", "-c", prelude + textwrap.dedent(script)]
+    # An editable install may write about the rebuild that the import starts.
+    env = os.environ | {"SKBUILD_EDITABLE_VERBOSE": "0"} | environment
+    options = {"capture_output": True, "text": True, "timeout": timeout}
+    done = subprocess.run(command, env=env, check=False, **options)
+    assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout.splitlines()[-1]

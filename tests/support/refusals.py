@@ -1,0 +1,37 @@
+"""A call that has to be refused: with the right exception, and without a trace."""
+
+import math
+import re
+
+import numpy as np
+import pytest
+
+import weightinit_fast as wi
+
+NAN, INF = math.nan, math.inf
+RANDOM = (wi.uniform, wi.normal, wi.xavier_uniform, wi.xavier_normal, wi.he_uniform, wi.he_normal)
+RANDOM += (wi.truncated_normal, wi.variance_scaling, wi.lecun_normal, wi.fan_in_uniform)
+FILLS = (wi.zeros, wi.ones, *RANDOM)
+
+
+def backing(size=48, dtype="f4"):
+    """Return memory with a pattern that no initialiser writes."""
+    return np.full(size * np.dtype(dtype).itemsize, 0xA5, np.uint8).view(dtype)
+
+
+def refuse(error, text, function, *args, guard=None, **kwargs):
+    """Assert that the call raises exactly `error` and names `text`.
+
+    Not a byte of `guard` may change, and the Generator that is drawn from must not advance.
+    """
+    before = None if guard is None else bytes(memoryview(guard).cast("B"))
+    rng = kwargs.setdefault("rng", np.random.default_rng(7))
+    state = rng.bit_generator.state if isinstance(rng, np.random.Generator) else None
+    with pytest.raises(error, match=text and re.escape(text)) as caught:
+        function(*args, **kwargs)
+    exact = error if isinstance(error, tuple) else (error,)
+    assert caught.type in exact or caught.type.__module__.startswith("numpy"), caught.type
+    if guard is not None:
+        assert bytes(memoryview(guard).cast("B")) == before, "bytes were written"
+    if state is not None:
+        assert rng.bit_generator.state == state, "the Generator advanced"

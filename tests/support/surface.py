@@ -1,0 +1,32 @@
+"""Signatures that the public functions share, shapes whose fans are known, and keys of words."""
+
+import inspect
+
+import weightinit_fast as wi
+
+REQUIRED = inspect.Parameter.empty
+FANS = {"layout": None, "groups": 1, "transposed": False}
+COMMON = {"dtype": None, "out": None, "rng": None, "stream": 0, "index": None, "threads": None}
+LOW32 = 0xFFFFFFFF
+
+
+def same_bits(a, b):
+    """Return whether dtype, shape and bytes are the same."""
+    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+
+
+def joined(words):
+    """Return the key of four words, of which the low 32 bits count."""
+    w = [int(v) & LOW32 for v in words]
+    return wi.Key(w[0] | w[1] << 32, w[2] | w[3] << 32)
+
+
+#: (shape, options, fan_in, fan_out).
+CONV = ((64, 3, 7, 7), {}, 147, 3136)
+DENSE = ((300, 500), {}, 500, 300)
+HWIO = ((5, 5, 40, 60), {"layout": "HWIO"}, 1000, 1500)
+GROUPED = ((64, 16, 3, 3), {"groups": 4}, 144, 144)
+TRANSPOSED = ((64, 32, 4, 4), {"layout": "IOHW", "groups": 2, "transposed": True}, 512, 512)
+EXPERTS = ((4, 96, 200), {"layout": "BOI"}, 200, 96)
+VECTOR = ((50_000,), {}, 50_000, 50_000)
+SHAPES = [CONV, DENSE, HWIO, GROUPED, TRANSPOSED, EXPERTS, VECTOR]
