@@ -74,6 +74,7 @@ def test_examples(name):
     assert doctest.DocTestRunner().run(test).failed == 0
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("script", "printed"), SCRIPTS, ids=lambda text: text.split("\n")[0][:40])
 def test_scripts(script, printed, tmp_path):
     (tmp_path / "script.py").write_text(script, encoding="utf-8")
