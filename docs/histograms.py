@@ -1,7 +1,7 @@
-"""The reference pages' pictures: real output of the installed package against what it should be.
+"""Draw the reference pages' pictures: output of the installed package beside the exact laws.
 
-``write(folder)`` leaves, for each initialiser, a picture and a piece of Markdown that shows it with
-the numbers measured.
+For each initialiser, ``write(folder)`` writes a picture, and a piece of Markdown that shows the
+picture and the numbers that were measured.
 """
 
 import math
@@ -17,10 +17,10 @@ import weightinit_fast as wi
 
 __all__ = ["HEAT_MAPS", "HISTOGRAMS", "write"]
 
-SHAPE = (500, 2000)  # (out, in): fans that differ, and a million draws
+SHAPE = (500, 2000)  # (out, in), with fans that differ, and with a million draws
 FAN_OUT, FAN_IN = SHAPE
 BINS = 100
-LEAST = 1000  # expected draws in a bin, for the ratio to be shown
+LEAST = 1000  # the ratio is shown for bins with at least so many expected draws
 BLUE, RED, GREY = "#4477aa", "#cc3311", "#888888"
 STYLE = {
     "svg.hashsalt": "weightinit_fast",
@@ -47,11 +47,11 @@ class Law(NamedTuple):
         return self.std * math.sqrt(1 - 2 * self.cut * density / math.erf(self.cut / math.sqrt(2)))
 
     def ends(self) -> float:
-        """Return where the picture ends."""
+        """Return the value at which the picture ends."""
         return self.cut if self.std == 0 else self.std * min(self.cut, 4.5)
 
     def below(self, y: np.ndarray) -> np.ndarray:
-        """Return the distribution function."""
+        """Return the distribution function at y."""
         if self.std == 0:
             return (y / self.cut + 1) / 2
         scale = self.std * math.sqrt(2)
@@ -60,19 +60,19 @@ class Law(NamedTuple):
 
 
 def uniform(variance: float) -> Law:
-    """Return the uniform distribution of a variance."""
+    """Return the uniform distribution with a variance."""
     return Law(0.0, math.sqrt(3 * variance))
 
 
 def normal(variance: float) -> Law:
-    """Return the normal distribution of a variance."""
+    """Return the normal distribution with a variance."""
     return Law(math.sqrt(variance))
 
 
 _CUT = Law(1.0, 2.0).deviation()
 _XAVIER = 2 / (FAN_IN + FAN_OUT)
 
-#: Initialiser → its own keywords and what its formula says, worked out here from the shape.
+#: For each initialiser its own keywords, and the law that its formula gives for the shape.
 HISTOGRAMS: dict[str, tuple[dict[str, Any], Law]] = {
     "uniform": ({"low": -1, "high": 1}, uniform(1 / 3)),
     "normal": ({"std": 0.02}, normal(0.02**2)),
@@ -104,7 +104,7 @@ def _save(figure: Any, folder: Path, name: str, alt: str, caption: str) -> None:
 
 
 def histogram(name: str, own: dict[str, Any], law: Law, folder: Path) -> None:
-    """Draw a histogram over the density, and below it the ratio of counts to the expected ones."""
+    """Draw a histogram and the density, and below them the ratio of counts to expected counts."""
     draws = np.sort(getattr(wi, name)(SHAPE, **own, rng=0, stream=name).ravel().astype(np.float64))
     n = draws.size
     edges = np.linspace(-law.ends(), law.ends(), BINS + 1)
@@ -130,15 +130,15 @@ def histogram(name: str, own: dict[str, Any], law: Law, folder: Path) -> None:
     there = law.below(draws)
     distance = max(np.max(steps[1:] - there), np.max(there - steps[:-1])) * math.sqrt(n)
     caption = (
-        f"`{_call(name, SHAPE, own)}`: {n:,} draws in {BINS} bins against the density; below, the "
-        f"number in a bin over the expected one where that is {LEAST:,} or more (grey: two "
-        f"standard errors). Mean "
-        f"{draws.mean():.2g}, standard deviation {draws.std():.6g} (formula: "
-        f"{law.deviation():.6g}), extremes {draws[0]:.4g} and {draws[-1]:.4g}. Kolmogorov's "
-        f"√n·D is {distance:.2f}; the true distribution stays below "
+        f"`{_call(name, SHAPE, own)}`: above, {n:,} draws in {BINS} bins and the density. Below, "
+        f"the number of draws in a bin divided by the expected number, where that is {LEAST:,} or "
+        f"more; the grey band is two standard errors wide on either side. The mean is "
+        f"{draws.mean():.2g}, the standard deviation {draws.std():.6g} (by the formula "
+        f"{law.deviation():.6g}), and the extremes are {draws[0]:.4g} and {draws[-1]:.4g}. "
+        f"Kolmogorov's √n·D is {distance:.2f}; with the true distribution it stays below "
         f"{math.sqrt(-math.log(0.025) / 2):.2f} in 19 samples of 20."
     )
-    _save(figure, folder, name, f"Histogram of {name} against its density", caption)
+    _save(figure, folder, name, f"Histogram of {name} with its density", caption)
 
 
 def _heat(axes: Any, matrix: np.ndarray, title: str) -> None:
@@ -163,7 +163,8 @@ def identity(folder: Path) -> None:
     for panel, shape in zip(axes, shapes, strict=True):
         _heat(panel, wi.identity(shape), str(shape))
     calls = ", ".join(f"`wi.identity({shape})`" for shape in shapes)
-    _save(figure, folder, "identity", "Heat maps of the identity", f"{calls}: red is 1, white 0.")
+    caption = f"{calls}: red is 1 and white is 0."
+    _save(figure, folder, "identity", "Heat maps of the identity", caption)
 
 
 def _kernels(name: str, weight: np.ndarray, call: str, folder: Path) -> None:
@@ -176,8 +177,8 @@ def _kernels(name: str, weight: np.ndarray, call: str, folder: Path) -> None:
         panel.images[0].set_clim(-limit, limit)
     used = [f"`w[:, :, {k}]`" for k in range(positions) if weight[:, :, k].any()]
     caption = (
-        f"`{call}`: the (O, I) matrix at each of the {positions} kernel positions, all zero but "
-        f"{' and '.join(used)}."
+        f"`{call}`: the (O, I) matrix at each of the {positions} kernel positions. All of them are "
+        f"zero except {' and '.join(used)}."
     )
     _save(figure, folder, name, f"Heat maps of {name} by kernel position", caption)
 
@@ -194,7 +195,7 @@ def delta_orthogonal(folder: Path) -> None:
 
 
 def orthogonal(folder: Path) -> None:
-    """Draw an orthogonal matrix, its Gram matrix, and singular values beside a normal's."""
+    """Draw an orthogonal matrix, its Gram matrix, and singular values beside those of normals."""
     weight = wi.orthogonal((16, 32), rng=0)
     figure, axes = _panels(3)
     _heat(axes[0], weight, "w")
@@ -208,23 +209,24 @@ def orthogonal(folder: Path) -> None:
     axes[2].set_ylim(bottom=0)
     axes[2].legend(frameon=False)
     caption = (
-        f"`wi.orthogonal((16, 32), rng=0)` and its product with its transpose; singular values of "
-        f"`wi.orthogonal((256, 256), rng=0)`, which differ from 1 by at most "
-        f"{np.abs(values - 1).max():.1g}, beside those of normals of the same mean square."
+        f"Left and middle: `wi.orthogonal((16, 32), rng=0)` and its product with its transpose. "
+        f"Right: the singular values of `wi.orthogonal((256, 256), rng=0)`, which differ from 1 by "
+        f"at most {np.abs(values - 1).max():.1g}, and those of normals with the same mean square."
     )
     _save(figure, folder, "orthogonal", "An orthogonal matrix and singular values", caption)
 
 
 def sparse(folder: Path) -> None:
-    """Draw a sparse matrix, and how many zeros its columns have."""
+    """Draw a sparse matrix, and say how many zeros its columns have."""
     call = "wi.sparse((20, 30), sparsity=0.8, rng=0)"
     weight = wi.sparse((20, 30), sparsity=0.8, rng=0)
     figure, axes = plt.subplots(figsize=(4.6, 3.1), layout="constrained")
     _heat(axes, weight, "")
     zeros = sorted({int(n) for n in (weight == 0).sum(axis=0)})
     caption = (
-        f"`{call}`: white is zero, {' or '.join(map(str, zeros))} of {len(weight)} in each column; "
-        f"standard deviation of the others {weight[weight != 0].std():.2g}."
+        f"`{call}`: white is zero. {' or '.join(map(str, zeros))} of the {len(weight)} elements of "
+        f"each column are zero, and the others have the standard deviation "
+        f"{weight[weight != 0].std():.2g}."
     )
     _save(figure, folder, "sparse", "Heat map of a sparse matrix", caption)
 
@@ -239,7 +241,7 @@ HEAT_MAPS: dict[str, Callable[[Path], None]] = {
 
 
 def write(folder: Path) -> None:
-    """Write every picture and its caption."""
+    """Write all pictures and their captions."""
     folder.mkdir(parents=True, exist_ok=True)
     plt.switch_backend("Agg")
     with mpl.rc_context(STYLE):

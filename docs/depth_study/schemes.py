@@ -1,7 +1,7 @@
-"""The initialisations under study. Every initial value of a weight comes from weightinit_fast.
+"""The initialisations that are studied. Every initial value of a weight comes from weightinit_fast.
 
-A scheme fills ``out`` from (rng, stream). All schemes of one layer share its stream, so that they
-scale the same normals: what differs between two curves is the scale alone.
+A scheme is a function that fills ``out`` from (rng, stream). All schemes of one layer use the same
+stream, so that they scale the same normals, and two curves differ by the scale alone.
 """
 
 import math
@@ -12,17 +12,17 @@ import weightinit_fast as wi
 
 Scheme = Callable[..., Any]
 
-#: Slope of the PReLU's negative side, as He et al. (2015) start it.
+#: The slope of PReLU's negative side, with which He et al. (2015) start it.
 SLOPE = 0.25
 
 
 def zeros(out: Any, layout: str, rng: int, stream: str) -> None:
-    """All zeros."""
+    """Fill with zeros."""
     wi.zeros(out=out)
 
 
 def constant(value: float) -> Scheme:
-    """One non-zero value everywhere: equal units that do pass a signal."""
+    """Return a scheme with one non-zero value everywhere: equal units that do pass a signal on."""
 
     def fill(out: Any, layout: str, rng: int, stream: str) -> None:
         wi.constant(value=value, out=out)
@@ -31,7 +31,7 @@ def constant(value: float) -> Scheme:
 
 
 def fixed(std: float) -> Scheme:
-    """N(0, std^2) whatever the shape."""
+    """Return a scheme that draws from N(0, std^2), whatever the shape."""
 
     def fill(out: Any, layout: str, rng: int, stream: str) -> None:
         wi.normal(std=std, out=out, rng=rng, stream=stream)
@@ -40,12 +40,12 @@ def fixed(std: float) -> Scheme:
 
 
 def xavier(out: Any, layout: str, rng: int, stream: str) -> None:
-    """Xavier: variance 2 / (fan_in + fan_out)."""
+    """Fill by Xavier's rule, with the variance 2 / (fan_in + fan_out)."""
     wi.xavier_normal(layout=layout, out=out, rng=rng, stream=stream)
 
 
 def he(a: float = 0.0) -> Scheme:
-    """He: variance 2 / ((1 + a^2) fan_in)."""
+    """Return a scheme of He's rule, with the variance 2 / ((1 + a^2) fan_in)."""
 
     def fill(out: Any, layout: str, rng: int, stream: str) -> None:
         wi.he_normal(a=a, layout=layout, out=out, rng=rng, stream=stream)
@@ -58,7 +58,7 @@ def factor_std(factor: float, fan_in: int) -> float:
     return factor * math.sqrt(2 / fan_in)
 
 
-#: name: (label for tables and pictures, colour, line style); the order is that of the legends.
+#: Each scheme's label for tables and pictures, colour and line style, in the order of the legends.
 LOOK = {
     "zeros": ("zeros", "#777777", "-"),
     "sigma_small": ("σ = 0.01", "#0072b2", "-"),
@@ -70,7 +70,7 @@ LOOK = {
 
 
 def study(fan_in: int) -> dict[str, Scheme]:
-    """Return the six schemes of the study; ``fan_in`` fixes the sigma of the 0.7 one."""
+    """Return the six schemes of the study. ``fan_in`` gives the sigma whose factor is 0.7."""
     return {
         "zeros": zeros,
         "sigma_small": fixed(0.01),
