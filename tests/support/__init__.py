@@ -1,6 +1,7 @@
 """What the test modules and the proofs share, and where the parts of the repository lie."""
 
 import contextlib
+import importlib
 import sys
 from pathlib import Path
 
