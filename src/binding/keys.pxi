@@ -46,22 +46,24 @@ cdef bint is_bit_generator(object bits) except -1:
     return False
 
 
-cdef int check_ready(object bits, const bitgen *c) except -1:
-    """Refuse a bit generator whose __init__ has not come to its end, the first one or a later one."""
+cdef const bitgen *ready(object bits, object capsule) except NULL:
+    """Return the C interface of a bit generator that can draw."""
+    if capsule is None:
+        raise ValueError(
+            f"rng is a {type(bits).__name__} that is not initialised: it has no capsule yet, because "
+            "its __init__ was not called"
+        )
+    cdef const bitgen *c = <const bitgen *>PyCapsule_GetPointer(capsule, b"BitGenerator")
     if c.next_raw == NULL or c.state == NULL:
         raise ValueError(
             f"rng is a {type(bits).__name__} that is not initialised, because its __init__ failed"
         )
-    return 0
+    return c
 
 
 def check_bit_generator(object bits, object capsule):
     """Refuse a bit generator, of a subclass, that cannot draw: its random_raw would crash."""
-    if capsule is None:
-        raise ValueError(
-            f"rng is a {type(bits).__name__} that is not initialised: __init__ was not called"
-        )
-    check_ready(bits, <const bitgen *>PyCapsule_GetPointer(capsule, b"BitGenerator"))
+    ready(bits, capsule)
 
 
 cdef object draw_raw(object bits, object buffer, uint32_t *words):
@@ -69,9 +71,8 @@ cdef object draw_raw(object bits, object buffer, uint32_t *words):
 
     Return what pins the buffer if the lock had to be waited for, else None.
     """
-    cdef const bitgen *c = <const bitgen *>PyCapsule_GetPointer(bits.capsule, b"BitGenerator")
+    cdef const bitgen *c = ready(bits, bits.capsule)
     cdef int k
-    check_ready(bits, c)
     lock, pinned = bits.lock, None
     if not lock.acquire(False):
         pinned = pin(buffer)

@@ -9,6 +9,7 @@ C engine work without an installed package.
 
 import contextlib
 import importlib
+import math
 import runpy
 
 from . import ROOT
@@ -23,8 +24,8 @@ MODULES = {
     "sparse": "weightinit_fast.initialisers.sparse",
 }
 
-#: Constants of src/engine/host/plan.h: the elements of a direct task, the bytes of a tile, and the rows that a
-#: tile has at least.
+#: Constants of src/engine/host/plan.h: the elements of a direct task, the bytes of a tile, and the
+#: rows that a tile has at least.
 TASK, TILE, TILE_ROWS = 2**18, 2**15, 32
 #: Constant of src/engine/host/params.h: a uniform of at least so many elements trims its words.
 TRIMMED_FROM = 2**14
@@ -45,6 +46,16 @@ def __getattr__(name):
 
 def _module(name):
     return importlib.import_module(MODULES[name])
+
+
+def own_parameters(function):
+    """Return the names of an initialiser's own parameters."""
+    return importlib.import_module("weightinit_fast.initialisers.public").own_parameters(function)
+
+
+def initialisers():
+    """Return name -> function of every initialiser."""
+    return importlib.import_module("weightinit_fast.initialisers.public").INITIALISERS
 
 
 # Threads -----------------------------------------------------------------------------------------
@@ -70,6 +81,14 @@ def most_threads():
 def cgroup_cpus(root, own):
     """Return how many CPUs the files of cgroups under `root` allow the cgroup that `own` names."""
     return _module("threads").cgroup_cpus(root, own)
+
+
+def replace_quota(monkeypatch, cgroup_cpus, monotonic):
+    """Let the quota come from a function, and its age from a clock."""
+    threads = _module("threads")
+    monkeypatch.setattr(threads, "_read_quota", (-math.inf, 1))
+    monkeypatch.setattr(threads, "cgroup_cpus", cgroup_cpus)
+    monkeypatch.setattr(threads, "monotonic", monotonic)
 
 
 # The engine --------------------------------------------------------------------------------------

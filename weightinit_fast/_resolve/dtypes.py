@@ -81,7 +81,7 @@ def requested(dtype: DTypeLike) -> tuple[Kind, np.dtype | None]:
         raise TypeError(_refused(dtype)) from None
     known = _kind_of(found)
     if known is None:
-        raise TypeError(_refused(dtype if isinstance(dtype, str) else found))
+        raise TypeError(_refused(found))
     return known, found
 
 

@@ -122,7 +122,9 @@ def _seed_words(rng: object) -> np.ndarray:
         try:
             rng = np.random.SeedSequence(numbers)
         except (TypeError, ValueError) as error:
-            raise type(error)(f"rng {shown(rng)} is not a seed: {shortened(str(error))}") from None
+            raise type(error)(
+                f"rng {shown(rng)} is not a seed: {shortened(str(error), 160)}"
+            ) from None
     return rng.generate_state(4, np.uint32)
 
 

@@ -64,7 +64,7 @@ def _from_dlpack(out: Any, name: str) -> tuple[ndarray, Kind | None]:
         memory, type_name = _core.dlpack_memory(out)
     except (BufferError, TypeError, ValueError, RuntimeError) as error:
         kind = TypeError if isinstance(error, RuntimeError) else type(error)
-        raise kind(f"out of type {name} is refused: {shortened(str(error))}") from error
+        raise kind(f"out of type {name} is refused: {shortened(str(error), 200)}") from error
     return np.asarray(memory), kind_named(type_name) if type_name else None
 
 

@@ -35,11 +35,11 @@ def shown(value: object) -> str:
         return f"an object of type {type(value).__name__}"
 
 
-def shortened(text: str) -> str:
+def shortened(text: str, longest: int = _LONGEST) -> str:
     """Return a text on one line, its middle cut out where it is long."""
     text = " ".join(text.split()) if "\n" in text else text
-    half = _LONGEST // 2 - 2
-    return text if len(text) <= _LONGEST else f"{text[:half]}...{text[-half:]}"
+    half = longest // 2 - 2
+    return text if len(text) <= longest else f"{text[:half]}...{text[-half:]}"
 
 
 #: Keyword arguments of other libraries -> what stands for them here.

@@ -21,12 +21,12 @@ _MAX_ITEMS = 1 << 63
 def _other_shape(shape: Shape) -> tuple[int, ...]:
     """Read what the extension's as_shape does not: every shape but a tuple of positive ints."""
     given = shape
+    if _is_memory(shape):
+        raise TypeError(
+            f"shape must be an int or a sequence of ints, not {shown(given)}; to fill an array, "
+            "pass it as out="
+        )
     if isinstance(shape, np.ndarray):
-        if shape.dtype.kind not in "iu":
-            raise TypeError(
-                f"shape must be an int or a sequence of ints, not {shown(shape)}; to fill an "
-                "array, pass it as out="
-            )
         shape = shape.tolist()
     # isinstance(..., Sequence) takes as long as a small fill: the usual types are tried first.
     if isinstance(shape, (tuple, list)) or (
@@ -36,10 +36,7 @@ def _other_shape(shape: Shape) -> tuple[int, ...]:
     elif hasattr(shape, "__index__"):
         axes = (shape,)
     else:
-        hint = ""
-        if hasattr(shape, "__dlpack__") or hasattr(shape, "__array__") or _is_buffer(shape):
-            hint = "; to fill an array, pass it as out="
-        raise TypeError(f"shape must be an int or a sequence of ints, not {shown(given)}{hint}")
+        raise TypeError(f"shape must be an int or a sequence of ints, not {shown(given)}")
     if len(axes) > _MAX_AXES:
         raise ValueError(f"shape has {len(axes)} axes; NumPy allows {_MAX_AXES}")
     result = []
@@ -52,14 +49,20 @@ def _other_shape(shape: Shape) -> tuple[int, ...]:
     return tuple(result)
 
 
-def _is_buffer(value: object) -> bool:
-    if isinstance(value, (str, bytes)):
+def _is_memory(shape: object) -> bool:
+    """Whether somebody passed an array to fill in the place of its shape."""
+    if isinstance(shape, np.ndarray):
+        return shape.dtype.kind not in "iu" or shape.size > _MAX_AXES
+    if isinstance(shape, (int, tuple, list, str, bytes, np.generic)):
         return False
     try:
-        memoryview(value)  # type: ignore[arg-type]
+        memory = memoryview(shape)  # type: ignore[arg-type]
     except (TypeError, BufferError, ValueError):
-        return False
-    return True
+        return hasattr(shape, "__dlpack__") or hasattr(shape, "__array__")
+    return memory.ndim != 1 or memory.format not in _INTEGERS or len(memory) > _MAX_AXES
+
+
+_INTEGERS = tuple("bBhHiIlLqQnN")
 
 
 register_shapes(_other_shape)

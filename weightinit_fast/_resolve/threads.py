@@ -2,7 +2,7 @@
 
 import math
 import os
-import time
+from time import monotonic
 from typing import TypeAlias
 
 from .. import _core
@@ -58,7 +58,7 @@ _read_quota: tuple[float, int] = (-math.inf, _MAX_THREADS)
 def _recent_quota() -> int:
     global _read_quota  # noqa: PLW0603
     read_at, cpus = _read_quota
-    now = time.monotonic()
+    now = monotonic()
     if now - read_at >= _QUOTA_SECONDS:
         cpus = cgroup_cpus()
         _read_quota = (now, cpus)

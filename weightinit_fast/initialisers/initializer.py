@@ -37,7 +37,16 @@ class Initializer:
 
     See Also
     --------
-    initializer : makes one, with examples.
+    initializer : makes one.
+
+    Examples
+    --------
+    >>> import weightinit_fast as wi
+    >>> init = wi.initializer("he_normal(a=0.25)")
+    >>> init.function.__name__, init.own
+    ('he_normal', {'a': 0.25})
+    >>> init((64, 3, 7, 7), rng=0, stream="conv1.weight").shape
+    (64, 3, 7, 7)
     """
 
     __slots__ = ("_function", "_own", "_rule", "_text")

@@ -66,7 +66,7 @@ def truncated_moments(lower: float, upper: float) -> tuple[float, float]:
     distance = (begin - densest) + half * (1 + nodes)
     mass = weights * np.exp(-distance * (distance / 2 + densest))
     mass /= mass.sum()
-    mean = float((mass * distance).sum())
+    mean = 0.0 if lower == -upper else float((mass * distance).sum())
     return densest + mean, math.sqrt(float((mass * (distance - mean) ** 2).sum()))
 
 
