@@ -2,8 +2,8 @@
 
     python bench/kernel_cost.py [--isa avx512_vaes] [--json FILE]
 
-Compiles src/engine/isa/isa_<ISA>.c with the engine's own flags (gcc, x86-64, objdump), finds the
-loop that streams whole groups of 32 words, and counts. llvm-mca, where there is one, predicts the
+Compiles src/engine/isa/isa.c with the set's own flags (gcc, x86-64, objdump), finds the loop that
+streams whole groups of 32 words, and counts. llvm-mca, where there is one, predicts the
 cycles of a group and which ports are busiest on Sapphire Rapids (its model of Zen 4 has no 512-bit
 AES). Beside that, the cycles that a group takes here: fills in the second-level cache, by the clock
 that a chain of dependent additions shows.
@@ -26,29 +26,22 @@ import weightinit_fast as wi
 from weightinit_fast import _core
 
 SOURCE = Path(__file__).parent.parent / "src" / "engine"
-BASE = ["-O3", "-std=c11", "-fPIC", "-ffp-contract=off", "-fno-math-errno"]
-AVX2 = ["-mavx2", "-mfma", "-mf16c", "-maes"]
-AVX512 = [*AVX2, "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"]
-FLAGS = {
-    "avx2": AVX2,
-    "avx2_vaes": [*AVX2, "-mvaes"],
-    "avx512": AVX512,
-    "avx512_vaes": [*AVX512, "-mvaes"],
-    "avx512_bf16": [*AVX512, "-mvaes", "-mavx512bf16"],
-}
-#: Kernel, transform as _core has it, type, parameters. Large uniforms use the trimmed kernel.
+BASE = ["-O3", "-std=c11", "-fPIC", "-ffp-contract=off", "-fno-math-errno", f"-I{SOURCE}"]
+#: An entry of the list of instruction sets, up to the compiler flags.
+ENTRY = r"""^WIF_ISA\((\w+), (\w+), (\w+), x86, [^,]*,\s*(\w+),\s*"([^"]*)\""""
+#: Kernel, transform as _core has it, type, parameters. Large uniforms clamp words.
 KERNELS = (
     ("words", "WORDS", "float32", ()),
-    ("trimmed_f32", "UNIFORM", "float32", (-0.05, 0.05)),
-    ("trimmed_f16", "UNIFORM", "float16", (-0.05, 0.05)),
-    ("trimmed_bf16", "UNIFORM", "bfloat16", (-0.05, 0.05)),
+    ("uniform_clamped_words_f32", "UNIFORM", "float32", (-0.05, 0.05)),
+    ("uniform_clamped_words_f16", "UNIFORM", "float16", (-0.05, 0.05)),
+    ("uniform_clamped_words_bf16", "UNIFORM", "bfloat16", (-0.05, 0.05)),
     ("uniform_f64", "UNIFORM", "float64", (-0.05, 0.05)),
     ("normal_f32", "NORMAL", "float32", (0.0, 0.02)),
     ("normal_f16", "NORMAL", "float16", (0.0, 0.02)),
     ("normal_bf16", "NORMAL", "bfloat16", (0.0, 0.02)),
     ("normal_f64", "NORMAL", "float64", (0.0, 0.02)),
-    ("near_f32", "TRUNCATED", "float32", (0.0, 0.02, -2.0, 2.0)),
-    ("near_f64", "TRUNCATED", "float64", (0.0, 0.02, -2.0, 2.0)),
+    ("truncated_near_median_f32", "TRUNCATED", "float32", (0.0, 0.02, -2.0, 2.0)),
+    ("truncated_near_median_f64", "TRUNCATED", "float64", (0.0, 0.02, -2.0, 2.0)),
 )
 MODELS = ("sapphirerapids",)
 Instruction = tuple[int, str, str]
@@ -58,6 +51,18 @@ void chain_of(long n) { long x = 0; while (n--) __asm__ volatile(
     "add $1, %0\n add $1, %0\n add $1, %0\n add $1, %0\n add $1, %0\n add $1, %0\n add $1, %0\n"
     "add $1, %0\n add $1, %0\n add $1, %0" : "+r"(x)); }
 """
+
+
+def compiler_flags() -> dict[str, list[str]]:
+    """Return the compiler flags and definitions of every x86 set that isas.def lists."""
+    sets = {}
+    text = (SOURCE / "isa/isas.def").read_text(encoding="utf-8")
+    for name, vocabulary, words, fallback, flags in re.findall(ENTRY, text, re.MULTILINE):
+        sets[name] = [*flags.split(), f"-DWIF_ISA_NAME={name}"]
+        sets[name] += [f'-DWIF_VOCABULARY="simd/{vocabulary}.h"', f'-DWIF_WORDS="words/{words}.h"']
+        if fallback != "none":
+            sets[name].append(f"-DWIF_FALLBACK={fallback}")
+    return sets
 
 
 def kind(name: str) -> str:
@@ -94,7 +99,7 @@ def streaming_loop(listing: str, kernel: str) -> list[Instruction] | None:
     owned = [
         body
         for name, body in zip(functions[1::2], functions[2::2], strict=True)
-        if name == f"fill_{kernel}" or name.startswith(f"{kernel}_")
+        if name == f"draw_rows_{kernel}" or name.startswith(f"{kernel}_")
     ]
 
     def wanted(body: list[Instruction]) -> bool:
@@ -169,8 +174,9 @@ def measured_ns(transform: str, dtype: str, params: tuple[float, ...], isa: str)
 
 def main() -> int:
     """Compile, count, predict and measure."""
+    sets = compiler_flags()
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--isa", default="avx512_vaes", choices=FLAGS, help="(avx512_vaes)")
+    parser.add_argument("--isa", default="avx512_vaes", choices=sets, help="(avx512_vaes)")
     parser.add_argument("--json", type=Path, metavar="FILE")
     args = parser.parse_args()
     if not (shutil.which("gcc") and shutil.which("objdump")):
@@ -182,16 +188,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         ghz = clock_ghz(Path(folder))
         compiled = str(Path(folder, "isa.o"))
-        source = str(SOURCE / f"isa/isa_{args.isa}.c")
-        subprocess.run(
-            ["gcc", *BASE, f"-I{SOURCE}", *FLAGS[args.isa], "-c", source, "-o", compiled],
-            check=True,
-        )
+        source = str(SOURCE / "isa/isa.c")
+        subprocess.run(["gcc", *BASE, *sets[args.isa], "-c", source, "-o", compiled], check=True)
         command = ["objdump", "-d", "--no-show-raw-insn", compiled]
         listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         heads = ("aes", "fma", "sqrt", "vector", "move", "scalar", "store", "all", "from memory")
         print(f"{args.isa}, a group of 32 words; the clock here: {ghz:.2f} GHz")
-        print(f"{'':13}" + "".join(f"{h:>8}" for h in heads[:-1]) + "  mem  cycles here  predicted")
+        print(f"{'':26}" + "".join(f"{h:>8}" for h in heads[:-1]) + "  mem  cycles here  predicted")
         for name, transform, dtype, params in KERNELS:
             body = streaming_loop(listing, name)
             if body is None:
@@ -205,7 +208,7 @@ def main() -> int:
             shown = "; ".join(f"{m} {p[0]:.1f} ({p[1]})" for m, p in models.items() if p)
             numbers = "".join(f"{counts[h]:>8}" for h in heads[:-1])
             here = f"{cycles:>11.1f}" if cycles else f"{'-':>11}"
-            print(f"{name:13}{numbers}{memory:>5}  {here}  {shown}")
+            print(f"{name:26}{numbers}{memory:>5}  {here}  {shown}")
             rows.append(
                 {"kernel": name, "counts": counts, "memory_operands": memory, "cycles": cycles}
                 | {"predicted": models}

@@ -35,9 +35,9 @@ accurate as its type has it, it makes
     z = x CENTRE(t)                                       where t < SPLIT
     z = x TAIL[k](r - CENTRES[k]), r = sqrt(t + SHIFT)    elsewhere; EDGES[k] <= r < EDGES[k + 1]
 
-and where both bounds are within NEAR_END, so that x alone has digits enough,
+and where both bounds are within NEAR_MEDIAN_END, so that x alone has digits enough,
 
-    n = -2 ln fma(-x, x, 1),  z = x NEAR(n)               the coefficients times std, as above
+    n = -2 ln fma(-x, x, 1),  z = x NEAR_MEDIAN(n)              the coefficients times std, as above
 
 P is the one above: its error in n moves z by less than a quarter of that. Phi^-1((1 + x) / 2) / x
 is an even function of x and analytic in n, with its nearest singularities near n = 4 pi i and its
@@ -150,7 +150,7 @@ class Quantile(NamedTuple):
     shift: float  # t = n - shift
     split: float  # of n, where the tail begins
     terms: int
-    near_terms: int
+    near_median_terms: int
     tail_terms: int
     edges: tuple  # of r: where each piece of the tail but the first begins, where the last ends
     centres: tuple  # of r
@@ -177,7 +177,7 @@ QUANTILES = {
 
 # Bounds up to here need no q: x, good to some 2^-24, gives z to 2^-25 / density. Far enough for the
 # usual +-2, near enough for 7 terms (6 reach to 2.05 with 2^-21.2).
-NEAR_END = mp.mpf(9) / 4
+NEAR_MEDIAN_END = mp.mpf(9) / 4
 
 
 @functools.cache
@@ -215,10 +215,10 @@ def quantile_fits(family):
         yield fit(low - centre, high - centre, lambda t, c=centre: (t + c) ** 2, tail_terms)
 
 
-def near_fit(family):
+def near_median_fit(family):
     """Return (interval, value, weight, terms) of the polynomial in n for near bounds."""
-    end = -2 * mp.log1p(-(mp.erf(NEAR_END / mp.sqrt(2)) ** 2))
-    return (mp.mpf(0), end), quantile_over_x, quantile_weight, QUANTILES[family].near_terms
+    end = -2 * mp.log1p(-(mp.erf(NEAR_MEDIAN_END / mp.sqrt(2)) ** 2))
+    return (mp.mpf(0), end), quantile_over_x, quantile_weight, QUANTILES[family].near_median_terms
 
 
 def literal(x, family):
@@ -264,8 +264,8 @@ def macros(target, family):
 
 def quantile_macros(family):
     """Return the lines of the polynomials of Phi^-1."""
-    shift, split, terms, near_terms, tail_terms, edges, centres = QUANTILES[family]
-    near_words, near_size, near_best = solve(near_fit(family), family, scaled=True)
+    shift, split, terms, near_median_terms, tail_terms, edges, centres = QUANTILES[family]
+    near_words, near_size, near_best = solve(near_median_fit(family), family, scaled=True)
     (words, size, best), *tail = [solve(fit, family) for fit in quantile_fits(family)]
     edges_from = nearest(mp.sqrt(split), FAMILIES[family]), *edges[:-1]
     pieces, sizes, bests = zip(*tail, strict=True)
@@ -280,9 +280,10 @@ def quantile_macros(family):
         f"#define QUANTILE_CENTRE_{family} {{ \\",
         "    " + braced(words, "    "),
         "",
-        f"/* The same as z ~ x NEAR(n), |z| <= {float(NEAR_END)}: {near_size} ({near_best}) */",
-        f"#define QUANTILE_NEAR_{family}_TERMS {near_terms}",
-        f"#define QUANTILE_NEAR_{family} {{ \\",
+        f"/* The same as z ~ x NEAR_MEDIAN(n), |z| <= {float(NEAR_MEDIAN_END)}:"
+        f" {near_size} ({near_best}) */",
+        f"#define QUANTILE_NEAR_MEDIAN_{family}_TERMS {near_median_terms}",
+        f"#define QUANTILE_NEAR_MEDIAN_{family} {{ \\",
         "    " + braced(near_words, "    "),
         "",
         f"/* z ~ x T[k](r - CENTRES[k]), r = sqrt(n) <= {edges[-1]}; piece k begins at EDGES[k]",
@@ -310,7 +311,7 @@ def header():
         "   rounded coefficients in exact arithmetic; the evaluation's roundings come on top. */",
         "#ifndef WIF_POLYNOMIALS_H\n#define WIF_POLYNOMIALS_H",
     ]
-    lines += ["", f"#define QUANTILE_NEAR_END {literal(NEAR_END, 'F64')}"]
+    lines += ["", f"#define QUANTILE_NEAR_MEDIAN_END {literal(NEAR_MEDIAN_END, 'F64')}"]
     for family, bits in FAMILIES.items():
         columns = zip(*cells(family), strict=True)
         inverses, logs = ([literal(x, family) for x in column] for column in columns)

@@ -35,7 +35,8 @@ enum { BITS = 32, STORED = 23 };
 #endif
 static const T LOG[] = NAME(LOG), INVERSES[] = NAME(LOG_CELL_INVERSES);
 static const T LOGS[] = NAME(LOG_CELL_LOGS);
-static const double SIN[] = NAME(SIN), COS[] = NAME(COS), NEAR[] = NAME(QUANTILE_NEAR);
+static const double SIN[] = NAME(SIN), COS[] = NAME(COS);
+static const double NEAR_MEDIAN[] = NAME(QUANTILE_NEAR_MEDIAN);
 static const T CENTRE[] = NAME(QUANTILE_CENTRE), EDGES[] = NAME(QUANTILE_TAIL_EDGES);
 static const T TAIL[][NAME2(QUANTILE_TAIL, _TERMS)] = NAME(QUANTILE_TAIL);
 static const T CENTRES[] = NAME(QUANTILE_TAIL_CENTRES);
@@ -125,7 +126,7 @@ T quantile(UINT W, const constants *k, int *tail) {
     *tail = 0;
     if (k->near) {
         T n = minus_2_log(fma(-x, x, (T)1), 1, 0);
-        return horner_scaled(NEAR, sizeof NEAR / sizeof *NEAR, 1, n) * x;
+        return horner_scaled(NEAR_MEDIAN, sizeof NEAR_MEDIAN / sizeof *NEAR_MEDIAN, 1, n) * x;
     }
     int upper = !signbit(x);
     T v = (T)(upper ? ~W : W);

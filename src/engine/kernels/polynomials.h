@@ -4,7 +4,7 @@
 #ifndef WIF_POLYNOMIALS_H
 #define WIF_POLYNOMIALS_H
 
-#define QUANTILE_NEAR_END 0x1.2p+1
+#define QUANTILE_NEAR_MEDIAN_END 0x1.2p+1
 
 /* The 8 cells of the logarithm: f = m INVERSE - 1; to -2 ln(1 + f) come LOG
    and t STEP, t = 8 e + i. */
@@ -50,9 +50,9 @@
     -0x1.395e7ap-12f, 0x1.3e742p-16f, 0x1.49770ep-22f, \
     -0x1.9fa1d4p-24f, 0x1.067d78p-28f }
 
-/* The same as z ~ x NEAR(n), |z| <= 2.25: 2^-25.3 (2^-25.3) */
-#define QUANTILE_NEAR_F32_TERMS 7
-#define QUANTILE_NEAR_F32 { \
+/* The same as z ~ x NEAR_MEDIAN(n), |z| <= 2.25: 2^-25.3 (2^-25.3) */
+#define QUANTILE_NEAR_MEDIAN_F32_TERMS 7
+#define QUANTILE_NEAR_MEDIAN_F32 { \
     0x1.40d92ff89a90ap+0, 0x1.4ffea580d1d91p-3, 0x1.0b558d62c4b41p-8, \
     -0x1.abdd87a7d02e3p-12, -0x1.d90d5ff502be1p-17, 0x1.8bbc379ed5f6ap-19, \
     -0x1.cd0430cc0db7ep-24 }
@@ -123,9 +123,9 @@
     0x1.b67599ace29d2p-61, -0x1.ca759ee918c37p-62, 0x1.c73f985c8ffdap-67, \
     0x1.25b2da5f273c1p-70, -0x1.1702d2bd12b05p-74 }
 
-/* The same as z ~ x NEAR(n), |z| <= 2.25: 2^-52.4 (2^-52.4) */
-#define QUANTILE_NEAR_F64_TERMS 16
-#define QUANTILE_NEAR_F64 { \
+/* The same as z ~ x NEAR_MEDIAN(n), |z| <= 2.25: 2^-52.4 (2^-52.4) */
+#define QUANTILE_NEAR_MEDIAN_F64_TERMS 16
+#define QUANTILE_NEAR_MEDIAN_F64 { \
     0x1.40d931ff62709p+0, 0x1.4ffddeaa2266fp-3, 0x1.0b9a8ec6597cap-8, \
     -0x1.b0d7e39879c81p-12, -0x1.7bc0d49686db9p-17, 0x1.147b243caad68p-19, \
     0x1.7f80ce4321103p-25, -0x1.809ca73922699p-27, -0x1.bed7cc392015p-33, \
