@@ -17,9 +17,10 @@ from weightinit_fast import _core, _threads  # noqa: E402
 # Interpreters that tests start import the installed package, not the folder that they start in.
 os.environ["PYTHONSAFEPATH"] = "1"
 
-ISAS = ("scalar", "avx2", "avx2_vaes", "avx512", "avx512_vaes", "avx512_bf16", "neon")
+ISAS = _core.ISAS
 
-#: Flags of /proc/cpuinfo that each set needs (x86 "flags", aarch64 "Features").
+#: Flags of /proc/cpuinfo that each set needs (x86 "flags", aarch64 "Features").  This list is not
+#: made from the engine's own, so that it can judge it.
 _AVX2 = {"avx2", "fma", "f16c", "aes"}
 _AVX512 = _AVX2 | {"avx512f", "avx512bw", "avx512dq", "avx512vl"}
 CPU_FLAGS = {

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ISAS
+from conftest import CPU_FLAGS, ISAS
 
 import weightinit_fast as wf
 from weightinit_fast import _core
@@ -32,7 +32,8 @@ def import_with(name):
 
 
 def test_names_are_known():
-    assert set(_core.ISAS_RUNNABLE) <= set(_core.ISAS_BUILT) <= set(ISAS)
+    assert set(_core.ISAS) == set(CPU_FLAGS)
+    assert set(_core.ISAS_RUNNABLE) <= set(_core.ISAS_BUILT) <= set(_core.ISAS)
     assert "scalar" in _core.ISAS_RUNNABLE
     assert _core.isa() in _core.ISAS_RUNNABLE
 

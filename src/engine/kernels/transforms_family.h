@@ -82,7 +82,7 @@ INLINE void GROUP(uniform_clamped_words)(const PARAMS(uniform_clamped_words) *p,
 }
 #endif
 
-/* ---- normal: Box & Muller (1958), with an angle of half a turn and a sign bit -------------- */
+/* ---- normal: Box & Muller (1958), with an angle in a half-plane and a sign bit ------------- */
 
 /* A polynomial by Horner's rule, coefficients lowest order first. */
 INLINE VF F(horner)(VF x, const REAL *coefficient, int terms) {
