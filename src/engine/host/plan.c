@@ -33,7 +33,8 @@ void wif_plan_choose_kernels(wif_plan *p, const wif_kernels *set, enum wif_type 
 int64_t wif_plan_direct_items(size_t itemsize, int64_t total, int threads, int fresh) {
     const int64_t size = (int64_t)itemsize, least = WIF_TASK_BYTES / size;
     const int64_t most = (fresh ? WIF_FRESH_TASK_BYTES : WIF_LONG_TASK_BYTES) / size;
-    return threads == 1 ? most : max(least, min(most, total / (4 * threads)));
+    const int64_t share = total / (4 * threads) / WIF_GROUP_WORDS * WIF_GROUP_WORDS;
+    return threads == 1 ? most : max(least, min(most, share));
 }
 
 void wif_plan_cut(wif_plan *p, const wif_axis *axes, int count) {

@@ -65,7 +65,7 @@ void wif_plan_choose_kernels(wif_plan *plan, const wif_kernels *set, enum wif_ty
 
 /* How many elements a direct task takes: in memory that is still to be made (`fresh`), whole huge
  * pages; for several threads, some tasks for each thread, so that one that comes late leaves little
- * undone. */
+ * undone.  Always whole groups, so that tasks end where groups of the stream end. */
 int64_t wif_plan_direct_items(size_t itemsize, int64_t total, int threads, int fresh);
 
 /* Cut the region of these axes into tasks.  They are given outermost first, `count` of them, at
