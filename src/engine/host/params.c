@@ -37,8 +37,7 @@ static int spacing(const format *f, double x) {
     return exponent - 1 - f->significand_bits;
 }
 
-/* A double rounded once to the type, to nearest even; infinite if that is beyond the largest value.
- */
+/* A double rounded once to the type, to nearest even; infinite beyond the largest value. */
 static double rounded(const format *f, double x) {
     if (!is_finite(x))
         return x;
@@ -93,10 +92,9 @@ static NOINLINE int prepare_constant(const format *f, double value, wif_draw *dr
     return WIF_PARAMS_OK;
 }
 
-/* ---- whether a value other than 0 may lie below 2^-126
- * -------------------------------------------
- *
- * A float32 with exponent e is a multiple of 2^(e - 23), so that a sum or a product of such
+/* ---- whether a value other than 0 may lie below 2^-126 --------------------------------------- */
+
+/* A float32 with exponent e is a multiple of 2^(e - 23), so that a sum or a product of such
  * numbers, if it is not 0, cannot be arbitrarily small.  What is called the grid of a number below
  * is the exponent of a power of two that the number is a multiple of. */
 enum { NO_GRID = 1 << 20 }; /* the grid of 0 */
@@ -178,8 +176,8 @@ static NOINLINE int prepare_truncated(const format *f, const format *family,
     draw->centre = rounded(family, parameters[4]);
     draw->half = rounded(family, ldexp(parameters[5], 1 - word_bits));
     draw->tail_step = rounded(family, ldexp(parameters[6], -word_bits));
-    const double half_step =
-        ldexp(parameters[6], -word_bits - 1); /* a word stands for its middle */
+    /* A word stands for its middle. */
+    const double half_step = ldexp(parameters[6], -word_bits - 1);
     draw->tail_low = rounded(family, parameters[7] + half_step);
     draw->tail_high = rounded(family, parameters[8] + half_step);
     /* x is a multiple of this, and z = x ratio is nearly as far from 0. */
@@ -224,8 +222,7 @@ int wif_prepare(enum wif_transform transform, enum wif_type type,
     return status;
 }
 
-/* What uniform_clamped_words makes of a word, which is what uniform makes of it before its clamp.
- */
+/* What uniform_clamped_words makes of a word: what uniform makes of it before its clamp. */
 static double value_of_word(const wif_draw *draw, double half, int32_t word) {
     return fmaf((float)half, (float)word, (float)draw->centre);
 }

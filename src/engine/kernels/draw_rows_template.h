@@ -36,7 +36,7 @@
 _Static_assert(ITEM_BYTES == 1 || ITEM_BYTES == 2 || ITEM_BYTES == 4 || ITEM_BYTES == 8,
                "elements have 1, 2, 4 or 8 bytes");
 _Static_assert((GROUP_ITEMS & (GROUP_ITEMS - 1)) == 0, "a group makes a power of two of elements");
-_Static_assert(WIF_GROUP_WORDS *WIF_WORD_BYTES % (GROUP_ITEMS * ITEM_BYTES) == 0,
+_Static_assert(sizeof(group) % (GROUP_ITEMS * ITEM_BYTES) == 0,
                "elements have the size of the words that they are made of, or a part of it");
 
 typedef struct {

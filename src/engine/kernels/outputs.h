@@ -30,8 +30,7 @@
     add_u32(add_u32((x), set1_u32((1u << ((shift) - 1)) - 1)),                                     \
             and_u32(shr_u32((x), (shift)), set1_u32(1)))
 
-/* bfloat16 has the sign and the exponent of float32, so that infinity and subnormals need no care.
- */
+/* bfloat16 has the sign and exponent of float32, so that infinity and subnormals need no care. */
 INLINE vu32 high_bf16(vf32 x) { return round_bits(bits_f32(x), 16); }
 
 /* 2^e as a constant expression, for the exponents of float8. */

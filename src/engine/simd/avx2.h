@@ -60,8 +60,7 @@ INLINE vu64 merge_u64(vu64 mask, vu64 a, vu64 b) { return merge_u32(mask, a, b);
 INLINE vu32 at_least_i32(vu32 bound, vu32 x) { return _mm256_max_epi32(bound, x); }
 INLINE vu32 at_most_i32(vu32 bound, vu32 x) { return _mm256_min_epi32(bound, x); }
 
-/* Lanes, which lie below 2^31, against a limit: whether one is below it, and a choice lane by lane.
- */
+/* Lanes below 2^31 against a limit: whether one is below it, and a choice lane by lane. */
 INLINE __m256i below_u32(vu32 x, uint32_t limit) { return _mm256_cmpgt_epi32(set1_u32(limit), x); }
 INLINE int any_below_u32(vu32 x, uint32_t limit) {
     return _mm256_movemask_epi8(below_u32(x, limit)) != 0;
@@ -165,9 +164,7 @@ INLINE vf64 look_up_f64(const table_f64 *table, vu64 i) {
                                              _mm256_castsi256_ps(_mm256_slli_epi32(pair, 28))));
 }
 
-/* The bound where it is greater (smaller) than x, else x itself, so that a zero of x keeps its
- * sign.
- */
+/* The bound where it is greater (smaller) than x, else x itself, whose zero keeps its sign. */
 INLINE vf32 at_least_f32(vf32 bound, vf32 x) { return _mm256_max_ps(bound, x); }
 INLINE vf64 at_least_f64(vf64 bound, vf64 x) { return _mm256_max_pd(bound, x); }
 INLINE vf32 at_most_f32(vf32 bound, vf32 x) { return _mm256_min_ps(bound, x); }

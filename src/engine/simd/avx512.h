@@ -60,8 +60,7 @@ INLINE vu64 merge_u64(vu64 mask, vu64 a, vu64 b) {
 INLINE vu32 at_least_i32(vu32 bound, vu32 x) { return _mm512_max_epi32(bound, x); }
 INLINE vu32 at_most_i32(vu32 bound, vu32 x) { return _mm512_min_epi32(bound, x); }
 
-/* Lanes, which lie below 2^31, against a limit: whether one is below it, and a choice lane by lane.
- */
+/* Lanes below 2^31 against a limit: whether one is below it, and a choice lane by lane. */
 INLINE int any_below_u32(vu32 x, uint32_t limit) {
     return _mm512_cmplt_epu32_mask(x, set1_u32(limit)) != 0;
 }
@@ -128,9 +127,7 @@ INLINE table_f64 load_table_f64(const double *p) { return _mm512_loadu_pd(p); }
 INLINE vf32 look_up_f32(const table_f32 *table, vu32 i) { return _mm512_permutexvar_ps(i, *table); }
 INLINE vf64 look_up_f64(const table_f64 *table, vu64 i) { return _mm512_permutexvar_pd(i, *table); }
 
-/* The bound where it is greater (smaller) than x, else x itself, so that a zero of x keeps its
- * sign.
- */
+/* The bound where it is greater (smaller) than x, else x itself, whose zero keeps its sign. */
 INLINE vf32 at_least_f32(vf32 bound, vf32 x) { return _mm512_max_ps(bound, x); }
 INLINE vf64 at_least_f64(vf64 bound, vf64 x) { return _mm512_max_pd(bound, x); }
 INLINE vf32 at_most_f32(vf32 bound, vf32 x) { return _mm512_min_ps(bound, x); }

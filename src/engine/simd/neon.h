@@ -52,8 +52,7 @@ INLINE vu32 at_most_i32(vu32 bound, vu32 x) {
     return vreinterpretq_u32_s32(vminq_s32(vreinterpretq_s32_u32(bound), vreinterpretq_s32_u32(x)));
 }
 
-/* Lanes, which lie below 2^31, against a limit: whether one is below it, and a choice lane by lane.
- */
+/* Lanes below 2^31 against a limit: whether one is below it, and a choice lane by lane. */
 INLINE int any_below_u32(vu32 x, uint32_t limit) { return vminvq_u32(x) < limit; }
 INLINE vf32 select_below_f32(vu32 x, uint32_t limit, vf32 below, vf32 otherwise) {
     return vbslq_f32(vcltq_u32(x, vdupq_n_u32(limit)), below, otherwise);

@@ -54,8 +54,7 @@ INLINE vu64 merge_u64(vu64 mask, vu64 a, vu64 b) { return (mask & a) | (~mask & 
 INLINE vu32 at_least_i32(vu32 bound, vu32 x) { return (int32_t)bound > (int32_t)x ? bound : x; }
 INLINE vu32 at_most_i32(vu32 bound, vu32 x) { return (int32_t)bound < (int32_t)x ? bound : x; }
 
-/* Lanes, which lie below 2^31, against a limit: whether one is below it, and a choice lane by lane.
- */
+/* Lanes below 2^31 against a limit: whether one is below it, and a choice lane by lane. */
 INLINE int any_below_u32(vu32 x, uint32_t limit) { return x < limit; }
 INLINE vf32 select_below_f32(vu32 x, uint32_t limit, vf32 below, vf32 otherwise) {
     return x < limit ? below : otherwise;
@@ -154,9 +153,7 @@ INLINE table_f64 load_table_f64(const double *p) {
 INLINE vf32 look_up_f32(const table_f32 *table, vu32 i) { return table->entry[i & 7]; }
 INLINE vf64 look_up_f64(const table_f64 *table, vu64 i) { return table->entry[i & 7]; }
 
-/* The bound where it is greater (smaller) than x, else x itself, so that a zero of x keeps its
- * sign.
- */
+/* The bound where it is greater (smaller) than x, else x itself, whose zero keeps its sign. */
 INLINE vf32 at_least_f32(vf32 bound, vf32 x) { return bound > x ? bound : x; }
 INLINE vf64 at_least_f64(vf64 bound, vf64 x) { return bound > x ? bound : x; }
 INLINE vf32 at_most_f32(vf32 bound, vf32 x) { return bound < x ? bound : x; }

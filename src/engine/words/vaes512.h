@@ -1,5 +1,4 @@
-/* ARS4x32-7 with 512-bit VAES: an instruction encrypts four blocks, and a group is two registers.
- */
+/* ARS4x32-7 with 512-bit VAES: an instruction encrypts four blocks; a group is two registers. */
 #ifndef WIF_ARS_H
 #define WIF_ARS_H
 
