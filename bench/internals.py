@@ -3,6 +3,7 @@
 All that a change of the package's or of src/'s structure can break is in this file.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -63,18 +64,27 @@ def truncated_params(
 ENGINE = ROOT / "src" / "engine"  # what the kernels' #include lines are relative to
 
 _BASE = ["-O3", "-std=c11", "-fPIC", "-ffp-contract=off", "-fno-math-errno"]
-_AVX2 = ["-mavx2", "-mfma", "-mf16c", "-maes"]
-_AVX512 = [*_AVX2, "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"]
+#: An entry of the engine's list of instruction sets, up to the compiler flags.
+_ENTRY = r"""^WIF_ISA\((\w+), (\w+), (\w+), x86, [^,]*,\s*(\w+),\s*"([^"]*)\""""
+
+
+def _kernel_flags() -> dict[str, list[str]]:
+    """Return the compiler's flags and definitions of every x86 set that isas.def lists."""
+    sets = {}
+    text = (ENGINE / "isa" / "isas.def").read_text(encoding="utf-8")
+    for name, vocabulary, words, fallback, flags in re.findall(_ENTRY, text, re.MULTILINE):
+        sets[name] = [*flags.split(), f"-DWIF_ISA_NAME={name}"]
+        sets[name] += [f'-DWIF_VOCABULARY="simd/{vocabulary}.h"', f'-DWIF_WORDS="words/{words}.h"']
+        if fallback != "none":
+            sets[name].append(f"-DWIF_FALLBACK={fallback}")
+    return sets
+
+
 #: The x86 sets -> their flags, as the engine's own build has them.
-KERNEL_FLAGS = {
-    "avx2": _AVX2,
-    "avx2_vaes": [*_AVX2, "-mvaes"],
-    "avx512": _AVX512,
-    "avx512_vaes": [*_AVX512, "-mvaes"],
-    "avx512_bf16": [*_AVX512, "-mvaes", "-mavx512bf16"],
-}
+KERNEL_FLAGS = _kernel_flags()
 
 
 def kernel_compilation(name: str) -> list[str]:
     """Return the compiler's arguments that make the kernels of an instruction set."""
-    return [*_BASE, *KERNEL_FLAGS[name], f"-I{ENGINE}", "-c", str(ENGINE / f"isa/isa_{name}.c")]
+    source = str(ENGINE / "isa" / "isa.c")
+    return [*_BASE, *KERNEL_FLAGS[name], f"-I{ENGINE}", "-c", source]

@@ -25,19 +25,19 @@ from .. import internals
 from ..report import results
 from . import machine
 
-#: Kernel, the engine's name of its transform, type, parameters. Large uniforms use "trimmed".
+#: Kernel, the engine's name of its transform, type, parameters. Large uniforms clamp words.
 KERNELS = (
     ("words", "WORDS", "float32", ()),
-    ("trimmed_f32", "UNIFORM", "float32", (-0.05, 0.05)),
-    ("trimmed_f16", "UNIFORM", "float16", (-0.05, 0.05)),
-    ("trimmed_bf16", "UNIFORM", "bfloat16", (-0.05, 0.05)),
+    ("uniform_clamped_words_f32", "UNIFORM", "float32", (-0.05, 0.05)),
+    ("uniform_clamped_words_f16", "UNIFORM", "float16", (-0.05, 0.05)),
+    ("uniform_clamped_words_bf16", "UNIFORM", "bfloat16", (-0.05, 0.05)),
     ("uniform_f64", "UNIFORM", "float64", (-0.05, 0.05)),
     ("normal_f32", "NORMAL", "float32", (0.0, 0.02)),
     ("normal_f16", "NORMAL", "float16", (0.0, 0.02)),
     ("normal_bf16", "NORMAL", "bfloat16", (0.0, 0.02)),
     ("normal_f64", "NORMAL", "float64", (0.0, 0.02)),
-    ("near_f32", "TRUNCATED", "float32", (0.0, 0.02, -2.0, 2.0)),
-    ("near_f64", "TRUNCATED", "float64", (0.0, 0.02, -2.0, 2.0)),
+    ("truncated_near_median_f32", "TRUNCATED", "float32", (0.0, 0.02, -2.0, 2.0)),
+    ("truncated_near_median_f64", "TRUNCATED", "float64", (0.0, 0.02, -2.0, 2.0)),
 )
 MODELS = ("sapphirerapids",)
 Instruction = tuple[int, str, str]
@@ -49,6 +49,18 @@ void chain_of(long n) { long x = 0, y = 1; while (n--) __asm__ volatile(
     "add %1, %0\n add %1, %0\n add %1, %0\n add %1, %0\n add %1, %0\n add %1, %0\n"
     "add %1, %0\n add %1, %0\n add %1, %0\n add %1, %0" : "+r"(x) : "r"(y)); }
 """
+
+
+def compiler_flags() -> dict[str, list[str]]:
+    """Return the compiler flags and definitions of every x86 set that isas.def lists."""
+    sets = {}
+    text = (SOURCE / "isa/isas.def").read_text(encoding="utf-8")
+    for name, vocabulary, words, fallback, flags in re.findall(ENTRY, text, re.MULTILINE):
+        sets[name] = [*flags.split(), f"-DWIF_ISA_NAME={name}"]
+        sets[name] += [f'-DWIF_VOCABULARY="simd/{vocabulary}.h"', f'-DWIF_WORDS="words/{words}.h"']
+        if fallback != "none":
+            sets[name].append(f"-DWIF_FALLBACK={fallback}")
+    return sets
 
 
 def kind(name: str) -> str:
@@ -85,7 +97,7 @@ def streaming_loop(listing: str, kernel: str) -> list[Instruction] | None:
     owned = [
         body
         for name, body in zip(functions[1::2], functions[2::2], strict=True)
-        if name == f"fill_{kernel}" or name.startswith(f"{kernel}_")
+        if name == f"draw_rows_{kernel}" or name.startswith(f"{kernel}_")
     ]
 
     def wanted(body: list[Instruction]) -> bool:
@@ -180,7 +192,7 @@ def main(args: argparse.Namespace) -> int:
         heads = ("aes", "fma", "sqrt", "vector", "move", "scalar", "store", "all", "from memory")
         print(f"{machine.processor(facts['cpu'])}; commit {facts['commit'] or 'unknown'}")
         print(f"{args.isa}, a group of 32 words; the clock here: {ghz:.2f} GHz")
-        print(f"{'':13}" + "".join(f"{h:>8}" for h in heads[:-1]) + "  mem  cycles here  predicted")
+        print(f"{'':26}" + "".join(f"{h:>8}" for h in heads[:-1]) + "  mem  cycles here  predicted")
         for name, transform, dtype, params in KERNELS:
             body = streaming_loop(listing, name)
             if body is None:
@@ -194,7 +206,7 @@ def main(args: argparse.Namespace) -> int:
             shown = "; ".join(f"{m} {p[0]:.1f} ({p[1]})" for m, p in models.items() if p)
             numbers = "".join(f"{counts[h]:>8}" for h in heads[:-1])
             here = f"{cycles:>11.1f}" if cycles else f"{'-':>11}"
-            print(f"{name:13}{numbers}{memory:>5}  {here}  {shown}")
+            print(f"{name:26}{numbers}{memory:>5}  {here}  {shown}")
             rows.append(
                 {"kernel": name, "counts": counts, "memory_operands": memory, "cycles": cycles}
                 | {"predicted": models}

@@ -2,9 +2,9 @@
 # cython: autotestdict=False
 """The engine behind weightinit_fast: one call fills a buffer, or a part of one, in parallel.
 
-Everything here is private to the package.  Shapes, fans, keys and messages about them are the
-business of the Python modules; this one proves that a fill stays inside its buffer, cuts it into
-tasks and runs them without the GIL.
+Everything here is private to the package.  The Python modules read shapes, fans and keys, and word
+the messages about them.  This module proves that a fill stays inside its buffer, has it cut into
+tasks, and runs them without the GIL.
 """
 
 import os
@@ -28,11 +28,9 @@ from libc.stdint cimport (
 from engine cimport *
 
 
-WORDS, CONSTANT, UNIFORM, NORMAL, TRUNCATED = range(WIF_ASKED)
-cdef int PARAMS[WIF_ASKED]  # how many each takes
-PARAMS[:] = [0, 1, 2, 2, WIF_GIVEN]
-cdef tuple NAMES = (
-    (), ("value",), ("low", "high"), ("mean", "std"), ("mean", "std", "lower", "upper")
+# The numbers of the transforms: WORDS, CONSTANT, UNIFORM, NORMAL and TRUNCATED.
+globals().update(
+    {wif_transform_name(k).decode().upper(): k for k in range(WIF_PUBLIC_TRANSFORMS)}
 )
 DTYPES = tuple(wif_type_name(k).decode() for k in range(WIF_TYPES))
 
@@ -40,7 +38,10 @@ cdef Py_ssize_t nontemporal_bytes = <Py_ssize_t>wif_nontemporal_bytes()
 
 
 def nontemporal_from(Py_ssize_t nbytes):
-    """Store past the caches from so many bytes on; return the former (tests, benchmarks only)."""
+    """Set the size from which stores go past the caches; return the former one.
+
+    Tests and benchmarks alone use it.
+    """
     global nontemporal_bytes
     former, nontemporal_bytes = nontemporal_bytes, nbytes
     return former
@@ -62,7 +63,7 @@ ISAS_RUNNABLE = tuple(
 
 
 def select_isa(str name):
-    """Use the kernels of one instruction set from now on (tests and benchmarks only)."""
+    """Use the kernels of one instruction set from now on.  Tests and benchmarks alone use it."""
     global kernels
     if name not in ISAS:
         raise ValueError(f"unknown instruction set {name!r}; known: {', '.join(ISAS)}")
@@ -82,7 +83,7 @@ def isa():
 
 
 def isa_table():
-    """Return name -> (built, what this machine lacks or None) for every known set."""
+    """Return a dict: name of each known set -> (is built, what this machine lacks or None)."""
     return {
         isas[k].name.decode(): (
             isas[k].kernels != NULL,
@@ -95,13 +96,13 @@ def isa_table():
 def generate_block(
     uint64_t key_low, uint64_t key_high, uint64_t counter_low, uint64_t counter_high
 ):
-    """Return the four words of one ARS4x32-7 block (known-answer tests)."""
+    """Return the four words of one ARS4x32-7 block, for tests with known answers."""
     cdef uint32_t words[4]
     kernels.block(words, key_low, key_high, counter_low, counter_high)
     return words[0], words[1], words[2], words[3]
 
 
-# Chosen once, at import.
+# The set in use is chosen once, at import.
 ISA_FORCED = os.environ.get("WEIGHTINIT_FAST_ISA") or None
 try:
     select_isa(ISA_FORCED or ISAS_RUNNABLE[len(ISAS_RUNNABLE) - 1])
@@ -113,11 +114,11 @@ except ValueError as error:
 
 STREAM_VERSION = WIF_STREAM_VERSION
 COMPILER = WIF_COMPILER.decode()
-OPENMP = wif_openmp()  # the specification's date, 0 for the serial build
+OPENMP = wif_openmp()  # the date of the specification; 0 in a serial build
 
 
 def runtime_threads():
-    """Return how many threads OpenMP would use for the calling thread now."""
+    """Return how many threads OpenMP would now use for a region of the calling thread."""
     return wif_runtime_threads()
 
 
@@ -136,13 +137,13 @@ def spread(int transform, double scale, double gain, double slope, double fan):
     It is the standard deviation for NORMAL, half the width of the interval for UNIFORM, and for
     TRUNCATED the standard deviation of the normal that is truncated to two of them (scale.h).
     """
-    if transform not in (UNIFORM, NORMAL, TRUNCATED):
+    if transform not in (WIF_uniform, WIF_normal, WIF_truncated):
         raise ValueError(f"transform {transform} has no scale")
     return wif_spread(<wif_transform>transform, scale, gain, slope, fan)
 
 
 def geometric_mean(double a, double b):
-    """Return sqrt(a * b), whatever the host's rounding mode."""
+    """Return sqrt(a * b), which does not depend on the host's rounding mode."""
     return wif_geometric_mean(a, b)
 
 
@@ -158,15 +159,16 @@ include "keys.pxi"
 
 # ---- memory that stays where it is --------------------------------------------------------------
 
-cdef object base_of = ndarray.base.__get__  # a subclass may call something else its base
+cdef object base_of = ndarray.base.__get__  # since a subclass may have another attribute "base"
 
 
 def pin(object owner):
-    """Return what keeps a buffer's memory in place for as long as it lives.
+    """Return an object that keeps a buffer's memory in place for as long as the object lives.
 
-    Code of the caller may run during a fill: an rng's methods, signal handlers, other threads.
-    NumPy does not resize an array that has a weak reference, even with refcheck=False; a bytearray
-    or an mmap keeps what is exported.  (ndarray.__setstate__ and ctypes.resize ask nobody.)
+    Other code may run during a fill: the methods of an rng, signal handlers, other threads.  NumPy
+    does not resize an array that has a weak reference, even with refcheck=False, and a bytearray or
+    an mmap does not resize memory that is exported.  (ndarray.__setstate__ and ctypes.resize check
+    nothing.)
     """
     while True:
         if type(owner) is ndarray:
@@ -179,7 +181,7 @@ def pin(object owner):
             try:
                 return memoryview(owner)
             except (TypeError, BufferError):
-                return None  # another library's: out of reach
+                return None  # memory of another library, which cannot be pinned
         if base is None:
             return PyWeakref_NewRef(owner, None)
         owner = base
@@ -196,9 +198,9 @@ include "run.pxi"
 cdef int read_axes(
     object axes, Py_buffer *view, object start, object first, object last_element, wif_axis *out,
 ) except -1:
-    """Copy the axes, prove that they stay inside buffer and stream; return their number.
+    """Copy the axes, prove that they stay inside the buffer and the stream; return their number.
 
-    Made of Python integers: nothing can overflow before it has been refused.
+    The proof computes with Python integers, so that nothing can overflow before it is refused.
     """
     cdef int count = 0
     low = high = start
@@ -232,21 +234,26 @@ cdef int read_axes(
 
 cdef int prepare(int transform, int dtype, tuple params, wif_draw *draw) except -1:
     """Round the parameters as the contract says."""
-    cdef double given[WIF_GIVEN]
-    cdef int status, count
-    memset(given, 0, sizeof(given))
+    cdef double parameters[WIF_MOST_PARAMETERS]
+    cdef int status, count, k
+    memset(parameters, 0, sizeof(parameters))
     if not 0 <= dtype < WIF_TYPES:
         raise ValueError(f"no dtype {dtype}")
-    if not 0 <= transform < WIF_ASKED or kernels.fill[transform][dtype] == NULL:
+    if (
+        not 0 <= transform < WIF_PUBLIC_TRANSFORMS
+        or kernels.draw_rows[transform][dtype] == NULL
+    ):
         raise ValueError(f"no kernel {transform} of {DTYPES[dtype]}")
-    if len(params) != PARAMS[transform]:
-        raise ValueError(f"{PARAMS[transform]} parameters are needed, not {params!r}")
-    for count in range(PARAMS[transform]):
-        given[count] = params[count]
-    status = wif_prepare(<wif_transform>transform, <wif_type>dtype, given, draw)
+    count = wif_parameter_count(transform)
+    if len(params) != count:
+        raise ValueError(f"{count} parameters are needed, not {params!r}")
+    for k in range(count):
+        parameters[k] = params[k]
+    status = wif_prepare(<wif_transform>transform, <wif_type>dtype, parameters, draw)
     if status != WIF_PARAMS_OK:
         name = DTYPES[dtype]
-        shown = ", ".join(f"{n}={v!r}" for n, v in zip(NAMES[transform], params))
+        names = wif_parameter_names(transform).decode().split()
+        shown = ", ".join(f"{n}={v!r}" for n, v in zip(names, params))
         if status == WIF_PARAMS_OVERFLOW:
             raise ValueError(f"{shown} overflows {name}")
         raise ValueError(f"no {name} value lies inside: {shown}")
@@ -254,7 +261,7 @@ cdef int prepare(int transform, int dtype, tuple params, wif_draw *draw) except 
 
 
 def check(int transform, int dtype, tuple params):
-    """Raise what fill() would raise for these parameters."""
+    """Raise the exception that fill() would raise for these parameters, if it would raise one."""
     cdef wif_draw draw
     prepare(transform, dtype, params, &draw)
 
@@ -296,21 +303,23 @@ cpdef object fill(
     transform, dtype : int
         WORDS, CONSTANT, UNIFORM, NORMAL or TRUNCATED; an index into DTYPES (WORDS: 0).
     params : tuple of float
-        See params.h: (), (value,), (low, high), (mean, std); TRUNCATED: ten.
+        The parameters of the transform (host/params.h): (), (value,), (low, high) or (mean, std);
+        for TRUNCATED ten numbers.
     rng, stream
-        Whatever the public functions take: read, so that a Generator advances, once nothing else
-        can be refused any more.  CONSTANT does without.
+        Whatever the public functions take.  They are read when nothing else can be refused any
+        more, since a Generator advances.  CONSTANT does not read them.
     first : int
-        Index of the element at the region's beginning.
+        Index of the element at the beginning of the region.
     axes : list of (n, stream_step, dst_step) or None
-        The region, outermost axis first; steps in elements of the stream (not negative) and bytes
-        of the buffer.  None: the whole of a C-contiguous buffer, in order.
+        The region, outermost axis first.  stream_step is in elements and not negative, dst_step is
+        in bytes.  None stands for the whole of a C-contiguous buffer, in order.
     threads : int or None
-        At most so many. None: as many as pay for this size and as the limits of this process allow.
+        How many threads may run at most.  None stands for as many as pay for this size and as the
+        limits of this process allow.
     fresh : bool
         Whether the memory has not been touched yet, so that its pages are still to be made.
     start : int
-        Byte offset of the region's beginning from the buffer's first element.
+        Byte offset from the buffer's first element to the beginning of the region.
     """
     cdef Py_buffer view
     cdef wif_plan plan
@@ -318,7 +327,7 @@ cpdef object fill(
     cdef int count = 0, most = 1 if threads is None else threads
     cdef int64_t total
     cdef uint64_t last_element
-    cdef object _pinned, _waited  # until the end
+    cdef object _pinned, _waited  # what they hold stays alive until the end of the fill
     PyObject_GetBuffer(buffer, &view, PyBUF_STRIDES | PyBUF_WRITABLE)
     try:
         if most < 1:
@@ -343,19 +352,20 @@ cpdef object fill(
         else:
             count = read_axes(axes, &view, start, first, last_element, axis)
         _pinned = pin(buffer) if total >= RELEASE_GIL_ITEMS else None
-        if transform == WIF_constant:  # takes no words; what -O0 and -O1 draw in vain is of key 0
+        # A constant takes no words.  Those that its kernels draw in vain at -O0 and -O1 have key 0.
+        if transform == WIF_constant:
             plan.draw.key_low = plan.draw.key_high = plan.draw.stream = 0
         else:
             _waited = read_key_and_stream(rng, stream, buffer, &plan.draw)
         if total == 0:
             return
-        wif_plan_kernels(&plan, kernels, <wif_type>dtype, total)
+        wif_plan_choose_kernels(&plan, kernels, <wif_type>dtype, total)
         plan.dst = <char *>view.buf + start
         plan.first = first
         if threads is None and total >= RELEASE_GIL_ITEMS:
             most = thread_count(None, total)
-        plan.direct_items = wif_direct_items(plan.itemsize, total, most, fresh)
-        wif_plan_axes(&plan, axis, count)
+        plan.direct_items = wif_plan_direct_items(plan.itemsize, total, most, fresh)
+        wif_plan_cut(&plan, axis, count)
         plan.nontemporal = not fresh and plan.direct and view.len >= nontemporal_bytes
         if run(&plan, total, most):
             raise_pending()

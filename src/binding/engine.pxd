@@ -1,30 +1,36 @@
-# The C engine as Cython sees it; each header says what its parts mean.
+# The C engine as Cython sees it.  The headers say what each part means.
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 
 cdef extern from "kernels/kernels.h" nogil:
     enum: WIF_STREAM_VERSION
     enum wif_transform:
-        WIF_words, WIF_constant, WIF_uniform, WIF_normal, WIF_truncated, WIF_ASKED,
-        WIF_TRANSFORMS
+        WIF_constant, WIF_uniform, WIF_normal, WIF_truncated
+    enum: WIF_PUBLIC_TRANSFORMS, WIF_TRANSFORMS, WIF_MOST_PARAMETERS
+    const char *wif_transform_name(int transform)
+    int wif_parameter_count(int transform)
+    const char *wif_parameter_names(int transform)
     enum wif_type:
-        WIF_f32, WIF_f64, WIF_f16, WIF_bf16, WIF_f8e4m3fn, WIF_f8e5m2, WIF_TYPES
+        WIF_f64
+    enum: WIF_TYPES
     const char *wif_type_name(int type)
     size_t wif_type_bytes(int type)
     ctypedef struct wif_draw:
         uint64_t key_low, key_high, stream
-    ctypedef void wif_fill
+    ctypedef void wif_draw_rows
+    ctypedef void (*wif_narrow)(void *dst, const float *src, size_t count) noexcept nogil
     ctypedef struct wif_kernels:
         const char *isa
-        wif_fill *fill[WIF_TRANSFORMS][WIF_TYPES]
-        void (*narrow[WIF_TYPES])(void *dst, const float *src, size_t count) noexcept nogil
+        wif_draw_rows *draw_rows[WIF_TRANSFORMS][WIF_TYPES]
+        wif_narrow narrow[WIF_TYPES]
         void (*block)(uint32_t *out, uint64_t key_low, uint64_t key_high, uint64_t counter_low,
                       uint64_t counter_high)
 
 
 cdef extern from "host/params.h" nogil:
-    enum: WIF_PARAMS_OK, WIF_PARAMS_OVERFLOW, WIF_GIVEN
-    int wif_prepare(wif_transform transform, wif_type type, const double *given, wif_draw *draw)
+    enum: WIF_PARAMS_OK, WIF_PARAMS_OVERFLOW
+    int wif_prepare(wif_transform transform, wif_type type, const double *parameters,
+                    wif_draw *draw)
 
 
 cdef extern from "host/scale.h" nogil:
@@ -60,17 +66,17 @@ cdef extern from "host/plan.h" nogil:
         Py_ssize_t dst_step
     ctypedef struct wif_plan:
         wif_draw draw
+        size_t itemsize
         char *dst
         uint64_t first
-        size_t itemsize
         int64_t direct_items
         int nontemporal
-        wif_axis columns
         int direct
         int64_t tasks, task_items
-    void wif_plan_kernels(wif_plan *plan, const wif_kernels *set, wif_type type, int64_t total)
-    int64_t wif_direct_items(size_t itemsize, int64_t total, int threads, int fresh)
-    void wif_plan_axes(wif_plan *plan, const wif_axis *axes, int count)
+    void wif_plan_choose_kernels(wif_plan *plan, const wif_kernels *set, wif_type type,
+                                 int64_t total)
+    int64_t wif_plan_direct_items(size_t itemsize, int64_t total, int threads, int fresh)
+    void wif_plan_cut(wif_plan *plan, const wif_axis *axes, int count)
     void wif_run_task(const wif_plan *plan, int64_t task)
 
 
@@ -82,7 +88,7 @@ cdef extern from "host/runtime.h" nogil:
     const char *WIF_COMPILER
     int wif_openmp()
     int wif_runtime_threads()
-    int wif_threads_to_be_had(int wanted)
+    int wif_obtainable_threads(int wanted)
     void wif_dismiss_workers()
     ctypedef struct wif_watch:
         pass

@@ -1,4 +1,4 @@
-# A plan's tasks: who makes them, and when signal handlers run meanwhile.
+# The tasks of a plan: which threads run them, and when signal handlers run meanwhile.
 from cython.parallel cimport prange, threadid
 
 
@@ -7,21 +7,22 @@ cdef extern from "Python.h":
     PyThreadState *PyThreadState_Get()
     PyThreadState *PyEval_SaveThread() noexcept nogil
     void PyEval_RestoreThread(PyThreadState *) noexcept nogil
-    # As it is in C: cpython.exc's version raises, and check_signals must hand the exception on to
-    # the end of the parallel region.
+    # Declared as in C.  The declaration in cpython.exc raises, while check_signals has to leave the
+    # exception set until the end of the parallel region.
     int PyErr_CheckSignals() noexcept nogil
 
 
 cdef enum:
-    # A smaller fill is done before the GIL would have been given up and taken again.
+    # A smaller fill takes less time than it takes to release the GIL and to take it again.
     RELEASE_GIL_ITEMS = 4096
 
 
 cdef int check_signals(PyThreadState *caller) noexcept nogil:
-    """Take the GIL as the calling thread does at its fill's end.
+    """Run the signal handlers that are due; return whether one of them raised.
 
-    Not by PyGILState_Ensure ("with gil"), which crashes where the interpreter has ended meanwhile:
-    a daemon thread's fill outlives it.
+    The GIL is taken as the calling thread takes it at the end of its fill.  PyGILState_Ensure
+    ("with gil") would crash where the interpreter has ended meanwhile, which the fill of a daemon
+    thread outlives.
     """
     PyEval_RestoreThread(caller)
     cdef int stop = PyErr_CheckSignals()
@@ -30,7 +31,7 @@ cdef int check_signals(PyThreadState *caller) noexcept nogil:
 
 
 cdef int raise_pending() except -1:
-    """Raise the exception that check_signals left in this, the calling, thread."""
+    """Raise the exception that check_signals has left in this thread, the calling one."""
     return -1
 
 
@@ -45,15 +46,15 @@ cdef void run_one(
 
 
 cdef bint run(const wif_plan *plan, int64_t total, int threads) except -1:
-    """Run every task; return whether a signal stopped the fill.
+    """Run every task; return whether a signal handler stopped the fill.
 
-    The GIL is given up here, not by the caller: in a function without it prange would ask
-    PyGILState_Check, which says yes to everybody once there are subinterpreters.
+    The GIL is released here and not by the caller.  In a function that runs without the GIL, prange
+    asks PyGILState_Check, which returns true in every thread once there are subinterpreters.
     """
     cdef wif_watch watch
     cdef PyThreadState *caller
     cdef int64_t task, tasks = plan.tasks, batch = max(1, (1 << 16) // plan.task_items)
-    if total < RELEASE_GIL_ITEMS:  # done before anybody would look at a clock
+    if total < RELEASE_GIL_ITEMS:  # too short to look for signals
         for task in range(tasks):
             wif_run_task(plan, task)
         return False
@@ -64,7 +65,7 @@ cdef bint run(const wif_plan *plan, int64_t total, int threads) except -1:
             for task in range(tasks):
                 run_one(plan, task, 0, &watch, caller)
         else:
-            threads = wif_threads_to_be_had(threads)
+            threads = wif_obtainable_threads(threads)
             for task in prange(tasks, num_threads=threads, schedule="dynamic", chunksize=batch):
                 run_one(plan, task, threadid(), &watch, caller)
     return wif_watch_stopped(&watch)

@@ -1,8 +1,9 @@
-"""The errors of polynomials.h in the kernels' arithmetic; for derive_polynomials.py --measure.
+"""The errors of polynomials.h in the kernels' arithmetic, for derive_polynomials.py --measure.
 
-C of one rounding an operation, as the kernels have it, judged in a wider type: the normal transform
-in double for float and in x87's long double, good to 2^-63, for double; the truncated normal in
-long double for both, by Halley's iteration on erfcl from the kernel's z, and by mpmath for some.
+C code rounds once for each operation, as the kernels do, and is judged in a wider type. The normal
+transform is judged in double for float, and in x87's long double, accurate to 2^-63, for double.
+The truncated normal is judged in long double for both, by Halley's iteration on erfcl from the
+kernel's z, and for some words by mpmath.
 """
 
 import ctypes
@@ -35,7 +36,8 @@ enum { BITS = 32, STORED = 23 };
 #endif
 static const T LOG[] = NAME(LOG), INVERSES[] = NAME(LOG_CELL_INVERSES);
 static const T LOGS[] = NAME(LOG_CELL_LOGS);
-static const double SIN[] = NAME(SIN), COS[] = NAME(COS), NEAR[] = NAME(QUANTILE_NEAR);
+static const double SIN[] = NAME(SIN), COS[] = NAME(COS);
+static const double NEAR_MEDIAN[] = NAME(QUANTILE_NEAR_MEDIAN);
 static const T CENTRE[] = NAME(QUANTILE_CENTRE), EDGES[] = NAME(QUANTILE_TAIL_EDGES);
 static const T TAIL[][NAME2(QUANTILE_TAIL, _TERMS)] = NAME(QUANTILE_TAIL);
 static const T CENTRES[] = NAME(QUANTILE_TAIL_CENTRES);
@@ -73,7 +75,8 @@ static void keep(double *worst, WIDE error) {
 }
 """
 
-# worst: r relative, sine, cosine, element / r. The last of a std that rounds every coefficient.
+# worst: the errors of r (relative), sine, cosine and element / (std r), the last with a std that
+# makes every coefficient round.
 NORMAL = r"""
 static void judge(T u, T x, double *worst) {
     const double std = 1.4142135;
@@ -91,12 +94,12 @@ static void judge(T u, T x, double *worst) {
     WIDE scale = (T)std * r0;
     keep(worst + 3, fmax(fabs((WIDE)r * c / scale - c0), fabs((WIDE)rx * s / scale - s0)));
 }
-/* Every step-th number of [low, high), as u and as x alike. */
+/* Every step-th number of [low, high), taken both as u and as x. */
 void sweep(double low, double high, int64_t step, double *worst) {
     for (INT i = to_bits(low), end = to_bits(high); i < end; i += step)
         judge(from_bits(i), from_bits(i), worst);
 }
-/* Random words A and B, taken to u and x as docs/stream-contract.md has it. */
+/* Random words A and B, made into u and x as docs/stream-contract.md says. */
 void elements(int64_t count, double *worst) {
     const T scale = ldexp((T)1, 1 - BITS);
     uint64_t state = 0, words[2];
@@ -112,9 +115,9 @@ void elements(int64_t count, double *worst) {
 
 QUANTILE = r"""
 /* D = Phi(upper) - Phi(lower); h = D 2^(1-B), centre = Phi(lower) + Phi(upper) - 1 + D 2^-B,
-   scale = D 2^(K-B), low = Phi(lower) 2^K + scale/2, high = (1 - Phi(upper)) 2^K + scale/2 (words
-   stand for their middle), slope = -4 2^-K, shift = 2 K ln 2 - SHIFT. K = 0, save in double where
-   D < 2^-800: there K = 128 keeps q normal. */
+   scale = D 2^(K-B), low = Phi(lower) 2^K + scale/2, high = (1 - Phi(upper)) 2^K + scale/2 (a word
+   stands for its middle), slope = -4 2^-K, shift = 2 K ln 2 - SHIFT. K is 0, except in double where
+   D < 2^-800; there K = 128 keeps q normal. */
 typedef struct { double h, centre, scale, low, high, slope, shift, near; } constants;
 
 const double quantile_shift = NAME(QUANTILE_SHIFT);
@@ -125,7 +128,7 @@ T quantile(UINT W, const constants *k, int *tail) {
     *tail = 0;
     if (k->near) {
         T n = minus_2_log(fma(-x, x, (T)1), 1, 0);
-        return horner_scaled(NEAR, sizeof NEAR / sizeof *NEAR, 1, n) * x;
+        return horner_scaled(NEAR_MEDIAN, sizeof NEAR_MEDIAN / sizeof *NEAR_MEDIAN, 1, n) * x;
     }
     int upper = !signbit(x);
     T v = (T)(upper ? ~W : W);
@@ -151,8 +154,9 @@ static long double exact(UINT W, T guess, const long double *tails) {
     }
     return below < above ? -z : z;
 }
-/* Into worst: |error| / max(1, |z|) in the centre, in the tail; |error / z| where |z| >= 1/8. The
-   words: the greatest and the least 1000, 1000 about the turn of x's sign, random ones. */
+/* The three worst errors: |error| / max(1, |z|) in the centre and in the tail, and |error / z|
+   where |z| >= 1/8. The words are the 1000 greatest, the 1000 least, 1000 about the word at which
+   x changes its sign, and random ones. */
 void truncated(int64_t count, UINT turn, const constants *k, char **digits, double *worst) {
     uint64_t state = 0;
     long double tails[3];
@@ -187,14 +191,14 @@ def build(source, header, family):
 
 
 class Constants(ctypes.Structure):
-    """What the kernel of the truncated normal precomputes of an interval."""
+    """What the kernel of the truncated normal computes of an interval before it draws."""
 
     _names = ("h", "centre", "scale", "low", "high", "slope", "shift", "near")
     _fields_ = tuple((name, ctypes.c_double) for name in _names)
 
 
 def prepare(lower, upper, bits, significand, shift):
-    """Return Phi(lower), 1 - Phi(upper), their complement to 1, and the kernel's constants."""
+    """Return Phi(lower), 1 - Phi(upper), their complement to 1, and the constants of the kernel."""
     half = mp.sqrt(2) / 2
     below, above = mp.erfc(-lower * half) / 2, mp.erfc(upper * half) / 2
     mass = mp.erfc(lower * half) / 2 - above if lower > 0 else mp.erfc(-upper * half) / 2 - below

@@ -2,24 +2,25 @@
 
 1. Remez exchange (E. Ya. Remez, 1934; J.-M. Muller, "Elementary Functions", 3rd ed., chapter 3)
    gives the real coefficients whose largest weighted error is least.
-2. The coefficients are rounded to the format one by one, the constant first; after each rounding
-   the rest are fitted again, by least squares, to the polynomial of step 1. This is Babai's nearest
-   plane on the lattice of Brisebarre and Chevillard, "Efficient polynomial L-infinity
-   approximations" (ARITH 2007). Fitting by Remez again would level every error up to that of the
-   constant, which is past changing.
+2. The coefficients are rounded to the format one by one, the constant first. After each rounding
+   the coefficients that are left are fitted again, by least squares, to the polynomial of step 1.
+   This is Babai's nearest plane on the lattice of Brisebarre and Chevillard, "Efficient polynomial
+   L-infinity approximations" (ARITH 2007). Fitting them by Remez again would raise every error to
+   that of the constant, which cannot change any more.
 
-Lost: a descent over neighbouring float32 coefficients by the error of the float32 evaluation on
-40,000 points; over all float32 numbers it left r of the normal transform as it was and made sine
-and cosine worse.
+A descent over neighbouring float32 coefficients, by the error of the float32 evaluation on 40,000
+points, was tried and rejected: over all float32 numbers it left r of the normal transform as it was
+and made sine and cosine worse.
 """
 
 import mpmath as mp
 
-mp.mp.prec = 240  # ample: least squares on 20 powers of f squares their condition number
+# Least squares on 20 powers of f squares their condition number; this precision is ample.
+mp.mp.prec = 240
 
 
 def sample(interval, value, weight, terms):
-    """Return (t, value(t), weight(t)) at 60 Chebyshev points of the interval a term."""
+    """Return (t, value(t), weight(t)) at the Chebyshev points of the interval, 60 for each term."""
     low, high = interval
     angles = [mp.pi * (2 * i + 1) / (120 * terms) for i in range(60 * terms)]
     ts = [(low + high - (high - low) * mp.cos(angle)) / 2 for angle in angles]
@@ -34,8 +35,8 @@ def weighted_errors(coefficients, samples):
 def remez(samples, terms):
     """Return the coefficients, lowest order first, of the minimax polynomial on the samples.
 
-    With 60 Chebyshev points a term, an extremum between two of them is 0.04 % larger than the
-    nearer one: no need to refine it.
+    With 60 Chebyshev points for each term, an extremum between two points is at most 0.04 % larger
+    than the value at the nearer point, so that it need not be refined.
     """
     reference = [(len(samples) - 1) * i // terms for i in range(terms + 1)]
     for _ in range(50):
@@ -46,13 +47,13 @@ def remez(samples, terms):
         errors = weighted_errors(coefficients, samples)
         if max(map(abs, errors)) <= abs(level) * (1 + mp.mpf("1e-6")):
             return coefficients
-        extrema = []  # the largest error in every run of one sign
+        extrema = []  # the places of the largest error in each run of one sign
         for k, error in enumerate(errors):
             if not extrema or (error > 0) != (errors[extrema[-1]] > 0):
                 extrema.append(k)
             elif abs(error) > abs(errors[extrema[-1]]):
                 extrema[-1] = k
-        while len(extrema) > terms + 1:  # drop the smallest, so that signs still alternate
+        while len(extrema) > terms + 1:  # drop the smallest ones so that the signs still alternate
             sizes = [abs(errors[k]) for k in extrema]
             if len(extrema) == terms + 2:
                 del extrema[0 if sizes[0] < sizes[-1] else -1]
@@ -64,13 +65,13 @@ def remez(samples, terms):
 
 
 def nearest(x, bits):
-    """Return x rounded to `bits` significand bits; none of ours is near the subnormals."""
+    """Return x rounded to `bits` significand bits; no number here is near the subnormals."""
     with mp.workprec(bits):
         return +x
 
 
 def round_coefficients(ideal, samples, bits):
-    """Round ideal[0], refit the others to the ideal polynomial, round the next, and so on."""
+    """Round ideal[0], fit the others to the ideal polynomial again, round the next, and so on."""
     terms = len(ideal)
     moments = [mp.fsum(w * w * t**n for t, _, w in samples) for n in range(2 * terms - 1)]
     rounded = []

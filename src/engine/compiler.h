@@ -1,4 +1,4 @@
-/* What differs between compilers, in one place. */
+/* What differs between compilers. */
 #ifndef WIF_COMPILER_H
 #define WIF_COMPILER_H
 
@@ -6,16 +6,14 @@
 #define INLINE static inline __attribute__((always_inline, unused))
 #define NOINLINE __attribute__((noinline, unused))
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define RESTRICT restrict
 #else
 #define INLINE static inline
 #define NOINLINE
 #define UNLIKELY(x) (x)
-#define RESTRICT
 #endif
 
-/* Loops over the registers of a group: their bounds are constants, and an array of vectors becomes
- * registers only once the loop is gone. */
+/* UNROLL stands before the loops over the registers of a group.  Their bounds are constants, and an
+ * array of vectors becomes registers only once the loop is gone. */
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
 #elif defined(__GNUC__)

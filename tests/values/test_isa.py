@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from support.internals import core
-from support.isas import ISAS, ISAS_HERE, required
+from support.isas import CPU_FLAGS, ISAS_HERE, required
 
 import weightinit_fast as wf
 
@@ -32,7 +32,8 @@ def import_with(name):
 
 
 def test_names_are_known():
-    assert set(core.ISAS_RUNNABLE) <= set(core.ISAS_BUILT) <= set(ISAS)
+    assert set(core.ISAS) == set(CPU_FLAGS)
+    assert set(core.ISAS_RUNNABLE) <= set(core.ISAS_BUILT) <= set(core.ISAS)
     assert "scalar" in core.ISAS_RUNNABLE
     assert core.isa() in core.ISAS_RUNNABLE
 

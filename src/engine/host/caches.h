@@ -1,11 +1,13 @@
 /* From which size of a buffer on stores go past the caches.
  *
- * What a fill leaves in a cache, its caller reads from there.  Against that stands what it costs to
- * get it there (bench/README.md has the numbers):
+ * What a fill leaves in a cache, its caller can read from there.  On the other hand it costs time
+ * to get it there (bench/README.md has the numbers):
  *
- *   AMD    an ordinary store of a whole line does not fetch it, and into the third-level cache two
- *          threads store twice as fast as past it: stream what that cache cannot hold;
- *   others half the speed of a streaming store, once the second-level cache is full.
+ *   AMD     An ordinary store of a whole line does not fetch that line, and two threads store into
+ *           the third-level cache twice as fast as past it.  So only what that cache cannot hold
+ *           goes past it.
+ *   others  An ordinary store has half the speed of a streaming store, once the second-level cache
+ *           is full.
  */
 #ifndef WIF_CACHES_H
 #define WIF_CACHES_H
@@ -26,12 +28,13 @@ static inline size_t wif_nontemporal_bytes(void) {
     memcpy(vendor, &b, 4);
     memcpy(vendor + 4, &d, 4);
     memcpy(vendor + 8, &c, 4);
-    /* Leaf 8000001D, "Cache Topology Information"; there if the leaf 80000001 says so in bit 22. */
+    /* Leaf 8000001D is "Cache Topology Information".  Bit 22 of leaf 80000001 says whether it is
+     * there. */
     if (memcmp(vendor, "AuthenticAMD", 12) || !__get_cpuid(0x80000001, &a, &b, &c, &d) ||
         !(c >> 22 & 1))
         return WIF_NONTEMPORAL_BYTES;
     __cpuid_count(0x8000001d, 3, a, b, c, d);
-    if ((a >> 5 & 7) != 3) /* no third level */
+    if ((a >> 5 & 7) != 3) /* there is no third-level cache */
         return WIF_NONTEMPORAL_BYTES;
     const size_t line = (b & 0xfff) + 1, partitions = (b >> 12 & 0x3ff) + 1, ways = (b >> 22) + 1;
     const size_t bytes = line * partitions * ways * ((size_t)c + 1);

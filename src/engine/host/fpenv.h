@@ -1,6 +1,7 @@
-/* Standard floating-point state around a fill: round to nearest even, subnormals kept, nothing
- * trapped.  A host may have turned on flush-to-zero or another rounding mode (-ffast-math start-up
- * code does); the bits of a tensor must not depend on it, nor may we leave a trace. */
+/* The standard floating-point state around a task: rounding to nearest even, subnormals kept, no
+ * traps.  A host may have set another rounding mode or flush-to-zero, as the start-up code of
+ * -ffast-math does.  The bits of a tensor must not depend on that, and the host must find its own
+ * state again. */
 #ifndef WIF_FPENV_H
 #define WIF_FPENV_H
 
@@ -17,7 +18,7 @@ static inline wif_fpstate wif_fp_enter(void) {
 static inline void wif_fp_leave(wif_fpstate host) { _mm_setcsr(host); }
 
 #elif defined(__aarch64__) && (defined(__GNUC__) || defined(__clang__))
-/* FPSR keeps the sticky flags: saved too, so that the host sees its own. */
+/* FPSR holds the sticky flags.  It is saved too, so that the host finds its own flags again. */
 typedef struct {
     uint64_t fpcr, fpsr;
 } wif_fpstate;

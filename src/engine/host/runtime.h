@@ -1,4 +1,4 @@
-/* What the fill asks of the OpenMP runtime and of the clock; without OpenMP, one thread. */
+/* What a fill needs of the OpenMP runtime and of the clock.  Without OpenMP there is one thread. */
 #ifndef WIF_RUNTIME_H
 #define WIF_RUNTIME_H
 
@@ -15,12 +15,12 @@ static inline int wif_openmp(void) { return 0; }
 static inline int wif_runtime_threads(void) { return 1; }
 #endif
 
-/* GCC's runtime alone: LLVM's makes do with the threads that it gets. */
+/* This is for GCC's runtime alone: LLVM's is content with the threads that it can get. */
 #if defined(_OPENMP) && defined(__GNUC__) && !defined(__clang__) && defined(__unix__)
 #include <pthread.h>
 
-/* Threads that the runtime keeps for the calling thread, itself included. */
-static _Thread_local int wif_team = 1;
+/* How many threads the runtime keeps for the calling thread, which is one of them. */
+static _Thread_local int wif_kept_threads = 1;
 
 static void *wif_wait_at(void *gate) {
     pthread_mutex_lock(gate);
@@ -28,42 +28,44 @@ static void *wif_wait_at(void *gate) {
     return NULL;
 }
 
-/* At most `wanted` threads for the next region, and as many as there can be. libgomp ends the
- * process if it cannot make one (no memory for a stack, a limit on processes): so those that it
- * lacks are first made here, all at once, and let go. Others may still take the place. */
-static inline int wif_threads_to_be_had(int wanted) {
+/* How many threads the next parallel region can have: as many as the system allows, and at most
+ * `wanted`.  libgomp ends the process if it cannot make a thread, for want of memory for its stack
+ * or because of a limit on processes.  So the threads that libgomp does not have yet are first made
+ * here, all at the same time, and ended again.  (Another process may still take their places.) */
+static inline int wif_obtainable_threads(int wanted) {
     enum { MOST = 1024 };
-    if (omp_in_parallel()) /* a signal handler's fill, within one: it gets no threads */
+    if (omp_in_parallel()) /* a fill of a signal handler within a fill: it gets no threads */
         return wanted;
     pthread_t made[MOST];
     pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
     const int most = wanted < MOST ? wanted : MOST;
-    int n = wif_team;
+    int n = wif_kept_threads;
     if (n < most) {
         pthread_mutex_lock(&gate);
         while (n < most && !pthread_create(&made[n], NULL, wif_wait_at, &gate))
             n++;
         pthread_mutex_unlock(&gate);
-        for (int k = wif_team; k < n; k++)
+        for (int k = wif_kept_threads; k < n; k++)
             pthread_join(made[k], NULL);
     }
-    return wif_team = n < most ? n : most; /* it drops those that a smaller region has no use for */
+    /* The runtime drops the threads that a smaller region does not use. */
+    return wif_kept_threads = n < most ? n : most;
 }
-static inline void wif_forget_team(void) { wif_team = 1; }
+static inline void wif_forget_workers(void) { wif_kept_threads = 1; }
 #else
-static inline int wif_threads_to_be_had(int wanted) { return wanted; }
-static inline void wif_forget_team(void) {}
+static inline int wif_obtainable_threads(int wanted) { return wanted; }
+static inline void wif_forget_workers(void) {}
 #endif
 
-/* libgomp keeps the calling thread's workers for the next region; a forked child inherits the
- * record but not the workers, and hangs (GCC bug 58378).  Dismissing them before a fork mends it.
- */
+/* libgomp keeps the calling thread's workers for the next region.  A forked child inherits the
+ * record of them but not the workers themselves, and hangs (GCC bug 58378).  So they are dismissed
+ * before a fork. */
 static inline void wif_dismiss_workers(void) {
 #if defined(_OPENMP) && defined(WIF_HAVE_OMP_PAUSE)
     if (omp_pause_resource_all(omp_pause_soft) != 0)
-        return; /* within a region */
+        return; /* refused within a parallel region */
 #endif
-    wif_forget_team();
+    wif_forget_workers();
 }
 
 static inline uint64_t wif_now_ns(void) {
@@ -72,13 +74,13 @@ static inline uint64_t wif_now_ns(void) {
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* Whether a signal asked the fill to stop.  The calling thread alone looks, every POLL_NS at most:
- * it is the one whose signal handlers Python runs. */
+/* Whether a signal handler has asked a fill to stop.  Only the calling thread looks for signals, at
+ * most every WIF_POLL_NS, since Python runs the handlers in that thread. */
 enum { WIF_POLL_ITEMS = 1 << 16, WIF_POLL_NS = 20 * 1000 * 1000 };
 
 typedef struct {
     atomic_int stop;
-    int64_t items; /* made by the calling thread since it looked at the clock */
+    int64_t items; /* drawn by the calling thread since it last looked at the clock */
     uint64_t polled_ns;
 } wif_watch;
 
@@ -93,12 +95,13 @@ static inline int wif_watch_stopped(wif_watch *w) {
 static inline void wif_watch_stop(wif_watch *w) {
     atomic_store_explicit(&w->stop, 1, memory_order_relaxed);
 }
+/* Whether it is time to look for signals, after `items` more elements. */
 static inline int wif_watch_due(wif_watch *w, int64_t items) {
     if ((w->items += items) < WIF_POLL_ITEMS)
         return 0;
     w->items = 0;
     const uint64_t now = wif_now_ns();
-    if (now - w->polled_ns < WIF_POLL_NS) /* a clock set back counts as due */
+    if (now - w->polled_ns < WIF_POLL_NS) /* a clock that was set back makes it due */
         return 0;
     w->polled_ns = now;
     return 1;

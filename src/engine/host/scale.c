@@ -8,8 +8,8 @@
 #include "compiler.h"
 #include "host/fpenv.h"
 
-/* The standard deviation of N(0, 1) truncated to [-2, 2]: sqrt(1 - 4 phi(2) / (Phi(2) - Phi(-2))).
- */
+/* The standard deviation of N(0, 1) truncated to [-2, 2], which is
+ * sqrt(1 - 4 phi(2) / (Phi(2) - Phi(-2))). */
 static const double TRUNCATED_STD = 0.8796256610342398;
 
 /* Whether a number that is not 0 is neither subnormal nor infinite. */

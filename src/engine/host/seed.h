@@ -1,5 +1,7 @@
-/* The first four words of NumPy's SeedSequence(seed), for one seed below 2^64: numpy.random's
- * algorithm (after M. E. O'Neill's seed_seq_fe), which NEP 19 keeps as it is. */
+/* The first four words of NumPy's SeedSequence(seed) for a single seed below 2^64.  The algorithm
+ * is that of numpy.random, after M. E. O'Neill's seed_seq_fe; NEP 19 promises that it does not
+ * change.
+ */
 #ifndef WIF_SEED_H
 #define WIF_SEED_H
 

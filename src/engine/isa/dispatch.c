@@ -1,26 +1,43 @@
-/* The build tells which sets are compiled in (WIF_BUILD_<set>); cpuid with xgetbv, or HWCAP, tells
- * which the processor and the operating system run. */
+/* The list of instruction sets with what this machine lacks of each: cpuid with xgetbv, or HWCAP,
+ * tells what the processor and the operating system support.
+ *
+ * The build defines WIF_BUILD_<set> for every set of isas.def: 1 if its kernels are compiled in,
+ * else 0. */
 #include "isa/dispatch.h"
 
-extern const wif_kernels wif_kernels_scalar, wif_kernels_avx2, wif_kernels_avx2_vaes,
-    wif_kernels_avx512, wif_kernels_avx512_vaes, wif_kernels_avx512_bf16, wif_kernels_neon;
+/* X(feature, what a message calls it): what the entries of isas.def may need, in the order in which
+ * one that is missing is looked for. */
+#define FOR_EACH_FEATURE(X)                                                                        \
+    X(AVX512, "AVX-512 F/BW/DQ/VL")                                                                \
+    X(AVX2, "AVX2")                                                                                \
+    X(FMA3, "FMA")                                                                                 \
+    X(F16C, "F16C")                                                                                \
+    X(VAES, "VAES")                                                                                \
+    X(BF16, "AVX512_BF16")                                                                         \
+    X(AESNI, "AES-NI")                                                                             \
+    X(ARM_AES, ARM_AES_NAME)
+
+#if defined(__aarch64__) && !defined(__linux__) && !defined(__APPLE__)
+#define ARM_AES_NAME "a way to ask this system for AES"
+#else
+#define ARM_AES_NAME "the AES instructions"
+#endif
+
+enum {
+#define PLACE(feature, name) feature##_PLACE,
+    FOR_EACH_FEATURE(PLACE)
+#undef PLACE
+#define BIT(feature, name) feature = 1 << feature##_PLACE,
+        FOR_EACH_FEATURE(BIT)
+#undef BIT
+};
 
 #if defined(__x86_64__) || defined(__i386__)
 #include <cpuid.h>
 
-enum {
-    AESNI = 1 << 0,
-    FMA3 = 1 << 1,
-    AVX2 = 1 << 2,
-    VAES = 1 << 3,
-    AVX512 = 1 << 4, /* F, BW, DQ and VL */
-    F16C = 1 << 5,
-    BF16 = 1 << 6, /* AVX512_BF16 */
-};
-
-static unsigned x86_features(void) {
+static unsigned features(void) {
     unsigned a, b, c, d, found = 0;
-    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c >> 27 & 1)) /* OSXSAVE: xgetbv may be asked */
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c >> 27 & 1)) /* OSXSAVE: xgetbv can be executed */
         return 0;
     unsigned xcr0, xcr0_high;
     __asm__ volatile("xgetbv" : "=a"(xcr0), "=d"(xcr0_high) : "c"(0));
@@ -39,75 +56,60 @@ static unsigned x86_features(void) {
         found |= VAES;
     if (zmm_saved && (b >> 16 & 1) && (b >> 17 & 1) && (b >> 30 & 1) && (b >> 31 & 1))
         found |= AVX512;
-    if (found & AVX512 && a >= 1) { /* a: the last subleaf */
+    if (found & AVX512 && a >= 1) { /* a is the last subleaf of leaf 7 */
         __cpuid_count(7, 1, a, b, c, d);
         if (a >> 5 & 1)
             found |= BF16;
     }
     return found;
 }
-
-static const char *x86_lacks(unsigned found, unsigned wanted) {
-    const unsigned missing = wanted & ~found;
-    return missing & AVX512  ? "AVX-512 F/BW/DQ/VL"
-           : missing & AVX2  ? "AVX2"
-           : missing & FMA3  ? "FMA"
-           : missing & F16C  ? "F16C"
-           : missing & VAES  ? "VAES"
-           : missing & BF16  ? "AVX512_BF16"
-           : missing & AESNI ? "AES-NI"
-                             : 0;
-}
-#endif
-
-#if defined(__aarch64__)
-#if defined(__linux__)
+#elif defined(__aarch64__) && defined(__linux__)
 #include <sys/auxv.h>
-static const char *neon_lacks(void) {
-    return getauxval(AT_HWCAP) >> 3 & 1 ? 0 : "the AES instructions"; /* HWCAP_AES */
+static unsigned features(void) {
+    return getauxval(AT_HWCAP) >> 3 & 1 ? ARM_AES : 0; /* bit 3 is HWCAP_AES */
 }
-#elif defined(__APPLE__)
-static const char *neon_lacks(void) { return 0; } /* every Apple AArch64 core has AES */
+#elif defined(__aarch64__) && defined(__APPLE__)
+static unsigned features(void) { return ARM_AES; } /* every Apple AArch64 core has AES */
 #else
-static const char *neon_lacks(void) { return "a way to ask this system for AES"; }
+static unsigned features(void) { return 0; }
 #endif
+
+/* What a set of an architecture lacks here; NULL if it lacks nothing. */
+static const char *missing(unsigned wanted, unsigned found) {
+#define NAME_IF_MISSING(feature, name)                                                             \
+    if (wanted & ~found & feature)                                                                 \
+        return name;
+    FOR_EACH_FEATURE(NAME_IF_MISSING)
+#undef NAME_IF_MISSING
+    return NULL;
+}
+
+#define LACKS_any(wanted, found) missing((wanted), (found))
+#if defined(__x86_64__) || defined(__i386__)
+#define LACKS_x86(wanted, found) missing((wanted), (found))
+#else
+#define LACKS_x86(wanted, found) "the x86 architecture"
 #endif
+#if defined(__aarch64__)
+#define LACKS_aarch64(wanted, found) missing((wanted), (found))
+#else
+#define LACKS_aarch64(wanted, found) "the AArch64 architecture"
+#endif
+
+#define WIF_ISA(name, ...) extern const wif_kernels wif_kernels_##name;
+#include "isa/isas.def"
+
+/* The table of a set that is built, NULL of one that is not. */
+#define TABLE_OF(built, name) TABLE_OF_(built, name)
+#define TABLE_OF_(built, name) TABLE_IF_##built(name)
+#define TABLE_IF_0(name) NULL
+#define TABLE_IF_1(name) &wif_kernels_##name
 
 void wif_list_isas(wif_isa list[WIF_ISAS]) {
-    list[0] = (wif_isa){"scalar", &wif_kernels_scalar, 0};
-    list[1] = (wif_isa){"neon", 0, "the AArch64 architecture"};
-    list[2] = (wif_isa){"avx2", 0, "the x86 architecture"};
-    list[3] = (wif_isa){"avx2_vaes", 0, "the x86 architecture"};
-    list[4] = (wif_isa){"avx512", 0, "the x86 architecture"};
-    list[5] = (wif_isa){"avx512_vaes", 0, "the x86 architecture"};
-    list[6] = (wif_isa){"avx512_bf16", 0, "the x86 architecture"};
-#if defined(__aarch64__)
-    list[1].lacks = neon_lacks();
-#endif
-#if defined(__x86_64__) || defined(__i386__)
-    const unsigned found = x86_features(), base = AESNI | FMA3 | F16C | AVX2;
-    list[2].lacks = x86_lacks(found, base);
-    list[3].lacks = x86_lacks(found, base | VAES);
-    list[4].lacks = x86_lacks(found, base | AVX512);
-    list[5].lacks = x86_lacks(found, base | AVX512 | VAES);
-    list[6].lacks = x86_lacks(found, base | AVX512 | VAES | BF16);
-#endif
-#ifdef WIF_BUILD_neon
-    list[1].kernels = &wif_kernels_neon;
-#endif
-#ifdef WIF_BUILD_avx2
-    list[2].kernels = &wif_kernels_avx2;
-#endif
-#ifdef WIF_BUILD_avx2_vaes
-    list[3].kernels = &wif_kernels_avx2_vaes;
-#endif
-#ifdef WIF_BUILD_avx512
-    list[4].kernels = &wif_kernels_avx512;
-#endif
-#ifdef WIF_BUILD_avx512_vaes
-    list[5].kernels = &wif_kernels_avx512_vaes;
-#endif
-#ifdef WIF_BUILD_avx512_bf16
-    list[6].kernels = &wif_kernels_avx512_bf16;
-#endif
+    const unsigned found = features();
+#define WIF_ISA(name, vocabulary, words, architecture, needs, ...)                                 \
+    list[WIF_ISA_##name] =                                                                         \
+        (wif_isa){#name, TABLE_OF(WIF_BUILD_##name, name), LACKS_##architecture(needs, found)};
+#include "isa/isas.def"
+    (void)found;
 }

@@ -6,12 +6,17 @@
 
 typedef struct {
     const char *name;
-    const wif_kernels *kernels; /* NULL: not built */
-    const char *lacks;          /* NULL: this machine runs it; else what is missing */
+    const wif_kernels *kernels; /* NULL: this build lacks the set */
+    const char *lacks;          /* NULL: this machine runs the set; else what the machine lacks */
 } wif_isa;
 
-/* All sets the project knows, slowest first: the last runnable one is the one to use. */
-enum { WIF_ISAS = 7 };
+/* The sets of isas.def, in its order: slowest first. */
+enum {
+#define WIF_ISA(name, ...) WIF_ISA_##name,
+#include "isa/isas.def"
+    WIF_ISAS /* how many there are */
+};
+
 void wif_list_isas(wif_isa list[WIF_ISAS]);
 
 #endif

@@ -1,10 +1,11 @@
-/* How a group leaves the registers: put_<type> rounds float32 registers to a narrower type where it
- * has to, once, to nearest even, and stores them anywhere, or past the caches where `stream`.
+/* How a group leaves the registers: put_<type> rounds registers of float32, where the type is
+ * narrower, once, to nearest even, and stores them at any address, or past the caches where
+ * `stream`.
  *
- * bfloat16 and the float8 types are rounded here on the integers of float32, into the upper half of
- * each lane (bfloat16 by an instruction where there is one: it flushes subnormals, so that draws
- * which may have them go to another set's kernels); float16 has instructions (the vocabulary's
- * store_f16).  Draws are never NaN.
+ * bfloat16 and the float8 types are rounded here, by integer operations on the bits of float32,
+ * into the upper half of each lane.  Where there is an instruction for bfloat16 it is used; it
+ * flushes subnormals, so that draws which may have some go to the kernels of another set.  float16
+ * has instructions (the vocabulary's store_f16).  Draws are never NaN.
  */
 #ifndef WIF_OUTPUTS_H
 #define WIF_OUTPUTS_H
@@ -22,21 +23,22 @@
 
 /* ---- rounding ------------------------------------------------------------------------------ */
 
-/* Rounded to a multiple of 2^shift, to even, as integers: a carry goes into the exponent, and from
- * the largest finite value to infinity. */
+/* Round the bits, as integers, to a multiple of 2^shift, ties to even.  A carry goes into the
+ * exponent, and from the largest finite value to infinity.  The low `shift` bits of the result mean
+ * nothing. */
 #define round_bits(x, shift)                                                                       \
     add_u32(add_u32((x), set1_u32((1u << ((shift) - 1)) - 1)),                                     \
             and_u32(shr_u32((x), (shift)), set1_u32(1)))
 
-/* bfloat16 keeps float32's sign and exponent, so that infinity and subnormals need no care. */
+/* bfloat16 has the sign and exponent of float32, so that infinity and subnormals need no care. */
 INLINE vu32 high_bf16(vf32 x) { return round_bits(bits_f32(x), 16); }
 
-/* 2^e as a constant expression; the exponents that occur are those of float8. */
+/* 2^e as a constant expression, for the exponents of float8. */
 #define from_exponent_f32(e) ((float)((e) < 0 ? 1.0 / (1 << (-(e) & 31)) : 1 << ((e) & 31)))
 
-/* float8 in bits 16 to 23.  Magnitudes stop at `limit`: 448, where e4m3fn saturates, or 2^16, whose
- * code in e5m2 is that of infinity.  Normal values by integers; subnormal ones by an addition whose
- * last bit is their unit. */
+/* float8 in the bits 16 to 23 of each lane.  Magnitudes stop at `limit`: 448, where e4m3fn
+ * saturates, or 2^16, whose code in e5m2 is that of infinity.  Normal values are rounded as
+ * integers, subnormal ones by adding a number whose last place is their unit. */
 #define HIGH_F8(name, mantissa_bits, min_exponent, limit)                                          \
     INLINE vu32 high_##name(vf32 x) {                                                              \
         enum { SHIFT = 23 - (mantissa_bits) };                                                     \
@@ -116,8 +118,8 @@ PUT_BYTES(f8e5m2)
 
 /* ---- copies out of the first-level cache ----------------------------------------------------- */
 
-/* bytes < CACHE_LINE, in two moves that may overlap: a call of memcpy costs more than most rows
- * here, and a move for each bit of the size is mispredicted where sizes vary. */
+/* Copy less than CACHE_LINE bytes in two moves that may overlap.  A call of memcpy costs more than
+ * most rows here take, and one move for each bit of the size is mispredicted where sizes vary. */
 INLINE void copy_few(char *dst, const char *src, size_t bytes) {
 #define COPY_FROM(piece)                                                                           \
     if (bytes >= (piece)) {                                                                        \
@@ -140,6 +142,7 @@ INLINE void copy_few(char *dst, const char *src, size_t bytes) {
 #undef COPY_FROM
 }
 
+/* Copy one line; where `stream`, dst is a multiple of CACHE_LINE and the stores pass the caches. */
 INLINE void copy_line(char *dst, const char *src, int stream) {
     UNROLL for (size_t k = 0; k < CACHE_LINE / sizeof(vu32); k++) {
         const vu32 x = load_u32(src + k * sizeof x);
@@ -150,7 +153,7 @@ INLINE void copy_line(char *dst, const char *src, int stream) {
     }
 }
 
-/* Anywhere; whole lines of dst past the caches where `stream`. */
+/* Copy a row to any address; whole lines of dst go past the caches where `stream`. */
 INLINE void copy_row(char *dst, const char *src, size_t bytes, int stream) {
     if (stream) {
         const size_t to_line = -(uintptr_t)dst % CACHE_LINE;

@@ -1,9 +1,10 @@
-/* The transforms of the stream contract (docs/stream-contract.md), each once, on the vocabulary: a
- * group of 32 words becomes 32 single or 16 double elements.
+/* The transforms of the stream contract (docs/stream-contract.md), each written once, on the
+ * vocabulary: a group of 32 words becomes 32 elements of the single family or 16 of the double
+ * family.
  *
- * A transform T of output type t is three things: the type T_t_params and T_t_prepare, which
- * spreads the draw's parameters over registers once a call, and T_t_group, which turns a group into
- * the registers y[0], y[1], ... in element order.
+ * A transform T of the type t has three parts: the type T_t_params; T_t_prepare, which broadcasts
+ * the parameters of the draw to registers, once a call; and T_t_group, which makes of a group the
+ * registers y[0], y[1], ... in the order of the elements.
  */
 #ifndef WIF_TRANSFORMS_H
 #define WIF_TRANSFORMS_H
@@ -12,8 +13,8 @@
 #include "kernels/polynomials.h"
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
-#define VECTORS_32 (GROUP_WORDS / LANES_32) /* registers that a group makes */
-#define VECTORS_64 (GROUP_WORDS / 2 / LANES_64)
+#define VECTORS_32 (WIF_GROUP_WORDS / LANES_32) /* how many registers a group makes */
+#define VECTORS_64 (WIF_GROUP_WORDS / 2 / LANES_64)
 
 /* The words as they come. */
 typedef int words_u32_params;
@@ -27,7 +28,7 @@ INLINE void words_u32_group(const words_u32_params *p, const group *g, vu32 *y) 
         y[v] = group_u32(g, v);
 }
 
-/* A constant: its bits, repeated. */
+/* A constant: its bits, repeated over eight bytes. */
 typedef vu64 pattern_u64_params;
 INLINE pattern_u64_params pattern_u64_prepare(const wif_draw *draw) {
     return set1_u64(draw->pattern);
@@ -38,8 +39,9 @@ INLINE void pattern_u64_group(const pattern_u64_params *p, const group *g, vu64 
         y[v] = *p;
 }
 
-/* Where a normal's radius argument comes from: U = A >> 1, and in the single family below 2^-23,
- * once in some 10^7 words, eight bits of B as well, so that tails are as fine as they are far. */
+/* u, of which a normal's radius sqrt(-2 ln u) is made, comes from U = A >> 1.  In the single
+ * family, where u is below 2^-23 (about once in 10^7 words), eight bits of B refine it, so that the
+ * far tails are as finely graded as they are long. */
 INLINE vf32 radius_argument_f32(vu32 a, vu32 b) {
     const vu32 top = shr_u32(a, 1);
     vf32 u = fma_f32(set1_f32(0x1.fffffep-32f), to_f32(top), set1_f32(0x1p-32f));
@@ -55,13 +57,13 @@ INLINE vf64 radius_argument_f64(vu64 a, vu64 b) {
     return fma_f64(set1_f64(0x1.fffffffffffffp-64), to_f64(shr_u64(a, 1)), set1_f64(0x1p-64));
 }
 
-/* The single family: 32 elements a group, one word each. */
+/* The single family: a group makes 32 elements, each of one word. */
 #define REAL float
 #define BITS uint32_t
 #define VF vf32
 #define VU vu32
-#define F(name) name##_f32 /* the vocabulary's name for reals ... */
-#define U(name) name##_u32 /* ... and for their bits */
+#define F(name) name##_f32
+#define U(name) name##_u32
 #define P(NAME) NAME##_F32
 #define TERMS(NAME) NAME##_F32_TERMS
 #define PARAMS(T) T##_f32_params
@@ -86,7 +88,7 @@ INLINE vf64 radius_argument_f64(vu64 a, vu64 b) {
 #undef MANTISSA_BITS
 #undef VECTORS
 
-/* The double family: 16 elements a group, two words each. */
+/* The double family: a group makes 16 elements, each of two words. */
 #define REAL double
 #define BITS uint64_t
 #define VF vf64

@@ -1,20 +1,44 @@
-/* The transforms of one family; transforms.h includes this once for single, once for double, with
- *   REAL, BITS     the C types of an element and of its bits
- *   VF, VU         registers of both
- *   F, U, P        the vocabulary's names for both, and the names of the polynomials
- *   PARAMS, ...    the names of a transform's three parts
- *   WORD_BITS      random bits an element
- *   MANTISSA_BITS  of the stored significand
- *   VECTORS        registers of elements that a group makes
+/* The transforms of one family.  transforms.h includes this file twice, for the single and for the
+ * double family, with
+ *
+ *   REAL, BITS     the C type of an element, and that of its bits
+ *   VF, VU         registers of elements, and of their bits
+ *   F(name)        the vocabulary's name of an operation on elements, e.g. fma_f32
+ *   U(name)        the vocabulary's name of an operation on their bits, e.g. xor_u32
+ *   P(NAME)        the name of a polynomial of polynomials.h for this family
+ *   TERMS(NAME)    how many coefficients that polynomial has
+ *   PARAMS(T), PREPARE(T), GROUP(T)   the names of a transform's three parts
+ *   WORD_BITS      how many random bits an element takes: 32 or 64
+ *   MANTISSA_BITS  how many bits of the significand are stored
+ *   VECTORS        how many registers of elements a group makes
  */
+#if !defined(REAL) || !defined(BITS) || !defined(VF) || !defined(VU)
+#error "transforms_family.h needs the types REAL and BITS and the registers VF and VU"
+#endif
+#if !defined(F) || !defined(U) || !defined(P) || !defined(TERMS)
+#error "transforms_family.h needs the names F, U, P and TERMS"
+#endif
+#if !defined(PARAMS) || !defined(PREPARE) || !defined(GROUP)
+#error "transforms_family.h needs the names PARAMS, PREPARE and GROUP"
+#endif
+#if !defined(MANTISSA_BITS) || !defined(VECTORS)
+#error "transforms_family.h needs MANTISSA_BITS and VECTORS"
+#endif
+#if WORD_BITS != 32 && WORD_BITS != 64
+#error "transforms_family.h needs WORD_BITS, which is 32 or 64"
+#endif
 
-/* RN(int(word)) * 2^(1 - WORD_BITS), in [-1, 1]. */
+_Static_assert(sizeof(REAL) * 8 == WORD_BITS && sizeof(BITS) == sizeof(REAL),
+               "an element takes as many random bits as it has bits");
+
+/* The word as a signed integer, rounded to REAL, times 2^(1 - WORD_BITS): a number in [-1, 1]. */
 INLINE VF F(fraction)(VU word) {
     const REAL unit = (REAL)1 / (REAL)((BITS)1 << (WORD_BITS - 1));
     return F(mul)(F(to)(word), F(set1)(unit));
 }
 
-#define SPREAD(field) F(set1)((REAL)draw->field)
+/* A parameter of the draw in every lane of a register. */
+#define BROADCAST(field) F(set1)((REAL)draw->field)
 
 /* ---- uniform: y = clamp(half * s + centre) ------------------------------------------------- */
 
@@ -23,7 +47,8 @@ typedef struct {
 } PARAMS(uniform);
 
 INLINE PARAMS(uniform) PREPARE(uniform)(const wif_draw *draw) {
-    return (PARAMS(uniform)){SPREAD(centre), SPREAD(half), SPREAD(least), SPREAD(greatest)};
+    return (PARAMS(uniform)){BROADCAST(centre), BROADCAST(half), BROADCAST(least),
+                             BROADCAST(greatest)};
 }
 
 INLINE void GROUP(uniform)(const PARAMS(uniform) *p, const group *g, VF *y) {
@@ -33,20 +58,23 @@ INLINE void GROUP(uniform)(const PARAMS(uniform) *p, const group *g, VF *y) {
     }
 }
 
-/* As above with its clamps moved to the words, where integers are cheaper and the scale needs no
- * multiplication of its own: for parameters with which that changes no bit (wif_trim). */
+/* The same with the clamp moved from the values to the words: there the comparisons are of
+ * integers, which are cheaper, and the fraction needs no multiplication of its own.  It is taken
+ * for parameters with which it changes no bit (wif_clamp_words in host/params.h). */
 #if WORD_BITS == 32
 typedef struct {
     VF centre, half;
     VU least, greatest;
-} PARAMS(trimmed);
+} PARAMS(uniform_clamped_words);
 
-INLINE PARAMS(trimmed) PREPARE(trimmed)(const wif_draw *draw) {
-    return (PARAMS(trimmed)){SPREAD(centre), SPREAD(half), U(set1)((BITS)draw->word_least),
-                             U(set1)((BITS)draw->word_greatest)};
+INLINE PARAMS(uniform_clamped_words) PREPARE(uniform_clamped_words)(const wif_draw *draw) {
+    return (PARAMS(uniform_clamped_words)){BROADCAST(centre), BROADCAST(half),
+                                           U(set1)((BITS)draw->word_least),
+                                           U(set1)((BITS)draw->word_greatest)};
 }
 
-INLINE void GROUP(trimmed)(const PARAMS(trimmed) *p, const group *g, VF *y) {
+INLINE void GROUP(uniform_clamped_words)(const PARAMS(uniform_clamped_words) *p, const group *g,
+                                         VF *y) {
     UNROLL for (int v = 0; v < VECTORS; v++) {
         const VU word = at_most_i32(p->greatest, at_least_i32(p->least, U(group)(g, v)));
         y[v] = F(fma)(p->half, F(to)(word), p->centre);
@@ -54,8 +82,9 @@ INLINE void GROUP(trimmed)(const PARAMS(trimmed) *p, const group *g, VF *y) {
 }
 #endif
 
-/* ---- normal: Box & Muller (1958), with a half-plane angle and a sign bit ------------------- */
+/* ---- normal: Box & Muller (1958), with an angle in a half-plane and a sign bit ------------- */
 
+/* A polynomial by Horner's rule, coefficients lowest order first. */
 INLINE VF F(horner)(VF x, const REAL *coefficient, int terms) {
     VF y = F(set1)(coefficient[terms - 1]);
     UNROLL for (int k = terms - 2; k >= 0; k--)
@@ -63,12 +92,13 @@ INLINE VF F(horner)(VF x, const REAL *coefficient, int terms) {
     return y;
 }
 
-/* The logarithm by a table of eight cells (derive_polynomials.py): u = m 2^e, i = the cell of m. */
+/* The logarithm by a table of eight cells (src/derive/derive_polynomials.py), for u = m 2^e and i,
+ * the cell that m lies in. */
 typedef struct {
     F(table) inverse, log;
 } F(cells);
 
-/* For times * -2 ln u + more, times a power of two. */
+/* The table for times * -2 ln u + more, where times is a power of two. */
 INLINE F(cells) F(load_cells)(REAL times, double more) {
     static const REAL inverses[] = P(LOG_CELL_INVERSES), logs[] = P(LOG_CELL_LOGS);
     REAL shares[COUNT(logs)];
@@ -77,12 +107,12 @@ INLINE F(cells) F(load_cells)(REAL times, double more) {
     return (F(cells)){F(load_table)(inverses), F(load_table)(shares)};
 }
 
-/* times * -2 ln u + more, for 0 < u <= 1.  f = m / centre - 1 is exact in the cell that ends at 1,
- * where its share and t's are opposite: relative accuracy holds as u -> 1. */
+/* times * -2 ln u + more, for 0 < u <= 1.  In the cell that ends at 1, f = m / centre - 1 is exact,
+ * and the shares of the cell and of t cancel, so that the relative accuracy holds as u -> 1. */
 INLINE VF F(minus_2_log)(const F(cells) * cells, REAL times, VF u) {
     static const REAL terms[] = P(LOG);
     const VU one = F(bits)(F(set1)(1)), mantissa = U(set1)(((BITS)1 << MANTISSA_BITS) - 1);
-    const VU t = U(sra)(U(sub)(F(bits)(u), one), MANTISSA_BITS - 3); /* 8 e + i */
+    const VU t = U(sra)(U(sub)(F(bits)(u), one), MANTISSA_BITS - 3); /* t = 8 e + i */
     const VF m = F(from_bits)(U(merge)(mantissa, F(bits)(u), one));
     const VF f = F(fma)(m, F(look_up)(&cells->inverse, t), F(set1)(-1));
     const VF share = F(look_up)(&cells->log, t);
@@ -92,7 +122,7 @@ INLINE VF F(minus_2_log)(const F(cells) * cells, REAL times, VF u) {
     return F(fma)(slope, f, F(fma)(F(to)(t), F(set1)(times * P(LOG_STEP)), share));
 }
 
-/* A polynomial whose coefficients are registers, lowest order first. */
+/* A polynomial by Horner's rule whose coefficients are registers, lowest order first. */
 INLINE VF F(horner_scaled)(VF x, const VF *coefficient, int terms) {
     VF y = coefficient[terms - 1];
     UNROLL for (int k = terms - 2; k >= 0; k--)
@@ -100,7 +130,7 @@ INLINE VF F(horner_scaled)(VF x, const VF *coefficient, int terms) {
     return y;
 }
 
-/* coefficient[k] * scale, rounded once. */
+/* y[k] = coefficient[k] * scale, rounded once to REAL. */
 INLINE void F(scale_terms)(VF *y, const double *coefficient, int terms, double scale) {
     UNROLL for (int k = 0; k < terms; k++)
         y[k] = F(set1)((REAL)(scale * coefficient[k]));
@@ -113,14 +143,14 @@ typedef struct {
 
 INLINE PARAMS(normal) PREPARE(normal)(const wif_draw *draw) {
     static const double sin_terms[] = P(SIN), cos_terms[] = P(COS);
-    PARAMS(normal) p = {.cells = F(load_cells)(4, 0), .mean = SPREAD(mean)};
+    PARAMS(normal) p = {.cells = F(load_cells)(4, 0), .mean = BROADCAST(mean)};
     F(scale_terms)(p.sin_terms, sin_terms, COUNT(sin_terms), draw->std / 2);
     F(scale_terms)(p.cos_terms, cos_terms, COUNT(cos_terms), draw->std / 2);
     return p;
 }
 
-/* r = 2 sqrt(-2 ln u), with A's low bit as its sign, and x = fraction(B): mean + r std/2 cos(pi/2
- * x) and mean + r std/2 sin(pi/2 x). */
+/* With r = 2 sqrt(-2 ln u), whose sign is the low bit of A, and x = fraction(B), a pair of elements
+ * is mean + r std/2 cos(pi/2 x) and mean + r std/2 sin(pi/2 x). */
 INLINE void GROUP(normal)(const PARAMS(normal) *p, const group *g, VF *y) {
     enum { HALF = VECTORS / 2 };
     UNROLL for (int v = 0; v < HALF; v++) {
@@ -138,62 +168,67 @@ INLINE void GROUP(normal)(const PARAMS(normal) *p, const group *g, VF *y) {
 
 /* With x = 2 Phi(z) - 1 and n = -2 ln(1 - x^2), z / x is a smooth function of n (Giles,
  * "Approximating the erfinv function", GPU Computing Gems 2, 2012).  Where both bounds are near the
- * median, as the usual ones are, x has all the digits that it takes, and one polynomial does. */
+ * median of the parent, as the usual bounds are, x alone has enough digits and one polynomial is
+ * enough. */
 typedef struct {
     F(cells) cells;
-    VF terms[TERMS(QUANTILE_NEAR)], centre, half, mean, least, greatest;
-} PARAMS(near);
+    VF terms[TERMS(QUANTILE_NEAR_MEDIAN)], centre, half, mean, least, greatest;
+} PARAMS(truncated_near_median);
 
-INLINE PARAMS(near) PREPARE(near)(const wif_draw *draw) {
-    static const double terms[] = P(QUANTILE_NEAR);
-    PARAMS(near) p = {F(load_cells)(1, 0), {SPREAD(mean)}, SPREAD(centre),  SPREAD(half),
-                      SPREAD(mean),        SPREAD(least),  SPREAD(greatest)};
+INLINE PARAMS(truncated_near_median) PREPARE(truncated_near_median)(const wif_draw *draw) {
+    static const double terms[] = P(QUANTILE_NEAR_MEDIAN);
+    PARAMS(truncated_near_median) p = {F(load_cells)(1, 0), {BROADCAST(mean)}, BROADCAST(centre),
+                                       BROADCAST(half),     BROADCAST(mean),   BROADCAST(least),
+                                       BROADCAST(greatest)};
     F(scale_terms)(p.terms, terms, COUNT(terms), draw->std);
     return p;
 }
 
-/* RN(int(word - 2^(WORD_BITS - 1))): the probabilities ascend with the word. */
+/* word - 2^(WORD_BITS - 1) as a signed integer, rounded to REAL: probabilities ascend with it. */
 INLINE VF F(ascending)(VU word) { return F(to)(U(xor)(word, U(set1)((BITS)1 << (WORD_BITS - 1)))); }
 
-INLINE void GROUP(near)(const PARAMS(near) *p, const group *g, VF *y) {
+INLINE void GROUP(truncated_near_median)(const PARAMS(truncated_near_median) *p, const group *g,
+                                         VF *y) {
     UNROLL for (int v = 0; v < VECTORS; v++) {
         const VF x = F(fma)(F(ascending)(U(group)(g, v)), p->half, p->centre);
         const VF rest = F(fma)(F(negate)(x), x, F(set1)(1));
         const VF n = F(minus_2_log)(&p->cells, 1, rest);
-        const VF z = F(fma)(F(horner_scaled)(n, p->terms, TERMS(QUANTILE_NEAR)), x, p->mean);
+        const VF z = F(fma)(F(horner_scaled)(n, p->terms, TERMS(QUANTILE_NEAR_MEDIAN)), x, p->mean);
         y[v] = F(at_most)(p->greatest, F(at_least)(p->least, z));
     }
 }
 
-/* In the tails x -> 1 loses them, and q = Phi(-|z|) keeps them: n = -2 ln(4 q (1 - q)).  So both
- * are made of the word, x of its signed fraction, q of its distance from the nearer end of the
- * interval: one polynomial to |z| of about 3, where most elements are, and pieces in sqrt(n)
- * beyond, behind a branch.
+/* In the tails, where x -> 1, x loses its digits, while q = Phi(-|z|) keeps them, and
+ * n = -2 ln(4 q (1 - q)).  So both are made of the word: x of its signed fraction, q of its
+ * distance from the nearer end of the interval.  One polynomial reaches to a |z| of about 3, where
+ * most elements are; beyond it there are pieces in sqrt(n), behind a branch.
  *
- * q is scaled by 2^k for far bounds of the double family, whose words would go below the least
- * normal number; the logarithm takes k out again, with the centre of the polynomial. */
+ * With far bounds of the double family q is multiplied by 2^k, since the step of a word would lie
+ * below the least normal number.  The logarithm takes k out again, together with the shift of the
+ * polynomial's variable. */
 typedef struct {
     F(cells) cells;
-    VF centre, half;                            /* of x */
-    VF tail_low, tail_high, tail_step, unscale; /* of q */
+    VF centre, half;                            /* make x */
+    VF tail_low, tail_high, tail_step, unscale; /* make q */
     VF mean, std, least, greatest;
 } PARAMS(truncated);
 
 INLINE PARAMS(truncated) PREPARE(truncated)(const wif_draw *draw) {
     return (PARAMS(truncated)){F(load_cells)(1, draw->log_shift),
-                               SPREAD(centre),
-                               SPREAD(half),
-                               SPREAD(tail_low),
-                               SPREAD(tail_high),
-                               SPREAD(tail_step),
-                               SPREAD(unscale),
-                               SPREAD(mean),
-                               SPREAD(std),
-                               SPREAD(least),
-                               SPREAD(greatest)};
+                               BROADCAST(centre),
+                               BROADCAST(half),
+                               BROADCAST(tail_low),
+                               BROADCAST(tail_high),
+                               BROADCAST(tail_step),
+                               BROADCAST(unscale),
+                               BROADCAST(mean),
+                               BROADCAST(std),
+                               BROADCAST(least),
+                               BROADCAST(greatest)};
 }
 
-/* z / x for the lanes with t = n - shift beyond the central polynomial; the others keep theirs. */
+/* z / x in the lanes whose t = n - shift lies beyond the central polynomial.  The other lanes keep
+ * the value that it gave them. */
 static NOINLINE VF F(quantile_tails)(VF t, VF central) {
     static const REAL edges[] = P(QUANTILE_TAIL_EDGES), centres[] = P(QUANTILE_TAIL_CENTRES);
     static const REAL terms[COUNT(edges)][TERMS(QUANTILE_TAIL)] = P(QUANTILE_TAIL);
@@ -227,4 +262,4 @@ INLINE void GROUP(truncated)(const PARAMS(truncated) *p, const group *g, VF *y) 
     }
 }
 
-#undef SPREAD
+#undef BROADCAST

@@ -1,10 +1,10 @@
-/* The vocabulary in plain C11, one lane: the reference that runs anywhere.  fma is the one function
- * taken from libm, since IEEE 754 fixes its result; sqrt compiles to the instruction. */
+/* The vocabulary in plain C11, with one lane: the reference, which runs anywhere.  fma is the only
+ * function taken from libm, since IEEE 754 fixes its result; sqrt compiles to an instruction. */
 #ifndef WIF_SIMD_H
 #define WIF_SIMD_H
 
 #include "compiler.h"
-/* One lane needs no loops unrolled: 32 times, and this set took GCC minutes. */
+/* With one lane no loop needs to be unrolled.  With loops unrolled 32 times, GCC took minutes. */
 #undef UNROLL
 #define UNROLL
 #include <math.h>
@@ -13,14 +13,14 @@
 
 #define LANES_32 1
 #define LANES_64 1
-#define STREAM_BYTES 0 /* no non-temporal store */
+#define STREAM_BYTES 0 /* there is no store past the caches */
 
 typedef float vf32;
 typedef double vf64;
 typedef uint32_t vu32;
 typedef uint64_t vu64;
 
-/* A group: 32 words, seen as 32-bit or as 64-bit lanes (low word first). */
+/* A group is 32 words, read as lanes of 32 bits, or of 64 bits with the low word first. */
 typedef struct {
     uint32_t w[32];
 } group;
@@ -29,7 +29,7 @@ INLINE vu64 group_u64(const group *g, int v) {
     return g->w[2 * v] | (uint64_t)g->w[2 * v + 1] << 32;
 }
 
-/* Integers. */
+/* Operations on integers; sra shifts the sign in. */
 INLINE vu32 set1_u32(uint32_t x) { return x; }
 INLINE vu64 set1_u64(uint64_t x) { return x; }
 INLINE vu32 add_u32(vu32 a, vu32 b) { return a + b; }
@@ -46,21 +46,21 @@ INLINE vu64 xor_u64(vu64 a, vu64 b) { return a ^ b; }
 #define sra_u32(x, n) (shr_u32((x), (n)) | -((vu32)(x) >> 31) << (31 - (n)) << 1)
 #define sra_u64(x, n) (shr_u64((x), (n)) | -((vu64)(x) >> 63) << (63 - (n)) << 1)
 
-/* The bits of a where the mask has ones, those of b elsewhere. */
+/* The bits of a where the mask has ones, and those of b elsewhere. */
 INLINE vu32 merge_u32(vu32 mask, vu32 a, vu32 b) { return (mask & a) | (~mask & b); }
 INLINE vu64 merge_u64(vu64 mask, vu64 a, vu64 b) { return (mask & a) | (~mask & b); }
 
-/* Lanes as signed integers, not below a bound and not above one. */
+/* Lanes as signed integers, raised to a bound or lowered to it. */
 INLINE vu32 at_least_i32(vu32 bound, vu32 x) { return (int32_t)bound > (int32_t)x ? bound : x; }
 INLINE vu32 at_most_i32(vu32 bound, vu32 x) { return (int32_t)bound < (int32_t)x ? bound : x; }
 
-/* Lanes (below 2^31) that are below a limit: is there one, and a choice by lane. */
+/* Lanes below 2^31 against a limit: whether one is below it, and a choice lane by lane. */
 INLINE int any_below_u32(vu32 x, uint32_t limit) { return x < limit; }
 INLINE vf32 select_below_f32(vu32 x, uint32_t limit, vf32 below, vf32 otherwise) {
     return x < limit ? below : otherwise;
 }
 
-/* A choice by the sign bit of each lane. */
+/* A choice lane by lane, by the sign bit. */
 INLINE vu32 select_negative_u32(vu32 sign, vu32 negative, vu32 otherwise) {
     return sign >> 31 ? negative : otherwise;
 }
@@ -68,7 +68,7 @@ INLINE vu64 select_negative_u64(vu64 sign, vu64 negative, vu64 otherwise) {
     return sign >> 63 ? negative : otherwise;
 }
 
-/* Lanes that are a limit or above: is there one, and a choice by lane. */
+/* Lanes against a limit: whether one reaches it, and a choice lane by lane. */
 INLINE int any_from_f32(vf32 x, vf32 limit) { return x >= limit; }
 INLINE int any_from_f64(vf64 x, vf64 limit) { return x >= limit; }
 INLINE vf32 select_from_f32(vf32 x, vf32 limit, vf32 from, vf32 otherwise) {
@@ -78,7 +78,7 @@ INLINE vf64 select_from_f64(vf64 x, vf64 limit, vf64 from, vf64 otherwise) {
     return x >= limit ? from : otherwise;
 }
 
-/* Bits. */
+/* Numbers as their bits, and back. */
 INLINE vu32 bits_f32(vf32 x) {
     vu32 b;
     memcpy(&b, &x, sizeof b);
@@ -102,7 +102,7 @@ INLINE vf64 from_bits_f64(vu64 b) {
 INLINE vf32 xor_f32(vf32 x, vu32 b) { return from_bits_f32(bits_f32(x) ^ b); }
 INLINE vf64 xor_f64(vf64 x, vu64 b) { return from_bits_f64(bits_f64(x) ^ b); }
 
-/* Arithmetic, each rounded once to nearest even; to_* reads its lanes as signed
+/* Arithmetic.  Every operation rounds once, to nearest even.  to_* reads its lanes as signed
  * integers, unsigned_to_* as unsigned ones. */
 INLINE vf32 set1_f32(float x) { return x; }
 INLINE vf64 set1_f64(double x) { return x; }
@@ -114,9 +114,10 @@ INLINE vf32 add_f32(vf32 a, vf32 b) { return a + b; }
 INLINE vf64 add_f64(vf64 a, vf64 b) { return a + b; }
 INLINE vf32 mul_f32(vf32 a, vf32 b) { return a * b; }
 INLINE vf64 mul_f64(vf64 a, vf64 b) { return a * b; }
-/* a b is exact in binary64.  The sum's rounding to 53 bits can only matter where it lies halfway
- * between two floats: never between such a point and the sum (they are doubles themselves).  Below
- * the least normal float the halfway points are others. */
+/* The product a b is exact in binary64, and the sum is rounded to 53 bits before it is rounded to a
+ * float.  The first rounding never crosses a point halfway between two floats, since these points
+ * are doubles themselves; so it can only matter where its result is such a point.  Below the least
+ * normal float the halfway points are others. */
 INLINE vf32 fma_f32(vf32 a, vf32 b, vf32 c) {
     const double sum = (double)a * b + c;
     uint64_t bits;
@@ -132,7 +133,7 @@ INLINE vf64 negate_f64(vf64 x) { return -x; }
 INLINE vf32 sqrt_f32(vf32 x) { return sqrtf(x); }
 INLINE vf64 sqrt_f64(vf64 x) { return sqrt(x); }
 
-/* A table of eight, and its entry for the low three bits of each lane. */
+/* A table of eight numbers, and its entry for the low three bits of each lane. */
 typedef struct {
     float entry[8];
 } table_f32;
@@ -152,14 +153,15 @@ INLINE table_f64 load_table_f64(const double *p) {
 INLINE vf32 look_up_f32(const table_f32 *table, vu32 i) { return table->entry[i & 7]; }
 INLINE vf64 look_up_f64(const table_f64 *table, vu64 i) { return table->entry[i & 7]; }
 
-/* The bound where it is the greater (the smaller), else x itself: also x's own zero. */
+/* The bound where it is greater (smaller) than x, else x itself, whose zero keeps its sign. */
 INLINE vf32 at_least_f32(vf32 bound, vf32 x) { return bound > x ? bound : x; }
 INLINE vf64 at_least_f64(vf64 bound, vf64 x) { return bound > x ? bound : x; }
 INLINE vf32 at_most_f32(vf32 bound, vf32 x) { return bound < x ? bound : x; }
 INLINE vf64 at_most_f64(vf64 bound, vf64 x) { return bound < x ? bound : x; }
 
-/* Packs: the upper halves of a's lanes, then of b's; lanes rounded to float16, and the low bytes of
- * 16-bit lanes, stored.  Lanes of 16 bits lie as in memory, whatever its byte order. */
+/* Narrower lanes: the upper halves of the lanes of a, then of b, in one register; lanes rounded to
+ * float16 and stored; the low bytes of 16-bit lanes, stored.  Two lanes of 16 bits lie in a
+ * register as they lie in memory, whatever the byte order. */
 INLINE vu32 pair_u16(vu32 a, vu32 b) {
     const uint16_t pair[2] = {(uint16_t)a, (uint16_t)b};
     vu32 x;
@@ -167,8 +169,8 @@ INLINE vu32 pair_u16(vu32 a, vu32 b) {
     return x;
 }
 INLINE vu32 pack_high_u16(vu32 a, vu32 b) { return pair_u16(a >> 16, b >> 16); }
-/* From 2^-14 on by carries of integers, infinity included; below, 0.5 has the unit of float16's
- * subnormals as its last bit, so that one addition rounds. */
+/* The bits of float16.  From 2^-14 on integers round, and their carries reach infinity too.  Below
+ * 2^-14 the last place of 0.5 is the unit of float16's subnormals, so that one addition rounds. */
 INLINE vu32 bits_f16(vf32 x) {
     const vu32 sign = bits_f32(x) >> 16 & 0x8000, magnitude = bits_f32(x) & 0x7fffffff;
     if (magnitude < 0x38800000)
@@ -187,9 +189,9 @@ INLINE void store_low_u8(void *p, vu32 x) {
     memcpy(p, low, sizeof low);
 }
 
-#define PIECES 0 /* no register of 16 bytes */
+#define PIECES 0 /* no register has 16 bytes */
 
-/* Loads and stores: anywhere. */
+/* Loads and stores at any address. */
 INLINE vu32 load_u32(const void *p) {
     vu32 x;
     memcpy(&x, p, sizeof x);

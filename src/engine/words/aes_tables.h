@@ -1,6 +1,7 @@
-/* AES's S-box and the four round tables made of it (FIPS 197; T-tables: Daemen & Rijmen, "The
- * Design of Rijndael", 4.2).  Table k gives, for a byte in row k of a column, its part of the
- * column after SubBytes and MixColumns; columns are little-endian 32-bit words, row 0 lowest. */
+/* The S-box of AES (FIPS 197) and the four round tables that are made of it (the T-tables of Daemen
+ * & Rijmen, "The Design of Rijndael", section 4.2).  Table k holds, for each value of a byte in row
+ * k of a column, what that byte adds to the column after SubBytes and MixColumns.  Columns are
+ * little-endian 32-bit words, with row 0 in the lowest byte. */
 #ifndef WIF_AES_TABLES_H
 #define WIF_AES_TABLES_H
 

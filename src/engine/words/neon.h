@@ -1,12 +1,13 @@
-/* ARS4x32-7 with the Armv8 AES instructions.  AESE XORs its key before SubBytes where AES-NI XORs
- * it after MixColumns, so round key r goes into step r + 1 and the last one is XORed by hand. */
+/* ARS4x32-7 with the Armv8 AES instructions.  AESE XORs its key before SubBytes, while AES-NI XORs
+ * its key after MixColumns.  So round key r goes into step r + 1, and the last round key takes a
+ * XOR of its own. */
 #ifndef WIF_ARS_H
 #define WIF_ARS_H
 
 #include "words/ars.h"
 
 typedef struct {
-    uint8x16_t first[ARS_GROUP_BLOCKS]; /* round key 0 XOR the block's place in its group */
+    uint8x16_t first[ARS_GROUP_BLOCKS]; /* round key 0 XOR the place of the block in its group */
     uint8x16_t rk[ARS_ROUNDS + 1];
 } round_keys;
 

@@ -1,4 +1,4 @@
-/* ARS4x32-7 by tables, for machines without AES instructions: the scalar set's words. */
+/* ARS4x32-7 by tables, for machines without AES instructions: the words of the scalar set. */
 #ifndef WIF_ARS_H
 #define WIF_ARS_H
 
@@ -27,7 +27,7 @@ INLINE round_keys expand_keys(uint64_t low, uint64_t high) {
 
 INLINE counter counter_at(uint64_t stream, uint64_t block) { return (counter){block, stream}; }
 
-/* Column j of a round takes row i of column (j + i) mod 4: ShiftRows. */
+/* Column j of a round.  ShiftRows makes it take row i of column (j + i) mod 4. */
 INLINE uint32_t aes_column(const uint32_t s[4], int j) {
     return aes_round_table[0][s[j] & 0xff] ^ aes_round_table[1][s[(j + 1) & 3] >> 8 & 0xff] ^
            aes_round_table[2][s[(j + 2) & 3] >> 16 & 0xff] ^

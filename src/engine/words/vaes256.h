@@ -1,11 +1,12 @@
-/* ARS4x32-7 with 256-bit VAES: two blocks an instruction, four in flight. */
+/* ARS4x32-7 with 256-bit VAES: an instruction encrypts two blocks, and the four registers of a
+ * group are encrypted side by side. */
 #ifndef WIF_ARS_H
 #define WIF_ARS_H
 
 #include "words/ars.h"
 
 typedef struct {
-    __m256i first[4]; /* round key 0 XOR the blocks' places in their group */
+    __m256i first[4]; /* round key 0 XOR the places of the blocks in their group */
     __m256i rk[ARS_ROUNDS + 1];
 } round_keys;
 

@@ -1,11 +1,11 @@
-/* ARS4x32-7 with 512-bit VAES: four blocks an instruction, a group in two registers. */
+/* ARS4x32-7 with 512-bit VAES: an instruction encrypts four blocks; a group is two registers. */
 #ifndef WIF_ARS_H
 #define WIF_ARS_H
 
 #include "words/ars.h"
 
 typedef struct {
-    __m512i first[2]; /* round key 0 XOR the blocks' places in their group */
+    __m512i first[2]; /* round key 0 XOR the places of the blocks in their group */
     __m512i rk[ARS_ROUNDS + 1];
 } round_keys;
 

@@ -1,12 +1,22 @@
-/* Rows of a tile to columns of the buffer, for one size of element.  Included once for each, and
- * defines static wif_turn turn_<ITEM>, of
+/* Transposes a tile into the buffer, for one size of element.  Each inclusion defines the static
+ * function transpose_<ITEM>, a wif_transpose (kernels.h), of
  *
- *   ITEM  bytes of an element: 1, 2, 4 or 8
+ *   ITEM  the size of an element in bytes: 1, 2, 4 or 8
  *
- * SIDE columns go through as many registers: each takes, from SIDE rows apart, pieces of SIDE
- * elements, and log2(SIDE) rounds of zips transpose the square that each place of a piece makes.
- * Element by element, a turned float32 cost 0.6 to 0.9 ns, twice what drawing it does.
+ * and forgets ITEM afterwards.
+ *
+ * SIDE columns of the tile go through as many registers.  Each register takes pieces of SIDE
+ * elements from rows that are SIDE apart, and log2(SIDE) rounds of zips transpose the square that
+ * the pieces at the same place of all registers make.  Element by element, a transposed float32
+ * costs 0.6 to 0.9 ns, twice the time in which it is drawn.
  */
+#ifndef ITEM
+#error "transpose_template.h needs ITEM, the size of an element in bytes"
+#endif
+#if ITEM != 1 && ITEM != 2 && ITEM != 4 && ITEM != 8
+#error "transpose_template.h has no transposition of elements of this size: ITEM is 1, 2, 4 or 8"
+#endif
+
 #define CAT_(a, b) a##b
 #define CAT(a, b) CAT_(a, b)
 #define T(name) CAT(name, ITEM)
@@ -14,8 +24,9 @@
 #if PIECES
 enum { T(SIDE_) = 16 / ITEM, T(STEP_) = T(SIDE_) * PIECES };
 
-/* STEP rows of SIDE columns. */
-INLINE void T(turn_step_)(char *dst, ptrdiff_t column_step, const char *tile, ptrdiff_t row_bytes) {
+/* Transpose STEP rows of SIDE columns. */
+INLINE void T(transpose_step_)(char *dst, ptrdiff_t column_step, const char *tile,
+                               ptrdiff_t row_bytes) {
     enum { SIDE = T(SIDE_) };
     vu32 x[SIDE], y[SIDE];
     UNROLL for (int k = 0; k < SIDE; k++)
@@ -33,8 +44,8 @@ INLINE void T(turn_step_)(char *dst, ptrdiff_t column_step, const char *tile, pt
 }
 #endif
 
-static void T(turn_)(char *dst, ptrdiff_t column_step, const char *tile, ptrdiff_t row_bytes,
-                     size_t rows, size_t columns) {
+static void T(transpose_)(char *dst, ptrdiff_t column_step, const char *tile, ptrdiff_t row_bytes,
+                          size_t rows, size_t columns) {
     size_t c = 0;
 #if PIECES
     const size_t whole_rows = rows - rows % T(STEP_);
@@ -43,7 +54,7 @@ static void T(turn_)(char *dst, ptrdiff_t column_step, const char *tile, ptrdiff
         char *to = dst + (ptrdiff_t)c * column_step;
         size_t r = 0;
         for (; r < whole_rows; r += T(STEP_), from += T(STEP_) * row_bytes, to += sizeof(vu32))
-            T(turn_step_)(to, column_step, from, row_bytes);
+            T(transpose_step_)(to, column_step, from, row_bytes);
         for (; r < rows; r++, from += row_bytes, to += ITEM)
             for (int k = 0; k < T(SIDE_); k++)
                 memcpy(to + k * column_step, from + k * ITEM, ITEM);

@@ -1,5 +1,6 @@
-/* In the place of a generator: words from memory, at the address that the low half of the key is.
- * Blocks count from 0; a group more than is drawn is read, as kernels draw one ahead. */
+/* In the place of a generator: words that lie in memory, at the address that the low half of the
+ * key gives.  Blocks count from 0.  The words of one more group than is drawn are read, since
+ * kernels draw one group ahead. */
 #ifndef WIF_ARS_H
 #define WIF_ARS_H
 

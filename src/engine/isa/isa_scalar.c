@@ -1,4 +1,0 @@
-#define ISA scalar
-#include "simd/scalar.h"
-#include "words/table.h"
-#include "kernels/kernels_body.h"
