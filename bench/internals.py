@@ -58,6 +58,23 @@ def truncated_params(
     return (mean, std, lower, upper, *_truncation(lower, upper, bits))
 
 
+#: Kernel, as the C source names it: the function fill_<kernel>, or functions that begin with
+#: <kernel>_; then the transform that runs it, as _core names it; type; parameters of the transform.
+#: Large uniforms run the kernels "trimmed", truncated normals within ±2.25 the kernels "near".
+KERNELS = (
+    ("words", "WORDS", "float32", ()),
+    ("trimmed_f32", "UNIFORM", "float32", (-0.05, 0.05)),
+    ("trimmed_f16", "UNIFORM", "float16", (-0.05, 0.05)),
+    ("trimmed_bf16", "UNIFORM", "bfloat16", (-0.05, 0.05)),
+    ("uniform_f64", "UNIFORM", "float64", (-0.05, 0.05)),
+    ("normal_f32", "NORMAL", "float32", (0.0, 0.02)),
+    ("normal_f16", "NORMAL", "float16", (0.0, 0.02)),
+    ("normal_bf16", "NORMAL", "bfloat16", (0.0, 0.02)),
+    ("normal_f64", "NORMAL", "float64", (0.0, 0.02)),
+    ("near_f32", "TRUNCATED", "float32", (0.0, 0.02, -2.0, 2.0)),
+    ("near_f64", "TRUNCATED", "float64", (0.0, 0.02, -2.0, 2.0)),
+)
+
 # ---- paths and flags ------------------------------------------------------------------------
 
 ENGINE = ROOT / "src"  # what the kernels' #include lines are relative to
