@@ -50,18 +50,16 @@ def fill(transform: str, out: Any, dtype: str, params: tuple[float, ...], key: A
     _core.fill(out, getattr(_core, transform), code, params, key, 0, 0, None, 1)
 
 
-def truncated_params(
-    mean: float, std: float, lower: float, upper: float, dtype: str
-) -> tuple[float, ...]:
-    """Return the parameters that the engine takes for a truncated normal."""
-    bits = 64 if dtype == "float64" else 32
-    return (mean, std, lower, upper, *_truncation(lower, upper, bits))
+def truncated_params(params: tuple[float, ...], dtype: str) -> tuple[float, ...]:
+    """Return what the engine takes for a truncated normal of mean, std, lower and upper."""
+    _, _, lower, upper = params
+    return (*params, *_truncation(lower, upper, 64 if dtype == "float64" else 32))
 
 
 #: Kernel, as the C source names it: the function fill_<kernel>, or functions that begin with
 #: <kernel>_; then the transform that runs it, as _core names it; type; parameters of the transform.
 #: Large uniforms run the kernels "trimmed", truncated normals within ±2.25 the kernels "near".
-KERNELS = (
+KERNELS: tuple[tuple[str, str, str, tuple[float, ...]], ...] = (
     ("words", "WORDS", "float32", ()),
     ("trimmed_f32", "UNIFORM", "float32", (-0.05, 0.05)),
     ("trimmed_f16", "UNIFORM", "float16", (-0.05, 0.05)),

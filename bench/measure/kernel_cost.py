@@ -128,7 +128,7 @@ def measured_ns(transform: str, dtype: str, params: tuple[float, ...], isa: str)
     whole = whole.view({2: "f2" if dtype == "float16" else "u2", 4: "f4", 8: "f8"}[item])
     parts = (whole[: whole.size // 3], whole)
     if transform == "TRUNCATED":
-        params = internals.truncated_params(*params, dtype)
+        params = internals.truncated_params(params, dtype)
     key, best = wi.key(0), [1.0, 1.0]
     with internals.selected(isa):
         for _ in range(600):
