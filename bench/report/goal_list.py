@@ -72,7 +72,7 @@ PLAIN = (
     Goal("he_normal/store", OURS + "he_normal float32 t{t}", STORE, 0.5, 0.25, ONE),
     Goal("normal/memset", NORMAL, MEMSET, 1.0, 0.45, MOST),
     Goal("he_normal/memset", OURS + "he_normal float32 t{t}", MEMSET, 1.0, 0.45, MOST),
-    Goal("normal/mkl", NORMAL, "mkl * normal float32 t{t}", 2.0, 2.0),
+    Goal("normal/mkl", NORMAL, "mkl * normal float32 t{t}", 2.0, 1.5),
     Goal("uniform/mkl", UNIFORM, "mkl * uniform float32 t{t}", 1.5),
     Goal("normal/torch", NORMAL, "torch * normal float32 t{t}", 20, 5, MOST),
     Goal("normal/torch-call", NORMAL, "torch * one tensor normal float32 t{t}", 20, 5, MOST),
