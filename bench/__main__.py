@@ -20,26 +20,26 @@ COMMANDS = {
     "promises": Command(
         "report.goals",
         "what must hold of speed and memory; exit status 1 where a promise is broken",
-        "6 min; --quick: 1 min",
+        "3 min; --quick: half a minute",
         "promises --quick",
         "configure_promises",
     ),
     "goals": Command(
         "report.goals",
         "the promises, and the ambitions, which are reported and never fail",
-        "12 min; --quick: 2 min",
+        "15 min; --quick: 2 min",
         "goals --json NEW.json --markdown GOALS.md",
     ),
     "compare": Command(
         "report.baseline",
         "what got worse since bench/baseline.json, on the processors that it holds",
-        "12 min; --quick: 2 min; of results: at once",
+        "15 min; --quick: 2 min; of results: at once",
         "compare --quick",
     ),
     "fills": Command(
         "measure.fills",
         "every fill, layout, new array, store and other library, interleaved",
-        "8 min; --quick: 1 min",
+        "10 min; --quick: 1 min",
         "fills words store --only 't1$'",
     ),
     "growth": Command(

@@ -51,13 +51,28 @@ def fill(transform: str, out: Any, dtype: str, params: tuple[float, ...], key: A
     _core.fill(out, getattr(_core, transform), code, params, key, 0, 0, None, 1)
 
 
-def truncated_params(
-    mean: float, std: float, lower: float, upper: float, dtype: str
-) -> tuple[float, ...]:
-    """Return the parameters that the engine takes for a truncated normal."""
-    bits = 64 if dtype == "float64" else 32
-    return (mean, std, lower, upper, *_truncation(lower, upper, bits))
+def truncated_params(params: tuple[float, ...], dtype: str) -> tuple[float, ...]:
+    """Return what the engine takes for a truncated normal of mean, std, lower and upper."""
+    _, _, lower, upper = params
+    return (*params, *_truncation(lower, upper, 64 if dtype == "float64" else 32))
 
+
+#: Kernel, as the C source names it: the function fill_<kernel>, or functions that begin with
+#: <kernel>_; then the transform that runs it, as _core names it; type; parameters of the transform.
+#: Large uniforms run the kernels "trimmed", truncated normals within ±2.25 the kernels "near".
+KERNELS: tuple[tuple[str, str, str, tuple[float, ...]], ...] = (
+    ("words", "WORDS", "float32", ()),
+    ("uniform_clamped_words_f32", "UNIFORM", "float32", (-0.05, 0.05)),
+    ("uniform_clamped_words_f16", "UNIFORM", "float16", (-0.05, 0.05)),
+    ("uniform_clamped_words_bf16", "UNIFORM", "bfloat16", (-0.05, 0.05)),
+    ("uniform_f64", "UNIFORM", "float64", (-0.05, 0.05)),
+    ("normal_f32", "NORMAL", "float32", (0.0, 0.02)),
+    ("normal_f16", "NORMAL", "float16", (0.0, 0.02)),
+    ("normal_bf16", "NORMAL", "bfloat16", (0.0, 0.02)),
+    ("normal_f64", "NORMAL", "float64", (0.0, 0.02)),
+    ("truncated_near_median_f32", "TRUNCATED", "float32", (0.0, 0.02, -2.0, 2.0)),
+    ("truncated_near_median_f64", "TRUNCATED", "float64", (0.0, 0.02, -2.0, 2.0)),
+)
 
 # ---- paths and flags ------------------------------------------------------------------------
 

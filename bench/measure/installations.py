@@ -1,6 +1,7 @@
 """The same small calls by two installations of weightinit_fast, interleaved in one run."""
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -33,14 +34,18 @@ class Installation:
     """
 
     def __init__(self, python: str) -> None:
+        self._python = python
         self._folder = tempfile.TemporaryDirectory()
-        self._process = subprocess.Popen(
-            [python, "-I", str(WORKER)],
-            cwd=self._folder.name,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        try:
+            self._process = subprocess.Popen(
+                [os.path.abspath(python), "-I", str(WORKER)],
+                cwd=self._folder.name,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        except OSError as error:
+            raise SystemExit(f"{python} cannot be started: {error}") from None
         self.facts: dict[str, Any] = json.loads(self._answer())
 
     def __enter__(self) -> "Installation":
@@ -66,7 +71,7 @@ class Installation:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise SystemExit(f"{self._process.args[0]} ended without an answer")  # type: ignore[index]
+            raise SystemExit(f"{self._python} ended without an answer")
         return line
 
 

@@ -44,7 +44,7 @@ def main(args: argparse.Namespace) -> int:
         return 0
     facts = machine.describe()
     sizes = args.size_mib or (QUICK_SIZES if args.quick else SIZES)
-    rows = []
+    rows: list[results.Row] = []
     print(machine.heading(facts, {}))
     print("normal: KiB of peak memory beyond the output; zeros: beyond what was there before\n")
     for way, dtype, size_mib in [(w, d, n) for w in WAYS for d in DTYPES for n in sizes]:

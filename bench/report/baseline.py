@@ -126,8 +126,8 @@ def save(path: Path, entries: list[Entry]) -> None:
 
 
 def same_conditions(entries: list[Entry], document: Document) -> Entry | None:
-    """Return the entry whose conditions are those of a run."""
-    wanted = conditions(document)
+    """Return the entry whose conditions are those of a run; without fills it has no buffer size."""
+    wanted = {key: value for key, value in conditions(document).items() if value is not None}
     for kept in entries:
         if all(kept.get(key) == value for key, value in wanted.items()):
             return kept

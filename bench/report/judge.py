@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 from itertools import product
 from typing import NamedTuple
 
-from .goal_list import ALL, KIB, TIME, Goal
+from .goal_list import ALL, KIB, PROMISED_SETS, TIME, Goal
 from .results import Document, Row, Spread, best_ratio, quartiles, ratio, repetition_ratios
 
 MET, SHORT, MISSING = "met", "short", "not measured"  # of ambitions
@@ -18,7 +18,7 @@ class Result(NamedTuple):
     goal: Goal
     threads: int
     ambition: str  # MET, SHORT or MISSING
-    promise: str = NONE  # HELD, BROKEN, or NONE where the goal has none or was not measured
+    promise: str = NONE  # HELD, BROKEN, or NONE: no promise, not with this set, or not measured
     median: float | None = None  # the ratio of the medians; KiB
     best: float | None = None  # the ratio of the best samples
     spread: Spread | None = None  # quartiles over the repetitions
@@ -91,11 +91,16 @@ def _judge(goal: Goal, document: Document, threads: int) -> Result:
     ]
     ambition = MET if fits(goal, median, goal.ambition) else SHORT
     promise = NONE
-    if goal.promise is not None:
+    if goal.promise is not None and _promised_here(goal, document):
         kept = any(fits(goal, value, goal.promise) for value in (median, best))
         promise = HELD if kept else BROKEN
     figures = (ambition, promise, median, best, spread)
     return Result(goal, threads, *figures, names[0], names[-1], "; ".join(chosen))
+
+
+def _promised_here(goal: Goal, document: Document) -> bool:
+    isa = document["machine"]["weightinit_fast"]["isa"]
+    return goal.kind == KIB or isa in PROMISED_SETS
 
 
 def _why(wanted: str, document: Document) -> str:

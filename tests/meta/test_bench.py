@@ -3,6 +3,7 @@
 import argparse
 import fnmatch
 import importlib
+import re
 from unittest.mock import MagicMock
 
 import pytest
@@ -33,7 +34,7 @@ def row(name, seconds, *, command="fills", nbytes=4000, elements=1000, samples=1
 
 
 def document(rows, found=(), threads=2, **cpu):
-    own = {"isa": "avx2", "threads": threads, "version": "1", "compiler": "cc"}
+    own = {"isa": "avx512_vaes", "threads": threads, "version": "1", "compiler": "cc"}
     machine = {"cpu": {"model": "one", "family": None, "cpus": 2, **cpu}, "weightinit_fast": own}
     machine |= {"commit": "abc", "date": "2026-01-02", "python": "3.11.7", "system": "Linux"}
     machine |= {"numpy": "2", "torch": None, "mkl": None, "install": "wheel"}
@@ -94,33 +95,33 @@ def judged(bench, rows, limit, kind="rate", bottom="peer * t{t}", **more):
 
 @pytest.mark.parametrize(("limit", "verdict"), [(2.0, "met"), (2.01, "short")])
 def test_a_rate_must_reach_its_limit(bench, limit, verdict):
-    result = judged(bench, [row("we avx2 t1", [1.0]), row("peer a t1", [2.0])], limit)
+    result = judged(bench, [row("we avx512_vaes t1", [1.0]), row("peer a t1", [2.0])], limit)
     assert (result.ambition, result.median, result.promise) == (verdict, 2.0, "-")
 
 
 @pytest.mark.parametrize(("limit", "verdict"), [(0.5, "met"), (0.49, "short")])
 def test_a_time_must_not_pass_its_limit(bench, limit, verdict):
-    rows = [row("we avx2 t1", [1.0, 1.0, 2.0]), row("peer a t1", [2.0, 2.0, 2.0])]
+    rows = [row("we avx512_vaes t1", [1.0, 1.0, 2.0]), row("peer a t1", [2.0, 2.0, 2.0])]
     result = judged(bench, rows, limit, "time")
     assert (result.ambition, result.median) == (verdict, 0.5)
     assert result.spread == pytest.approx((0.5, 1 / 1.5))
 
 
 def test_kib_stand_for_themselves(bench):
-    rows = [{"name": "we avx2 t1", "kib": 7, "command": "memory"}]
+    rows = [{"name": "we avx512_vaes t1", "kib": 7, "command": "memory"}]
     assert judged(bench, rows, 7, "KiB", bottom="").ambition == "met"
     assert judged(bench, rows, 6, "KiB", bottom="").ambition == "short"
 
 
 def test_the_fastest_of_a_peer_counts_and_is_named(bench):
     peers = [row("peer a t1", [3.0]), row("peer b t1", [2.0]), row("peer c t2", [1.0])]
-    result = judged(bench, [row("we avx2 t1", [1.0]), *peers], 2.5)
+    result = judged(bench, [row("we avx512_vaes t1", [1.0]), *peers], 2.5)
     assert (result.ambition, result.median) == ("short", 2.0)
     assert result.note == "peer b t1 (of 2)"
 
 
 def test_a_goal_without_its_peer_stays_and_says_why(bench):
-    rows = [row("we avx2 t1", [1.0])]
+    rows = [row("we avx512_vaes t1", [1.0])]
     result = judged(bench, rows, 2.0, found={"peer": "not installed"})
     assert (result.ambition, result.note) == ("not measured", "peer: not installed")
     assert "'peer * t1'" in judged(bench, rows, 2.0).note
@@ -172,9 +173,10 @@ def test_every_goal_finds_its_cases(bench, goal_list):
 
 def promised(bench, ours, peer=(2.0,), promise=1.0, kind="rate", second=None):
     goal = goal_of(bench, promise, kind, promise=promise)
-    whole = document([row("we avx2 t1", list(ours)), row("peer a t1", list(peer))])
+    whole = document([row("we avx512_vaes t1", list(ours)), row("peer a t1", list(peer))])
     if second is not None:
-        whole["second"] = document([row("we avx2 t1", list(second)), row("peer a t1", list(peer))])
+        rows = [row("we avx512_vaes t1", list(second)), row("peer a t1", list(peer))]
+        whole["second"] = document(rows)
     (result,) = bench["judge"].judge([goal], whole)
     return result.promise
 
@@ -194,9 +196,21 @@ def test_a_second_run_may_save_a_promise_and_is_not_asked_for_more(bench):
 
 
 def test_goals_without_a_promise_or_without_their_peer_break_nothing(bench):
-    assert judged(bench, [row("we avx2 t1", [9.0]), row("peer a t1", [1.0])], 2.0).promise == "-"
+    rows = [row("we avx512_vaes t1", [9.0]), row("peer a t1", [1.0])]
+    assert judged(bench, rows, 2.0).promise == "-"
     goal = goal_of(bench, 2.0, promise=2.0)
-    assert bench["judge"].judge([goal], document([row("we avx2 t1", [1.0])]))[0].promise == "-"
+    assert bench["judge"].judge([goal], document(rows[:1]))[0].promise == "-"
+
+
+def test_rates_are_promised_with_the_widest_sets_alone_and_memory_with_all(bench):
+    rows = [row("we avx2 t1", [9.0]), row("peer a t1", [1.0])]
+    whole = document([*rows, {"name": "memory", "kib": 9, "command": "memory"}])
+    whole["machine"]["weightinit_fast"]["isa"] = "avx2"
+    rate = goal_of(bench, 1.0, promise=1.0)
+    memory = goal_of(bench, 8, "KiB", bottom="", promise=8)
+    memory = bench["goal_list"].Goal(**(vars(memory) | {"top": "memory"}))
+    judge = bench["judge"].judge
+    assert [result.promise for result in judge([rate, memory], whole)] == ["-", "BROKEN"]
 
 
 def test_no_promise_is_stricter_than_its_ambition(goal_list):
@@ -205,6 +219,28 @@ def test_no_promise_is_stricter_than_its_ambition(goal_list):
     for goal in promised:
         low, high = sorted((goal.promise, goal.ambition))
         assert goal.promise == (low if goal.kind == goal_list.RATE else high)
+
+
+def test_the_readme_has_every_promise(goal_list):
+    cells = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in (BENCH / "README.md").read_text(encoding="utf-8").splitlines()
+        if line.count("|") == 6
+    ]
+    rows = [(name, c[2], c[3]) for c in cells for name in re.findall("`([^`]+)`", c[0])]
+    found = set()
+    for goal in goal_list.GOALS:
+        sign = "≥" if goal.kind == goal_list.RATE else "≤"
+        unit = " KiB" if goal.kind == goal_list.KIB else ""
+        own = [row for row in rows if fnmatch.fnmatchcase(goal.name, row[0])]
+        if goal.promise is None:
+            assert own == [], goal.name
+        else:
+            (row,) = own
+            limits = [f"{sign} {limit:g}{unit}" for limit in (goal.promise, goal.ambition)]
+            assert list(row[1:]) == limits, goal.name
+            found.add(row)
+    assert found == set(rows)
 
 
 def options(bench, command, *arguments):
@@ -219,8 +255,7 @@ def test_a_broken_promise_is_the_exit_status_and_a_short_ambition_is_not(
 ):
     goal = goal_of(bench, 1.9, promise=1.0)
     monkeypatch.setattr(bench["goals"], "GOALS", (goal,))
-    whole = document([row("we avx2 t1", [seconds + 0.5]), row("peer a t1", [2.0])])
-    whole["machine"]["weightinit_fast"] |= bench["goals"].wi.info() | {"isa": "avx2", "threads": 2}
+    whole = document([row("we avx512_vaes t1", [seconds + 0.5]), row("peer a t1", [2.0])])
     whole["machine"]["cpu"]["model_number"] = None
     bench["results"].save(tmp_path / "r.json", whole)
     args = options(bench, "goals", tmp_path / "r.json", "--markdown", tmp_path / "r.md")
@@ -268,7 +303,11 @@ def compare(bench, tmp_path, monkeypatch):
     monkeypatch.setattr(bench["baseline"].machine, "heading", lambda facts, found: "heading")
 
     def run(seconds, *arguments, change=None):
-        rows = [row("we avx2 t1", [seconds]), row("peer a t1", [1.0]), row("numpy b t1", [1.0])]
+        rows = [
+            row("we avx512_vaes t1", [seconds]),
+            row("peer a t1", [1.0]),
+            row("numpy b t1", [1.0]),
+        ]
         whole = document(rows)
         (change or (lambda whole: None))(whole)
         target = tmp_path / "run.json"

@@ -10,8 +10,8 @@ import subprocess
 
 import pytest
 from engine import ENGINE, exported, instruction_sets
+from support.internals import core
 
-from weightinit_fast import _core
 
 SETS = instruction_sets()
 COMPILER = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
@@ -36,12 +36,12 @@ def compile_c(*options):
 
 
 def test_the_list_of_sets_is_that_of_the_extension():
-    assert tuple(SETS) == _core.ISAS
+    assert tuple(SETS) == core.ISAS
 
 
 @needs_compiler
 @pytest.mark.skipif(shutil.which("nm") is None, reason="no nm")
-@pytest.mark.parametrize("name", sorted({"scalar", _core.ISAS_RUNNABLE[-1]}))
+@pytest.mark.parametrize("name", sorted({"scalar", core.ISAS_RUNNABLE[-1]}))
 def test_a_kernel_object_exports_its_table_alone(name, tmp_path):
     object_file = tmp_path / "isa.o"
     source = ENGINE / "isa" / "isa.c"
@@ -82,7 +82,7 @@ def test_a_transposition_of_another_size_is_refused(item):
 
 @needs_compiler
 def test_a_flushing_set_without_a_fallback_is_refused():
-    if "x86" not in {SETS[name].architecture for name in _core.ISAS_BUILT}:
+    if "x86" not in {SETS[name].architecture for name in core.ISAS_BUILT}:
         pytest.skip("the set is one of x86")
     options = [o for o in SETS["avx512_bf16"].options if not o.startswith("-DWIF_FALLBACK")]
     done = compile_c("-fsyntax-only", *options, ENGINE / "isa" / "isa.c")

@@ -80,7 +80,7 @@ def test_selecting_a_set_that_cannot_run_is_refused():
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("name", ISAS)
+@pytest.mark.parametrize("name", CPU_FLAGS)
 def test_environment_forces_a_set_or_fails_the_import(name):
     done = import_with(name)
     if name in core.ISAS_RUNNABLE:
