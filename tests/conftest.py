@@ -3,6 +3,7 @@
 import os
 import subprocess
 
+import numpy.testing  # noqa: F401  that of NumPy 2.0 starts lscpu when it is imported
 import pytest
 
 # Limits of OpenMP's own would change what the tests count, and OpenMP reads them when it is loaded.

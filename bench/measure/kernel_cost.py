@@ -37,18 +37,6 @@ void chain_of(long n) { long x = 0, y = 1; while (n--) __asm__ volatile(
 """
 
 
-def compiler_flags() -> dict[str, list[str]]:
-    """Return the compiler flags and definitions of every x86 set that isas.def lists."""
-    sets = {}
-    text = (SOURCE / "isa/isas.def").read_text(encoding="utf-8")
-    for name, vocabulary, words, fallback, flags in re.findall(ENTRY, text, re.MULTILINE):
-        sets[name] = [*flags.split(), f"-DWIF_ISA_NAME={name}"]
-        sets[name] += [f'-DWIF_VOCABULARY="simd/{vocabulary}.h"', f'-DWIF_WORDS="words/{words}.h"']
-        if fallback != "none":
-            sets[name].append(f"-DWIF_FALLBACK={fallback}")
-    return sets
-
-
 def kind(name: str) -> str:
     """Return what an instruction counts as."""
     if name.startswith("vaes"):

@@ -1,6 +1,6 @@
-# The memory of an object that speaks DLPack, read here rather than by numpy.from_dlpack, which
-# NumPy 2.0 has without copy=, 2.1 and 2.2 answer with a read-only array, and whose exceptions differ
-# between 2.4 and 2.5.  It has no bfloat16 and no float8 either.
+# The memory of an object that speaks DLPack.  It is read here and not by numpy.from_dlpack, which
+# has no copy= in NumPy 2.0, returns a read-only array in 2.1 and 2.2, and raises other exceptions in
+# 2.5 than in 2.4.  It has no bfloat16 and no float8 either.
 #
 # The structures are those of DLPack 1.1 (dlpack.h of github.com/dmlc/dlpack).
 from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_IsValid, PyCapsule_SetName
@@ -100,8 +100,8 @@ cdef class ForeignMemory:
         code, bits = tensor.dtype.code, tensor.dtype.bits
         if tensor.dtype.lanes != 1 or (code, bits) not in DL_TYPES:
             raise TypeError(
-                f"its elements (DLPack code {code}, {bits} bits, {tensor.dtype.lanes} lanes) are of "
-                "no type that is filled"
+                f"its elements (DLPack code {code}, {bits} bits, {tensor.dtype.lanes} lanes) are "
+                "of no type that is filled"
             )
         self.form, name = DL_TYPES[code, bits]
         self.itemsize = bits // 8
@@ -134,7 +134,7 @@ cdef class ForeignMemory:
         return name
 
     def __getbuffer__(self, Py_buffer *buffer, int flags):
-        if flags & PyBUF_STRIDES != PyBUF_STRIDES or flags & PyBUF_WRITABLE and self.readonly:
+        if flags & PyBUF_STRIDES != PyBUF_STRIDES or (flags & PyBUF_WRITABLE and self.readonly):
             raise BufferError("only strided views of this memory can be lent")
         buffer.buf = self.data
         buffer.obj = self

@@ -50,8 +50,8 @@ cdef const bitgen *ready(object bits, object capsule) except NULL:
     """Return the C interface of a bit generator that can draw."""
     if capsule is None:
         raise ValueError(
-            f"rng is a {type(bits).__name__} that is not initialised: it has no capsule yet, because "
-            "its __init__ was not called"
+            f"rng is a {type(bits).__name__} that is not initialised: it has no capsule yet, "
+            "because its __init__ was not called"
         )
     cdef const bitgen *c = <const bitgen *>PyCapsule_GetPointer(capsule, b"BitGenerator")
     if c.next_raw == NULL or c.state == NULL:

@@ -5,7 +5,7 @@ from operator import index as as_index
 from libc.math cimport isfinite
 
 
-cdef object shown = repr  # names a refused value shortly; weightinit_fast/_resolve/numbers.py sets it
+cdef object shown = repr  # names a refused value shortly; _resolve/numbers.py sets it
 cdef object numpy_bool = None
 cdef object other_shape = None  # reads the shapes that as_shape does not know
 

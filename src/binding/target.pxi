@@ -12,7 +12,7 @@ cdef object interval = None
 def register_target(dict kinds, object count, object interval_of):
     """Set which dtypes an array may have to be filled as it is, and what judges threads=.
 
-    ``interval_of(lower, upper, word_bits)`` returns the probabilities that a truncated normal takes.
+    ``interval_of(lower, upper, word_bits)`` returns the probabilities of a truncated normal.
     """
     global plain_kinds, thread_count, interval, default_kind, default_dtype
     plain_kinds, thread_count, interval = kinds, count, interval_of

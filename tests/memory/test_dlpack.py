@@ -1,9 +1,7 @@
 """DLPack exporters of our own making: what they describe is filled, and lies are refused."""
 
-import ctypes
-
-import numpy as np
 import pytest
+from support.dlpack import Exporter
 from support.refusals import backing, refuse
 
 import weightinit_fast as wi
@@ -11,54 +9,6 @@ import weightinit_fast as wi
 
 def filled(out):
     assert wi.normal(out=out, rng=0, stream="buffer") is out
-
-
-class Device(ctypes.Structure):
-    _fields_ = (("kind", ctypes.c_int), ("id", ctypes.c_int))
-
-
-class DType(ctypes.Structure):
-    _fields_ = (("code", ctypes.c_uint8), ("bits", ctypes.c_uint8), ("lanes", ctypes.c_uint16))
-
-
-class Tensor(ctypes.Structure):
-    _fields_ = (
-        *(("data", ctypes.c_void_p), ("device", Device), ("ndim", ctypes.c_int), ("dtype", DType)),
-        *((name, ctypes.POINTER(ctypes.c_int64)) for name in ("shape", "strides")),
-        ("offset", ctypes.c_uint64),
-    )
-
-
-class Managed(ctypes.Structure):
-    """DLManagedTensorVersioned of DLPack 1.0."""
-
-    _fields_ = (
-        *(("major", ctypes.c_uint32), ("minor", ctypes.c_uint32), ("context", ctypes.c_void_p)),
-        *(("deleter", ctypes.c_void_p), ("flags", ctypes.c_uint64), ("tensor", Tensor)),
-    )
-
-
-class Exporter:
-    """Says by DLPack whatever it is told to say."""
-
-    def __init__(self, data, shape, strides=None, *, kind=1, dtype=(2, 32, 1), **other):
-        self.shape = (ctypes.c_int64 * len(shape))(*shape)
-        self.strides = strides and (ctypes.c_int64 * len(shape))(*strides)
-        dense = np.cumprod([1, *shape[:0:-1]])[::-1] if strides is None else ()
-        self.strides = self.strides or (ctypes.c_int64 * len(shape))(*map(int, dense))
-        device, ndim = Device(kind, 0), other.get("ndim", len(shape))
-        tensor = Tensor(data, device, ndim, DType(*dtype), self.shape, self.strides)
-        tensor.offset = other.get("offset", 0)
-        self.managed = Managed(1, 0, None, None, other.get("flags", 0), tensor)
-
-    def __dlpack_device__(self):
-        return self.managed.tensor.device.kind, 0
-
-    def __dlpack__(self, **_):
-        new = ctypes.pythonapi.PyCapsule_New
-        new.restype = ctypes.py_object
-        new.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
-        return new(ctypes.addressof(self.managed), b"dltensor_versioned", None)
 
 
 def exporter(memory, *args, at=0, **kwargs):

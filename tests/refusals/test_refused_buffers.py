@@ -64,7 +64,11 @@ REFUSED_BUFFERS = {
     "str": (lambda _: "buffer", TypeError, "str"),
     "scalar": (lambda _: np.float32(3), (TypeError, ValueError), None),
     "grad": (lambda _: Tensor(requires_grad=True), ValueError, ".detach()"),
-    "device": (lambda _: Tensor(BufferError("lives on cuda:0")), BufferError, "cuda:0"),
+    "device": (
+        lambda _: Tensor(BufferError("lives on cuda:0")),
+        (TypeError, ValueError, BufferError),
+        "cuda:0",
+    ),
 }
 
 

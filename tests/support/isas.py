@@ -4,8 +4,8 @@ import os
 import platform
 from pathlib import Path
 
-#: Flags of /proc/cpuinfo that each set needs: "flags" on x86, "Features" on AArch64. This list is not
-#: made from the engine's own, so that it can judge that.
+#: Flags of /proc/cpuinfo that each set needs: "flags" on x86, "Features" on AArch64. This list is
+#: not made from the engine's own, so that it can judge that.
 _AVX2 = {"avx2", "fma", "f16c", "aes"}
 _AVX512 = _AVX2 | {"avx512f", "avx512bw", "avx512dq", "avx512vl"}
 CPU_FLAGS = {
@@ -33,18 +33,24 @@ def architecture_of(name):
 ISAS_HERE = tuple(name for name in CPU_FLAGS if architecture_of(name) in (None, ARCHITECTURE))
 
 
-def judge_cpu():
-    """Return the sets that this CPU has by /proc/cpuinfo, or None where there is no such file."""
+def cpu_flags():
+    """Return the flags of /proc/cpuinfo; None where there is no such file."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return None
-    flags = set()
     for line in lines:
         name, _, value = line.partition(":")
         if name.strip() in ("flags", "Features"):
-            flags = set(value.split())
-            break
+            return set(value.split())
+    return set()
+
+
+def judge_cpu():
+    """Return the sets that this CPU has by /proc/cpuinfo, or None where there is no such file."""
+    flags = cpu_flags()
+    if flags is None:
+        return None
     return tuple(name for name in ISAS_HERE if flags >= CPU_FLAGS[name])
 
 

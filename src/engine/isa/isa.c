@@ -148,6 +148,7 @@ static void one_block(uint32_t out[4], uint64_t key_low, uint64_t key_high, uint
     counter c = counter_at(counter_high, counter_low - place);
     const group g = next_group(&keys, &c);
     memcpy(out, (const char *)&g + place * 16, 16);
+    leave_registers();
 }
 
 /* ---- the table ------------------------------------------------------------------------------- */

@@ -285,6 +285,7 @@ static void CAT(draw_rows_, NAME)(void *dst, ptrdiff_t dst_step, uint64_t first,
     if (nontemporal)
         stream_fence();
 #endif
+    leave_registers();
 }
 
 #undef CAT_

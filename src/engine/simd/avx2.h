@@ -216,4 +216,8 @@ INLINE void stream_f32(void *p, vf32 x) { _mm256_stream_ps((float *)p, x); }
 INLINE void stream_f64(void *p, vf64 x) { _mm256_stream_pd((double *)p, x); }
 INLINE void stream_fence(void) { _mm_sfence(); }
 
+/* The last instruction of a kernel: upper halves that stay in use make code for SSE slow.  GCC 12
+ * puts it at the end of every function but those with a VAES intrinsic. */
+INLINE void leave_registers(void) { _mm256_zeroupper(); }
+
 #endif

@@ -178,4 +178,6 @@ INLINE void store_u64(void *p, vu64 x) { vst1q_u8((uint8_t *)p, vreinterpretq_u8
 INLINE void store_f32(void *p, vf32 x) { vst1q_u8((uint8_t *)p, vreinterpretq_u8_f32(x)); }
 INLINE void store_f64(void *p, vf64 x) { vst1q_u8((uint8_t *)p, vreinterpretq_u8_f64(x)); }
 
+INLINE void leave_registers(void) {}
+
 #endif

@@ -1,0 +1,119 @@
+"""What holds on every NumPy that the package admits, whatever NumPy itself does there.
+
+`numpy.from_dlpack` has no copy= in 2.0, and gives a view for reading only in 2.1 and 2.2. Where it
+refuses a device or a dtype, it raises RuntimeError up to 2.4, and BufferError from 2.5 on.
+SeedSequence takes nested sequences up to 2.4, and refuses them from 2.5 on. A caller of the package
+must see none of that.
+"""
+
+import gc
+
+import numpy as np
+import pytest
+from support.dlpack import Exporter, OldExporter
+from support.refusals import backing, refuse
+
+import weightinit_fast as wi
+
+# DLPack ------------------------------------------------------------------------------------------
+
+
+class OfNumpy:
+    """An array that is known by DLPack alone, and exports as its NumPy does."""
+
+    def __init__(self, values):
+        self.__dlpack__, self.__dlpack_device__ = values.__dlpack__, values.__dlpack_device__
+
+
+EXPORTERS = {
+    "versioned": lambda m: Exporter(m.ctypes.data, m.shape),
+    "NumPy's": OfNumpy,
+}
+
+
+@pytest.mark.parametrize("function", [wi.normal, wi.he_normal, wi.zeros, wi.orthogonal])
+@pytest.mark.parametrize("name", EXPORTERS)
+def test_exporters_are_filled(name, function):
+    memory = backing().reshape(8, 6)
+    out = EXPORTERS[name](memory)
+    assert function(out=out, rng=3, stream="a") is out
+    np.testing.assert_array_equal(memory, function((8, 6), rng=3, stream="a"))
+
+
+def test_memory_is_let_go_once():
+    memory = backing()
+    out = Exporter(memory.ctypes.data, memory.shape)
+    wi.normal(out=out, rng=3)
+    gc.collect()
+    assert out.released == 1
+
+
+@pytest.mark.parametrize("kind", [Exporter, OldExporter])
+def test_exporters_of_before_1_0(kind):
+    """They cannot say whether their memory may be written: filled, or refused as read-only."""
+    memory = backing()
+    out = kind(memory.ctypes.data, memory.shape, versioned=False)
+    refusal = None
+    try:
+        wi.normal(out=out, rng=3)
+    except ValueError as error:
+        refusal = str(error)
+    gc.collect()
+    assert refusal is None or "read-only" in refusal
+    wanted = backing() if refusal else wi.normal(memory.shape, rng=3)
+    assert memory.tobytes() == wanted.tobytes()
+    assert out.released <= 1
+
+
+@pytest.mark.parametrize("kind", [Exporter, OldExporter])
+@pytest.mark.parametrize("device", [2, 7, 99])
+def test_a_foreign_device_is_refused(device, kind):
+    memory = backing()
+    out = kind(memory.ctypes.data, (8,), kind=device)
+    refuse((TypeError, ValueError), "CPU", wi.normal, out=out, guard=memory)
+    gc.collect()
+    assert out.released <= 1
+
+
+@pytest.mark.parametrize("kind", [Exporter, OldExporter])
+@pytest.mark.parametrize(
+    "dtype", [(2, 32, 4), (99, 32, 1), (2, 31, 1), (0, 32, 1), (4, 16, 1), (10, 8, 1)]
+)
+def test_a_foreign_dtype_is_refused(dtype, kind):
+    """Vectors of four, an unknown code, 31 bits, integers, bfloat16 and float8_e4m3fn by name."""
+    memory = backing()
+    out = kind(memory.ctypes.data, (8,), dtype=dtype)
+    refuse((TypeError, ValueError), None, wi.normal, out=out, guard=memory)
+
+
+def test_memory_for_reading_is_refused():
+    memory = backing()
+    out = Exporter(memory.ctypes.data, (8,), flags=1)
+    refuse(ValueError, "read-only", wi.normal, out=out, guard=memory)
+
+
+# Seeds -------------------------------------------------------------------------------------------
+
+NESTED = (
+    *([[1, 2], [3, 4]], [(1, 2), 3], ([1], 2), [1, [2]], [[]], [[[5]]], [range(2), 3]),
+    *(np.array([[1, 2], [3, 4]]), np.array([[5]]), [np.array([1, 2]), 3]),
+)
+
+
+@pytest.mark.parametrize("seed", NESTED, ids=str)
+def test_nested_seeds_are_refused(seed):
+    memory = backing().reshape(6, 8)
+    for function in (wi.normal, wi.he_uniform, wi.orthogonal):
+        refuse((TypeError, ValueError), "rng", function, out=memory, guard=memory, rng=seed)
+    with pytest.raises((TypeError, ValueError), match="rng"):
+        wi.key(seed)
+
+
+@pytest.mark.parametrize(
+    "seed",
+    [[], [1], [1, 2, 3], (2**40, 0), range(3), np.array([5, 6]), 2**200, [2**200, 3]],
+    ids=str,
+)
+def test_flat_seeds_are_numpys(seed):
+    words = np.random.SeedSequence(seed).generate_state(4).astype(object)
+    assert wi.key(seed) == wi.Key(words[0] | words[1] << 32, words[2] | words[3] << 32)
