@@ -1,6 +1,6 @@
 # The memory of an object that speaks DLPack.  It is read here and not by numpy.from_dlpack, which
-# has no copy= in NumPy 2.0, returns a read-only array in 2.1 and 2.2, and raises other exceptions in
-# 2.5 than in 2.4.  It has no bfloat16 and no float8 either.
+# has no copy= in NumPy 2.0, returns a read-only array in 2.1 and 2.2, and raises other exceptions
+# in 2.5 than in 2.4.  It has no bfloat16 and no float8 either.
 #
 # The structures are those of DLPack 1.1 (dlpack.h of github.com/dmlc/dlpack).
 from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_IsValid, PyCapsule_SetName
