@@ -80,7 +80,7 @@ def test_a_foreign_device_is_refused(device, kind):
     "dtype", [(2, 32, 4), (99, 32, 1), (2, 31, 1), (0, 32, 1), (4, 32, 1), (10, 16, 1), (11, 8, 1)]
 )
 def test_a_foreign_dtype_is_refused(dtype, kind):
-    """Vectors of four, an unknown code, 31 bits, integers, types of no such width, float8_e5m2fnuz."""
+    """Vectors of four, an unknown code, 31 bits, integers, widths that no type has, e4m3fnuz."""
     memory = backing()
     out = kind(memory.ctypes.data, (8,), dtype=dtype)
     refuse((TypeError, ValueError), None, wi.normal, out=out, guard=memory)

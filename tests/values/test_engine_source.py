@@ -12,6 +12,7 @@ import pytest
 from engine import ENGINE, exported, instruction_sets
 from support.internals import core
 
+pytestmark = [pytest.mark.meta, pytest.mark.process]
 SETS = instruction_sets()
 COMPILER = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="no C compiler")
