@@ -1,5 +1,6 @@
 """Parts of a global tensor: what a basic index selects, as regions of the stream and of memory."""
 
+from collections.abc import Sequence
 from operator import index as as_int
 from types import EllipsisType
 from typing import Any, SupportsIndex, TypeAlias
@@ -98,16 +99,22 @@ class Part:
         ]
         return view
 
-    def region(self, array: np.ndarray) -> Region:
+    def region(self, itemsize: int, strides: Sequence[int] | None = None) -> Region:
         """Return which region of the stream an array of the part's shape holds.
 
-        The axes run forward through the stream, and neighbours that continue each other are one.
+        Its strides are in bytes; None stands for C order. The axes of the region run forward
+        through the stream, and neighbours that continue each other are one.
         """
-        if array.size == 0:
+        if 0 in self.shape:
             return WHOLE
+        if strides is None:
+            strides, step = [itemsize] * len(self.shape), itemsize
+            for axis in range(len(self.shape) - 1, -1, -1):
+                strides[axis] = step
+                step *= self.shape[axis]
         first, start = self.first, 0
         axes: list[Axis] = []
-        for n, stream_step, dst_step in zip(array.shape, self.steps, array.strides, strict=True):
+        for n, stream_step, dst_step in zip(self.shape, self.steps, strides, strict=True):
             if n == 1:
                 continue
             if stream_step < 0:

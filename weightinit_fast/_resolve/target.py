@@ -56,8 +56,8 @@ def resolve(
             f"{kind.name} arrays need the package ml_dtypes; without it, an out= of dtype "
             f"{kind.storage} can hold their bits, with dtype={kind.name!r}"
         )
+    region = WHOLE if part is None else part.region(kind.storage.itemsize)
     array = new_array(whole if part is None else part.shape, kind.storage, zeroed)
-    region = WHOLE if part is None else part.region(array)
     result = array if found is kind.storage else array.view(found)
     scalar = part is not None and not part.shape and not part.keeps_array
     return Target(
@@ -90,7 +90,7 @@ def _given(shape: Shape | None, dtype: DTypeLike | None, out: Any, index: BasicI
     native = array.view(kind.storage)
     swapped = not array.dtype.isnative
     return Target(
-        *(native, kind, part.region(native), whole, part, False, False),
+        *(native, kind, part.region(native.itemsize, native.strides), whole, part, False, False),
         *(out, swapped, False, pinned),
     )
 

@@ -8,10 +8,10 @@ from math import isqrt
 
 __all__ = ["interval"]
 
-#: Bounds past which an interval is refused, by bits of a word: what it holds is never drawn.
+#: Bounds beyond which an interval is refused, by the bits of a word: its values are never drawn.
 _FARTHEST = {32: 8.0, 64: 37.0}
-_CERTAIN = 40.0  # 1 - Phi is below 2**-1159 here: as nothing beside any interval that is allowed
-_SCALE = 128  # k below
+_CERTAIN = 40.0  # 1 - Phi(40) is below 2**-1159, which is nothing beside an interval allowed here
+_SCALE = 128  # the k of `interval`, where it is not 0
 
 
 @lru_cache(maxsize=1024)

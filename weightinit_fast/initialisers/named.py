@@ -96,11 +96,14 @@ def xavier_uniform(
     Parameters
     ----------
     gain : float or str
-        Factor on the bound, >= 0, or a nonlinearity's name; see `gain`.
+        The factor on the bound, >= 0, or the name of a nonlinearity; see `gain`.
     layout, groups, transposed
         What the axes are; see `fans`.
+    fans : (int, int), optional
+        (fan_in, fan_out), in the place of layout, groups and transposed: for a bias, a flattened
+        parameter or a shard, whose shape cannot tell them.
     shape, dtype, out, rng, stream, index, threads
-        As in `normal`. The fans are those of the whole shape, also under index.
+        As in `normal`. The fans are those of the whole shape, also where index is given.
 
     Returns
     -------
@@ -109,7 +112,7 @@ def xavier_uniform(
     Raises
     ------
     ValueError, TypeError
-        As `normal` and `fans`; if gain is negative, not finite or unknown.
+        Where `normal` or `fans` raises, and if gain is negative, not finite or unknown.
 
     Notes
     -----
@@ -155,11 +158,14 @@ def xavier_normal(
     Parameters
     ----------
     gain : float or str
-        Factor on the standard deviation, >= 0, or a nonlinearity's name; see `gain`.
+        The factor on the standard deviation, >= 0, or the name of a nonlinearity; see `gain`.
     layout, groups, transposed
         What the axes are; see `fans`.
+    fans : (int, int), optional
+        (fan_in, fan_out), in the place of layout, groups and transposed: for a bias, a flattened
+        parameter or a shard, whose shape cannot tell them.
     shape, dtype, out, rng, stream, index, threads
-        As in `normal`. The fans are those of the whole shape, also under index.
+        As in `normal`. The fans are those of the whole shape, also where index is given.
 
     Returns
     -------
@@ -168,7 +174,7 @@ def xavier_normal(
     Raises
     ------
     ValueError, TypeError
-        As `normal` and `fans`; if gain is negative, not finite or unknown.
+        Where `normal` or `fans` raises, and if gain is negative, not finite or unknown.
 
     Notes
     -----
@@ -213,13 +219,17 @@ def he_uniform(
     Parameters
     ----------
     a : float
-        Slope of the rectifier's negative side: 0 for ReLU, 0.25 for PReLU as He et al. start it.
+        The slope of the rectifier's negative side: 0 for ReLU, 0.25 for PReLU as He et al. begin
+        with it.
     mode : {"fan_in", "fan_out", "fan_avg", "fan_geo_avg"}
-        Which fan: fan_in keeps the scale of activations, fan_out that of gradients.
+        Which fan to use: fan_in keeps the scale of the activations, fan_out that of the gradients.
     layout, groups, transposed
         What the axes are; see `fans`.
+    fans : (int, int), optional
+        (fan_in, fan_out), in the place of layout, groups and transposed: for a bias, a flattened
+        parameter or a shard, whose shape cannot tell them.
     shape, dtype, out, rng, stream, index, threads
-        As in `normal`. The fans are those of the whole shape, also under index.
+        As in `normal`. The fans are those of the whole shape, also where index is given.
 
     Returns
     -------
@@ -228,7 +238,7 @@ def he_uniform(
     Raises
     ------
     ValueError, TypeError
-        As `normal` and `fans`; if a is not finite or the mode unknown.
+        Where `normal` or `fans` raises, and if a is not finite or the mode is unknown.
 
     Notes
     -----
@@ -273,13 +283,17 @@ def he_normal(
     Parameters
     ----------
     a : float
-        Slope of the rectifier's negative side: 0 for ReLU, 0.25 for PReLU as He et al. start it.
+        The slope of the rectifier's negative side: 0 for ReLU, 0.25 for PReLU as He et al. begin
+        with it.
     mode : {"fan_in", "fan_out", "fan_avg", "fan_geo_avg"}
-        Which fan: fan_in keeps the scale of activations, fan_out that of gradients.
+        Which fan to use: fan_in keeps the scale of the activations, fan_out that of the gradients.
     layout, groups, transposed
         What the axes are; see `fans`.
+    fans : (int, int), optional
+        (fan_in, fan_out), in the place of layout, groups and transposed: for a bias, a flattened
+        parameter or a shard, whose shape cannot tell them.
     shape, dtype, out, rng, stream, index, threads
-        As in `normal`. The fans are those of the whole shape, also under index.
+        As in `normal`. The fans are those of the whole shape, also where index is given.
 
     Returns
     -------
@@ -288,7 +302,7 @@ def he_normal(
     Raises
     ------
     ValueError, TypeError
-        As `normal` and `fans`; if a is not finite or the mode unknown.
+        Where `normal` or `fans` raises, and if a is not finite or the mode is unknown.
 
     Notes
     -----
@@ -334,8 +348,11 @@ def lecun_uniform(
     ----------
     layout, groups, transposed
         What the axes are; see `fans`.
+    fans : (int, int), optional
+        (fan_in, fan_out), in the place of layout, groups and transposed: for a bias, a flattened
+        parameter or a shard, whose shape cannot tell them.
     shape, dtype, out, rng, stream, index, threads
-        As in `normal`. The fans are those of the whole shape, also under index.
+        As in `normal`. The fans are those of the whole shape, also where index is given.
 
     Returns
     -------
@@ -344,7 +361,7 @@ def lecun_uniform(
     Raises
     ------
     ValueError, TypeError
-        As `normal` and `fans`.
+        Where `normal` or `fans` raises.
 
     Notes
     -----
@@ -388,8 +405,11 @@ def lecun_normal(
     ----------
     layout, groups, transposed
         What the axes are; see `fans`.
+    fans : (int, int), optional
+        (fan_in, fan_out), in the place of layout, groups and transposed: for a bias, a flattened
+        parameter or a shard, whose shape cannot tell them.
     shape, dtype, out, rng, stream, index, threads
-        As in `normal`. The fans are those of the whole shape, also under index.
+        As in `normal`. The fans are those of the whole shape, also where index is given.
 
     Returns
     -------
@@ -398,7 +418,7 @@ def lecun_normal(
     Raises
     ------
     ValueError, TypeError
-        As `normal` and `fans`.
+        Where `normal` or `fans` raises.
 
     Notes
     -----

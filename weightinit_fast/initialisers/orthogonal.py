@@ -133,21 +133,21 @@ def orthogonal(
     threads: int | None = None,
     **unknown: object,
 ) -> Any:
-    """Draw an orthogonal matrix, uniformly among all, times gain: linear units keep their scale.
+    """Draw an orthogonal matrix, uniformly among all, times gain, which keeps a signal's scale.
 
     Parameters
     ----------
     gain : float or str
-        Factor on the matrix, >= 0, or a nonlinearity's name; see `gain`.
+        The factor on the matrix, >= 0, or the name of a nonlinearity; see `gain`.
     column_axis : int
-        The axis that stays; the others are flattened to one. The matrix of shape
-        (shape[column_axis], rest) has orthonormal rows, or columns where it is tall. The default is
-        torch's; JAX's is -1.
+        The axis that stays; the other axes are flattened to one. The matrix of shape
+        (shape[column_axis], product of the others) has orthonormal rows, or orthonormal columns
+        where it is tall. The default is torch's; JAX's is -1.
     shape, dtype, out, rng, stream, threads
-        As in `normal`; two axes or more. `threads` is for the normals: the factorisation runs on
-        as many as NumPy's LAPACK takes.
+        As in `normal`. The shape has two axes or more. `threads` is for the normals; the
+        factorisation runs on as many threads as NumPy's LAPACK takes.
     index
-        Refused: every element hangs on all the others. Cut the whole instead.
+        Refused, because every element depends on all the others. Make the whole and cut it.
 
     Returns
     -------
@@ -156,8 +156,8 @@ def orthogonal(
     Raises
     ------
     ValueError, TypeError
-        As `normal`; if shape has fewer than two axes, column_axis is none of them, or index is
-        given.
+        Where `normal` raises, and if the shape has fewer than two axes, column_axis is none of
+        them, or index is given.
 
     Notes
     -----
@@ -207,12 +207,12 @@ def delta_orthogonal(
     Parameters
     ----------
     gain : float or str
-        Factor on the matrix, >= 0, or a nonlinearity's name; see `gain`.
+        The factor on the matrix, >= 0, or the name of a nonlinearity; see `gain`.
     layout : str, optional
-        What the axes are: O, I and kernel letters, as in `fans`; default ``"OI"`` + kernel. JAX's
-        is ``"HWIO"`` and its like.
+        What the axes are: one O, one I, and letters for the kernel's axes, as in `fans`. The
+        default is ``"OI"`` followed by kernel axes; JAX stores ``"HWIO"``.
     shape, dtype, out, rng, stream, threads
-        As in `orthogonal`; 3 to 5 axes, and no fewer outputs than inputs.
+        As in `orthogonal`. The shape has 3 to 5 axes, and no fewer outputs than inputs.
     index
         Refused, as in `orthogonal`.
 
@@ -223,13 +223,13 @@ def delta_orthogonal(
     Raises
     ------
     ValueError, TypeError
-        As `orthogonal`; if the layout does not fit, or O < I.
+        Where `orthogonal` raises, and if the layout does not fit, or O < I.
 
     Notes
     -----
     Xiao, Bahri, Sohl-Dickstein, Schoenholz & Pennington, "Dynamical isometry and a mean field
-    theory of CNNs", ICML 2018: with it, networks of 10,000 layers train. The (O, I) matrix is that
-    of `orthogonal`, so that the norm of a signal is kept; the centre is (k - 1)//2 along each
+    theory of CNNs", ICML 2018, train networks of 10,000 layers with it. The (O, I) matrix is that
+    of `orthogonal`, so that the norm of a signal is kept. The centre is (k - 1)//2 along each
     kernel axis, as in JAX.
 
     Examples

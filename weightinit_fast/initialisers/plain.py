@@ -1,4 +1,4 @@
-"""Initialisers whose values do not depend on the shape: constants, uniform, normal, truncated."""
+"""Initialisers whose distribution does not depend on the shape: constants, uniform, normal."""
 
 from typing import Any
 
@@ -75,11 +75,13 @@ def constant(
     Parameters
     ----------
     value : float
-        Rounded once to the dtype; may be infinite or NaN, where the dtype has such.
+        The value, which is rounded once to the dtype. It may be infinite or NaN if the dtype has
+        such values.
     shape, dtype, out, index, threads
         As in `normal`.
     rng, stream
-        Not used: accepted so that initialisers are interchangeable. A Generator does not advance.
+        Not used. They are accepted so that initialisers are interchangeable, and a Generator does
+        not advance.
 
     Returns
     -------
@@ -124,7 +126,7 @@ def zeros(
     Parameters
     ----------
     shape, dtype, out, index, threads
-        As in `normal`. A new array is lazy, as that of ``numpy.zeros``.
+        As in `normal`. The memory of a new array is lazy, as that of ``numpy.zeros``.
     rng, stream
         Not used, as in `constant`.
 
@@ -134,7 +136,7 @@ def zeros(
 
     Examples
     --------
-    Two hidden units with zero weights: whatever the data, one gradient for both.
+    Two hidden units that begin with zero weights get the same gradient, whatever the data:
 
     >>> import numpy as np
     >>> import weightinit_fast as wi
@@ -206,8 +208,8 @@ def uniform(
     Parameters
     ----------
     low, high : float
-        Bounds, finite, low < high. ``low <= y < high`` holds for every element, in its own dtype
-        and in float64.
+        The bounds, finite, low <= high. ``low <= y < high`` holds for every element, in its own
+        dtype and in float64. If both bounds are equal, every element is that value.
     shape, dtype, out, rng, stream, index, threads
         As in `normal`.
 
@@ -218,14 +220,18 @@ def uniform(
     Raises
     ------
     ValueError
-        If low >= high, a bound is not finite or overflows the dtype, or no value of the dtype lies
+        If low > high, a bound is not finite or overflows the dtype, or no value of the dtype lies
         in [low, high).
 
     Notes
     -----
-    Element i is h·s + c with one rounding, clamped into [low, high), where s is the stream's word i
-    as a signed fraction in [-1, 1], c the interval's centre and h its half width. The variance is
-    (high - low)²/12.
+    Element i is h·s + c, rounded once and clamped into [low, high), where s is the stream's word i
+    as a signed fraction in [-1, 1], c is the interval's centre and h its half width. The variance
+    is (high - low)²/12.
+
+    For an interval [0, 2ᵏ) this rounding leaves the last bit of a float32 uneven: about three in
+    four of the elements in the upper quarter have an even last bit. A mean, a variance or a
+    histogram does not show it.
 
     Examples
     --------
@@ -262,34 +268,40 @@ def normal(
     Parameters
     ----------
     shape : int or sequence of int, optional
-        Shape of the whole tensor. May be left out where out is given.
+        The shape of the whole tensor. It may be left out where out is given.
     mean, std : float
-        Finite, std >= 0. Each is rounded once, to float64 for float64, to float32 for the others;
-        std = 0 gives mean.
+        The mean and the standard deviation, finite, std >= 0. Each is rounded once: to float64 if
+        the dtype is float64, to float32 for the other dtypes. A std of 0 gives the mean.
     dtype : {float32, float64, float16, bfloat16, float8_e4m3fn, float8_e5m2}, optional
-        Default float32, or out's; the last three by name, or as the types of the package
-        ml_dtypes, in either byte order the others. Narrow types get float32's values, rounded
-        once to nearest even; float8_e4m3fn saturates at ±448, others overflow to infinity.
+        The type of the elements. The default is that of out, or float32. The last three are given
+        by name, or as the types of the package ml_dtypes; the others may have either byte order.
+        torch's dtypes name the same types. Narrow types get the float32 values, rounded once to
+        nearest even. float8_e4m3fn saturates at ±448; the other types overflow to infinity.
     out : ndarray or writable buffer, optional
-        Where to write, in any memory order, with any strides and alignment. An object that supports
-        the buffer protocol or CPU DLPack is filled without a copy. An integer array holds the bits
-        of a bfloat16 or float8 dtype. Refused: read-only and overlapping memory, other dtypes.
+        The memory to fill, in any memory order, with any strides and alignment. An object that
+        supports the buffer protocol or CPU DLPack is filled without a copy. An integer or void
+        array of the right width takes the bits of a bfloat16 or float8 if dtype names it.
+        Read-only memory, overlapping memory and other dtypes are refused. A torch tensor that
+        autograd watches is filled without autograd's knowledge:
+        ``torch.autograd.graph.increment_version`` tells it.
     rng : None, int, sequence of int, SeedSequence, BitGenerator, Generator, RandomState or Key
-        What to draw from; see `key`. One int and one stream always give the same values: name
-        streams, or pass a Generator, which advances.
+        What to draw from; see `key`. A torch.Generator is taken too. One int and one stream always
+        give the same values: name the streams, or pass a Generator, which advances.
     stream : int in [0, 2**64) or str
-        Which of the key's streams: a tensor's number or name.
+        Which of the key's streams to draw: the number or the name of the tensor.
     index : basic index, optional
-        Return only this part of the tensor, ``f(shape)[index]``, and draw nothing else: ints,
-        slices, Ellipsis, newaxis. With out, the part is written there.
+        Return only this part of the tensor, ``f(shape)[index]``, and draw nothing else. A basic
+        index consists of ints, slices, Ellipsis and newaxis. If out is given, the part is written
+        there.
     threads : int, optional
-        At most so many; default: the smallest of the OpenMP limit, the CPU affinity and the cgroup
-        quota. Never changes a value. Small fills use one.
+        The greatest number of threads to use. The default is the smallest of the OpenMP limit, the
+        CPU affinity and the cgroup quota. Small fills use one thread. The number never changes a
+        value.
 
     Returns
     -------
     ndarray, or out
-        A new C-order array, or out itself. A scalar where index selects a single element.
+        A new C-order array, or out itself. Where index selects a single element, it is a scalar.
 
     Raises
     ------
@@ -299,14 +311,14 @@ def normal(
     TypeError
         If an argument has a wrong type.
     MemoryError
-        As NumPy would.
+        If there is not enough memory for a new array.
 
     Notes
     -----
     The Box-Muller transform (Box & Muller, Ann. Math. Statist. 29, 1958) of words i and i + 16 of
-    each group of 32. The values depend on key, stream and position alone: not on threads,
-    processor, memory layout or the other elements drawn. They reach 7.4 std in float32 and 9.4 in
-    float64. An interrupted fill (Ctrl-C) leaves out partly written.
+    each group of 32. The values depend on the key, the stream and the position alone, and not on
+    threads, processor, memory layout or the other elements that are drawn. They reach 7.4 std in
+    float32 and 9.4 std in float64. A fill that is interrupted (Ctrl-C) leaves out partly written.
 
     Examples
     --------
@@ -354,11 +366,11 @@ def truncated_normal(
     Parameters
     ----------
     mean, std : float
-        Of the *parent* normal, as in `normal`. What is drawn has a smaller deviation: 0.87963·std
-        with the default bounds, which `variance_scaling` corrects for.
+        The parameters of the *parent* normal, as in `normal`. What is drawn has a smaller standard
+        deviation, 0.87963·std with the default bounds; `variance_scaling` corrects for that.
     lower, upper : float
-        Bounds in units of std, lower < upper; may be infinite. (``torch.nn.init.trunc_normal_``
-        takes absolute ones, and ±2 by default.)
+        The bounds in units of std, lower < upper. They may be infinite.
+        (``torch.nn.init.trunc_normal_`` takes absolute bounds, ±2 by default.)
     shape, dtype, out, rng, stream, index, threads
         As in `normal`.
 
@@ -369,15 +381,16 @@ def truncated_normal(
     Raises
     ------
     ValueError
-        If lower >= upper or one is NaN; if the interval lies wholly beyond ±8 (float64: ±37), where
-        a normal is never drawn; if no value of the dtype lies inside; as `normal`.
+        If lower >= upper, or one of them is NaN; if the interval lies wholly beyond ±8 (±37 in
+        float64), where a normal is never drawn; if no value of the dtype lies inside; and where
+        `normal` raises.
 
     Notes
     -----
-    By inversion, element i is z = Φ⁻¹(Φ(lower) + p·(Φ(upper) - Φ(lower))) of p = (word i + ½)/2³²
-    (2⁶⁴ in float64): one word an element, no rejection, whatever the bounds. Probabilities are
-    counted from the nearer tail, so that far intervals keep their digits. No element lies on a
-    bound or beyond, in its own dtype and in float64.
+    Element i is mean + std·z with z = Φ⁻¹(Φ(lower) + p·(Φ(upper) - Φ(lower))), where p is
+    (word i + ½)/2³² (2⁶⁴ in float64). This inversion takes one word for an element and rejects
+    none, whatever the bounds. Probabilities are counted from the nearer tail, so that far intervals
+    keep their digits. No element lies on a bound or beyond it, in its own dtype and in float64.
 
     Examples
     --------

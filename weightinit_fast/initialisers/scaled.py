@@ -66,22 +66,26 @@ def variance_scaling(
     threads: int | None = None,
     **unknown: object,
 ) -> Any:
-    """Draw with mean 0 and variance scale/fan: what Xavier, He and LeCun are cases of.
+    """Draw with mean 0 and variance scale/fan: the rule of which Xavier, He and LeCun are cases.
 
     Parameters
     ----------
     scale : float
         The variance times the fan, >= 0.
     mode : {"fan_in", "fan_out", "fan_avg", "fan_geo_avg"}
-        Which fan: of the inputs, the outputs, their arithmetic or their geometric mean.
+        Which fan to use: that of the inputs, that of the outputs, or their arithmetic or geometric
+        mean.
     distribution : {"normal", "truncated_normal", "uniform"}
-        N(0, std²); the normal between -2 and 2 deviations of a parent whose std is larger by
-        1/0.87962566103423978, so that the variance is scale/fan all the same; or U[-b, b) with
-        b = √(3·scale/fan).
+        N(0, std²); or a normal that is truncated at -2 and 2 standard deviations of its parent,
+        whose std is larger by 1/0.87962566103423978, so that the variance is scale/fan all the
+        same; or U[-b, b) with b = √(3·scale/fan).
     layout, groups, transposed
         What the axes are; see `fans`.
+    fans : (int, int), optional
+        (fan_in, fan_out), in the place of layout, groups and transposed: for a bias, a flattened
+        parameter or a shard, whose shape cannot tell them.
     shape, dtype, out, rng, stream, index, threads
-        As in `normal`. The fans are those of the whole shape, also under index.
+        As in `normal`. The fans are those of the whole shape, also where index is given.
 
     Returns
     -------
@@ -90,7 +94,8 @@ def variance_scaling(
     Raises
     ------
     ValueError, TypeError
-        As `normal` and `fans`; if scale is negative or not finite, or a name unknown.
+        Where `normal` or `fans` raises, and if scale is negative or not finite, or a name is
+        unknown.
 
     Notes
     -----
@@ -102,8 +107,8 @@ def variance_scaling(
     ``lecun_*``     1          fan_in     LeCun et al. (1998), eq. 16
     ==============  =========  =========  =================================
 
-    The name is that of Keras and JAX, whose ``*_normal`` of these rules are *truncated* normals:
-    to have those, pass their scale and mode here with ``distribution="truncated_normal"``.
+    The name is that of Keras and JAX. Their ``*_normal`` of these rules are *truncated* normals; to
+    have those, pass their scale and mode here with ``distribution="truncated_normal"``.
 
     Examples
     --------
@@ -138,14 +143,17 @@ def fan_in_uniform(
     threads: int | None = None,
     **unknown: object,
 ) -> Any:
-    """Draw from U[-b, b), b = 1/√fan_in: what torch's Linear and Conv layers begin with.
+    """Draw from U[-b, b), b = 1/√fan_in, with which torch's Linear and Conv layers begin.
 
     Parameters
     ----------
     layout, groups, transposed
         What the axes are; see `fans`.
+    fans : (int, int), optional
+        (fan_in, fan_out), in the place of layout, groups and transposed: for a bias, a flattened
+        parameter or a shard, whose shape cannot tell them.
     shape, dtype, out, rng, stream, index, threads
-        As in `normal`. The fans are those of the whole shape, also under index.
+        As in `normal`. The fans are those of the whole shape, also where index is given.
 
     Returns
     -------
@@ -154,14 +162,14 @@ def fan_in_uniform(
     Raises
     ------
     ValueError, TypeError
-        As `normal` and `fans`.
+        Where `normal` or `fans` raises.
 
     Notes
     -----
     torch writes it as ``kaiming_uniform_(a=√5)``, since √(6/((1 + 5)·fan_in)) is this bound. The
     variance, 1/(3·fan_in), is a third of LeCun's and a sixth of He's: LeCun et al. (1998) give
-    1/√fan_in for the *deviation*. torch draws the bias with the same bound, that of the weight's
-    fan_in: ``uniform(n, low=-b, high=b)``.
+    1/√fan_in for the *standard deviation*. torch draws the bias with the same bound, that of the
+    weight's fan_in: ``fan_in_uniform(n, fans=(fan_in, fan_out))``.
 
     Examples
     --------
@@ -169,6 +177,12 @@ def fan_in_uniform(
     >>> w = wi.fan_in_uniform((1000, 400), rng=0)
     >>> round(float(abs(w).max()), 5)  # 1/sqrt(400)
     0.05
+
+    The bias of that layer:
+
+    >>> b = wi.fan_in_uniform(1000, fans=(400, 1000), rng=0, stream="bias")
+    >>> bool(abs(b).max() < 0.05)
+    True
     """
     if misplaced or unknown:
         refuse_arguments(fan_in_uniform, misplaced, unknown)

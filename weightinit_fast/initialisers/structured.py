@@ -118,14 +118,14 @@ def identity(
     threads: int | None = None,
     **unknown: object,
 ) -> Any:
-    """Set a matrix to gain on the main diagonal and zero beside it: it passes its input on.
+    """Set a matrix to gain on the main diagonal and to zero elsewhere: it passes its input on.
 
     Parameters
     ----------
     gain : float
         The value on the diagonal.
     shape, dtype, out, index, threads
-        As in `normal`; two axes, of any lengths.
+        As in `normal`. The shape has two axes, of any lengths.
     rng, stream
         Not used, as in `constant`.
 
@@ -136,7 +136,7 @@ def identity(
     Raises
     ------
     ValueError
-        If shape has not two axes, or gain is not finite or overflows the dtype.
+        If the shape does not have two axes, or gain is not finite or overflows the dtype.
 
     Notes
     -----
@@ -175,11 +175,13 @@ def dirac(
     Parameters
     ----------
     groups : int
-        Of a grouped convolution: each passes on its own channels. Divides the O axis.
+        The number of groups of a grouped convolution, each of which passes on its own channels. It
+        divides the O axis.
     layout : str, optional
-        What the axes are: O, I and kernel letters, as in `fans`; default ``"OI"`` + kernel.
+        What the axes are: one O, one I, and letters for the kernel's axes, as in `fans`. The
+        default is ``"OI"`` followed by kernel axes.
     shape, dtype, out, index, threads
-        As in `normal`; 3 to 5 axes.
+        As in `normal`. The shape has 3 to 5 axes.
     rng, stream
         Not used, as in `constant`.
 
