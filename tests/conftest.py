@@ -28,10 +28,8 @@ def cpu_isas():
     return names
 
 
-@pytest.fixture(params=ISAS_HERE)
-def isa(request):
-    """Select each instruction set of this architecture in turn, and then the former one again."""
-    name = request.param
+def selected(name):
+    """Select an instruction set for a while; skip or fail where it is missing."""
     has_to_run = required() and name in (judge_cpu() or ())
     if name not in internals.core.ISAS_BUILT:
         if has_to_run:
@@ -43,6 +41,22 @@ def isa(request):
         pytest.skip(f"{name}: not runnable on this CPU")
     with internals.instruction_set(name):
         yield name
+
+
+@pytest.fixture(params=ISAS_HERE)
+def isa(request):
+    """Fill with each instruction set of this architecture in turn."""
+    yield from selected(request.param)
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=pytest.mark.slow if name == "scalar" else ()) for name in ISAS_HERE
+    ]
+)
+def streaming_isa(request):
+    """As `isa`. The scalar set has no stores that bypass the caches, and takes longest."""
+    yield from selected(request.param)
 
 
 @pytest.fixture(scope="module")

@@ -40,7 +40,7 @@ def placed(size, lead):
 @pytest.mark.parametrize("lead", [0, 1, 16, 48])
 @pytest.mark.parametrize("extra", [0, 31, 32, 96])
 @pytest.mark.parametrize("name", core.DTYPES)
-def test_nothing_but_the_buffer(isa, name, extra, lead):
+def test_nothing_but_the_buffer(streaming_isa, name, extra, lead):
     n = STREAMED // SIZES[name] + extra
     size = n * SIZES[name]
     raw, begin = placed(size, lead)
@@ -53,7 +53,7 @@ def test_nothing_but_the_buffer(isa, name, extra, lead):
 
 @pytest.mark.parametrize("name", core.DTYPES)
 @pytest.mark.parametrize("extra", [0, 1, 32])
-def test_columns_of_a_wider_matrix(isa, name, extra):
+def test_columns_of_a_wider_matrix(streaming_isa, name, extra):
     columns = STREAMED_ROW // SIZES[name] + extra
     rows = math.ceil(STREAMED / (columns * SIZES[name]))
     matrix = np.full((rows, 2 * columns * SIZES[name]), SENTINEL, np.uint8)
@@ -66,7 +66,7 @@ def test_columns_of_a_wider_matrix(isa, name, extra):
 
 @pytest.mark.parametrize("lead", [5, 16, 48])
 @pytest.mark.parametrize("name", core.DTYPES)
-def test_threads_beside_each_other(isa, name, lead):
+def test_threads_beside_each_other(streaming_isa, name, lead):
     """Each thread begins where another one ends, within a line."""
     n, first = 3 * STREAMED // 2 // SIZES[name] + 11, 16
     size = n * SIZES[name]

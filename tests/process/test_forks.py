@@ -89,19 +89,28 @@ def in_a_thread(function, *args):
         pool.submit(function, *args).result()
 
 
-HUNDREDS = {
-    "after fills": lambda: fork_often(400),
-    "during fills": lambda: busily(fork_often, 200),
-    "by a thread that fills": lambda: in_a_thread(fork_often, 200),
-    "by a busy thread among busy ones": lambda: busily(in_a_thread, fork_often, 200),
+#: Name -> a function of how many forks there are to be.
+FORKS = {
+    "after fills": lambda times: fork_often(2 * times),
+    "during fills": lambda times: busily(fork_often, times),
+    "by a thread that fills": lambda times: in_a_thread(fork_often, times),
+    "by a busy thread among busy ones": lambda times: busily(in_a_thread, fork_often, times),
 }
 
 
 @forks
-@pytest.mark.parametrize("name", HUNDREDS)
+@pytest.mark.parametrize("name", FORKS)
+def test_a_hundred_forks(name):
+    expected()
+    isolated(FORKS[name], 20)
+
+
+@forks
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FORKS)
 def test_a_thousand_forks(name):
     expected()
-    isolated(HUNDREDS[name], timeout=100)
+    isolated(FORKS[name], 200, timeout=300)
 
 
 @forks

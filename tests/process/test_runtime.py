@@ -124,7 +124,7 @@ print(status("VmHWM") - before)
 
 
 @linux_only
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("threads", [pytest.param(1, marks=pytest.mark.slow), 2])
 @pytest.mark.parametrize(
     ("dtype", "shape", "view"),
     [("<f4", "-1", ""), ("<f4", "(2**14, 2**13)", ".T"), (">f4", "-1", "")],

@@ -86,6 +86,7 @@ def interrupt(threads, how):
 
 
 @linux_only
+@pytest.mark.slow
 @pytest.mark.parametrize("how", SIGNALS)
 @pytest.mark.parametrize("threads", [1, 2])
 def test_signals_amid_ten_gigabytes(threads, how):
@@ -99,7 +100,7 @@ def test_a_handler_that_returns():
 
     def often():
         internals.core.select_isa("scalar")
-        inside, out = [], np.empty(1 << 25, "f4")
+        inside, out = [], np.empty(1 << 23, "f4")
         expected = wi.normal(out.size, rng=0, threads=1)
         signal.signal(signal.SIGALRM, lambda *_: inside.append(half_written(out)))
         for threads in (1, 2, 3):

@@ -24,7 +24,13 @@ def test_the_file_holds_every_case_and_no_other():
     assert len(set(WANTED.values())) == len(WANTED)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
+def marked(case):
+    """Mark the one case of 50 million elements, in which the far tail occurs."""
+    marks = pytest.mark.slow if case.count > golden.MEGAWORD else ()
+    return pytest.param(case, id=case.name, marks=marks)
+
+
+@pytest.mark.parametrize("case", list(map(marked, CASES)))
 def test_every_instruction_set(isa, case):
     assert golden.digest(golden.fill(case)) == WANTED[case.name]
 

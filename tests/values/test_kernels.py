@@ -109,8 +109,9 @@ def test_bfloat16_truncated_that_may_be_subnormal(isa):
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 def test_both_quantiles_where_they_meet(isa, dtype):
     """2.25 is the last bound that is near."""
+    n = 4096 if dtype == "f4" else 1024  # the oracle takes 0.3 ms for an element of float64
     for lower, upper in ((-2.25, 2.25), (-2.25, -2.0), (2.2, 2.25), (-2.0, 2.2500001), (-2.26, 2)):
-        y = truncated(4096, dtype, 11, lower=lower, upper=upper)
+        y = truncated(n, dtype, 11, lower=lower, upper=upper)
         check_truncated(y, 11, 0.0, 1.0, lower, upper)
 
 

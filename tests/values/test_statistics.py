@@ -18,7 +18,6 @@ import weightinit_fast as wf
 P_LIMIT = 1e-5
 KEY = wf.Key(0x243F6A8885A308D3, 0x13198A2E03707344)
 SIZES = {"f4": 2**27, "f8": 10**7}
-DTYPES = tuple(SIZES)
 SLAB = 2**22
 BINS = 1024
 #: Distance between the two members of a Box-Muller pair.
@@ -112,12 +111,16 @@ def tally_normal(dtype):
     return tally
 
 
-@pytest.fixture(params=DTYPES)
+#: The runs of float32 take ten seconds.
+RUNS = [pytest.param("f4", marks=pytest.mark.slow), "f8"]
+
+
+@pytest.fixture(params=RUNS)
 def uniform_run(request):
     return request.param, tally_uniform(request.param)
 
 
-@pytest.fixture(params=DTYPES)
+@pytest.fixture(params=RUNS)
 def normal_run(request):
     return request.param, tally_normal(request.param)
 
