@@ -13,7 +13,7 @@ for name in [name for name in os.environ if name.startswith(("OMP_", "GOMP_"))]:
 pytest.register_assert_rewrite("support")
 
 from support import internals  # noqa: E402
-from support.isas import ISAS_HERE, judge_cpu, required  # noqa: E402
+from support.isas import INNER_ISAS, ISAS_HERE, judge_cpu, required  # noqa: E402
 
 # Interpreters that tests start import the installed package, not the folder that they start in.
 os.environ["PYTHONSAFEPATH"] = "1"
@@ -49,11 +49,19 @@ def isa(request):
     yield from selected(request.param)
 
 
-@pytest.fixture(
-    params=[
-        pytest.param(name, marks=pytest.mark.slow if name == "scalar" else ()) for name in ISAS_HERE
-    ]
-)
+def some_slow(slow):
+    """Return the instruction sets of this architecture, of which some have the marker `slow`."""
+    marks = dict.fromkeys(slow, pytest.mark.slow)
+    return [pytest.param(name, marks=marks.get(name, ())) for name in ISAS_HERE]
+
+
+@pytest.fixture(params=some_slow(INNER_ISAS))
+def outer_isa(request):
+    """As `isa`, for tests that take long: without `slow` the scalar and the widest set are left."""
+    yield from selected(request.param)
+
+
+@pytest.fixture(params=some_slow(["scalar"]))
 def streaming_isa(request):
     """As `isa`. The scalar set has no stores that bypass the caches, and takes longest."""
     yield from selected(request.param)

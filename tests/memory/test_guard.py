@@ -39,6 +39,12 @@ KERNELS = {
 ELEMENTS = 1 << 17
 
 
+@pytest.fixture
+def isa(outer_isa):
+    """A sweep takes seconds for each instruction set."""
+    return outer_isa
+
+
 def kernels():
     """Every (transform, dtype, parameters) of the engine."""
     for name, params in KERNELS.items():

@@ -27,7 +27,7 @@ from pvalues import (
 )
 from threadpoolctl import threadpool_limits
 
-pytestmark = pytest.mark.meta
+pytestmark = [pytest.mark.meta, pytest.mark.slow]
 N = 1_000_000
 LAW = {law.name: law for law in LAWS}
 NORMAL = LAW["normal"]

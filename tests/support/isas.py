@@ -54,6 +54,10 @@ def judge_cpu():
     return tuple(name for name in ISAS_HERE if flags >= CPU_FLAGS[name])
 
 
+#: The sets between the scalar one and the widest that this CPU has, which is the one it uses.
+INNER_ISAS = tuple(name for name in (judge_cpu() or ISAS_HERE)[1:-1])
+
+
 def required():
     """Return whether a set that this CPU has must be built and run, as continuous integration asks.
 

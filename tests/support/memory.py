@@ -33,6 +33,10 @@ def assert_same(got, expected):
     )
 
 
+#: Every byte once.
+PATTERN = (np.arange(256) * 37 + 11).astype(np.uint8)
+
+
 class Memory:
     """Bytes of a pattern, and a view of any strides, offset and byte order somewhere in them."""
 
@@ -49,7 +53,7 @@ class Memory:
             if step < 0:
                 first += strides[axis] * max(0, shape[axis] - 1)
                 strides[axis] *= -1
-        self.raw = (np.arange(extent + 192) * 37 + 11).astype(np.uint8)
+        self.raw = np.resize(PATTERN, extent + 192)
         self.view = np.ndarray(shape, dtype, self.raw, first, strides)
 
     def assert_filled(self, expected, function, **kwargs):
