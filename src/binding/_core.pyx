@@ -23,6 +23,7 @@ from cpython.weakref cimport PyWeakref_NewRef
 from libc.string cimport memset
 from libc.stdint cimport (
     INT64_MAX, UINT64_MAX, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t,
+    uintptr_t,
 )
 
 from engine cimport *

@@ -90,6 +90,15 @@ cdef class Target:
         return self.result[()] if self.scalar else self.result
 
 
+def address(object buffer):
+    """Return where the memory of a buffer begins (ndarray.ctypes imports a module to tell)."""
+    cdef Py_buffer view
+    PyObject_GetBuffer(buffer, &view, PyBUF_STRIDES)
+    start = <uintptr_t>view.buf
+    PyBuffer_Release(&view)
+    return start
+
+
 cdef tuple WHOLE = (None, 0, 0)
 
 

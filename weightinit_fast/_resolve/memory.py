@@ -27,7 +27,7 @@ def new_array(shape: tuple[int, ...], dtype: np.dtype, zeroed: bool) -> ndarray:
     if not _ALIGNED_BYTES <= size <= _MOST_BYTES:
         return allocate(shape, dtype)
     memory: ndarray = allocate(size + _CACHE_LINE, np.uint8)
-    return ndarray(shape, dtype, memory, -memory.ctypes.data % _CACHE_LINE)
+    return ndarray(shape, dtype, memory, -_core.address(memory) % _CACHE_LINE)
 
 
 def as_array(out: Any) -> tuple[ndarray, Kind | None]:
