@@ -34,17 +34,10 @@ def resolve(
     first touched.
     """
     if out is not None:
-        if dtype is index is None:
-            target = _plain_target(out)
+        if dtype is None and index is None:
+            target = _plain_target(out, out)
             if target is not None:
-                if shape is not None:
-                    _pinned = _core.pin(out)  # until the end: shape may hold objects that call back
-                    whole = as_shape(shape)
-                    if whole != target.whole:
-                        raise ValueError(_misfit(target.whole, whole))
-                elif target.whole == (0,):
-                    raise ValueError(_EMPTY)
-                return target
+                return _shaped(target, shape)
         return _given(shape, dtype, out, index)
     if shape is None:
         raise TypeError("shape or out= is needed")
@@ -71,8 +64,24 @@ def covered(target: Target) -> Part:
     return part
 
 
+def _shaped(target: Target, shape: Shape | None) -> Target:
+    """Return the target of a whole array, whose shape must be the one that is asked for."""
+    if shape is not None:
+        _pinned = _core.pin(target.array)  # until the end: shape may hold objects that call back
+        whole = as_shape(shape)
+        if whole != target.whole:
+            raise ValueError(_misfit(target.whole, whole))
+    elif target.whole == (0,):
+        raise ValueError(_EMPTY)
+    return target
+
+
 def _given(shape: Shape | None, dtype: DTypeLike | None, out: Any, index: BasicIndex) -> Target:
     array, kind = as_array(out)
+    if dtype is None and index is None and kind is None:
+        target = _plain_target(array, out)
+        if target is not None:
+            return _shaped(target, shape)
     pinned = _core.pin(array)
     kind = _kind_of(array, kind, dtype)
     if shape is not None:
