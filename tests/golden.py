@@ -10,15 +10,14 @@ import hashlib
 import json
 import math
 import os
-import runpy
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, NamedTuple
 
-HERE = Path(__file__).parent
-GOLDEN = HERE / "data" / "golden.json"
+from support import DATA, internals
+
+GOLDEN = DATA / "golden.json"
 
 KEY = (0x0123456789ABCDEF, 0xFEDCBA9876543210)
 STREAM = 0x1F2E3D4C5B6A7988
@@ -49,9 +48,8 @@ class Case(NamedTuple):
         """What the engine is given."""
         if self.transform != "truncated":
             return self.params
-        # The module is pure Python, and the --dump mode does without the package.
-        module = runpy.run_path(str(HERE.parent / "weightinit_fast" / "_resolve/truncation.py"))
-        return self.params + module["interval"](*self.params[2:], 8 * max(4, ITEMSIZE[self.dtype]))
+        word_bits = 8 * max(4, ITEMSIZE[self.dtype])
+        return self.params + internals.truncation_interval(*self.params[2:], word_bits)
 
 
 UNIFORM = ((0.0, 1.0), (-0.1, 0.1), (-1e-3, 3.5), (1.0, 1.0 + 2.0**-20), (-2e38, 3e38))
@@ -127,10 +125,10 @@ def expected(section: str = "sha256") -> dict[str, str]:
 def fill_into(out: Any, case: Case, first: int, threads: int = 1) -> None:
     """Fill an array with the case's transform from an element on."""
     import weightinit_fast as wi  # noqa: PLC0415
-    from weightinit_fast import _core  # noqa: PLC0415
 
-    _core.fill(
-        out, getattr(_core, case.transform.upper()), DTYPES.index(case.dtype), case.given,
+    core = internals.core
+    core.fill(
+        out, getattr(core, case.transform.upper()), DTYPES.index(case.dtype), case.given,
         wi.Key(*KEY), STREAM, first, None, threads,
     )  # fmt: skip
 

@@ -18,7 +18,8 @@ from pathlib import Path
 
 import mpmath as mp
 import numpy as np
-from engine import RESULTS, build, command_line, cross
+from engine import RESULTS, build, cross
+from provenance import heading
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from support.internals import truncation_interval
@@ -160,7 +161,8 @@ def main():
         print(line, flush=True)
 
     began = time.monotonic()
-    say(command_line())
+    for line in heading():
+        say(line)
     with tempfile.TemporaryDirectory() as folder:
         aarch64 = cross("aarch64-linux-gnu", "aarch64")
         options, runner = aarch64 if arguments.emulated else ((), ())

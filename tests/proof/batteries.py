@@ -17,7 +17,8 @@ import sys
 import tempfile
 import time
 
-from engine import RESULTS, build, command_line
+from engine import RESULTS, build
+from provenance import heading
 
 KEY = ("0x243F6A8885A308D3", "0x13198A2E03707344")
 LAYOUTS = ("sequential", "reversed", "streams", "keys", "shards")
@@ -59,7 +60,7 @@ def main():
     parser.add_argument("--keep", action="store_true")
     arguments = parser.parse_args()
     began, taken = time.monotonic(), 0
-    lines = [command_line()]
+    lines = heading()
     found = []
     tests = TESTS | ({203: range(33)} if arguments.all else {})
     with tempfile.TemporaryDirectory() as folder:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine import ROOT, build, cross, exported, instruction_sets
+from provenance import heading
 
 sys.path.insert(0, str(ROOT / "tests"))
 import golden
@@ -148,6 +149,7 @@ def main():
     parser.add_argument("--fast", action="store_true")
     parser.add_argument("--only", default="", metavar="TEXT")
     arguments = parser.parse_args()
+    print(*heading(), sep="\n")
     columns = (*SETS, *dict.fromkeys(c for c in CHECKS.values() if c != "sets"))
     wide = max(map(len, ROWS)) + 1
     print(" " * wide, *columns, sep="  ")

@@ -7,7 +7,7 @@ import sys
 import time
 
 import numpy as np
-from engine import command_line
+from provenance import heading
 from pvalues import smallest_p, uniform_p
 from threadpoolctl import threadpool_limits
 
@@ -61,7 +61,7 @@ def run(doc, examine, n, quick):
     n = quick if options.quick else options.n
     began = time.perf_counter()
     info = wi.info()
-    print(command_line())
+    print(*heading(), sep="\n")
     print(
         f"weightinit_fast {info['version']}, stream version {info['stream_version']}, "
         f"{info['isa']}; NumPy {np.__version__}; {platform.machine()}; n = {n:,}\n"

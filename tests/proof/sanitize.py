@@ -1,13 +1,15 @@
-"""Memory, undefined behaviour and races: the engine and the extension under sanitizers, valgrind.
+"""Memory, undefined behaviour and races: the engine and the extension under sanitizers, memcheck.
 
 python tests/proof/sanitize.py engine     ASan + UBSan, gcc, clang: golden cases, fuzz_fill
 python tests/proof/sanitize.py address    ASan + UBSan, gcc: the test suite, every set
 python tests/proof/sanitize.py thread     ThreadSanitizer, clang, libomp and archer: parallel fills
 python tests/proof/sanitize.py valgrind   memcheck: golden cases, fuzz_fill, fills from Python
+python tests/proof/sanitize.py --quick    samples of engine and address with gcc alone, in minutes
 
---quick does a part of it, for every change. Each builds what it needs in --work. A report of a
-sanitizer ends its program, and the exit code is 1. gcc, clang-19, libclang-rt-19-dev, libomp-19-dev
-and valgrind have to be there, and a package index or the --work folder of an earlier run.
+--quick beside the name of a part takes a sample of that part. Each part builds what it needs in
+--work. A report of a sanitizer ends its program, and the exit code is then 1. The parts need gcc,
+clang-19, libclang-rt-19-dev, libomp-19-dev and valgrind, and a package index or the --work folder
+of an earlier run. --quick without a part needs gcc and a package index.
 """
 
 import argparse
@@ -33,9 +35,12 @@ PACKAGES = (
     "ml_dtypes>=0.5",
 )
 #: The files of the suite that read and write most of the engine's memory.
-MEMORY = ("test_layout", "test_rows", "test_kernels", "test_core_bounds", "test_golden")
-#: Measures memory, which AddressSanitizer holds back when it is freed.
-FLAT = "tests/test_limits.py::test_a_hundred_thousand_calls_leave_nothing"
+MEMORY = (
+    *("memory/test_layout", "memory/test_tiles", "memory/test_rows", "memory/test_dlpack"),
+    *("refusals/test_core_bounds", "values/test_golden", "values/test_kernels"),
+)
+#: This test measures memory, which AddressSanitizer holds back when it is freed.
+FLAT = "tests/process/test_leaks.py::test_a_hundred_thousand_calls_leave_nothing"
 ISAS = ("scalar", "avx2", "avx512", "neon")
 #: Of golden cases, elements: under valgrind the megawords take an hour.
 SHORT = 5000
@@ -115,8 +120,9 @@ def isas_of(python, **environment):
 # ---- the parts -----------------------------------------------------------------------------------
 
 
-def engine(work, quick):
-    for compiler in ("gcc", "clang-19"):
+def engine(work, quick, compilers=("gcc", "clang-19")):
+    """Draw the golden cases and run the fuzz target, with every set."""
+    for compiler in compilers:
         folder = build_engine(work, compiler, compiler, CHECKED)
         most = ["--most", SHORT] if quick else []
         run(sys.executable, ROOT / "tests/golden.py", *most, "--dump", folder / "golden_dump")
@@ -145,7 +151,7 @@ def address(work, quick):
     for isa in isas_of(python, **checked):
         kinds = ["--items", 20_000, "--threads", 1, 3, "--process"]
         run(python, FILLS, *kinds, "--isa", isa, **checked)
-    files = [f"tests/{name}.py" for name in MEMORY] if quick else ["tests"]
+    files = [f"tests/{name}.py" for name in MEMORY] if quick else ["-m", "", "tests"]
     widest = isas_of(python, **checked)[-1]
     only = ["-k", f"{widest} or not ({' or '.join(ISAS)})"] if quick else []
     pytest = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--deselect", FLAT]
@@ -215,19 +221,26 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parts = {f.__name__: f for f in (engine, address, thread, valgrind)}
-    parser.add_argument("part", choices=parts)
-    parser.add_argument("--quick", action="store_true", help="a part of it, for every change")
+    parser.add_argument("part", choices=parts, nargs="?")
+    parser.add_argument("--quick", action="store_true", help="a sample, for every change")
     parser.add_argument("--work", type=Path, help="where to build; kept (default: a temporary one)")
     arguments = parser.parse_args()
+    name = arguments.part or "quick"
+    if name == "quick" and not arguments.quick:
+        parser.error("which part, or --quick?")
     with tempfile.TemporaryDirectory(prefix="sanitize-") as temporary:
         work = (arguments.work or Path(temporary)).resolve()
         work.mkdir(parents=True, exist_ok=True)
         try:
-            parts[arguments.part](work, arguments.quick)
+            if arguments.part:
+                parts[arguments.part](work, arguments.quick)
+            else:
+                engine(work, quick=True, compilers=["gcc"])
+                address(work, quick=True)
         except Failed as failure:
-            print(f"{arguments.part}: FAILED: {failure}")
+            print(f"{name}: FAILED: {failure}")
             return 1
-    print(f"{arguments.part}: nothing found")
+    print(f"{name}: nothing found")
     return 0
 
 
