@@ -1,4 +1,4 @@
-"""Sphinx configuration. Pictures and tables are made from the installed package at each build."""
+"""Configure Sphinx. Each build makes the pictures and tables from the installed package."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
 
 HERE = Path(__file__).parent
-# The scripts beside this file; the installed package, not the source folder.
+# The scripts beside this file are importable, and the package is the installed one, not the source.
 sys.path[:] = [str(HERE), *(path for path in sys.path if Path(path).resolve() != HERE.parent)]
 
 import dtype_table  # noqa: E402
@@ -23,11 +23,11 @@ version = release = weightinit_fast.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "numpydoc"]
 exclude_patterns = ["_build", "_generated/*.md", "depth_study"]
-default_role = "py:obj"  # `normal` in a docstring is a link
+default_role = "py:obj"  # so that `normal` in a docstring is a link
 smartquotes = False
 language = "en_GB"
 
-autodoc_typehints = "none"  # numpydoc's sections tell the types, in words
+autodoc_typehints = "none"  # numpydoc's sections say the types in words
 numpydoc_show_class_members = False
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
@@ -39,7 +39,7 @@ html_css_files = ["tables.css"]
 html_copy_source = False
 html_show_copyright = False
 html_show_sphinx = False
-html_math_renderer = "mathml"  # no script, no network
+html_math_renderer = "mathml"  # it needs no script and no network
 
 
 def _generate(app: Sphinx) -> None:
@@ -61,6 +61,6 @@ def _block_math(writer: nodes.NodeVisitor, node: nodes.math_block) -> None:
 
 
 def setup(app: Sphinx) -> None:
-    """Register the renderer of formulas and what is generated."""
+    """Register the renderer of formulas, and the function that generates pictures and tables."""
     app.add_html_math_renderer("mathml", (_inline_math, None), (_block_math, None))
     app.connect("builder-inited", _generate)

@@ -1,4 +1,4 @@
-"""The table of dtypes.md, measured: limits of each dtype and how many values a fill really has."""
+"""Measure the table of dtypes.md: each dtype's limits, and how many different values a fill has."""
 
 import ml_dtypes
 import numpy as np
@@ -8,7 +8,7 @@ import weightinit_fast as wi
 __all__ = ["page"]
 
 DRAWS = 10**6
-#: dtype → whether only ml_dtypes has it, and the unsigned integers of its bits.
+#: For each dtype, whether only ml_dtypes has it, and the unsigned integers that hold its bits.
 DTYPES = {
     "float64": (False, np.uint64),
     "float32": (False, np.uint32),

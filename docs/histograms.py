@@ -1,13 +1,13 @@
-"""The reference pages' pictures: real output of the installed package against what it should be.
+"""Draw the reference pages' pictures: output of the installed package beside the exact laws.
 
-``write(folder)`` leaves, for each initialiser, a picture and a piece of Markdown that shows it with
-the numbers measured.
+For each initialiser, ``write(folder)`` writes a picture, and a piece of Markdown that shows the
+picture and the numbers that were measured.
 """
 
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -17,10 +17,9 @@ import weightinit_fast as wi
 
 __all__ = ["HEAT_MAPS", "HISTOGRAMS", "write"]
 
-SHAPE = (500, 2000)  # (out, in): fans that differ, and a million draws
-FAN_OUT, FAN_IN = SHAPE
+SHAPE = (500, 2000)  # (out, in), with fans that differ, and with a million draws
 BINS = 100
-LEAST = 1000  # expected draws in a bin, for the ratio to be shown
+LEAST = 1000  # the ratio is shown for bins with at least so many expected draws
 BLUE, RED, GREY = "#4477aa", "#cc3311", "#888888"
 STYLE = {
     "svg.hashsalt": "weightinit_fast",
@@ -31,68 +30,44 @@ STYLE = {
 }
 
 
-class Law(NamedTuple):
-    """A distribution of mean 0: N(0, std²) between ±cut·std, or U[-cut, cut) where std is 0."""
-
-    std: float
-    cut: float = math.inf
-
-    def deviation(self) -> float:
-        """Return the standard deviation."""
-        if self.std == 0:
-            return self.cut / math.sqrt(3)
-        if self.cut == math.inf:
-            return self.std
-        density = math.exp(-(self.cut**2) / 2) / math.sqrt(2 * math.pi)
-        return self.std * math.sqrt(1 - 2 * self.cut * density / math.erf(self.cut / math.sqrt(2)))
-
-    def ends(self) -> float:
-        """Return where the picture ends."""
-        return self.cut if self.std == 0 else self.std * min(self.cut, 4.5)
-
-    def below(self, y: np.ndarray) -> np.ndarray:
-        """Return the distribution function."""
-        if self.std == 0:
-            return (y / self.cut + 1) / 2
-        scale = self.std * math.sqrt(2)
-        mass = math.erf(self.cut / math.sqrt(2))
-        return np.array([math.erf(value / scale) / mass for value in y.tolist()]) / 2 + 0.5
+#: The initialisers whose draws are shown as histograms, with the parameters of their pictures.
+HISTOGRAMS = (
+    wi.initializer(wi.uniform, low=-1, high=1),
+    wi.initializer(wi.normal, std=0.02),
+    wi.initializer(wi.truncated_normal, std=0.02),
+    wi.initializer(wi.variance_scaling, scale=2, distribution="truncated_normal"),
+    wi.initializer(wi.xavier_uniform),
+    wi.initializer(wi.xavier_normal),
+    wi.initializer(wi.he_uniform),
+    wi.initializer(wi.he_normal),
+    wi.initializer(wi.lecun_uniform),
+    wi.initializer(wi.lecun_normal),
+    wi.initializer(wi.fan_in_uniform),
+)
 
 
-def uniform(variance: float) -> Law:
-    """Return the uniform distribution of a variance."""
-    return Law(0.0, math.sqrt(3 * variance))
+def ends(law: wi.Law) -> tuple[float, float]:
+    """Return the values at which a picture begins and ends."""
+    return max(law.low, law.mean - 4.5 * law.std), min(law.high, law.mean + 4.5 * law.std)
 
 
-def normal(variance: float) -> Law:
-    """Return the normal distribution of a variance."""
-    return Law(math.sqrt(variance))
+def below(law: wi.Law, y: np.ndarray) -> np.ndarray:
+    """Return the distribution function of a law at y.
+
+    A Law does not hold the parameters of a truncated normal's parent. All truncated normals of this
+    file are cut at two standard deviations of the parent on either side of its mean.
+    """
+    if law.kind == "uniform":
+        return (y - law.low) / (law.high - law.low)
+    std = (law.high - law.low) / 4 if law.kind == "truncated_normal" else law.std
+    scale = std * math.sqrt(2)
+    mass = math.erf((law.high - law.mean) / scale)
+    return np.array([math.erf((v - law.mean) / scale) / mass for v in y.tolist()]) / 2 + 0.5
 
 
-_CUT = Law(1.0, 2.0).deviation()
-_XAVIER = 2 / (FAN_IN + FAN_OUT)
-
-#: Initialiser → its own keywords and what its formula says, worked out here from the shape.
-HISTOGRAMS: dict[str, tuple[dict[str, Any], Law]] = {
-    "uniform": ({"low": -1, "high": 1}, uniform(1 / 3)),
-    "normal": ({"std": 0.02}, normal(0.02**2)),
-    "truncated_normal": ({"std": 0.02}, Law(0.02, 2.0)),
-    "variance_scaling": (
-        {"scale": 2, "distribution": "truncated_normal"},
-        Law(math.sqrt(2 / FAN_IN) / _CUT, 2.0),
-    ),
-    "xavier_uniform": ({}, uniform(_XAVIER)),
-    "xavier_normal": ({}, normal(_XAVIER)),
-    "he_uniform": ({}, uniform(2 / FAN_IN)),
-    "he_normal": ({}, normal(2 / FAN_IN)),
-    "lecun_uniform": ({}, uniform(1 / FAN_IN)),
-    "lecun_normal": ({}, normal(1 / FAN_IN)),
-    "fan_in_uniform": ({}, uniform(1 / (3 * FAN_IN))),
-}
-
-
-def _call(name: str, shape: tuple[int, ...], own: dict[str, Any]) -> str:
-    words = [repr(shape), *(f"{key}={value!r}" for key, value in own.items())]
+def _call(init: wi.Initializer, shape: tuple[int, ...]) -> str:
+    name = init.function.__name__
+    words = [repr(shape), *(f"{key}={value!r}" for key, value in init.own.items())]
     return f"wi.{name}({', '.join(words)}, rng=0, stream={name!r})"
 
 
@@ -103,21 +78,22 @@ def _save(figure: Any, folder: Path, name: str, alt: str, caption: str) -> None:
     (folder / f"{name}.md").write_text(text, encoding="utf-8")
 
 
-def histogram(name: str, own: dict[str, Any], law: Law, folder: Path) -> None:
-    """Draw a histogram over the density, and below it the ratio of counts to the expected ones."""
-    draws = np.sort(getattr(wi, name)(SHAPE, **own, rng=0, stream=name).ravel().astype(np.float64))
+def histogram(init: wi.Initializer, folder: Path) -> None:
+    """Draw a histogram and the density, and below them the ratio of counts to expected counts."""
+    name, law = init.function.__name__, init.law(SHAPE)
+    draws = np.sort(init(SHAPE, rng=0, stream=name).ravel().astype(np.float64))
     n = draws.size
-    edges = np.linspace(-law.ends(), law.ends(), BINS + 1)
+    edges = np.linspace(*ends(law), BINS + 1)
     counts = np.histogram(draws, edges)[0]
-    expected = n * np.diff(law.below(edges))
+    expected = n * np.diff(below(law, edges))
     width = np.diff(edges)
     figure, (top, bottom) = plt.subplots(
         2, 1, sharex=True, figsize=(6.4, 3.9), height_ratios=(3, 1), layout="constrained"
     )
     top.stairs(counts / n / width, edges, fill=True, color=BLUE, alpha=0.45, label="draws")
-    fine = np.linspace(-law.ends(), law.ends(), 8 * BINS + 1)
+    fine = np.linspace(*ends(law), 8 * BINS + 1)
     middle = (fine[1:] + fine[:-1]) / 2
-    top.plot(middle, np.diff(law.below(fine)) / np.diff(fine), color=RED, lw=1.2, label="density")
+    top.plot(middle, np.diff(below(law, fine)) / np.diff(fine), color=RED, lw=1.2, label="density")
     top.set_ylim(bottom=0)
     top.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
     full = np.flatnonzero(expected >= LEAST)
@@ -127,18 +103,18 @@ def histogram(name: str, own: dict[str, Any], law: Law, folder: Path) -> None:
     bottom.stairs(counts[some] / expected[some], part, baseline=None, color=BLUE)
     bottom.set(ylim=(0.9, 1.1), ylabel="ratio", xlabel="value")
     steps = np.arange(n + 1) / n
-    there = law.below(draws)
+    there = below(law, draws)
     distance = max(np.max(steps[1:] - there), np.max(there - steps[:-1])) * math.sqrt(n)
     caption = (
-        f"`{_call(name, SHAPE, own)}`: {n:,} draws in {BINS} bins against the density; below, the "
-        f"number in a bin over the expected one where that is {LEAST:,} or more (grey: two "
-        f"standard errors). Mean "
-        f"{draws.mean():.2g}, standard deviation {draws.std():.6g} (formula: "
-        f"{law.deviation():.6g}), extremes {draws[0]:.4g} and {draws[-1]:.4g}. Kolmogorov's "
-        f"√n·D is {distance:.2f}; the true distribution stays below "
+        f"`{_call(init, SHAPE)}`: above, {n:,} draws in {BINS} bins and the density. Below, "
+        f"the number of draws in a bin divided by the expected number, where that is {LEAST:,} or "
+        f"more; the grey band is two standard errors wide on either side. The mean is "
+        f"{draws.mean():.2g}, the standard deviation {draws.std():.6g} (by the formula "
+        f"{law.std:.6g}), and the extremes are {draws[0]:.6g} and {draws[-1]:.6g}. "
+        f"Kolmogorov's √n·D is {distance:.2f}; with the true distribution it stays below "
         f"{math.sqrt(-math.log(0.025) / 2):.2f} in 19 samples of 20."
     )
-    _save(figure, folder, name, f"Histogram of {name} against its density", caption)
+    _save(figure, folder, name, f"Histogram of {name} with its density", caption)
 
 
 def _heat(axes: Any, matrix: np.ndarray, title: str) -> None:
@@ -163,7 +139,8 @@ def identity(folder: Path) -> None:
     for panel, shape in zip(axes, shapes, strict=True):
         _heat(panel, wi.identity(shape), str(shape))
     calls = ", ".join(f"`wi.identity({shape})`" for shape in shapes)
-    _save(figure, folder, "identity", "Heat maps of the identity", f"{calls}: red is 1, white 0.")
+    caption = f"{calls}: red is 1 and white is 0."
+    _save(figure, folder, "identity", "Heat maps of the identity", caption)
 
 
 def _kernels(name: str, weight: np.ndarray, call: str, folder: Path) -> None:
@@ -176,8 +153,8 @@ def _kernels(name: str, weight: np.ndarray, call: str, folder: Path) -> None:
         panel.images[0].set_clim(-limit, limit)
     used = [f"`w[:, :, {k}]`" for k in range(positions) if weight[:, :, k].any()]
     caption = (
-        f"`{call}`: the (O, I) matrix at each of the {positions} kernel positions, all zero but "
-        f"{' and '.join(used)}."
+        f"`{call}`: the (O, I) matrix at each of the {positions} kernel positions. All of them are "
+        f"zero except {' and '.join(used)}."
     )
     _save(figure, folder, name, f"Heat maps of {name} by kernel position", caption)
 
@@ -194,7 +171,7 @@ def delta_orthogonal(folder: Path) -> None:
 
 
 def orthogonal(folder: Path) -> None:
-    """Draw an orthogonal matrix, its Gram matrix, and singular values beside a normal's."""
+    """Draw an orthogonal matrix, its Gram matrix, and singular values beside those of normals."""
     weight = wi.orthogonal((16, 32), rng=0)
     figure, axes = _panels(3)
     _heat(axes[0], weight, "w")
@@ -208,23 +185,24 @@ def orthogonal(folder: Path) -> None:
     axes[2].set_ylim(bottom=0)
     axes[2].legend(frameon=False)
     caption = (
-        f"`wi.orthogonal((16, 32), rng=0)` and its product with its transpose; singular values of "
-        f"`wi.orthogonal((256, 256), rng=0)`, which differ from 1 by at most "
-        f"{np.abs(values - 1).max():.1g}, beside those of normals of the same mean square."
+        f"Left and middle: `wi.orthogonal((16, 32), rng=0)` and its product with its transpose. "
+        f"Right: the singular values of `wi.orthogonal((256, 256), rng=0)`, which differ from 1 by "
+        f"at most {np.abs(values - 1).max():.1g}, and those of normals with the same mean square."
     )
     _save(figure, folder, "orthogonal", "An orthogonal matrix and singular values", caption)
 
 
 def sparse(folder: Path) -> None:
-    """Draw a sparse matrix, and how many zeros its columns have."""
+    """Draw a sparse matrix, and say how many zeros its columns have."""
     call = "wi.sparse((20, 30), sparsity=0.8, rng=0)"
     weight = wi.sparse((20, 30), sparsity=0.8, rng=0)
     figure, axes = plt.subplots(figsize=(4.6, 3.1), layout="constrained")
     _heat(axes, weight, "")
     zeros = sorted({int(n) for n in (weight == 0).sum(axis=0)})
     caption = (
-        f"`{call}`: white is zero, {' or '.join(map(str, zeros))} of {len(weight)} in each column; "
-        f"standard deviation of the others {weight[weight != 0].std():.2g}."
+        f"`{call}`: white is zero. {' or '.join(map(str, zeros))} of the {len(weight)} elements of "
+        f"each column are zero, and the others have the standard deviation "
+        f"{weight[weight != 0].std():.2g}."
     )
     _save(figure, folder, "sparse", "Heat map of a sparse matrix", caption)
 
@@ -239,12 +217,12 @@ HEAT_MAPS: dict[str, Callable[[Path], None]] = {
 
 
 def write(folder: Path) -> None:
-    """Write every picture and its caption."""
+    """Write all pictures and their captions."""
     folder.mkdir(parents=True, exist_ok=True)
     plt.switch_backend("Agg")
     with mpl.rc_context(STYLE):
-        for name, (own, law) in HISTOGRAMS.items():
-            histogram(name, own, law, folder)
+        for init in HISTOGRAMS:
+            histogram(init, folder)
         for draw in HEAT_MAPS.values():
             draw(folder)
 

@@ -1,8 +1,9 @@
-"""Layer kind × framework → what to pass to the fan-based initialisers: the data of layers.md.
+"""The tables of layers.md: what to pass to the scaled initialisers, for each layer and framework.
 
-Every row tells a layer's constructor, its stored weight, what to pass here, and the layer's sizes.
-Our fans come from ``weightinit_fast.fans`` and the peers' from their published rules, both when the
-page is built; the test holds the former against the sizes.
+Every row holds a layer's constructor, the shape of its stored weight, what to pass here, and the
+sizes of the layer. When the page is built, our fans are computed by ``weightinit_fast.fans`` and
+those of the other frameworks by their published rules. tests/meta/test_docs.py compares our fans
+with the sizes.
 """
 
 import math
@@ -18,11 +19,12 @@ Fans = tuple[int, int]
 
 @dataclass(frozen=True)
 class Row:
-    """A layer: constructor, stored shape, how to pass it, and the sizes that fans are made of.
+    """A layer: its constructor, stored shape, what to pass, and the sizes that make the fans.
 
-    ``view`` is the shape passed, where that is not the stored one (a reshape without a copy).
-    ``inputs`` and ``outputs`` are channels or units of the whole layer (of one expert or packed
-    matrix), ``kernel`` its positions. ``axes`` are the keywords that the peer's function is given.
+    ``view`` is the shape that is passed, where it is not the stored one (a reshape without a copy).
+    ``inputs`` and ``outputs`` are the channels or units of the whole layer (or of one expert, or of
+    one packed matrix). ``kernel`` is the number of kernel positions. ``axes`` are the keywords that
+    the framework's function is given.
     """
 
     layer: str
@@ -71,7 +73,7 @@ PEERS: dict[str, Callable[..., Fans]] = {
     "MLX": mlx_fans,
 }
 
-_LOOKUP = "a lookup: see below"
+_LOOKUP = "a lookup, see below"
 _PACKED = "three matrices in one"
 
 GROUPS: dict[str, list[Row]] = {
@@ -116,7 +118,7 @@ GROUPS: dict[str, list[Row]] = {
             (3, 3, 64, 2),
             {"layout": "HWIO", "groups": 64, "transposed": True},
             *(64, 128, 9, 64),
-            note="stored: all inputs, one group's outputs",
+            note="stored with all inputs and one group's outputs",
         ),
         Row("Conv2DTranspose(32, 3) on 64", (3, 3, 32, 64), {"layout": "HWOI"}, 64, 32, 9),
         Row("Embedding(50000, 512)", (50000, 512), {"layout": "IO"}, 50000, 512, note=_LOOKUP),
@@ -151,7 +153,7 @@ GROUPS: dict[str, list[Row]] = {
             {"layout": "IO"},
             *(50000, 512),
             axes={"out_axis": 0},
-            note=f"{_LOOKUP}; Flax's default has `out_axis=0`",
+            note=f"{_LOOKUP}; Flax's default is `out_axis=0`",
         ),
         Row("8 experts, (expert, in, out)", (8, 512, 2048), {"layout": "BIO"}, 512, 2048),
         Row(
@@ -177,7 +179,7 @@ GROUPS: dict[str, list[Row]] = {
 
 
 def wanted(row: Row) -> Fans:
-    """Return the fans by counting: what one output reads, and what reads one input."""
+    """Return the fans by counting the inputs that one output reads and the outputs of one input."""
     return (
         row.inputs // row.groups * row.kernel,
         row.outputs // row.groups * row.kernel,
@@ -208,7 +210,7 @@ def _lines(peer: str, rows: list[Row]) -> Iterator[str]:
 
 
 def page() -> dict[str, str]:
-    """Return the Markdown of each framework's table, by the name of its file."""
+    """Return the Markdown of each framework's table under the name of its file."""
     tables = {}
     for peer, rows in GROUPS.items():
         name = peer.split()[0].lower()

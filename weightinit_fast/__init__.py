@@ -15,10 +15,13 @@ True
 
 from . import _load  # noqa: F401  before whatever else imports the engine
 from ._core import STREAM_VERSION
-from ._fans import fans, gain
 from ._info import info
-from ._keys import Key, key
-from ._named import (
+from ._resolve.fans import fans
+from ._resolve.keys import Key, key
+from .initialisers.gains import gain
+from .initialisers.initializer import Initializer, initializer
+from .initialisers.law import Law
+from .initialisers.named import (
     glorot_normal,
     glorot_uniform,
     he_normal,
@@ -30,16 +33,19 @@ from ._named import (
     xavier_normal,
     xavier_uniform,
 )
-from ._orthogonal import delta_orthogonal, orthogonal
-from ._plain import constant, normal, ones, truncated_normal, uniform, zeros
-from ._scaled import fan_in_uniform, variance_scaling
-from ._structured import dirac, eye, identity, sparse
+from .initialisers.orthogonal import delta_orthogonal, orthogonal
+from .initialisers.plain import constant, normal, ones, truncated_normal, uniform, zeros
+from .initialisers.scaled import fan_in_uniform, variance_scaling
+from .initialisers.sparse import sparse
+from .initialisers.structured import dirac, eye, identity
 
 __version__ = "0.1.0"
 
 __all__ = [
     "STREAM_VERSION",
+    "Initializer",
     "Key",
+    "Law",
     "__version__",
     "constant",
     "delta_orthogonal",
@@ -54,6 +60,7 @@ __all__ = [
     "he_uniform",
     "identity",
     "info",
+    "initializer",
     "kaiming_normal",
     "kaiming_uniform",
     "key",
@@ -70,3 +77,13 @@ __all__ = [
     "xavier_uniform",
     "zeros",
 ]
+
+# The public objects say where users find them: in tracebacks, in help() and in pickles.
+for _name in __all__:
+    if hasattr(globals()[_name], "__module__"):
+        globals()[_name].__module__ = __name__
+del _name
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -3,7 +3,7 @@
 from typing import TypedDict
 
 from . import _core
-from ._threads import available_threads
+from ._resolve.threads import available_threads
 
 __all__ = ["info"]
 

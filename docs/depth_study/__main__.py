@@ -1,9 +1,10 @@
-"""Rerun the depth study: what each initialisation does to 30 layers, and to nets that are trained.
+"""Run the depth study: measure what each initialisation does to 30 layers, and to trained nets.
 
     python docs/depth_study [--quick] [--only propagation|training|pictures] [--out DIR]
 
-The numbers go to results.json and the tables of docs/depth-study.md beside this file, the pictures
-to docs/_static/depth_study/. With --quick nothing is kept unless --out says where.
+The numbers go to results.json, and the tables of docs/depth-study.md to tables/, both beside this
+file. The pictures go to docs/_static/depth_study/. With --quick nothing is kept unless --out says
+where.
 """
 
 import argparse
@@ -34,16 +35,22 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python docs/depth_study", description=__doc__.splitlines()[0] if __doc__ else None
     )
-    parser.add_argument("--quick", action="store_true", help="tiny sizes: does everything run?")
-    parser.add_argument("--only", choices=(*PARTS, "pictures"), help="the rest as in results.json")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="write everything there instead")
+    parser.add_argument(
+        "--quick", action="store_true", help="tiny sizes, to see that everything runs"
+    )
+    parser.add_argument(
+        "--only",
+        choices=(*PARTS, "pictures"),
+        help="run one part, and take the others from results.json",
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write all files to DIR instead")
     return parser.parse_args()
 
 
 def versions() -> dict[str, Any]:
-    """Return what the last digits of a result may depend on."""
+    """Return the versions that the last digits of a result may depend on."""
     blas = [pool for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
-    # SciPy, which scikit-learn imports, may bring a second one that does nothing here.
+    # SciPy, which scikit-learn imports, may bring a second BLAS, which does nothing here.
     blas = [pool for pool in blas if "numpy" in pool["filepath"]] or blas
     return {
         "python": platform.python_version(),
@@ -60,7 +67,7 @@ def versions() -> dict[str, Any]:
 
 
 def rounded(value: Any) -> Any:
-    """Return the same with six significant digits: more would differ between machines."""
+    """Return a value with six significant digits, since more would differ between machines."""
     if isinstance(value, float):
         return float(f"{value:.6g}")
     if isinstance(value, dict):
@@ -71,7 +78,7 @@ def rounded(value: Any) -> Any:
 
 
 def compute(results: dict[str, Any], only: str | None, quick: bool) -> None:
-    """Run the wanted parts and put them into ``results``."""
+    """Run the parts that are asked for, and put what they find into ``results``."""
     start = time.perf_counter()
 
     def say(what: str) -> None:
@@ -91,7 +98,7 @@ def compute(results: dict[str, Any], only: str | None, quick: bool) -> None:
 
 
 def main() -> None:
-    """Run what the command line asks for."""
+    """Do what the command line asks for."""
     args = arguments()
     with tempfile.TemporaryDirectory() as scratch:
         keep = args.out or (Path(scratch) if args.quick else None)
@@ -102,7 +109,8 @@ def main() -> None:
         if args.only and not stored.exists():
             stored = HERE / "results.json"
         results = json.loads(stored.read_text(encoding="utf-8")) if args.only else {}
-        # One thread: a sum that BLAS splits is added in another order, and training amplifies that.
+        # One thread, because a sum that BLAS splits among threads is added in another order, and
+        # training amplifies the difference.
         with threadpoolctl.threadpool_limits(limits=1, user_api="blas"):
             compute(results, args.only, args.quick)
         text = json.dumps(rounded(results), indent=1, ensure_ascii=False, allow_nan=False)

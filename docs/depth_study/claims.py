@@ -1,4 +1,4 @@
-"""Does each claim come out? Judged by the numbers of results.json alone."""
+"""Judge each claim of docs/depth-study.md by the numbers of results.json alone."""
 
 import math
 from typing import Any
@@ -21,12 +21,12 @@ def number(value: float | None) -> str:
 
 
 def percent(share: float) -> str:
-    """Return a share in per cent."""
+    """Return a share as a percentage."""
     return f"{100 * share:.1f} %"
 
 
 def reach(values: list[float | None]) -> tuple[float, float, float]:
-    """Return median, least and greatest; None (diverged) counts as infinite."""
+    """Return the median, the least and the greatest value; None (diverged) counts as infinite."""
     ordered = sorted(math.inf if v is None else v for v in values)
     half = len(ordered) // 2
     middle = ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
@@ -34,17 +34,17 @@ def reach(values: list[float | None]) -> tuple[float, float, float]:
 
 
 def median(values: list[float | None]) -> float:
-    """Return the median, infinite where most diverged."""
+    """Return the median, which is infinite where most seeds diverged."""
     return reach(values)[0]
 
 
 def seed_trains(loss: float | None) -> bool:
-    """Tell whether one seed's training loss is below half of that of chance."""
+    """Tell whether one seed's training loss is below half of the loss of chance."""
     return loss is not None and loss < math.log(10) / 2
 
 
 def limit(by_depth: Found) -> tuple[int | None, int | None]:
-    """Return the depth up to which every net trains, and the first that does not."""
+    """Return the depth up to which every net trains, and the first depth at which one does not."""
     last = None
     for depth, found in by_depth.items():
         if not found["trains"]:
@@ -54,46 +54,48 @@ def limit(by_depth: Found) -> tuple[int | None, int | None]:
 
 
 def limit_cells(found: tuple[int | None, int | None]) -> tuple[str, str]:
-    """Return the two depths of `limit` as text."""
+    """Return the two depths that `limit` finds as text."""
     return (str(found[0] or "none"), str(found[1] or "none"))
 
 
 def factor_order(training: Found) -> list[str]:
-    """Return the factors of the study, ascending."""
+    """Return the factors of the study in ascending order."""
     return sorted(training["factors"], key=float)
 
 
 def scheme_limit(training: Found, family: str, scheme: str) -> tuple[int | None, int | None]:
-    """Return `limit` of one scheme in one family."""
+    """Return what `limit` finds for one scheme in one family of nets."""
     return limit({depth: found[scheme] for depth, found in training[family].items()})
 
 
 def limit_text(found: tuple[int | None, int | None]) -> str:
-    """Return `limit` in words."""
+    """Return what `limit` found, in words."""
     last, stopped = found
     if stopped is None:
         return f"trains to depth {last}"
-    return f"trains to depth {last}, not at {stopped}" if last else f"not even at depth {stopped}"
+    if last is None:
+        return f"does not train even at depth {stopped}"
+    return f"trains to depth {last} but not at {stopped}"
 
 
 def verdict(*conditions: bool) -> str:
-    """Return yes, in part or no."""
+    """Return "yes" if all conditions are met, "in part" if some are, and "no" otherwise."""
     return "yes" if all(conditions) else "in part" if any(conditions) else "no"
 
 
 def pair(found: Found) -> str:
-    """Return both ratios in words."""
+    """Return the ratios of activations and of gradients, in words."""
     up, down = (found[k]["ratio"]["median"] for k in ("activation", "gradient"))
     return f"activations {number(up)}, gradients {number(down)}"
 
 
 def both_hold(found: Found) -> bool:
-    """Tell whether activations and gradients hold."""
+    """Tell whether both the activations and the gradients hold."""
     return found["activation"]["holds"] and found["gradient"]["holds"]
 
 
 def judge(results: Found) -> list[list[str]]:
-    """Return rows of claim, evidence and verdict."""
+    """Return the rows of a table of claims, with evidence and verdict."""
     dense, training = results["propagation"]["dense"], results["training"]
     return [
         *_extremes(dense, training),
@@ -103,7 +105,7 @@ def judge(results: Found) -> list[list[str]]:
 
 
 def _extremes(dense: Found, training: Found) -> list[list[str]]:
-    """Judge zeros and sigma = 1."""
+    """Judge the claims about zeros and about sigma = 1."""
     gaps = {
         name: [f["unit_gap"] for by in training["symmetry"].values() for f in by[name].values()]
         for name in ("zeros", "constant", "he")
@@ -118,18 +120,18 @@ def _extremes(dense: Found, training: Found) -> list[list[str]]:
     return [
         [
             "Zeros never break symmetry",
-            f"Greatest difference between the units of a layer after training: "
-            f"{number(max(gaps['zeros']))} (equal non-zero weights: "
-            f"{number(max(gaps['constant']))}; He: {number(min(gaps['he']))} or more). Zeros reach "
-            f"a test accuracy of {percent(max(zeros))} at best: only the last bias learns.",
+            "The greatest difference between the units of a layer after training is "
+            f"{number(max(gaps['zeros']))} (for equal non-zero weights "
+            f"{number(max(gaps['constant']))}, for He {number(min(gaps['he']))} or more). Zeros "
+            f"reach a test accuracy of {percent(max(zeros))} at best: only the last bias learns.",
             verdict(max(gaps["zeros"]) == 0, max(zeros) < 0.2),
         ],
         [
             "A very large σ saturates or explodes",
-            f"σ = 1, tanh: {percent(tanh['saturated'])} of the last layer's units beyond ±0.99, "
-            f"gradients {number(tanh['gradient']['ratio']['median'])}; "
-            f"ReLU: {pair(dense['relu']['sigma_one'])}. "
-            f"Trained: ReLU {limit_text(large['dense_relu'])}; "
+            f"With σ = 1, {percent(tanh['saturated'])} of the last layer's tanh units lie beyond "
+            f"±0.99, and the ratio of gradients is {number(tanh['gradient']['ratio']['median'])}. "
+            f"Under ReLU: {pair(dense['relu']['sigma_one'])}. "
+            f"In training, ReLU {limit_text(large['dense_relu'])}, and "
             f"tanh {limit_text(large['dense_tanh'])}.",
             verdict(
                 tanh["saturated"] > 0.5,
@@ -141,7 +143,7 @@ def _extremes(dense: Found, training: Found) -> list[list[str]]:
 
 
 def _fixed(training: Found) -> list[list[str]]:
-    """Judge fixed sigmas by the depths they train to."""
+    """Judge the claims about fixed sigmas by the depths to which they train."""
     names = factor_order(training)
     small = [limit(training["factors"][n]) for n in names if float(n) < 0.95]
     stops = [found[1] for found in small]
@@ -165,21 +167,23 @@ def _fixed(training: Found) -> list[list[str]]:
     return [
         [
             "A fixed σ stops training beyond a depth",
-            f"Greatest depth that trains, by σ√fan_in (σ√(fan_in/2)): {told}; "
-            f"at {float(names[-1]) * math.sqrt(2):.2f} ({names[-1]}, He's): {limit_text(unit)}.",
+            "The greatest depth that trains, for each σ√fan_in (in brackets σ√(fan_in/2)): "
+            f"{told}. "
+            f"{float(names[-1]) * math.sqrt(2):.2f} ({names[-1]}), which is He's, "
+            f"{limit_text(unit)}.",
             verdict(all(stops), rising == sorted(rising), unit[1] is None),
         ],
         [
-            "… which is over 8 layers at VGG's widths with σ = 0.01",
-            f"Seeds of {len(next(iter(passed.values())))} that train with the factors of VGG's "
-            f"models: {counts}. A has 8 convolutions, B 10, D 13, E 16.",
+            "That depth is 8 layers for σ = 0.01 at VGG's widths",
+            f"The number of seeds, of {len(next(iter(passed.values())))}, that train with the "
+            f"factors of VGG's models: {counts}. A has 8 convolutions, B 10, D 13, E 16.",
             vgg,
         ],
     ]
 
 
 def _rules(dense: Found, training: Found) -> list[list[str]]:
-    """Judge Xavier and He."""
+    """Judge the claims about Xavier and He."""
     linear, relu = dense["linear"]["xavier"], dense["relu"]["xavier"]
     power = dense["tanh"]["xavier"]["activation"]["power_of_layer"]
     he, prelu = dense["relu"]["he"], dense["prelu"]["he"]
@@ -190,13 +194,14 @@ def _rules(dense: Found, training: Found) -> list[list[str]]:
         ["Xavier holds for linear units", pair(linear) + ".", verdict(both_hold(linear))],
         [
             "Xavier fades under ReLU",
-            f"{pair(relu)}: a factor of {relu['activation']['factor']:.3f} a layer "
-            "(1/√2 reckoned).",
+            f"{pair(relu)}: a factor of {relu['activation']['factor']:.3f} a layer, where the "
+            "formula says 1/√2.",
             verdict(relu["activation"]["ratio"]["median"] < 0.5),
         ],
         [
             "Even under Xavier, tanh decays about as 1/√depth",
-            f"The std goes as layer to the power {power:.2f}; {pair(dense['tanh']['xavier'])}.",
+            f"The std goes as the layer's number to the power {power:.2f}; "
+            f"{pair(dense['tanh']['xavier'])}.",
             verdict(abs(power + 0.5) < 0.1),
         ],
         [
@@ -206,8 +211,8 @@ def _rules(dense: Found, training: Found) -> list[list[str]]:
         ],
         [
             "He trains deep ReLU nets where Xavier stops",
-            f"Fully connected: He {limit_text(he_trains)}; Xavier {limit_text(xavier_trains)}. "
-            f"Convolutional: He {limit_text(conv['he'])}; Xavier {limit_text(conv['xavier'])}.",
+            f"Fully connected: He {limit_text(he_trains)}, Xavier {limit_text(xavier_trains)}. "
+            f"Convolutional: He {limit_text(conv['he'])}, Xavier {limit_text(conv['xavier'])}.",
             verdict(
                 he_trains[1] is None and xavier_trains[1] is not None,
                 conv["he"][1] is None and conv["xavier"][1] is not None,
@@ -217,7 +222,7 @@ def _rules(dense: Found, training: Found) -> list[list[str]]:
 
 
 def surprises(results: Found) -> str:
-    """Return, as a list, what did not come out as claimed or was not asked for."""
+    """Return a Markdown list of what differs from the claims, and of what else was found."""
     p, t = results["propagation"], results["training"]
     points = [*_of_propagation(p), *_of_training(t)]
     return "\n".join(f"- {text}" for condition, text in points if condition) + "\n"
@@ -234,43 +239,46 @@ def _of_propagation(p: Found) -> list[tuple[bool, str]]:
     return [
         (
             both_hold(dense["linear"]["sigma_factor"]),
-            "A fixed σ is not wrong by itself: the one of factor 0.7 under ReLU holds for linear "
-            f"units ({pair(dense['linear']['sigma_factor'])}), because σ√fan_in is 0.99. In "
-            "layers of equal width it is Xavier's rule but for the third digit, and the two curves "
-            "lie on each other.",
+            "A fixed σ is not wrong by itself. The σ whose factor is 0.7 under ReLU holds for "
+            f"linear units ({pair(dense['linear']['sigma_factor'])}), because its σ√fan_in is "
+            "0.99. In layers of equal width it differs from Xavier's rule by one per cent, so the "
+            "two curves lie on each other.",
         ),
         (
             not tanh["xavier"]["activation"]["holds"],
             "“Xavier for tanh” does not hold by this page's measure: "
-            f"{pair(tanh['xavier'])}. The decay is a power of the depth, not an exponential.",
+            f"{pair(tanh['xavier'])}. The decay is a power of the depth, though, and not an "
+            "exponential.",
         ),
         (
             tanh["he"]["activation"]["holds"] and not tanh["he"]["gradient"]["holds"],
-            "Under tanh He's larger variance keeps the activations, and its gradients grow: "
+            "Under tanh, He's larger variance keeps the activations but makes the gradients grow: "
             f"{pair(tanh['he'])}.",
         ),
         (
             tanh["sigma_one"]["activation"]["holds"],
             "σ = 1 under tanh passes the test of activations "
-            f"({number(tanh['sigma_one']['activation']['ratio']['median'])}): saturated units "
-            "have a constant std. Only the gradients tell.",
+            f"({number(tanh['sigma_one']['activation']['ratio']['median'])}), since saturated "
+            "units have a constant std. Only the gradients show that something is wrong.",
         ),
         (
             not both_hold(uneven["xavier_linear"]),
-            "Xavier holds for linear units of equal width only. With widths of "
+            "Xavier holds for linear units only if all layers have one width. With widths of "
             f"{p['settings']['uneven'][0]} and {p['settings']['uneven'][1]} in turn: "
-            f"{pair(uneven['xavier_linear'])}. It is a compromise between two conditions that "
-            f"unequal fans set against each other. He (fan_in) there: {pair(uneven['he_relu'])}.",
+            f"{pair(uneven['xavier_linear'])}. Xavier's rule is a compromise between two "
+            "conditions, which contradict each other where the fans are unequal. He's rule with "
+            f"fan_in has there: {pair(uneven['he_relu'])}.",
         ),
         (
             not wrong["activation"]["holds"],
-            f"He without the slope (a = 0) under a PReLU of slope 0.25: {pair(wrong)}.",
+            "He's rule called without the slope (a = 0) does not hold under a PReLU of slope 0.25: "
+            f"{pair(wrong)}.",
         ),
         (
             not zero[size]["activation"]["holds"],
-            f"He in convolutions with zero padding on {size}×{size} maps: "
+            f"He's rule does not hold in convolutions with zero padding on {size}×{size} maps: "
             f"{pair(zero[size])}, against {pair(wrap[size])} with periodic padding. fan_in counts "
-            "inputs that the edge does not have.",
+            "inputs that the units at the edge do not have.",
         ),
     ]
 
@@ -307,40 +315,42 @@ def _of_training(t: Found) -> list[tuple[bool, str]]:
     return [
         (
             bool(ends),
-            "“Over 8 layers” is no number of its own. What stops training is the whole "
-            "factor, σ√(fan_in/2) to the power of depth − 1: it is "
+            "“More than 8 layers” is not a limit by itself. What stops training is the whole "
+            "factor, σ√(fan_in/2) to the power of depth − 1. It is "
             f"{number(min(e[0] for e in ends))} to {number(max(e[0] for e in ends))} in the "
-            f"deepest nets that train and {number(min(e[1] for e in ends))} to "
-            f"{number(max(e[1] for e in ends))} in the next ones tried. "
-            "More steps would move that limit: it belongs to this budget."
+            f"deepest networks that train, and {number(min(e[1] for e in ends))} to "
+            f"{number(max(e[1] for e in ends))} in the next deeper ones that were tried. "
+            "More training steps would move this limit, which belongs to the budget used here."
             if ends
             else "",
         ),
         (
             True,
-            f"σ = 0.01 at width {t['settings']['width']}: ReLU "
-            f"{limit_text(small['dense_relu'])}, tanh {limit_text(small['dense_tanh'])}. "
-            "Narrow layers stop far sooner than VGG's.",
+            f"With σ = 0.01 at width {t['settings']['width']}, ReLU "
+            f"{limit_text(small['dense_relu'])}, and tanh {limit_text(small['dense_tanh'])}. "
+            "Narrow networks stop at far smaller depths than VGG's.",
         ),
         (
             large[0] is not None,
-            f"A large σ is no harm to a shallow net: with σ = 1 ReLU {limit_text(large)} "
+            f"A large σ does no harm to a shallow network: with σ = 1, ReLU {limit_text(large)} "
             f"({percent(accuracy)} at depth {shallow}).",
         ),
         (
             bool(lost),
-            f"“Trains” is said of the median. Of He's runs in the tables of training, {len(lost)} "
-            f"of {runs} did not get below half of the loss of chance: "
+            f"“Trains” is a statement about the median. {len(lost)} of He's {runs} runs in the "
+            "tables of training did not get below half of the loss of chance: "
             f"{', '.join(dict.fromkeys(lost))}.",
         ),
         (
             he[deepest] < he[shallow] - 0.02,
-            f"To hold is not to learn as well: He's test accuracy is {percent(he[shallow])} at "
-            f"depth {shallow} and {percent(he[deepest])} at depth {deepest}, in the same epochs.",
+            "A network that holds does not learn equally well at every depth: He's test accuracy "
+            f"is {percent(he[shallow])} at depth {shallow} and {percent(he[deepest])} at depth "
+            f"{deepest}, after the same number of epochs.",
         ),
         (
             True,
-            f"Under tanh at depth {deepest}: Xavier {percent(tanh['xavier'])}, the fixed σ of "
-            f"factor 0.7 {percent(tanh['sigma_factor'])}, He {percent(tanh['he'])}.",
+            f"Under tanh at depth {deepest}, Xavier reaches {percent(tanh['xavier'])}, the fixed σ "
+            f"of factor 0.7 reaches {percent(tanh['sigma_factor'])}, and He reaches "
+            f"{percent(tanh['he'])}.",
         ),
     ]

@@ -7,23 +7,23 @@ from sklearn.datasets import load_digits
 
 import weightinit_fast as wi
 
-TRAIN, VALID = 1088, 309  # and 400 for the test; 1088 is 17 minibatches of 64
+TRAIN, VALID = 1088, 309  # the other 400 are for the test; 1088 is 17 minibatches of 64
 
 
 class Part(NamedTuple):
-    """Images (n, 64) and labels (n,)."""
+    """A part of the data: images of shape (n, 64) and labels of shape (n,)."""
 
     x: np.ndarray
     y: np.ndarray
 
 
 def order(n: int, rng: int, stream: str) -> np.ndarray:
-    """Return a permutation of n that (rng, stream) fixes."""
+    """Return a permutation of n numbers that depends on (rng, stream) alone."""
     return np.argsort(wi.uniform(n, dtype="f8", rng=rng, stream=stream), kind="stable")
 
 
 def load() -> tuple[Part, Part, Part]:
-    """Return the training, validation and test parts, centred by pixel and of unit variance."""
+    """Return the training, validation and test parts, each pixel centred, of unit variance."""
     x, y = load_digits(return_X_y=True)
     shuffled = order(len(x), rng=0, stream="digits.split")
     x, y = x[shuffled], y[shuffled]
@@ -35,6 +35,6 @@ def load() -> tuple[Part, Part, Part]:
 
 
 def as_maps(x: np.ndarray) -> np.ndarray:
-    """Fold (..., 64) into maps (..., 4, 4, 4): each 2x2 block of pixels becomes four channels."""
+    """Fold (..., 64) into maps (..., 4, 4, 4), where each 2x2 block of pixels has four channels."""
     blocks = x.reshape(*x.shape[:-1], 4, 2, 4, 2)
     return np.ascontiguousarray(blocks.swapaxes(-3, -2)).reshape(*x.shape[:-1], 4, 4, 4)

@@ -1,6 +1,7 @@
-"""Networks in plain NumPy: forward and backward passes, many nets of one shape at a time.
+"""Networks in plain NumPy: forward and backward passes of many nets of one shape at a time.
 
-Every tensor has a leading axis of nets, so that seeds and learning rates share one batched product.
+The first axis of every tensor counts the nets, so that all seeds and learning rates share one
+batched product.
 """
 
 import math
@@ -9,9 +10,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import schemes
 
+import weightinit_fast as wi
+
 Array = np.ndarray
 
-#: name: (value of z, derivative written in terms of that value).
+#: Each name stands for a function of z, and for its derivative as a function of that value.
 ACTIVATIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
     "linear": (lambda z: z, np.ones_like),
     "tanh": (np.tanh, lambda h: 1 - h * h),
@@ -24,29 +27,30 @@ ACTIVATIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]
 
 
 class Dense:
-    """A fully connected layer of ``nets`` networks: weight (nets, in, out), bias (nets, 1, out)."""
+    """A fully connected layer of many nets: weight (nets, in, out), bias (nets, 1, out)."""
 
     def __init__(self, weight: Array) -> None:
         self.weight = weight
         self.bias = np.zeros((len(weight), 1, weight.shape[-1]), weight.dtype)
 
     def forward(self, x: Array) -> Array:
-        """Return the pre-activations; maps are flattened."""
+        """Return the pre-activations. Maps are flattened first."""
         self._shape = x.shape
         self._x = x.reshape(*x.shape[:2], -1)
         return self._x @ self.weight + self.bias
 
     def backward(self, dz: Array, inputs: bool = True) -> Array | None:
-        """Keep the gradients of weight and bias; return that of the input where wanted."""
+        """Keep the gradients of weight and bias; return the input's gradient if ``inputs``."""
         self.dweight = self._x.swapaxes(1, 2) @ dz
         self.dbias = dz.sum(axis=1, keepdims=True)
         return (dz @ self.weight.swapaxes(1, 2)).reshape(self._shape) if inputs else None
 
 
 class Conv:
-    """A 3x3 convolution at stride 1 of maps (nets, images, height, width, channels).
+    """A 3x3 convolution with stride 1, on maps (nets, images, height, width, channels).
 
-    ``padding`` is "wrap" (periodic: every unit has all of its fan_in inputs) or "constant" (zeros).
+    ``padding`` is "wrap" (periodic, so that every unit has all of its fan_in inputs) or "constant"
+    (zeros).
     """
 
     def __init__(self, weight: Array, padding: str) -> None:
@@ -55,7 +59,7 @@ class Conv:
         self.padding = padding
 
     def _columns(self, maps: Array) -> Array:
-        """im2col: (nets, images * height * width, 9 * channels)."""
+        """Return each output's inputs (im2col): (nets, images * height * width, 9 * channels)."""
         ring = ((0, 0), (0, 0), (1, 1), (1, 1), (0, 0))
         padded = np.pad(maps, ring, mode=self.padding)
         windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))
@@ -69,20 +73,21 @@ class Conv:
         return (self._x @ flat + self.bias).reshape(*x.shape[:-1], -1)
 
     def backward(self, dz: Array, inputs: bool = True) -> Array | None:
-        """Keep the gradients of weight and bias; return that of the input where wanted."""
+        """Keep the gradients of weight and bias; return the input's gradient if ``inputs``."""
         flat = dz.reshape(len(dz), -1, dz.shape[-1])
         self.dweight = (self._x.swapaxes(1, 2) @ flat).reshape(self.weight.shape)
         self.dbias = flat.sum(axis=1, keepdims=True)
         if not inputs:
             return None
-        # The transpose of a convolution: the kernel turned by 180 degrees, its channels exchanged.
-        turned = self.weight[:, ::-1, ::-1].swapaxes(3, 4)
-        turned = turned.reshape(len(turned), -1, turned.shape[-1])
-        return (self._columns(dz) @ turned).reshape(*dz.shape[:-1], -1)
+        # The transpose of a convolution is one with the kernel rotated by 180 degrees and its input
+        # and output channels exchanged.
+        rotated = self.weight[:, ::-1, ::-1].swapaxes(3, 4)
+        rotated = rotated.reshape(len(rotated), -1, rotated.shape[-1])
+        return (self._columns(dz) @ rotated).reshape(*dz.shape[:-1], -1)
 
 
 class Net:
-    """Layers with an activation after each of them, the last one's included."""
+    """Layers with an activation after each of them, the last one included."""
 
     def __init__(self, layers: Sequence[Dense | Conv], activations: Sequence[str]) -> None:
         self.layers = layers
@@ -97,7 +102,10 @@ class Net:
         return self.values
 
     def backward(self, dh: Array, keep: bool = False) -> list[Array]:
-        """Carry a gradient of the last activations down; return those of all of them if kept."""
+        """Carry a gradient of the last activations down through the layers.
+
+        With ``keep``, return the gradients of the activations of every layer.
+        """
         kept = [dh]
         for i in reversed(range(len(self.layers))):
             name = self.activations[i]
@@ -120,7 +128,10 @@ class Net:
 
 
 def cross_entropy(logits: Array, labels: Array) -> tuple[Array, Array]:
-    """Return the mean loss of each net, and its gradient by the logits (nets, n, classes)."""
+    """Return each net's mean loss, and its gradient with respect to the logits.
+
+    The logits have the shape (nets, n, classes).
+    """
     shifted = logits - logits.max(axis=-1, keepdims=True)
     log_p = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
     truth = (labels[..., None] == np.arange(logits.shape[-1])).astype(logits.dtype)
@@ -128,25 +139,28 @@ def cross_entropy(logits: Array, labels: Array) -> tuple[Array, Array]:
     return loss, (np.exp(log_p) - truth) / logits.dtype.type(labels.shape[-1])
 
 
-def draw_stack(scheme: schemes.Scheme, shape: tuple[int, ...], layout: str, how: dict) -> Array:
-    """Return one weight per seed, each drawn from (seed, stream)."""
+def draw_stack(scheme: wi.Initializer, shape: tuple[int, ...], layout: str, how: dict) -> Array:
+    """Return a stack of weights, one for each seed, drawn from (seed, stream)."""
     seeds = how["seeds"]
     stack = np.empty((len(seeds), *shape), how["dtype"])
     for weight, seed in zip(stack, seeds, strict=True):
-        scheme(out=weight, layout=layout, rng=seed, stream=how["stream"])
+        schemes.fill(scheme, weight, layout, rng=seed, stream=how["stream"])
     return stack
 
 
 def dense_net(
     widths: Sequence[int],
-    scheme: Sequence[schemes.Scheme] | schemes.Scheme,
+    scheme: Sequence[wi.Initializer] | wi.Initializer,
     activations: Sequence[str],
     seeds: Sequence[int],
     dtype: str,
 ) -> Net:
-    """Build one fully connected net per seed; ``scheme`` is one for all layers or one for each."""
+    """Build one fully connected net for each seed.
+
+    ``scheme`` is one scheme for all layers, or a sequence with one for each.
+    """
     depth = len(widths) - 1
-    each = [scheme] * depth if callable(scheme) else scheme
+    each = [scheme] * depth if isinstance(scheme, wi.Initializer) else scheme
     layers = []
     for i in range(depth):
         how = {"seeds": seeds, "dtype": dtype, "stream": f"dense{i + 1}.weight"}
@@ -156,14 +170,17 @@ def dense_net(
 
 def conv_net(
     channels: Sequence[int],
-    scheme: schemes.Scheme,
+    scheme: wi.Initializer,
     activations: Sequence[str],
     seeds: Sequence[int],
     dtype: str,
     padding: str,
     head: tuple[int, int] | None = None,
 ) -> Net:
-    """Build one net of 3x3 convolutions per seed; ``head`` is (inputs, classes) of a last layer."""
+    """Build one net of 3x3 convolutions for each seed.
+
+    ``head`` is (inputs, classes) of a fully connected last layer.
+    """
     layers: list[Dense | Conv] = []
     for i in range(len(channels) - 1):
         how = {"seeds": seeds, "dtype": dtype, "stream": f"conv{i + 1}.weight"}
@@ -176,5 +193,5 @@ def conv_net(
 
 
 def relu_factor(std: float, fan: int) -> float:
-    """Return what a ReLU layer multiplies the signal's scale by: std * sqrt(fan / 2)."""
+    """Return the factor by which a ReLU layer multiplies a signal's scale: std * sqrt(fan / 2)."""
     return std * math.sqrt(fan / 2)

@@ -1,4 +1,4 @@
-"""The pictures of docs/depth-study.md, drawn from results.json and nothing else."""
+"""Draw the pictures of docs/depth-study.md from results.json and nothing else."""
 
 import math
 from pathlib import Path
@@ -23,14 +23,14 @@ STYLE = {
     "lines.linewidth": 1.6,
     "legend.frameon": False,
 }
-#: What leaves this window has vanished or exploded; further away the curves say nothing more.
+#: A signal outside this window has vanished or exploded, and its further course says nothing new.
 WINDOW = (1e-10, 1e6)
 CHANCE_ACCURACY, CHANCE_LOSS = 0.1, math.log(10)
 LOSS_TOP = 10.0
 
 
 def propagation(results: dict[str, Any]) -> plt.Figure:
-    """Std by layer: activations above, gradients below, one column per activation."""
+    """Draw the std of each layer: activations above, gradients below, a column per nonlinearity."""
     dense = results["propagation"]["dense"]
     figure, axes = plt.subplots(
         2, len(ACTIVATIONS), figsize=(10, 5.6), sharex=True, sharey=True, layout="constrained"
@@ -42,7 +42,7 @@ def propagation(results: dict[str, Any]) -> plt.Figure:
             for name, (label, colour, line) in schemes.LOOK.items():
                 found = dense[activation][name][which]
                 layers = range(1, len(found["median"]) + 1)
-                # Zeros have no place on a logarithmic axis: they lie at its lower edge.
+                # A logarithmic axis has no place for zeros, so they are drawn at its lower edge.
                 low, mid, high = (
                     [max(v, WINDOW[0]) for v in found[k]] for k in ("low", "median", "high")
                 )
@@ -58,7 +58,7 @@ def propagation(results: dict[str, Any]) -> plt.Figure:
 
 
 def training(results: dict[str, Any]) -> plt.Figure:
-    """Training loss above, test accuracy below, against the depth."""
+    """Draw the training loss above and the test accuracy below, against the depth."""
     part = results["training"]
     families = {
         "dense_relu": "fully connected, ReLU",
@@ -93,7 +93,7 @@ def training(results: dict[str, Any]) -> plt.Figure:
 
 
 def limits(results: dict[str, Any]) -> plt.Figure:
-    """Accuracy against depth by factor, and the depth to which each fixed sigma trains."""
+    """Draw accuracy against depth for each factor, and the depth to which each sigma trains."""
     part = results["training"]
     names = factor_order(part)
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.8), layout="constrained")
@@ -120,7 +120,7 @@ def limits(results: dict[str, Any]) -> plt.Figure:
         ncols=len(names),
     )
     top = max(depths)
-    # The depth at which a factor has shrunk the signal to one part in a thousand, and in 10^5.
+    # The depths at which a factor has shrunk the signal to one part in 10^3 and in 10^5.
     for level, style in ((1e-3, "--"), (1e-5, ":")):
         grid = [0.15 + 0.008 * k for k in range(120)]
         shrunk = [1 + math.log(level) / math.log(min(f, 0.9999)) for f in grid]
@@ -139,7 +139,7 @@ def limits(results: dict[str, Any]) -> plt.Figure:
 
 
 def vgg(results: dict[str, Any]) -> plt.Figure:
-    """Sigma = 0.01 at VGG's widths: std by layer, and what nets of the same factors learn."""
+    """Draw sigma = 0.01 at VGG's widths: the std of each layer, and what such nets learn."""
     found, trained = results["propagation"]["vgg"], results["training"]["vgg"]
     figure, axes = plt.subplots(1, 3, figsize=(10, 3.3), layout="constrained")
     models = list(found)
@@ -169,17 +169,17 @@ def vgg(results: dict[str, Any]) -> plt.Figure:
 
 
 def draw(results: dict[str, Any], folder: Path) -> list[Path]:
-    """Draw what the results suffice for; return the paths."""
+    """Draw all pictures for which there are results; return their paths."""
     drawers = {"propagation": propagation, "training": training, "limits": limits, "vgg": vgg}
     needs = {"vgg": ("propagation", "training"), "limits": ("training",)}
     paths = []
-    plt.switch_backend("Agg")  # no window, whatever the reader's matplotlib is set to
+    plt.switch_backend("Agg")  # no window, whatever matplotlib is set to
     with mpl.rc_context(STYLE):
         for name, drawer in drawers.items():
             if all(part in results for part in needs.get(name, (name,))):
                 figure = drawer(results)
                 paths.append(folder / f"{name}.png")
-                # Without the version of matplotlib: an equal picture is an equal file.
+                # Without matplotlib's version in it, an equal picture is an equal file.
                 figure.savefig(paths[-1], metadata={"Software": None})
                 plt.close(figure)
     return paths

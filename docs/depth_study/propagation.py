@@ -1,4 +1,4 @@
-"""Std of activations and gradients, layer by layer, before any training."""
+"""Measure the std of activations and gradients, layer by layer, before any training."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -11,14 +11,14 @@ from nets import Net, conv_net, dense_net, relu_factor
 
 import weightinit_fast as wi
 
-DTYPE = "float64"  # so that underflow decides nothing
-#: "Holds": the std of the last layer over that of the first lies in this interval.
+DTYPE = "float64"  # so that no result depends on underflow
+#: A scheme holds if the std of the last layer over that of the first lies in this interval.
 HOLDS = (0.5, 2.0)
-#: A tanh unit above this is saturated: its slope is below 0.02.
+#: A tanh unit whose absolute value is above this counts as saturated: its slope is below 0.02.
 SATURATED = 0.99
 
-#: Channels of the convolutions of VGG's configurations (Simonyan & Zisserman 2015, table 1), by
-#: number of convolutions; B is the model that He et al. (2015, section 2.2) reckon with.
+#: The channels of the convolutions of VGG's configurations (Simonyan & Zisserman 2015, table 1). B
+#: is the model that He et al. (2015, section 2.2) compute with.
 VGG = {
     "A": (64, 128, 256, 256, 512, 512, 512, 512),
     "B": (64, 64, 128, 128, 256, 256, 512, 512, 512, 512),
@@ -29,7 +29,7 @@ VGG = {
 
 @dataclass(frozen=True)
 class Settings:
-    """Sizes of the measurement."""
+    """The sizes of the measurement."""
 
     width: int = 512
     uneven: tuple[int, int] = (256, 1024)
@@ -59,9 +59,9 @@ QUICK = Settings(
 
 
 def measure(build: Callable[[int], Net], shape: Sequence[int], seeds: int) -> dict[str, Any]:
-    """Return the std of each layer's activations and of their gradients, one row per seed.
+    """Return the std of each layer's activations and of their gradients, summarised over the seeds.
 
-    Inputs are unit normals; so is the gradient that enters at the last layer's activations.
+    The inputs are standard normals, and so is the gradient that enters at the last activations.
     """
     activations, gradients, saturated = [], [], []
     for seed in range(seeds):
@@ -79,7 +79,10 @@ def measure(build: Callable[[int], Net], shape: Sequence[int], seeds: int) -> di
 
 
 def summary(rows: list[list[float]], backward: bool = False) -> dict[str, Any]:
-    """Return median and range by layer, and the ratio of the far end over the near one by seed."""
+    """Return the median and range of each layer, and the ratio of the far end over the near end.
+
+    The near end is the first layer, and backward the last one.
+    """
     table = np.array(rows)
     near, far = (table[:, -1], table[:, 0]) if backward else (table[:, 0], table[:, -1])
     ratio = np.divide(far, near, out=np.zeros_like(far), where=near > 0)
@@ -97,19 +100,19 @@ def summary(rows: list[list[float]], backward: bool = False) -> dict[str, Any]:
 
 
 def slope(std: Sequence[float], first: int) -> float:
-    """Return the exponent of layer in a power law fitted to the std from layer ``first`` on."""
+    """Return the exponent of a power law in the layer's number, fitted from ``first`` on."""
     layers = np.arange(first, len(std) + 1)
     return float(np.polyfit(np.log(layers), np.log(std[first - 1 :]), 1)[0])
 
 
 def dense(s: Settings) -> dict[str, Any]:
-    """Measure every scheme under every activation, at one width throughout."""
+    """Measure every scheme under every activation, with all layers of one width."""
     widths = [s.width] * (s.depth + 1)
     found: dict[str, Any] = {}
     for activation in ("linear", "tanh", "relu", "prelu"):
         used = schemes.study(s.width)
         if activation == "prelu":
-            used["he_relu"] = used["he"]  # a = 0: the rule for ReLU under a PReLU
+            used["he_relu"] = used["he"]  # a = 0 is ReLU's rule, here used under a PReLU
             used["he"] = schemes.he(schemes.SLOPE)
         names = [activation] * s.depth
         found[activation] = {
@@ -128,10 +131,10 @@ def dense(s: Settings) -> dict[str, Any]:
 
 
 def uneven(s: Settings) -> dict[str, Any]:
-    """Measure the two rules where narrow and wide layers alternate."""
+    """Measure Xavier's and He's rules where narrow and wide layers alternate."""
     widths = [s.uneven[i % 2] for i in range(s.depth + 1)]
     cases = {
-        "xavier_linear": (schemes.xavier, "linear"),
+        "xavier_linear": (schemes.XAVIER, "linear"),
         "he_relu": (schemes.he(), "relu"),
     }
     return {
@@ -147,7 +150,7 @@ def uneven(s: Settings) -> dict[str, Any]:
 
 
 def padding(s: Settings) -> dict[str, Any]:
-    """Measure He under ReLU in deep convolutional nets, by padding and size of the maps."""
+    """Measure He under ReLU in deep convolutional nets, for each padding and size of the maps."""
     channels = [s.conv_channels] * (s.depth + 1)
     names = ["relu"] * s.depth
     return {
@@ -166,7 +169,8 @@ def vgg(s: Settings) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for model in s.vgg:
         channels = VGG[model]
-        # What leaves conv1 goes through conv2 and on: their fan_in forwards, fan_out backwards.
+        # The signal that leaves conv1 goes through conv2 and all later ones. Their fan_in counts
+        # on the way forward, their fan_out on the way back.
         forward = [relu_factor(0.01, 9 * c) for c in channels[:-1]]
         backward = [relu_factor(0.01, 9 * c) for c in channels[1:]]
         found[model] = {
@@ -189,7 +193,7 @@ def vgg(s: Settings) -> dict[str, Any]:
 
 
 def run(s: Settings, say: Callable[[str], None]) -> dict[str, Any]:
-    """Return all measurements."""
+    """Measure everything and return the results."""
     found = {}
     for part in (dense, uneven, padding, vgg):
         found[part.__name__] = part(s)

@@ -1,4 +1,4 @@
-"""The Markdown tables of docs/depth-study.md, made from results.json and nothing else."""
+"""Write the Markdown tables of docs/depth-study.md from results.json and nothing else."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,13 +19,13 @@ ACTIVATIONS = {"linear": "linear", "tanh": "tanh", "relu": "ReLU", "prelu": "PRe
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a pipe table."""
+    """Return a table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
 
 
 def ratio_cell(found: dict[str, Any] | None) -> str:
-    """Return median and range of the ratio, marked where it holds."""
+    """Return the median and range of the ratio, in bold where it holds."""
     if found is None:
         return "–"
     ratio = found["ratio"]
@@ -37,17 +37,17 @@ def ratio_cell(found: dict[str, Any] | None) -> str:
 
 
 def propagation(results: dict[str, Any], which: str) -> str:
-    """Ratios of the last layer over the first (gradients: of the first over the last)."""
+    """Return the ratios of the last layer over the first (gradients: the first over the last)."""
     dense = results["propagation"]["dense"]
     rows = [
         [NAMES[name], *(ratio_cell(dense[a].get(name, {}).get(which)) for a in ACTIVATIONS)]
         for name in dense["prelu"]
     ]
-    return table(["", *ACTIVATIONS.values()], rows)
+    return table(["scheme", *ACTIVATIONS.values()], rows)
 
 
 def propagation_more(results: dict[str, Any]) -> str:
-    """Unequal widths, and padding."""
+    """Return the ratios with unequal widths, and by padding."""
     part = results["propagation"]
     narrow, wide = part["settings"]["uneven"]
     channels = part["settings"]["conv_channels"]
@@ -59,7 +59,7 @@ def propagation_more(results: dict[str, Any]) -> str:
         kind = "periodic" if mode == "wrap" else "zero"
         rows.append([f"He, ReLU: {channels} filters, {size}×{size} maps, {kind} padding", found])
     return table(
-        ["", "activations, last/first", "gradients, first/last", "factor per layer"],
+        ["case", "activations, last/first", "gradients, first/last", "factor per layer"],
         [
             [
                 label,
@@ -73,7 +73,7 @@ def propagation_more(results: dict[str, Any]) -> str:
 
 
 def vgg(results: dict[str, Any]) -> str:
-    """VGG's widths: reckoned and measured, and the trained nets of the same factors."""
+    """Return the whole factors at VGG's widths, reckoned and measured."""
     rows = []
     for model, found in results["propagation"]["vgg"].items():
         rows.append(
@@ -87,12 +87,20 @@ def vgg(results: dict[str, Any]) -> str:
                 number(found["he"]["activation"]["ratio"]["median"]),
             ]
         )
-    head = ["model (convolutions)", "activations, reckoned", "measured", "gradients, reckoned"]
-    return table([*head, "measured", "with zero padding", "He: activations, measured"], rows)
+    head = [
+        "model (convolutions)",
+        "activations, reckoned",
+        "activations, measured",
+        "gradients, reckoned",
+        "gradients, measured",
+        "gradients, zero padding",
+        "He: activations, measured",
+    ]
+    return table(head, rows)
 
 
 def vgg_trained(results: dict[str, Any]) -> str:
-    """Fully connected nets whose layers have the factors of sigma = 0.01 at VGG's widths."""
+    """Return how nets train whose layers have the factors of sigma = 0.01 at VGG's widths."""
     rows = []
     for model, found in results["training"]["vgg"].items():
         layers = len(results["propagation"]["vgg"][model]["channels"])
@@ -101,28 +109,28 @@ def vgg_trained(results: dict[str, Any]) -> str:
 
 
 def loss_cell(found: dict[str, Any]) -> str:
-    """Return median and range of the training loss over the seeds."""
+    """Return the median and range of the training loss over the seeds."""
     middle, low, high = reach(found["training_loss"])
     text = f"{number(middle)} ({number(low)}–{number(high)})"
     return f"**{text}**" if found["trains"] else text
 
 
 def accuracy_cell(found: dict[str, Any]) -> str:
-    """Return median and range of the test accuracy over the seeds."""
+    """Return the median and range of the test accuracy over the seeds."""
     middle, low, high = reach(found["test_accuracy"])
     text = f"{100 * middle:.1f} ({100 * low:.0f}–{100 * high:.0f}) %"
     return f"**{text}**" if found["trains"] else text
 
 
 def rate(found: dict[str, Any]) -> str:
-    """Return the chosen learning rate, starred at the grid's edge; a dash where all diverged."""
+    """Return the chosen learning rate: starred at the grid's edge, a dash where all diverged."""
     if all(v is None for v in found["validation_loss_by_rate"]):
         return "–"
     return f"{number(found['rate'])}{'*' if found['rate_at_edge'] else ''}"
 
 
 def training(results: dict[str, Any], family: str) -> str:
-    """Loss and accuracy side by side: one row per scheme and depth."""
+    """Return loss and accuracy side by side, with one row for each scheme and depth."""
     found = results["training"][family]
     rows = [
         [
@@ -139,7 +147,7 @@ def training(results: dict[str, Any], family: str) -> str:
 
 
 def limits(results: dict[str, Any]) -> str:
-    """Return the depth beyond which a fixed sigma stops training, by factor."""
+    """Return, for each factor, the depth beyond which a fixed sigma stops training."""
     part = results["training"]
     width = part["settings"]["width"]
     vgg_factors = dict(zip(part["factors"], (64, 128, 256, 512), strict=False))
@@ -158,12 +166,20 @@ def limits(results: dict[str, Any]) -> str:
                 number(factor ** (limit[1] - 1)) if limit[1] else "–",
             ]
         )
-    head = ["σ√(fan_in/2)", "σ√fan_in", "σ at width " + str(width), "trains to depth"]
-    return table([*head, "stopped at depth", "whole factor there", "and here"], rows)
+    head = [
+        "factor σ√(fan_in/2)",
+        "σ√fan_in",
+        f"σ at width {width}",
+        "trains to depth",
+        "stopped at depth",
+        "whole factor where it trains",
+        "whole factor where it stopped",
+    ]
+    return table(head, rows)
 
 
 def limit_accuracy(results: dict[str, Any]) -> str:
-    """Median test accuracy by factor and depth."""
+    """Return the median test accuracy by factor and depth."""
     part = results["training"]
     depths = list(next(iter(part["factors"].values())))
     rows = []
@@ -180,7 +196,7 @@ def limit_accuracy(results: dict[str, Any]) -> str:
 
 
 def symmetry(results: dict[str, Any]) -> str:
-    """Greatest difference between the units of a layer after training, and the accuracy."""
+    """Return the greatest difference of a layer's units after training, and the accuracy."""
     rows = []
     for activation, by_name in results["training"]["symmetry"].items():
         for name, by_depth in by_name.items():
@@ -194,12 +210,12 @@ def symmetry(results: dict[str, Any]) -> str:
                         accuracy_cell(found),
                     ]
                 )
-    head = ["", "depth", "greatest difference of units", "training loss", "test accuracy"]
+    head = ["scheme", "depth", "greatest difference of units", "training loss", "test accuracy"]
     return table(head, rows)
 
 
 def settings(results: dict[str, Any]) -> str:
-    """Return what was run, on what, and how long it took."""
+    """Return what was run, with which versions, and how long it took."""
     p, t = results["propagation"]["settings"], results["training"]["settings"]
     v = results["training"]["versions"]
     blas = ", ".join(f"{b['internal_api']} {b['version']} ({b['architecture']})" for b in v["blas"])
@@ -207,18 +223,20 @@ def settings(results: dict[str, Any]) -> str:
     rates = ", ".join(number(r) for r in t["rates"])
     return "\n".join(
         [
-            f"- Propagation: {p['depth']} layers of {p['width']} units, {p['batch']} unit normal "
-            f"inputs, {p['seeds']} seeds (convolutions: {p['conv_seeds']}), float64.",
-            f"- Training, fully connected: width {t['width']}, {t['epochs']} epochs; "
-            f"convolutional: {t['channels']} filters of 3×3 on 4×4 maps, periodic padding, "
-            f"{t['conv_epochs']} epochs; minibatches of {t['batch']}, SGD with momentum "
-            f"{number(t['momentum'])}, float32, biases from zero.",
-            f"- Tuning: learning rates {rates}; the lowest mean validation loss over "
-            f"{len(t['tuning_seeds'])} seeds (convolutional: {len(t['conv_tuning_seeds'])}) that "
-            f"serve for nothing else. Then {len(t['seeds'])} other seeds at that rate.",
+            f"- Propagation: {p['depth']} layers of {p['width']} units, {p['batch']} standard "
+            f"normal inputs, {p['seeds']} seeds (for convolutions {p['conv_seeds']}), float64.",
+            f"- Training: fully connected networks have width {t['width']} and are trained for "
+            f"{t['epochs']} epochs. Convolutional networks have {t['channels']} filters of 3×3 on "
+            f"4×4 maps with periodic padding, and are trained for {t['conv_epochs']} epochs. Both "
+            f"are trained in float32 by SGD with momentum {number(t['momentum'])} and minibatches "
+            f"of {t['batch']}, and their biases begin at zero.",
+            f"- Tuning: the learning rates are {rates}. The rate with the lowest mean validation "
+            f"loss is chosen, over {len(t['tuning_seeds'])} seeds (for convolutional networks "
+            f"{len(t['conv_tuning_seeds'])}) that are used for nothing else. Then "
+            f"{len(t['seeds'])} other seeds are trained at that rate.",
             f"- This run: weightinit_fast {v['weightinit_fast']} (stream version "
             f"{v['stream_version']}), NumPy {v['numpy']}, scikit-learn {v['scikit-learn']}, "
-            f"Python {v['python']}, {v['machine']}, {blas}, one thread; "
+            f"Python {v['python']}, {v['machine']}, {blas}, one thread. It took "
             f"{minutes:.0f} minutes of one core.",
             "",
         ]
@@ -226,7 +244,7 @@ def settings(results: dict[str, Any]) -> str:
 
 
 def write(results: dict[str, Any], folder: Path) -> list[Path]:
-    """Write the fragments that the results suffice for; return their paths."""
+    """Write all tables for which there are results; return their paths."""
     parts: dict[str, str] = {}
     if "propagation" in results:
         parts["activations"] = propagation(results, "activation")
@@ -243,7 +261,7 @@ def write(results: dict[str, Any], folder: Path) -> list[Path]:
         parts["vgg_trained"] = vgg_trained(results)
         parts["settings"] = settings(results)
         judged = claims.judge(results)
-        parts["claims"] = table(["claim", "what the numbers say", "comes out"], judged)
+        parts["claims"] = table(["claim", "what the numbers say", "confirmed"], judged)
         parts["surprises"] = claims.surprises(results)
     (folder / "tables").mkdir(exist_ok=True)
     paths = []

@@ -11,25 +11,27 @@ import schemes
 from nets import Net, conv_net, cross_entropy, dense_net, relu_factor
 from propagation import VGG
 
+import weightinit_fast as wi
+
 CLASSES = 10
-#: The loss of a net that knows how frequent the classes are, and no more.
+#: The loss of a net that only knows how frequent the classes are.
 CHANCE = math.log(CLASSES)
-#: "Trains": the median training loss has fallen below half of that.
+#: A net trains if its median training loss has fallen below half of that.
 TRAINS = CHANCE / 2
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Sizes of the experiment."""
+    """The sizes of the experiment."""
 
     width: int = 64
     channels: int = 16
     depths: tuple[int, ...] = (2, 4, 8, 16, 30)
     factor_depths: tuple[int, ...] = (2, 4, 6, 8, 10, 12, 16, 20, 24, 30)
-    #: Factors per layer: those of sigma = 0.01 at 64, 128, 256 and 512 filters, and round ones.
+    #: Factors of a layer: those of sigma = 0.01 at 64, 128, 256 and 512 filters, and round numbers.
     factors: tuple[float, ...] = (*(relu_factor(0.01, 9 * c) for c in (64, 128, 256, 512)), 0.7, 1)
     vgg: tuple[str, ...] = tuple(VGG)
-    #: Half decades where nets train; the two decades below are for those that explode.
+    #: Steps of half a decade where nets train. The two decades below are for nets that explode.
     rates: tuple[float, ...] = (1e-6, 1e-5, *(10 ** (k / 2) for k in range(-8, 1)))
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     tuning_seeds: tuple[int, ...] = (100, 101)
@@ -59,7 +61,7 @@ Data = tuple[digits.Part, digits.Part, digits.Part]
 
 @dataclass(frozen=True)
 class Family:
-    """One kind of net: how to build it, on what, and how it is tuned."""
+    """One kind of net: how to build it, which data it learns, and how it is tuned."""
 
     build: Callable[[Any, Sequence[int]], Net]
     data: Data
@@ -69,7 +71,7 @@ class Family:
 
 
 def train(net: Net, family: Family, rates: Array, seeds: Sequence[int], s: Settings) -> None:
-    """Train a stack of nets, each at its own rate, in the order of minibatches of its seed."""
+    """Train a stack of nets, each at its own rate and with its own seed's order of minibatches."""
     part = family.data[0]
     steps = len(part.x) // s.batch
     for epoch in range(family.epochs):
@@ -83,18 +85,21 @@ def train(net: Net, family: Family, rates: Array, seeds: Sequence[int], s: Setti
 
 
 def score(net: Net, part: digits.Part) -> tuple[Array, Array]:
-    """Return loss and accuracy of every net on a part of the data."""
+    """Return the loss and accuracy of every net on one part of the data."""
     nets = len(net.layers[0].weight)
     logits = net.forward(np.broadcast_to(part.x, (nets, *part.x.shape)))[-1]
     labels = np.broadcast_to(part.y, (nets, len(part.y)))
     loss = cross_entropy(logits, labels)[0]
     right = (logits.argmax(axis=-1) == labels).mean(axis=-1)
-    # A net that diverged has no loss; it guesses one class.
+    # A net that diverged has no finite loss; it always guesses one class.
     return np.where(np.isfinite(loss), loss, np.inf), right
 
 
 def unit_gaps(net: Net) -> list[list[float]]:
-    """Return, by hidden layer and net, how far any unit's weights differ from the first unit's."""
+    """Return the greatest difference between a unit's weights and those of the first unit.
+
+    The outer list counts the hidden layers, the inner lists count the nets.
+    """
     gaps = []
     for layer, above in zip(net.layers, net.layers[1:], strict=False):
         own = np.abs(layer.weight - layer.weight[..., :1]).max(axis=(1, 2))
@@ -105,10 +110,10 @@ def unit_gaps(net: Net) -> list[list[float]]:
 
 
 def tuned(family: Family, scheme: Any, s: Settings, gaps: bool = False) -> dict[str, Any]:
-    """Choose the rate by validation loss on the tuning seeds, then train the others at it."""
+    """Choose the rate by validation loss on the tuning seeds, then train the other seeds at it."""
     grid = np.repeat(np.array(family.rates, np.float32), len(family.tuning_seeds))
     seeds = list(family.tuning_seeds) * len(family.rates)
-    # Exploding nets overflow, and say so in their loss.
+    # Nets that explode overflow, which their loss shows; NumPy need not warn.
     with np.errstate(all="ignore"):
         net = family.build(scheme, seeds)
         train(net, family, grid, seeds, s)
@@ -133,12 +138,12 @@ def tuned(family: Family, scheme: Any, s: Settings, gaps: bool = False) -> dict[
 
 
 def finite(values: Array) -> list[float | None]:
-    """Return a list with None, which JSON has, for infinities, which it has not."""
+    """Return a list with None in the place of infinities, which JSON cannot hold."""
     return [float(v) if np.isfinite(v) else None for v in values]
 
 
 def dense_family(depth: int, activation: str, data: Data, s: Settings) -> Family:
-    """Fully connected nets of ``depth`` weight layers."""
+    """Return the family of fully connected nets with ``depth`` weight layers."""
     widths = [data[0].x.shape[-1], *[s.width] * (depth - 1), CLASSES]
     names = [*[activation] * (depth - 1), "linear"]
     return Family(
@@ -151,7 +156,7 @@ def dense_family(depth: int, activation: str, data: Data, s: Settings) -> Family
 
 
 def conv_family(depth: int, data: Data, s: Settings) -> Family:
-    """Nets of ``depth - 1`` convolutions of 4x4 maps and one fully connected layer."""
+    """Return nets of ``depth - 1`` convolutions on 4x4 maps and one fully connected layer."""
     channels = [4, *[s.channels] * (depth - 1)]
     names = [*["relu"] * (depth - 1), "linear"]
     maps = tuple(digits.Part(digits.as_maps(part.x), part.y) for part in data)
@@ -165,15 +170,15 @@ def conv_family(depth: int, data: Data, s: Settings) -> Family:
     )
 
 
-def vgg_scheme(model: str, width: int) -> list[schemes.Scheme]:
-    """Return, layer by layer, the sigma that multiplies a signal as 0.01 does at VGG's widths."""
+def vgg_scheme(model: str, width: int) -> list[wi.Initializer]:
+    """Return for each layer the sigma that multiplies a signal as 0.01 does at VGG's widths."""
     channels = VGG[model]
-    factors = [1.0, *(relu_factor(0.01, 9 * c) for c in channels)]  # conv1: its input is the image
+    factors = [1.0, *(relu_factor(0.01, 9 * c) for c in channels)]  # conv1 reads the image
     return [schemes.fixed(schemes.factor_std(f, width)) for f in factors]
 
 
 def run(s: Settings, say: Callable[[str], None]) -> dict[str, Any]:
-    """Return all results."""
+    """Train everything and return the results."""
     data = digits.load()
     found: dict[str, Any] = {"dense_relu": {}, "dense_tanh": {}, "conv_relu": {}}
     for depth in s.depths:
@@ -210,7 +215,7 @@ def run(s: Settings, say: Callable[[str], None]) -> dict[str, Any]:
                 for depth in s.depths[:3]
             }
             for name, scheme in (
-                ("zeros", schemes.zeros),
+                ("zeros", schemes.ZEROS),
                 ("constant", schemes.constant(1 / s.width)),
                 ("he", schemes.he()),
             )

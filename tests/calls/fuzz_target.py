@@ -7,6 +7,7 @@ inputs that a fuzzer found worth keeping.
 import array
 import math
 import mmap
+import warnings
 
 import numpy as np
 from support import internals
@@ -22,28 +23,15 @@ ODD_NUMBERS = (math.nan, math.inf, -math.inf, 1e39, -1e300, "relu", "x", None, T
 LETTERS = ("OI", "IO", "BOI", "HWIO", "OIHW", "OIH", "HIO", "GOI", "OHI", "OO", "O?", "")
 MODES = ("fan_in", "fan_out", "fan_avg", "fan_geo_avg", "fan_on")
 DISTRIBUTIONS = ("normal", "uniform", "truncated_normal", "untruncated_normal", "x")
-FANS = ("layout", "groups", "transposed")
-#: Function -> its own parameters.
+#: Function -> its own parameters; a fuzzer's bytes choose by this order.
 FUNCTIONS = {
-    wi.zeros: (),
-    wi.ones: (),
-    wi.constant: ("value",),
-    wi.uniform: ("low", "high"),
-    wi.normal: ("mean", "std"),
-    wi.truncated_normal: ("mean", "std", "lower", "upper"),
-    wi.variance_scaling: ("scale", "mode", "distribution", *FANS),
-    wi.xavier_uniform: ("gain", *FANS),
-    wi.xavier_normal: ("gain", *FANS),
-    wi.he_uniform: ("a", "mode", *FANS),
-    wi.he_normal: ("a", "mode", *FANS),
-    wi.lecun_uniform: FANS,
-    wi.lecun_normal: FANS,
-    wi.fan_in_uniform: FANS,
-    wi.identity: ("gain",),
-    wi.dirac: ("groups", "layout"),
-    wi.sparse: ("sparsity", "std"),
-    wi.orthogonal: ("gain", "column_axis"),
-    wi.delta_orthogonal: ("gain", "layout"),
+    f: tuple(internals.own_parameters(f))
+    for f in (
+        *(wi.zeros, wi.ones, wi.constant, wi.uniform, wi.normal, wi.truncated_normal),
+        *(wi.variance_scaling, wi.xavier_uniform, wi.xavier_normal, wi.he_uniform, wi.he_normal),
+        *(wi.lecun_uniform, wi.lecun_normal, wi.fan_in_uniform, wi.identity, wi.dirac),
+        *(wi.sparse, wi.orthogonal, wi.delta_orthogonal),
+    )
 }
 #: Functions whose element i does not depend on the shape.
 FLAT = (wi.zeros, wi.ones, wi.constant, wi.uniform, wi.normal, wi.truncated_normal)
@@ -93,6 +81,8 @@ def take_own(source, names):
             continue
         if name == "layout":
             own[name] = source.choice(LETTERS)
+        elif name == "fans":
+            own[name] = source.choice(((3, 4), (0, 5), (1 << 40, 7), (1, 2, 3), (2.0, 1), "OI", 3))
         elif name == "mode":
             own[name] = source.choice(MODES)
         elif name == "distribution":
@@ -276,7 +266,8 @@ def run(data):
     stream = source.choice((0, 1, 2**64 - 1, "name", "é", "")) if not source.rarely() else -1
     threads = source.choice((None, 1, 2, 3, 7)) if not source.rarely() else source.choice((0, True))
     common = {"stream": stream, "threads": threads, **own}
-    with internals.eager():
+    with internals.eager(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "sparsity", UserWarning)
         judge(source, function, shape, dtype, make_rng, index, common)
 
 

@@ -67,3 +67,40 @@ def test_no_other_byte_order_of_ml_dtypes():
 def test_integers_without_a_name_are_told_of_it(memory):
     with pytest.raises(TypeError, match="dtype='bfloat16'"):
         wi.normal(out=np.zeros(3, memory), rng=0)
+
+
+@pytest.mark.parametrize("name", EXTENDED)
+def test_a_file_of_a_type_that_numpy_lacks(name, tmp_path):
+    """NumPy loads it as a void type of the width, which stands for the bits."""
+    pytest.importorskip("ml_dtypes", reason="ml_dtypes is not installed")
+    expected = wi.normal((5, 7), dtype=name, rng=0)
+    outs = [np.zeros((5, 7), f"V{expected.itemsize}")]
+    if name == "bfloat16":  # NumPy writes float8_e5m2 with a type that it cannot load
+        path = tmp_path / "weights.npy"
+        np.save(path, np.zeros_like(expected))
+        outs += [np.load(path), np.load(path, mmap_mode="r+")]
+    for out in outs:
+        assert out.dtype == np.dtype(f"V{expected.itemsize}")
+        assert wi.normal(out=out, dtype=name, rng=0) is out
+        assert out.tobytes() == expected.tobytes()
+        with pytest.raises(TypeError, match="dtype='bfloat16'"):
+            wi.normal(out=out, rng=0)
+    for void in ("V3", "V4", [("x", "u1"), ("y", "u1")], ("u1", 2)):
+        with pytest.raises(TypeError):
+            wi.normal(out=np.zeros(3, void), dtype="bfloat16", rng=0)
+
+
+@pytest.mark.parametrize(
+    ("short", "name"),
+    [("fp16", "float16"), ("fp32", "float32"), ("fp64", "float64"), ("half", "float16")],
+)
+def test_short_names(short, name):
+    got, expected = wi.normal(9, dtype=short, rng=0), wi.normal(9, dtype=name, rng=0)
+    assert (got.dtype, got.tobytes()) == (expected.dtype, expected.tobytes())
+
+
+def test_the_short_name_of_bfloat16():
+    out, expected = np.zeros(9, "u2"), np.zeros(9, "u2")
+    wi.normal(out=out, dtype="bf16", rng=0)
+    wi.normal(out=expected, dtype="bfloat16", rng=0)
+    assert out.tobytes() == expected.tobytes()

@@ -156,7 +156,7 @@ BAD = [
     (wi.normal, {"stream": -1}, "stream"),
     (wi.uniform, {"low": 1.0, "high": 1 + 2**-30}, "no float32 value"),
     (wi.truncated_normal, {"lower": 9.0, "upper": 10.0, "stream": -1}, "beyond"),
-    (wi.xavier_normal, {"gain": 1e300}, "overflows"),
+    (wi.xavier_normal, {"gain": 1e300, "fans": (3, 4)}, "overflows"),
 ]
 BAD_SPARSE = [({"threads": 0}, "threads"), ({"stream": -1}, "stream"), ({"std": 1e39}, "overflows")]
 

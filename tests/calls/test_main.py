@@ -45,31 +45,39 @@ def resnet_only(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("model", TOTALS)
 def test_tables(model: str) -> None:
     rows = list(models.MODELS[model]())
-    assert sum(math.prod(shape) for _, shape, _ in rows) == TOTALS[model]
-    names = Counter(name for name, _, _ in rows)
+    assert sum(math.prod(row.shape) for row in rows) == TOTALS[model]
+    names = Counter(row.name for row in rows)
     assert max(names.values()) == 1, "two tensors on one stream would be equal"
 
 
 def test_rows_as_published() -> None:
     """Compare some rows with the checkpoints of Hugging Face and torchvision."""
-    gpt2 = {name: (shape, spec) for name, shape, spec in models.gpt2()}
+    gpt2 = {row.name: (row.shape, row) for row in models.gpt2()}
     assert len(gpt2) == 148
     assert gpt2["h.11.attn.c_attn.weight"][0] == (768, 2304)
     assert gpt2["h.0.mlp.c_proj.weight"][0] == (3072, 768)
-    residual = [spec for _, spec in gpt2.values() if spec.group == "residual projections"]
+    residual = [row for _, row in gpt2.values() if row.group == "residual projections"]
     assert len(residual) == 24
-    assert {spec.std for spec in residual} == {0.02 / math.sqrt(24)}
+    assert {row.init.law(row.shape).std for row in residual} == {0.02 / math.sqrt(24)}
 
-    resnet = {name: (shape, spec) for name, shape, spec in models.resnet50()}
+    resnet = {row.name: (row.shape, row) for row in models.resnet50()}
     assert len(resnet) == 161
     assert resnet["conv1.weight"][0] == (64, 3, 7, 7)
     assert resnet["layer2.0.downsample.0.weight"][0] == (512, 256, 1, 1)
     assert resnet["layer3.5.conv2.weight"][0] == (256, 256, 3, 3)
     assert resnet["layer4.2.bn3.bias"][0] == (2048,)
     assert resnet["fc.weight"][0] == (1000, 2048)
-    # The table states the std itself, and the fans give the same.
-    shape, spec = resnet["layer4.0.conv2.weight"]
-    assert spec.std == pytest.approx(math.sqrt(2 / wi.fans(shape)[1]), rel=1e-15)
+    # Standard deviations from the papers' formulas, written down here.
+    for parameter, std in (
+        ("layer4.0.conv2.weight", math.sqrt(2 / (512 * 3 * 3))),
+        ("conv1.weight", math.sqrt(2 / (64 * 7 * 7))),
+        ("fc.weight", 1 / math.sqrt(3 * 2048)),
+        ("fc.bias", 1 / math.sqrt(3 * 2048)),
+    ):
+        shape, row = resnet[parameter]
+        assert row.init.law(shape).std == pytest.approx(std, rel=1e-14)
+    table = next(models.embedding())
+    assert table.init.law(table.shape).std == pytest.approx(math.sqrt(2 / 1_000_128), rel=1e-14)
 
 
 @pytest.mark.process
@@ -118,13 +126,14 @@ def test_against_numpy(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_numpy_does_the_same_work() -> None:
     """NumPy's values have the wanted moments too, so that the comparison is fair."""
-    specs = {spec.group: spec for _, _, spec in [*models.gpt2(), *models.embedding()]}
+    rows = {row.group: row for row in [*models.gpt2(), *models.embedding()]}
     for group in ("linear weights", "embedding", "norms"):
-        spec = specs[group]
-        tensors: list[command.Tensor] = [(np.empty(10**6, np.float32), spec, lambda: None)]
+        init = rows[group].init
+        law = init.law(rows[group].shape)
+        tensors = [command.Tensor(np.empty(10**6, np.float32), law, init, lambda: None)]
         command._numpy_fill(tensors, np.random.default_rng(0))
-        assert command._deviation(tensors) == pytest.approx(1 if spec.std else 0, abs=5e-3)
-        assert tensors[0][0].mean() == pytest.approx(spec.mean, abs=5e-3 * spec.std)
+        assert command._deviation(tensors) == pytest.approx(1 if law.std else 0, abs=5e-3)
+        assert tensors[0].values.mean() == pytest.approx(law.mean, abs=5e-3 * law.std)
 
 
 @pytest.mark.usefixtures("resnet_only")
@@ -140,8 +149,11 @@ def test_text_without_numpy(
     head = f"weightinit_fast {wi.info()['version']}, stream version {wi.STREAM_VERSION}, "
     assert out.startswith(head)
     assert "25,557,032 parameters" in out
-    verdict = f"{models.SHA256['resnet50']}  as published for stream version 1"
-    assert verdict in out
+    digest = models.SHA256["resnet50"]
+    assert f"  SHA-256 {digest}\n  as published for stream version 1\n" in out
+    assert max(map(len, out.splitlines())) <= 80
+    assert "  convolutions: he_normal(mode='fan_out')\n" in out
+    assert "  norms: ones, zeros (*" in out
 
 
 @pytest.mark.usefixtures("resnet_only")
@@ -188,7 +200,7 @@ def test_interrupted(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mon
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(wi, "he_normal", interrupt)
+    monkeypatch.setattr(wi.Initializer, "__call__", interrupt)
     assert command.main(["--no-numpy", "--json"]) == 130
     assert "interrupted" in capsys.readouterr().err
 

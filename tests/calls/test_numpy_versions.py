@@ -77,13 +77,31 @@ def test_a_foreign_device_is_refused(device, kind):
 
 @pytest.mark.parametrize("kind", [Exporter, OldExporter])
 @pytest.mark.parametrize(
-    "dtype", [(2, 32, 4), (99, 32, 1), (2, 31, 1), (0, 32, 1), (4, 16, 1), (10, 8, 1)]
+    "dtype", [(2, 32, 4), (99, 32, 1), (2, 31, 1), (0, 32, 1), (4, 32, 1), (10, 16, 1), (11, 8, 1)]
 )
 def test_a_foreign_dtype_is_refused(dtype, kind):
-    """Refuse vectors, an unknown code, 31 bits, integers, bfloat16 and float8 without a name."""
+    """Refuse vectors, an unknown code, 31 bits, integers, widths that no type has, e4m3fnuz."""
     memory = backing()
     out = kind(memory.ctypes.data, (8,), dtype=dtype)
     refuse((TypeError, ValueError), None, wi.normal, out=out, guard=memory)
+
+
+@pytest.mark.parametrize("kind", [Exporter, OldExporter])
+@pytest.mark.parametrize(
+    ("dtype", "name"),
+    [((4, 16, 1), "bfloat16"), ((10, 8, 1), "float8_e4m3fn"), ((12, 8, 1), "float8_e5m2")],
+)
+def test_types_that_numpy_lacks(dtype, name, kind):
+    """DLPack says what they are, so that no dtype= is needed, and another one does not fit."""
+    expected, memory = np.zeros(8, f"u{dtype[1] // 8}"), np.zeros(8, f"u{dtype[1] // 8}")
+    wi.normal(out=expected, dtype=name, rng=3)
+    for options in ({}, {"dtype": name}):
+        memory[:] = 0
+        out = kind(memory.ctypes.data, (8,), dtype=dtype)
+        assert wi.normal(out=out, rng=3, **options) is out
+        assert memory.tobytes() == expected.tobytes()
+    out = kind(memory.ctypes.data, (8,), dtype=dtype)
+    refuse(TypeError, name, wi.normal, out=out, guard=memory, dtype="float32")
 
 
 def test_memory_for_reading_is_refused():
@@ -101,12 +119,20 @@ NESTED = (
 
 
 @pytest.mark.parametrize("seed", NESTED, ids=str)
-def test_nested_seeds_are_refused(seed):
-    memory = backing().reshape(6, 8)
-    for function in (wi.normal, wi.he_uniform, wi.orthogonal):
-        refuse((TypeError, ValueError), "rng", function, out=memory, guard=memory, rng=seed)
-    with pytest.raises((TypeError, ValueError), match="rng"):
-        wi.key(seed)
+def test_nested_seeds_are_flattened(seed):
+    """As SeedSequence did up to NumPy 2.4; from 2.5 on it refuses them."""
+    words = np.random.SeedSequence(list(flattened(seed))).generate_state(4).astype(object)
+    expected = wi.Key(words[0] | words[1] << 32, words[2] | words[3] << 32)
+    assert wi.key(seed) == expected
+    np.testing.assert_array_equal(wi.normal(9, rng=seed), wi.normal(9, rng=expected))
+
+
+def flattened(seed):
+    for item in seed:
+        if np.ndim(item):
+            yield from flattened(item)
+        elif not isinstance(item, (list, tuple, range, np.ndarray)):
+            yield int(item)
 
 
 @pytest.mark.parametrize(

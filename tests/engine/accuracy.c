@@ -1,56 +1,65 @@
-/* accuracy: every input of the single family's transforms, many of the double family's, through the
- * kernels of every instruction set; the sets must agree to the bit, and one of them is judged.
+/* accuracy: sends every input of the single family's transforms, and many inputs of the double
+ * family's, through the kernels of every instruction set.  The sets must agree to the bit, and one
+ * of them is held against the stream contract.
  *
- *   accuracy STEP uniform LOW HIGH             every word, both kernels; wrong bits are counted
+ *   accuracy STEP uniform LOW HIGH             every word, by both kernels; wrong bits are counted
  *   accuracy STEP truncated LOWER UPPER INTERVAL...   every word (INTERVAL: see params.h)
  *   accuracy STEP radius                       every A
- *   accuracy STEP tail                         every A with U < 256 and low byte of B
+ *   accuracy STEP tail                         every A with U < 256 and every low byte of B
  *   accuracy STEP angle STD                    every B
  *   accuracy STEP stds                         16 values of B with every std in [1, 2)
- *   accuracy STEP pairs MEAN STD COUNT         COUNT pairs of the sets' own words, a std in
- *                                              [STD, 2 STD) a chunk
+ *   accuracy STEP pairs MEAN STD COUNT         COUNT pairs of the sets' own words, each chunk with
+ *                                              another std in [STD, 2 STD)
  *   accuracy STEP narrow TYPE                  every float32, rounded to a narrower type
- *   accuracy STEP normal64 MEAN STD COUNT      COUNT pairs of double words, random and odd ones
+ *   accuracy STEP normal64 MEAN STD COUNT      COUNT pairs of double words, random and special
  *   accuracy STEP truncated64 COUNT LOWER UPPER INTERVAL...
  *   accuracy STEP values TRANSFORM TYPE PARAMETER... < words > values of the fastest set
  *
- * STEP 1 visits all, STEP n one chunk of 2^16 words in n.  Errors are told as shares of the
- * contract's bound.
+ * STEP 1 visits every chunk of 2^16 words, STEP n one chunk in n.  Errors are printed as shares of
+ * the contract's bound.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "dispatch.h"
-#include "fpenv.h"
-#include "params.h"
+#include "isa/dispatch.h"
+#include "host/fpenv.h"
+#include "host/params.h"
 #include "sweep.h"
 
-/* ---- the words of a chunk: ascending by place; B = 0 beside every A, and so on --------------- */
+/* ---- the words of a chunk -----------------------------------------------------------------------
+ *
+ * In the single family word j of a group is A and word j + 16 is B. */
 
+/* Every word, in ascending order. */
 static void ascending(const sweep *s, uint64_t chunk, uint32_t *words) {
     (void)s;
     for (uint32_t i = 0; i < CHUNK; i++)
         words[i] = (uint32_t)(chunk * CHUNK + i);
 }
+/* Every A, beside one fixed B. */
 static void each_a(const sweep *s, uint64_t chunk, uint32_t *words) {
     for (uint32_t i = 0; i < CHUNK; i++)
         words[i] = i & 16 ? s->fixed : (uint32_t)(chunk * (CHUNK / 2) + (i >> 5) * 16 + (i & 15));
 }
+/* Every B, beside one fixed A. */
 static void each_b(const sweep *s, uint64_t chunk, uint32_t *words) {
     for (uint32_t i = 0; i < CHUNK; i++)
         words[i] = i & 16 ? (uint32_t)(chunk * (CHUNK / 2) + (i >> 5) * 16 + (i & 15)) : s->fixed;
 }
+/* The words of the stream whose number is the chunk's, by the fastest set. */
 static void own_words(const sweep *s, uint64_t chunk, uint32_t *words) {
     wif_draw draw = s->draw;
     draw.stream = chunk;
-    s->sets[s->count - 1].own->fill[WIF_words][WIF_f32](words, 0, 0, 0, 1, CHUNK, &draw, 0);
+    s->sets[s->count - 1].own->draw_rows[WIF_words][WIF_f32](words, 0, 0, 0, 1, CHUNK, &draw, 0);
 }
+/* Any B, beside one fixed A. */
 static void any_b(const sweep *s, uint64_t chunk, uint32_t *words) {
     own_words(s, chunk, words);
     for (uint32_t i = 0; i < CHUNK; i++)
         words[i] = i & 16 ? words[i] : s->fixed;
 }
+/* Every A with U < 256, beside every low byte of B. */
 static void each_tail(const sweep *s, uint64_t chunk, uint32_t *words) {
     (void)s;
     for (uint32_t i = 0; i < CHUNK; i++) {
@@ -58,8 +67,9 @@ static void each_tail(const sweep *s, uint64_t chunk, uint32_t *words) {
         words[i] = i & 16 ? k & 255 : k >> 8;
     }
 }
-/* Double words: of four, two random, one with few ones or zeros, one near where 2 Phi - 1 turns. */
-static void odd_words(const sweep *s, uint64_t chunk, uint32_t *words) {
+/* Double words.  Of every four, two are random, one has few ones or few zeros, and one is near the
+ * word at which 2 Phi - 1 changes its sign. */
+static void special_words(const sweep *s, uint64_t chunk, uint32_t *words) {
     own_words(s, chunk, words);
     for (uint32_t i = 0; i < CHUNK / 2; i++) {
         const uint64_t random = double_word(words, i);
@@ -67,7 +77,7 @@ static void odd_words(const sweep *s, uint64_t chunk, uint32_t *words) {
         if (i % 4 == 2)
             word = (UINT64_C(1) << (random & 63)) + (random >> 6 & 15) - 8;
         else if (i % 4 == 3)
-            word = s->turn + (random >> 11 & ((UINT64_C(2) << (random & 31)) - 1)) -
+            word = s->median_word + (random >> 11 & ((UINT64_C(2) << (random & 31)) - 1)) -
                    (UINT64_C(1) << (random & 31));
         if (i % 4 >= 2 && random >> 63)
             word = ~word;
@@ -76,7 +86,7 @@ static void odd_words(const sweep *s, uint64_t chunk, uint32_t *words) {
     }
 }
 
-/* ---- what they are held against ------------------------------------------------------------- */
+/* ---- what the results are held against ------------------------------------------------------ */
 
 static void judge_uniform(const sweep *s, uint64_t chunk, const work *w, tally *t) {
     (void)chunk;
@@ -96,8 +106,8 @@ static void judge_truncated(const sweep *s, uint64_t chunk, const work *w, tally
         judge(t, w->words[i], y[i], z, bound);
     }
 }
-/* At x = 0 the element is 2r times the cosine's first coefficient, (1 - 2^-24) / 2: the number
- * below r, so that r is the number above it. */
+/* At x = 0 the element is 2r times the first coefficient of the cosine, (1 - 2^-24) / 2.  That is
+ * the number next below r, so that r is the number next above the element. */
 static void judge_radius(const sweep *s, uint64_t chunk, const work *w, tally *t) {
     const float *y = w->out;
     (void)s, (void)chunk;
@@ -108,7 +118,7 @@ static void judge_radius(const sweep *s, uint64_t chunk, const work *w, tally *t
                   0x1p-21 * fabs(r));
         }
 }
-/* r is 1: the elements are std times cosine and sine. */
+/* With r = 1 the elements are std times the cosine and std times the sine. */
 static void judge_angle(const sweep *s, uint64_t chunk, const work *w, tally *t) {
     const float *y = w->out;
     angle_anchor at = {.x = 9};
@@ -165,7 +175,7 @@ static void judge_truncated64(const sweep *s, uint64_t chunk, const work *w, tal
 
 /* ---- the commands ---------------------------------------------------------------------------- */
 
-/* Every float32 that is no NaN, to a narrower type, by every set's own rounding. */
+/* Round every float32 that is not NaN to a narrower type, with every set. */
 static int narrow(const sweep *s, const char *type) {
     uint64_t wrong = 0, count = 0;
     int k = 0;
@@ -204,13 +214,13 @@ static int narrow(const sweep *s, const char *type) {
 }
 
 static const double *arguments(int argc, char **argv, int from) {
-    static double given[WIF_GIVEN + 1];
-    for (int k = from; k < argc && k - from < WIF_GIVEN + 1; k++)
-        given[k - from] = strtod(argv[k], 0);
-    return given;
+    static double parameters[WIF_MOST_PARAMETERS + 1];
+    for (int k = from; k < argc && k - from < WIF_MOST_PARAMETERS + 1; k++)
+        parameters[k - from] = strtod(argv[k], 0);
+    return parameters;
 }
 
-/* An A whose radius is 1 in the kernels. */
+/* An A whose radius is 1 in the arithmetic of the kernels. */
 static uint32_t unit_radius(sweep *s) {
     work *const w = new_work();
     const float *y = w->out;
@@ -227,45 +237,45 @@ static uint32_t unit_radius(sweep *s) {
 }
 
 static int values(const sweep *s, int argc, char **argv) {
-    static const char *const names[WIF_ASKED] = {"words", "constant", "uniform", "normal",
-                                                 "truncated"};
     const int type = strcmp(argv[4], "f64") ? WIF_f32 : WIF_f64;
     int transform = 0;
-    while (transform < WIF_ASKED && strcmp(argv[3], names[transform]))
+    while (transform < WIF_PUBLIC_TRANSFORMS && strcmp(argv[3], wif_transform_name(transform)))
         transform++;
     wif_draw draw = {0};
-    if (transform == WIF_ASKED ||
+    if (transform == WIF_PUBLIC_TRANSFORMS ||
         wif_prepare(transform, type, arguments(argc, argv, 5), &draw) != WIF_PARAMS_OK)
         return fprintf(stderr, "accuracy: no such values\n"), 2;
     static uint32_t words[CHUNK + GROUP_WORDS_AHEAD], out[CHUNK];
-    const wif_kernels *given = 0;
+    const wif_kernels *kernels = 0;
     for (int k = 0; k < s->count; k++)
-        given = s->sets[k].given ? s->sets[k].given : given;
+        kernels = s->sets[k].from_memory ? s->sets[k].from_memory : kernels;
     draw.key_low = (uintptr_t)words;
     for (size_t n; (n = fread(words, sizeof *words, CHUNK, stdin));) {
-        wif_kernel(given, type, &draw)(out, 0, 0, 0, 1, type == WIF_f64 ? n / 2 : n, &draw, 0);
+        wif_choose_kernel(kernels, type, &draw)(out, 0, 0, 0, 1, type == WIF_f64 ? n / 2 : n, &draw,
+                                                0);
         fwrite(out, sizeof *out, n, stdout);
     }
     return 0;
 }
 
 static int truncated(sweep *s, const double *interval, uint64_t chunks) {
-    double given[WIF_GIVEN] = {0, 1};
-    memcpy(given + 2, interval, sizeof given - 2 * sizeof *given);
-    s->quantile = of_quantile(given[2], given[3], s->type == WIF_f64 ? 64 : 32);
-    s->turn = turn_of(&s->quantile);
-    prepare(s, WIF_truncated, given);
-    const char *const names[2] = {s->draw.transform == WIF_near ? "near" : "truncated"};
-    return s->type == WIF_f64 ? run(s, names, odd_words, judge_truncated64, chunks)
+    double parameters[WIF_MOST_PARAMETERS] = {0, 1};
+    memcpy(parameters + 2, interval, sizeof parameters - 2 * sizeof *parameters);
+    s->quantile = of_quantile(parameters[2], parameters[3], s->type == WIF_f64 ? 64 : 32);
+    s->median_word = median_word_of(&s->quantile);
+    prepare(s, WIF_truncated, parameters);
+    const char *const names[2] = {wif_transform_name((int)s->draw.transform)};
+    return s->type == WIF_f64 ? run(s, names, special_words, judge_truncated64, chunks)
                               : run(s, names, ascending, judge_truncated, chunks);
 }
 
 int main(int argc, char **argv) {
     sweep s = {.type = WIF_f32, .draw = {.key_low = UINT64_C(0x243F6A8885A308D3)}};
-    const double *given = arguments(argc, argv, 3);
+    const double *parameters = arguments(argc, argv, 3);
     const char *what = argc > 2 ? argv[2] : "";
     const uint64_t chunks = UINT64_C(1) << 16; /* of ascending words; twice as many of A or of B */
-    const double unit[WIF_GIVEN] = {0, 1}, scaled[WIF_GIVEN] = {0, given[0]};
+    const double unit[WIF_MOST_PARAMETERS] = {0, 1},
+                 scaled[WIF_MOST_PARAMETERS] = {0, parameters[0]};
     list_sets(&s);
     s.step = argc > 1 ? strtoull(argv[1], 0, 0) : 0;
     if (!s.step || argc < 3)
@@ -275,32 +285,33 @@ int main(int argc, char **argv) {
     if (!strcmp(what, "narrow") && argc > 3)
         return narrow(&s, argv[3]);
     if (!strcmp(what, "uniform")) {
-        static const char *const names[2] = {"uniform"}, *const trimmed[2] = {"trimmed"};
-        s.uniform = of_uniform(given[0], given[1]);
-        prepare(&s, WIF_uniform, given);
+        static const char *const names[2] = {"uniform"};
+        static const char *const clamped[2] = {"uniform_clamped_words"};
+        s.uniform = of_uniform(parameters[0], parameters[1]);
+        prepare(&s, WIF_uniform, parameters);
         const int status = run(&s, names, ascending, judge_uniform, chunks);
-        return wif_trim(WIF_f32, &s.draw)
-                   ? status | run(&s, trimmed, ascending, judge_uniform, chunks)
+        return wif_clamp_words(WIF_f32, &s.draw)
+                   ? status | run(&s, clamped, ascending, judge_uniform, chunks)
                    : status;
     }
     if (!strcmp(what, "truncated"))
-        return truncated(&s, given, chunks);
+        return truncated(&s, parameters, chunks);
     if (!strcmp(what, "truncated64")) {
         s.type = WIF_f64;
-        return truncated(&s, given + 1, (uint64_t)given[0] / (CHUNK / 2));
+        return truncated(&s, parameters + 1, (uint64_t)parameters[0] / (CHUNK / 2));
     }
     if (!strcmp(what, "pairs")) {
         static const char *const names[2] = {"pairs, first", "pairs, second"};
-        s.shipped = 1;
+        s.by_own_words = 1;
         s.std_words = CHUNK;
-        prepare(&s, WIF_normal, given);
-        return run(&s, names, own_words, judge_pairs, (uint64_t)given[2] / (CHUNK / 2));
+        prepare(&s, WIF_normal, parameters);
+        return run(&s, names, own_words, judge_pairs, (uint64_t)parameters[2] / (CHUNK / 2));
     }
     if (!strcmp(what, "normal64")) {
         static const char *const names[2] = {"double pairs, first", "double pairs, second"};
         s.type = WIF_f64;
-        prepare(&s, WIF_normal, given);
-        return run(&s, names, odd_words, judge_normal64, (uint64_t)given[2] / (CHUNK / 4));
+        prepare(&s, WIF_normal, parameters);
+        return run(&s, names, special_words, judge_normal64, (uint64_t)parameters[2] / (CHUNK / 4));
     }
     prepare(&s, WIF_normal, unit);
     if (!strcmp(what, "radius")) {

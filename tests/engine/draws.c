@@ -1,16 +1,19 @@
-/* draws: float32 elements, or raw words, without end to standard output, for batteries of tests.
+/* draws: writes float32 elements, or raw words, without end to standard output, for batteries of
+ * statistical tests.
  *
  *   draws ISA VALUES LAYOUT KEY_LOW KEY_HIGH STREAM [COUNT]
  *
- *   VALUES   words, uniform (of [0, 1)) or normal (N(0, 1))
+ *   VALUES   words, uniform (from [0, 1)) or normal (from N(0, 1))
  *   LAYOUT   sequential  elements 0, 1, 2, ... of the stream
- *            reversed    the same, the bits of each word in reverse (words only)
+ *            reversed    the same, with the bits of each word in reverse order (words only)
  *            streams     element 0 of STREAM, of STREAM + 1, ...
  *            keys        element 0 of KEY_LOW, of KEY_LOW + 1, ...
- *            shards      64 ranges, 2^40 elements apart: the first of each, the second of each, ...
- *   COUNT    elements; without it, until the reader has had enough
+ *            shards      64 ranges, 2^40 elements apart: the first element of each range, then the
+ *                        second element of each, ...
+ *   COUNT    how many elements; without it, as many as the reader takes
  *
- * Native byte order.  At the end, the bytes written are told on standard error.
+ * The byte order is that of the machine.  At the end the number of bytes is printed to standard
+ * error.
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -18,9 +21,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dispatch.h"
-#include "fpenv.h"
-#include "params.h"
+#include "isa/dispatch.h"
+#include "host/fpenv.h"
+#include "host/params.h"
 
 enum { CHUNK = 1 << 16, SHARDS = 64, RUN = CHUNK / SHARDS };
 
@@ -34,15 +37,17 @@ static uint32_t reverse_bits(uint32_t w) {
     return w >> 16 | w << 16;
 }
 
-/* The first element of each of CHUNK streams or keys, which *moving counts. */
-static void of_each(wif_fill *fill, uint32_t *out, uint64_t *moving, const wif_draw *draw) {
+/* The first element of each of CHUNK streams or keys; *moving, a part of the draw, counts them. */
+static void of_each(wif_draw_rows *draw_rows, uint32_t *out, uint64_t *moving,
+                    const wif_draw *draw) {
     for (int k = 0; k < CHUNK; k++, ++*moving)
-        fill(out + k, 0, 0, 0, 1, 1, draw, 0);
+        draw_rows(out + k, 0, 0, 0, 1, 1, draw, 0);
 }
 
-static void of_shards(wif_fill *fill, uint32_t *out, uint64_t first, const wif_draw *draw) {
+static void of_shards(wif_draw_rows *draw_rows, uint32_t *out, uint64_t first,
+                      const wif_draw *draw) {
     static uint32_t runs[SHARDS][RUN];
-    fill(runs, sizeof *runs, first, UINT64_C(1) << 40, SHARDS, RUN, draw, 0);
+    draw_rows(runs, sizeof *runs, first, UINT64_C(1) << 40, SHARDS, RUN, draw, 0);
     for (int i = 0; i < RUN; i++)
         for (int k = 0; k < SHARDS; k++)
             *out++ = runs[k][i];
@@ -55,7 +60,7 @@ int main(int argc, char **argv) {
     static const struct {
         const char *name;
         enum wif_transform transform;
-        double given[WIF_GIVEN];
+        double parameters[WIF_MOST_PARAMETERS];
     } values[] = {{"words", WIF_words, {0}},
                   {"uniform", WIF_uniform, {0, 1}},
                   {"normal", WIF_normal, {0, 1}}};
@@ -76,24 +81,24 @@ int main(int argc, char **argv) {
                2;
 
     wif_draw draw = {0};
-    wif_prepare(values[value].transform, WIF_f32, values[value].given, &draw);
+    wif_prepare(values[value].transform, WIF_f32, values[value].parameters, &draw);
     draw.key_low = number(argv[4]);
     draw.key_high = number(argv[5]);
     draw.stream = number(argv[6]);
     const uint64_t count = argc == 8 ? number(argv[7]) : UINT64_MAX;
-    wif_fill *const fill = wif_kernel(isas[isa].kernels, WIF_f32, &draw);
+    wif_draw_rows *const draw_rows = wif_choose_kernel(isas[isa].kernels, WIF_f32, &draw);
     signal(SIGPIPE, SIG_IGN);
     uint64_t done = 0;
     while (done < count) {
         const wif_fpstate host = wif_fp_enter();
         if (layout == STREAMS)
-            of_each(fill, out, &draw.stream, &draw);
+            of_each(draw_rows, out, &draw.stream, &draw);
         else if (layout == KEYS)
-            of_each(fill, out, &draw.key_low, &draw);
+            of_each(draw_rows, out, &draw.key_low, &draw);
         else if (layout == SHARDED)
-            of_shards(fill, out, done / SHARDS, &draw);
+            of_shards(draw_rows, out, done / SHARDS, &draw);
         else
-            fill(out, 0, done, 0, 1, CHUNK, &draw, 0);
+            draw_rows(out, 0, done, 0, 1, CHUNK, &draw, 0);
         wif_fp_leave(host);
         for (int i = 0; layout == REVERSED && i < CHUNK; i++)
             out[i] = reverse_bits(out[i]);

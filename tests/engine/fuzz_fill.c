@@ -1,12 +1,13 @@
-/* fuzz_fill: any bytes are one fill of any region, held against the scalar set, element by element.
+/* fuzz_fill: any bytes describe one fill of any region, which is held against the scalar set,
+ * element by element.
  *
- * The bytes choose an instruction set, transform, type, parameters, up to six axes with any steps
- * through stream and memory, where tasks are cut, the stores and the order of the tasks.  The
- * buffer is as large as the region, so that AddressSanitizer sees the byte after it; the bytes
- * before it and in its gaps must stay as they were.
+ * The bytes choose an instruction set, a transform, a type, parameters, up to six axes with any
+ * steps through stream and memory, where tasks are cut, the kind of stores and the order of the
+ * tasks.  The buffer is as large as the region, so that AddressSanitizer notices the byte after it.
+ * The bytes before the region and in its gaps must stay as they were.
  *
- *   with libFuzzer (tests/proof/fuzz.py engine)   the usual options and folders
- *   without                                       fuzz_fill FILE...        runs each
+ *   with libFuzzer (tests/proof/fuzz.py engine)   takes the usual options and folders
+ *   without                                       fuzz_fill FILE...        runs each file
  *                                                 fuzz_fill -runs=N        runs N random inputs
  */
 #include <fenv.h>
@@ -15,11 +16,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dispatch.h"
-#include "params.h"
-#include "plan.h"
+#include "isa/dispatch.h"
+#include "host/fpenv.h"
+#include "host/params.h"
+#include "host/plan.h"
 
-enum { AXES = 6, MOST_ITEMS = 1 << 15, MOST_BYTES = 1 << 22, NARROW = WIF_ASKED };
+enum { AXES = 6, MOST_ITEMS = 1 << 15, MOST_BYTES = 1 << 22, NARROW = WIF_PUBLIC_TRANSFORMS };
+
+static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
 
 /* ---- the input ------------------------------------------------------------------------------- */
 
@@ -27,14 +32,15 @@ typedef struct {
     const uint8_t *at, *end;
 } input;
 
-static uint64_t take(input *in, int bytes) { /* zeros once there are no more */
+/* The next bytes of the input as a number; zeros once there are no more. */
+static uint64_t take(input *in, int bytes) {
     uint64_t x = 0;
     for (int k = 0; k < bytes && in->at < in->end; k++)
         x |= (uint64_t)*in->at++ << 8 * k;
     return x;
 }
 
-/* Powers of two and their like, simple fractions, or any bits at all. */
+/* A number near a power of two, a simple fraction, or any bits at all. */
 static double take_number(input *in) {
     const unsigned kind = (unsigned)take(in, 1);
     const double sign = kind & 1 ? -1 : 1;
@@ -54,7 +60,8 @@ static double take_number(input *in) {
     }
 }
 
-/* Of a truncated normal: its bounds, and what weightinit_fast/_truncation.py makes of them. */
+/* The bounds of truncated normals, and the numbers that weightinit_fast/_truncation.py computes of
+ * them. */
 static const double INTERVALS[][8] = {
     {-2.0, 2.0, 5.1743534376020444e-20, 0.9544997361036416, 0.9544997361036416, 0.02275013194817921,
      0.02275013194817921, 0.0},
@@ -72,40 +79,41 @@ static const double INTERVALS[][8] = {
      0.006209665325776135, 0.9877755273449553, 0.0},
     {-0.5, 3.0, 0.3071876406943568, 0.690112563242383, 0.690112563242383, 0.3085375387259869,
      0.0013498980316300946, 0.0},
-    /* Of float64 alone. */
+    /* This interval is for float64 alone. */
     {-INFINITY, -36.5, -1.0, 5.544725713074845e-292, 1.8867723895724966e-253, 0.0,
      3.402823669209385e+38, 128.0},
 };
 enum { ROWS_OF_BOTH = 9, ROWS_OF_DOUBLE };
 
 /* Whether these are parameters that the package would pass on. */
-static int take_parameters(input *in, int transform, int type, double given[WIF_GIVEN]) {
+static int take_parameters(input *in, int transform, int type,
+                           double parameters[WIF_MOST_PARAMETERS]) {
     if (transform == WIF_words)
         return 1;
-    given[0] = take_number(in);
+    parameters[0] = take_number(in);
     if (transform == WIF_constant)
         return 1;
-    given[1] = take_number(in);
-    if (!isfinite(given[0]) || !isfinite(given[1]))
+    parameters[1] = take_number(in);
+    if (!isfinite(parameters[0]) || !isfinite(parameters[1]))
         return 0;
     if (transform == WIF_uniform)
-        return given[0] < given[1];
+        return parameters[0] < parameters[1];
     if (transform == WIF_truncated)
-        memcpy(given + 2,
+        memcpy(parameters + 2,
                INTERVALS[take(in, 1) % (type == WIF_f64 ? ROWS_OF_DOUBLE : ROWS_OF_BOTH)],
                sizeof INTERVALS[0]);
-    given[1] = fabs(given[1]);
-    return transform == WIF_normal || given[1] > 0;
+    parameters[1] = fabs(parameters[1]);
+    return transform == WIF_normal || parameters[1] > 0;
 }
 
-/* Axes, outermost first, that stay inside the stream and are nested in memory. */
+/* The axes of a region, outermost first; they stay inside the stream and are nested in memory. */
 typedef struct {
     wif_axis axis[AXES];
     int count;
     int64_t items;
-    uint64_t last;    /* element, from the first */
-    ptrdiff_t extent; /* bytes */
-    ptrdiff_t start;  /* of the first element, from the lowest byte */
+    uint64_t last;    /* the last element, counted from the first */
+    ptrdiff_t extent; /* in bytes, from the lowest byte to behind the highest */
+    ptrdiff_t start;  /* from the lowest byte to the first element */
 } region;
 
 static uint64_t take_stream_step(input *in, int kind, uint64_t nested) {
@@ -126,28 +134,29 @@ static region take_region(input *in, size_t itemsize, uint64_t last_element) {
     region r = {.items = 1, .extent = (ptrdiff_t)itemsize};
     int order[AXES] = {0}, kinds[AXES];
     uint64_t nested = 1;
-    int64_t most = MOST_ITEMS >> take(in, 1) % 10; /* small ones are found out sooner */
+    int64_t most = MOST_ITEMS >> take(in, 1) % 10; /* faults in small regions are found sooner */
     r.count = (int)(take(in, 1) % (AXES + 1));
     for (int k = r.count - 1; k >= 0; k--) {
         wif_axis *a = &r.axis[k];
         a->n = (int64_t)take(in, 1);
         a->n = a->n < 240 ? 1 + a->n % (a->n < 128 ? 8 : 70) : 1 + (int64_t)take(in, 2);
         kinds[k] = (int)take(in, 1);
-        if (kinds[k] % 5 > 1) /* the oracle draws a group for an element */
-            most = wif_min(most, MOST_ITEMS / 16);
-        a->n = wif_min(a->n, wif_max(1, most / r.items));
+        if (kinds[k] % 5 > 1) /* the oracle draws a group for each element */
+            most = min(most, MOST_ITEMS / 16);
+        a->n = min(a->n, max(1, most / r.items));
         a->stream_step = take_stream_step(in, kinds[k] % 5, nested);
         if (a->n > 1 && a->stream_step > (last_element - r.last) / (uint64_t)(a->n - 1))
             a->n = 1;
         r.last += (uint64_t)(a->n - 1) * a->stream_step;
         r.items *= a->n;
         nested = r.last + 1;
-        const int place = (int)take(in, 1) % (r.count - k); /* its place among those inside it */
+        const int place =
+            (int)take(in, 1) % (r.count - k); /* in memory, among the axes inside this one */
         memmove(order + place + 1, order + place,
                 (size_t)(r.count - 1 - k - place) * sizeof *order);
         order[place] = k;
     }
-    for (int j = 0; j < r.count; j++) { /* from the fastest in memory on */
+    for (int j = 0; j < r.count; j++) { /* from the axis that is fastest in memory on */
         wif_axis *a = &r.axis[order[j]];
         const int kind = kinds[order[j]] / 5;
         ptrdiff_t step = r.extent;
@@ -169,26 +178,26 @@ static region take_region(input *in, size_t itemsize, uint64_t last_element) {
 
 /* ---- what is judged -------------------------------------------------------------------------- */
 
-/* One element of a draw, from a group of the scalar set in one piece. */
+/* Knows the elements of a draw, which the scalar set draws group by group. */
 typedef struct {
-    wif_fill *fill;
+    wif_draw_rows *draw_rows;
     const wif_draw *draw;
     size_t itemsize;
     uint64_t group;
     int known;
-    char items[WIF_GROUP * 8];
+    char items[WIF_GROUP_WORDS * 8];
 } oracle;
 
 static const char *expected(oracle *o, uint64_t element) {
-    const uint64_t group = element / WIF_GROUP;
+    const uint64_t group = element / WIF_GROUP_WORDS;
     if (!o->known || group != o->group) {
         const wif_fpstate host = wif_fp_enter();
-        o->fill(o->items, 0, group * WIF_GROUP, 0, 1, WIF_GROUP, o->draw, 0);
+        o->draw_rows(o->items, 0, group * WIF_GROUP_WORDS, 0, 1, WIF_GROUP_WORDS, o->draw, 0);
         wif_fp_leave(host);
         o->group = group;
         o->known = 1;
     }
-    return o->items + element % WIF_GROUP * o->itemsize;
+    return o->items + element % WIF_GROUP_WORDS * o->itemsize;
 }
 
 static void write_expected(oracle *o, char *dst, uint64_t first, const wif_axis *axes, int count) {
@@ -259,15 +268,15 @@ static void narrow(input *in, const wif_kernels *set, const wif_kernels *scalar,
 static void fill(input *in, const wif_kernels *set, const wif_kernels *scalar, int transform,
                  int type) {
     static const int ROUNDING[] = {FE_TONEAREST, FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO};
-    double given[WIF_GIVEN] = {0};
+    double parameters[WIF_MOST_PARAMETERS] = {0};
     wif_plan plan = {0};
     wif_draw plain = {0};
     const unsigned flags = (unsigned)take(in, 1);
     const size_t lead = take(in, 1) % 96;
-    if (!take_parameters(in, transform, type, given))
+    if (!take_parameters(in, transform, type, parameters))
         return;
     fesetround(ROUNDING[flags & 3]);
-    if (wif_prepare(transform, type, given, &plain))
+    if (wif_prepare(transform, type, parameters, &plain))
         return;
     plain.key_low = take(in, 2);
     plain.key_high = take(in, 1);
@@ -285,15 +294,16 @@ static void fill(input *in, const wif_kernels *set, const wif_kernels *scalar, i
     char *got = patterned(bytes), *wanted = patterned(bytes);
     if (got && wanted) {
         plan.draw = plain;
-        wif_plan_kernels(&plan, set, type, r.items);
+        wif_plan_choose_kernels(&plan, set, type, r.items);
         plan.dst = got + lead + r.start;
         plan.first = first;
-        plan.direct_items = cut < 128 ? wif_direct_items(plan.itemsize, r.items, 1 + cut, fresh)
-                                      : WIF_GROUP + (cut - 128) * 17;
-        wif_plan_axes(&plan, r.axis, r.count);
+        plan.direct_items = cut < 128
+                                ? wif_plan_direct_items(plan.itemsize, r.items, 1 + cut, fresh)
+                                : WIF_GROUP_WORDS + (cut - 128) * 17;
+        wif_plan_cut(&plan, r.axis, r.count);
         plan.nontemporal = streamed && plan.direct;
         run_in_any_order(&plan, step, begin);
-        oracle o = {wif_kernel(scalar, type, &plain), &plain, plan.itemsize, 0, 0, {0}};
+        oracle o = {wif_choose_kernel(scalar, type, &plain), &plain, plan.itemsize, 0, 0, {0}};
         write_expected(&o, wanted + lead + r.start, first, r.axis, r.count);
         compare(got, wanted, bytes, set->isa, "fill", type);
     }

@@ -1,11 +1,12 @@
 /* golden_dump: list instruction sets, or draw with one of them.
  *
- *   golden_dump                          one line a set: name, and "runnable" or why not
+ *   golden_dump                          prints a line for each set: its name, and "runnable" or
+ *                                        why it cannot run
  *   golden_dump ISA TRANSFORM TYPE KEY_LOW KEY_HIGH STREAM FIRST COUNT [PARAMETER ...]
- *                                        COUNT elements, little-endian, to standard output
+ *                                        writes COUNT elements, little-endian, to standard output
  *
- * Before up to 2^22 of them are written, they are drawn twice more, and must be the same: as a
- * table in Fortran order, which takes tiles and their transposition by registers, and past the
+ * Up to 2^22 elements are drawn twice more before they are written, and must be the same again: as
+ * a table in Fortran order, which goes by tiles and their transposition in registers, and past the
  * caches to an odd address.
  */
 #include <inttypes.h>
@@ -13,21 +14,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dispatch.h"
-#include "params.h"
-#include "plan.h"
+#include "isa/dispatch.h"
+#include "host/params.h"
+#include "host/plan.h"
 
-#define NAME(type, name, bytes) {#type, bytes},
+#define NAME(with, type, name, bytes, ...) {#type, bytes},
 static const struct {
     const char *name;
     size_t bytes;
-} types[] = {WIF_FOR_EACH_TYPE(NAME)};
-
-static const char *const transforms[WIF_ASKED] = {[WIF_words] = "words",
-                                                  [WIF_constant] = "constant",
-                                                  [WIF_uniform] = "uniform",
-                                                  [WIF_normal] = "normal",
-                                                  [WIF_truncated] = "truncated"};
+} types[] = {WIF_FOR_EACH_TYPE(NAME, )};
 
 static uint64_t number(const char *text) { return strtoull(text, 0, 0); }
 
@@ -44,14 +39,15 @@ static void to_little_endian(char *data, size_t items, size_t bytes) {
         }
 }
 
-/* Draw the plan's region, from its first element. */
+/* Draw the region of these axes into dst, task by task. */
 static void draw(wif_plan *plan, char *dst, const wif_axis *axes, int count) {
     plan->dst = dst;
-    wif_plan_axes(plan, axes, count);
+    wif_plan_cut(plan, axes, count);
     for (int64_t task = 0; task < plan->tasks; task++)
         wif_run_task(plan, task);
 }
 
+/* Whether the range, drawn again in two other ways, is the same. */
 static int same_again(wif_plan *plan, const char *range, const wif_axis *whole) {
     enum { ROWS = 67 };
     const size_t size = plan->itemsize, count = (size_t)whole->n, columns = count / ROWS;
@@ -82,35 +78,37 @@ int main(int argc, char **argv) {
                                     : "runnable");
         return 0;
     }
-    if (argc < 9 || argc > 9 + WIF_GIVEN)
-        return fprintf(stderr, "golden_dump: 8 to %d arguments, or none\n", 8 + WIF_GIVEN), 2;
+    if (argc < 9 || argc > 9 + WIF_MOST_PARAMETERS)
+        return fprintf(stderr, "golden_dump: 8 to %d arguments, or none\n",
+                       8 + WIF_MOST_PARAMETERS),
+               2;
     int isa = 0, transform = 0, type = 0;
     while (isa < WIF_ISAS && strcmp(argv[1], isas[isa].name))
         isa++;
-    while (transform < WIF_ASKED && strcmp(argv[2], transforms[transform]))
+    while (transform < WIF_PUBLIC_TRANSFORMS && strcmp(argv[2], wif_transform_name(transform)))
         transform++;
     while (type < WIF_TYPES && strcmp(argv[3], types[type].name))
         type++;
-    if (isa == WIF_ISAS || !isas[isa].kernels || isas[isa].lacks || transform == WIF_ASKED ||
-        type == WIF_TYPES)
+    if (isa == WIF_ISAS || !isas[isa].kernels || isas[isa].lacks ||
+        transform == WIF_PUBLIC_TRANSFORMS || type == WIF_TYPES)
         return fprintf(stderr, "golden_dump: no %s_%s for %s here\n", argv[2], argv[3], argv[1]), 2;
-    double given[WIF_GIVEN] = {0};
+    double parameters[WIF_MOST_PARAMETERS] = {0};
     for (int k = 9; k < argc; k++)
-        given[k - 9] = strtod(argv[k], 0);
+        parameters[k - 9] = strtod(argv[k], 0);
     wif_plan plan = {0};
-    if (wif_prepare(transform, type, given, &plan.draw))
+    if (wif_prepare(transform, type, parameters, &plan.draw))
         return fprintf(stderr, "golden_dump: bad parameters\n"), 2;
     plan.draw.key_low = number(argv[4]);
     plan.draw.key_high = number(argv[5]);
     plan.draw.stream = number(argv[6]);
     plan.first = number(argv[7]);
     const size_t count = (size_t)number(argv[8]);
-    wif_plan_kernels(&plan, isas[isa].kernels, type, (int64_t)count);
+    wif_plan_choose_kernels(&plan, isas[isa].kernels, type, (int64_t)count);
     char *const range = malloc(count * plan.itemsize + 1);
     if (!range)
         return fprintf(stderr, "golden_dump: no memory for %zu elements\n", count), 2;
     const wif_axis whole = {(int64_t)count, 1, (ptrdiff_t)plan.itemsize};
-    plan.direct_items = wif_direct_items(plan.itemsize, (int64_t)count, 1, 0);
+    plan.direct_items = wif_plan_direct_items(plan.itemsize, (int64_t)count, 1, 0);
     draw(&plan, range, &whole, 1);
     if (count <= 1 << 22 && !same_again(&plan, range, &whole))
         return fprintf(stderr, "golden_dump: drawn again, it differs\n"), 3;

@@ -1,6 +1,7 @@
-/* What the stream contract says of given words, as exactly as it takes to judge the kernels: at
- * least 2^-50 relative for the single family (double), 2^-62 for the double family (long double,
- * where that is x87's or wider).  Nothing here is shared with the engine. */
+/* What the stream contract says of given words, as exactly as it takes to judge the kernels: to a
+ * relative error of 2^-50 at most for the single family (in double), and of 2^-62 for the double
+ * family (in long double, where that is x87's or wider).  Nothing here is shared with the engine.
+ */
 #ifndef REFERENCE_H
 #define REFERENCE_H
 
@@ -46,8 +47,7 @@ static inline float uniform_f32(const uniform_reference *r, uint32_t word) {
 static inline uint16_t narrow_bits(float x, const char *type) {
     static const struct {
         const char *name;
-        int bits, stored, least_exponent,
-            infinity; /* infinity: 0 if there is none, but a largest */
+        int bits, stored, least_exponent, infinity; /* its bits, or 0 if the type has none */
     } types[] = {{"float16", 16, 10, -14, 0x7c00},
                  {"bfloat16", 16, 7, -126, 0x7f80},
                  {"float8_e4m3fn", 8, 3, -6, 0},
@@ -62,7 +62,8 @@ static inline uint16_t narrow_bits(float x, const char *type) {
     frexp(fabs((double)x), &exponent);
     if (exponent - 1 < types[k].least_exponent || x == 0)
         exponent = types[k].least_exponent + 1;
-    /* In units of the last place of this binade, subnormals as of the one above them. */
+    /* In units of the last place of this binade; those of subnormals are of the binade above them.
+     */
     const double units = rint(ldexp(fabs((double)x), stored - (exponent - 1)));
     const int bits = ((exponent - 1 - types[k].least_exponent) << stored) + (int)units;
     return (uint16_t)(sign | (bits < most ? bits : most));
@@ -86,8 +87,8 @@ static inline long double radius_f64(uint64_t a) {
 }
 static inline double angle_x_f64(uint64_t b) { return (double)(int64_t)b * 0x1p-63; }
 
-/* Sine and cosine of pi/2 x for x near the last ones asked for: a Taylor step from an anchor, off
- * by less than 1e-18. */
+/* Sine and cosine of pi/2 x, for an x that is near the last one: a step by Taylor's formula from an
+ * anchor, with an error below 1e-18. */
 typedef struct {
     double x, sine, cosine;
 } angle_anchor;
@@ -106,13 +107,13 @@ static inline void sine_cosine(angle_anchor *at, double x, double *sine, double 
 
 /* ---- truncated normal: the quantile ---------------------------------------------------------- */
 
-/* Phi(lower), 1 - Phi(upper), and D = Phi(upper) - Phi(lower), free of cancellation. */
+/* Phi(lower), 1 - Phi(upper) and Phi(upper) - Phi(lower), computed without cancellation. */
 typedef struct {
     long double below, above, mass;
     int word_bits;
 } quantile_reference;
 
-static inline long double tail_probability(long double z) { /* of more than z */
+static inline long double tail_probability(long double z) { /* 1 - Phi(z) */
     return erfcl(z * sqrtl(0.5L)) / 2;
 }
 
@@ -127,7 +128,8 @@ static inline quantile_reference of_quantile(double lower, double upper, int wor
     return r;
 }
 
-/* Halley's iteration on ln(1 - Phi(z)) of the nearer tail, from a z that is nearly right. */
+/* The exact quantile of a word, by Halley's iteration on ln(1 - Phi(z)) of the nearer tail, from a
+ * z that is nearly right. */
 static inline long double quantile(const quantile_reference *r, uint64_t word, long double guess) {
     const uint64_t all = r->word_bits == 64 ? UINT64_MAX : UINT32_MAX;
     const long double low = r->below + ldexpl((long double)word + 0.5L, -r->word_bits) * r->mass;
@@ -143,12 +145,12 @@ static inline long double quantile(const quantile_reference *r, uint64_t word, l
     return low < high ? -z : z;
 }
 
-/* The same for 32-bit words near the last one asked for: with v = (p - p0) / density(z0),
+/* The same for a 32-bit word that is near the last one: with v = (p - p0) / density(z0),
  * z = z0 + v + z0 v^2/2 + (1 + 2 z0^2) v^3/6 + (7 z0 + 6 z0^3) v^4/24 + ... */
 typedef struct {
     int set;
     uint32_t word;
-    double z, step; /* step: of v, a word */
+    double z, step; /* step: how much v grows with a word */
 } quantile_anchor;
 
 static inline double quantile_near(const quantile_reference *r, quantile_anchor *at, uint32_t word,

@@ -1,4 +1,5 @@
-/* Chunks of words through every instruction set, in parallel, and what is told of them. */
+/* Sends chunks of words through the kernels of every instruction set, in parallel, and prints how
+ * far the results are off. */
 #ifndef SWEEP_H
 #define SWEEP_H
 
@@ -7,16 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dispatch.h"
-#include "fpenv.h"
-#include "params.h"
+#include "isa/dispatch.h"
+#include "host/fpenv.h"
+#include "host/params.h"
 #include "reference.h"
 
 enum { CHUNK = 1 << 16, SHARES = 16, GROUP_WORDS_AHEAD = 32 };
 
-/* Errors, as shares of the bound. */
+/* Errors, as shares of the bound that they must stay below. */
 typedef struct {
-    uint64_t count, shares[SHARES + 1]; /* sixteenths of the bound, and beyond it */
+    uint64_t count,
+        shares[SHARES + 1]; /* how many lie in each sixteenth of the bound, and beyond it */
     double worst, squares;
     uint64_t word;
     long double got, exact;
@@ -25,20 +27,22 @@ typedef struct {
 typedef struct {
     uint32_t words[CHUNK + GROUP_WORDS_AHEAD];
     uint32_t out_words[CHUNK], other_words[CHUNK];
-    void *out;       /* out_words, as the type's elements */
-    uint64_t differ; /* bytes in which a set differs from the first */
+    void *out;       /* out_words as elements of the type */
+    uint64_t differ; /* in how many words a set differs from the first set */
     tally tallies[2];
 } work;
 
 typedef struct sweep {
     struct {
-        const wif_kernels *own, *given; /* by its own words, by words from memory */
+        const wif_kernels *own, *from_memory; /* on the set's own words, on words from memory */
     } sets[WIF_ISAS];
     int count, type;
-    int std_words; /* draw so many words with one std, the next ones with another; 0: all */
-    int shipped;   /* shipped: own kernels, of stream = chunk */
-    uint64_t step, turn;
-    uint32_t fixed;
+    int std_words;        /* how many words are drawn with one std before the next std; 0: all */
+    int by_own_words;     /* whether the words are those of stream number `chunk`, by the set's own
+                             kernels */
+    uint64_t step;        /* visit one chunk in so many */
+    uint64_t median_word; /* the word at which the probability passes a half */
+    uint32_t fixed;       /* the partner of every word that a sweep visits */
     wif_draw draw;
     uniform_reference uniform;
     quantile_reference quantile;
@@ -47,7 +51,7 @@ typedef struct sweep {
 
 typedef void judges(const sweep *s, uint64_t chunk, const work *w, tally *t);
 
-/* A bound of 0 asks for equality. */
+/* Count one result.  A bound of 0 asks for equality. */
 static inline void judge(tally *t, uint64_t word, long double got, long double exact,
                          double bound) {
     const double share = got == exact ? 0 : fabs((double)(got - exact)) / bound;
@@ -67,41 +71,36 @@ static inline uint64_t double_word(const uint32_t *words, uint32_t i) {
 }
 
 /* The word at which the probability passes a half. */
-static inline uint64_t turn_of(const quantile_reference *r) {
+static inline uint64_t median_word_of(const quantile_reference *r) {
     const long double at = ldexpl((0.5L - r->below) / r->mass, r->word_bits);
     return at <= 0 ? 0 : at >= ldexpl(1, r->word_bits) ? UINT64_MAX : (uint64_t)at;
 }
 
+/* The kernels on words from memory.  The build defines FROM_MEMORY_<set>: 1 if they are compiled
+ * for the set, 0 if the set is not built or has the vocabulary of another one. */
+#define WIF_ISA(name, ...) extern const wif_kernels wif_kernels_from_memory_##name;
+#include "isa/isas.def"
+#define FROM_MEMORY(is_built, name) FROM_MEMORY_(is_built, name)
+#define FROM_MEMORY_(is_built, name) FROM_MEMORY_IF_##is_built(name)
+#define FROM_MEMORY_IF_0(name) NULL
+#define FROM_MEMORY_IF_1(name) &wif_kernels_from_memory_##name
+
 static inline void list_sets(sweep *s) {
-    extern const wif_kernels wif_kernels_given_scalar, wif_kernels_given_neon,
-        wif_kernels_given_avx2, wif_kernels_given_avx512, wif_kernels_given_avx512_bf16;
+    static const wif_kernels *const from_memory[WIF_ISAS] = {
+#define WIF_ISA(name, ...) FROM_MEMORY(FROM_MEMORY_##name, name),
+#include "isa/isas.def"
+    };
     wif_isa isas[WIF_ISAS];
     wif_list_isas(isas);
-    for (int k = 0; k < WIF_ISAS; k++) {
-        const wif_kernels *given = 0;
-        if (!isas[k].kernels || isas[k].lacks)
-            continue;
-#define GIVE(isa) given = strcmp(isas[k].name, #isa) ? given : &wif_kernels_given_##isa
-        GIVE(scalar);
-#ifdef GIVEN_neon
-        GIVE(neon);
-#endif
-#ifdef GIVEN_avx2
-        GIVE(avx2);
-#endif
-#ifdef GIVEN_avx512
-        GIVE(avx512);
-#endif
-#ifdef GIVEN_avx512_bf16
-        GIVE(avx512_bf16);
-#endif
-        s->sets[s->count].own = isas[k].kernels;
-        s->sets[s->count++].given = given; /* NULL: the vocabulary of another set */
-    }
+    for (int k = 0; k < WIF_ISAS; k++)
+        if (isas[k].kernels && !isas[k].lacks) {
+            s->sets[s->count].own = isas[k].kernels;
+            s->sets[s->count++].from_memory = from_memory[k];
+        }
 }
 
-static inline void prepare(sweep *s, enum wif_transform transform, const double *given) {
-    if (wif_prepare(transform, (enum wif_type)s->type, given, &s->draw) != WIF_PARAMS_OK)
+static inline void prepare(sweep *s, enum wif_transform transform, const double *parameters) {
+    if (wif_prepare(transform, (enum wif_type)s->type, parameters, &s->draw) != WIF_PARAMS_OK)
         exit((fprintf(stderr, "accuracy: bad parameters\n"), 2));
 }
 
@@ -113,7 +112,8 @@ static inline work *new_work(void) {
     return w;
 }
 
-/* The std of word i of a chunk: one of the 2^23 in [1, 2) of the draw's, each as often. */
+/* The std of word i of a chunk: the draw's std times one of the 2^23 floats in [1, 2), each of
+ * which comes equally often. */
 static inline double std_of(const sweep *s, uint64_t chunk, uint32_t i) {
     if (!s->std_words)
         return s->draw.std;
@@ -121,13 +121,13 @@ static inline double std_of(const sweep *s, uint64_t chunk, uint32_t i) {
     return (float)(s->draw.std * (1 + (double)(place * 5186489 % (1 << 23)) * 0x1p-23));
 }
 
-/* The chunk's elements by every set; those of the first are kept. */
+/* Draw the elements of a chunk with every set; those of the first set are kept. */
 static inline void draw_chunk(const sweep *s, uint64_t chunk, work *w) {
     const uint32_t words = s->std_words ? (uint32_t)s->std_words : CHUNK;
     s->make(s, chunk, w->words);
     const wif_fpstate host = wif_fp_enter();
     for (int k = 0; k < s->count; k++) {
-        const wif_kernels *kernels = s->shipped ? s->sets[k].own : s->sets[k].given;
+        const wif_kernels *kernels = s->by_own_words ? s->sets[k].own : s->sets[k].from_memory;
         uint32_t *out = k ? w->other_words : w->out_words;
         if (!kernels)
             continue;
@@ -135,11 +135,11 @@ static inline void draw_chunk(const sweep *s, uint64_t chunk, work *w) {
             wif_draw draw = s->draw;
             draw.stream = chunk;
             draw.std = std_of(s, chunk, i);
-            if (!s->shipped)
+            if (!s->by_own_words)
                 draw.key_low = (uintptr_t)(w->words + i);
-            wif_kernel(kernels, (enum wif_type)s->type,
-                       &draw)(out + i, 0, s->shipped ? i : 0, 0, 1,
-                              s->type == WIF_f64 ? words / 2 : words, &draw, 0);
+            wif_choose_kernel(kernels, (enum wif_type)s->type,
+                              &draw)(out + i, 0, s->by_own_words ? i : 0, 0, 1,
+                                     s->type == WIF_f64 ? words / 2 : words, &draw, 0);
         }
         if (k && memcmp(out, w->out_words, sizeof w->out_words))
             for (int i = 0; i < CHUNK; i++)
@@ -176,7 +176,7 @@ static inline void tell(const char *name, const tally *t) {
     printf("\n");
 }
 
-/* Every step-th chunk, on all cores; returns the exit code. */
+/* Visit every step-th chunk, on all cores; return the exit code. */
 static inline int run(sweep *s, const char *const names[2],
                       void make(const sweep *, uint64_t, uint32_t *), judges *judged,
                       uint64_t chunks) {
@@ -201,7 +201,7 @@ static inline int run(sweep *s, const char *const names[2],
         free(w);
     }
     for (int k = 0; k < s->count; k++)
-        sets += (s->shipped ? s->sets[k].own : s->sets[k].given) != 0;
+        sets += (s->by_own_words ? s->sets[k].own : s->sets[k].from_memory) != 0;
     tell(names[0], tallies);
     if (names[1])
         tell(names[1], tallies + 1);

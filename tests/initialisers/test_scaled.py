@@ -255,7 +255,7 @@ def test_refused_parameters(own, error, text):
     refuse(error, text, wi.variance_scaling, (9, 8), index=np.s_[:6], out=out, guard=out, **own)
 
 
-@pytest.mark.parametrize("gain", ["gelu", "", "0.25", "Tanh"])
+@pytest.mark.parametrize("gain", ["gellu", "", "0.25", "Tanh"])
 def test_unknown_gains(gain):
     out = backing().reshape(6, 8)
     for function in (wi.xavier_normal, wi.xavier_uniform, wi.orthogonal):

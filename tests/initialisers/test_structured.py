@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("eager")
 OWN = {
     "identity": {"gain": 1},
     "dirac": {"groups": 1, "layout": None},
-    "sparse": {"sparsity": REQUIRED, "std": 0.01},
+    "sparse": {"sparsity": REQUIRED, "std": 0.01, "layout": None},
     "orthogonal": {"gain": 1, "column_axis": 0},
     "delta_orthogonal": {"gain": 1, "layout": None},
 }
@@ -64,7 +64,7 @@ BAD = [
         for v in (-0.5, NAN, INF)
     ),
     *((wf.orthogonal, s, {}, ValueError, None) for s in ((), (48,))),
-    *((wf.orthogonal, (6, 8), {"gain": v}, ValueError, repr(v)) for v in (NAN, INF, "gelu")),
+    *((wf.orthogonal, (6, 8), {"gain": v}, ValueError, repr(v)) for v in (NAN, INF, "gellu")),
     *((wf.orthogonal, (6, 8), {"column_axis": v}, ValueError, str(v)) for v in (2, -3)),
     *((wf.orthogonal, (6, 8), {"column_axis": v}, TypeError, repr(v)) for v in (1.0, "0", True)),
     (wf.orthogonal, (6, 8), {"index": np.s_[:]}, ValueError, "index"),

@@ -57,5 +57,7 @@ def test_dlpack_lies(shape, options, text):
 def test_dlpack_of_no_memory():
     """A null pointer is refused: NumPy makes memory of its own for it, which no caller sees."""
     for function in (wi.normal, wi.zeros):
-        refuse(ValueError, "Exporter has no memory", function, out=Exporter(None, (8,)))
-    wi.normal(out=Exporter(None, (0,)), rng=0)
+        refuse(
+            ValueError, "Exporter is refused: it has no memory", function, out=Exporter(None, (8,))
+        )
+    wi.normal(out=Exporter(None, (0, 3)), rng=0)

@@ -131,7 +131,7 @@ def test_vgg_b_is_what_he_et_al_reckon_with(study):
 )
 def test_equal_units_stay_equal(study, training, activation, name, least, most):
     schemes = study["schemes"]
-    scheme = {"zeros": schemes.zeros, "constant": schemes.constant(1 / 16), "he": schemes.he()}
+    scheme = {"zeros": schemes.ZEROS, "constant": schemes.constant(1 / 16), "he": schemes.he()}
     data = __import__("digits").load()
     family = training.dense_family(3, activation, data, training.QUICK)
     found = training.tuned(family, scheme[name], training.QUICK, gaps=True)

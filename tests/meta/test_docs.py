@@ -3,6 +3,8 @@
 import doctest
 import importlib.util
 import re
+import subprocess
+import sys
 
 import pytest
 from support import DOCS
@@ -21,7 +23,12 @@ ALIASES = {
     "kaiming_uniform": "he_uniform",
 }
 PUBLIC = [name for name in wi.__all__ if callable(getattr(wi, name))]
-PAGES = ["index.md", "guide.md", "layers.md", "dtypes.md"]
+#: Classes, which have no page of their own.
+ON_PAGE = {"Key": "key", "Initializer": "initializer", "Law": "initializer"}
+PAGES = ["index.md", "guide.md", "initializer.md", "layers.md", "recipes.md", "dtypes.md"]
+#: A script of recipes.md, which begins with a docstring, and what it prints.
+SCRIPT = re.compile(r'```python\n(""".*?)```\n\n```text\n(.*?)```', re.DOTALL)
+SCRIPTS = SCRIPT.findall((DOCS / "recipes.md").read_text(encoding="utf-8"))
 
 
 def load(name):
@@ -42,7 +49,7 @@ CASES = [
 
 @pytest.mark.parametrize("name", PUBLIC)
 def test_reference_page(name):
-    page = "key" if name == "Key" else ALIASES.get(name, name)
+    page = ON_PAGE.get(name) or ALIASES.get(name, name)
     text = (DOCS / "reference" / f"{page}.md").read_text(encoding="utf-8")
     if name in ALIASES:
         assert getattr(wi, name) is getattr(wi, page)
@@ -55,7 +62,7 @@ def test_reference_page(name):
 
 def test_no_page_without_a_function():
     pages = {path.stem for path in (DOCS / "reference").glob("*.md")} - {"index"}
-    assert pages == {ALIASES.get(name, name) for name in PUBLIC} - {"Key"}
+    assert pages == {ALIASES.get(name, name) for name in PUBLIC} - ON_PAGE.keys()
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -65,6 +72,20 @@ def test_examples(name):
     test = doctest.DocTestParser().get_doctest(source, {}, name, name, 0)
     assert test.examples
     assert doctest.DocTestRunner().run(test).failed == 0
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(("script", "printed"), SCRIPTS, ids=lambda text: text.split("\n")[0][:40])
+def test_scripts(script, printed, tmp_path):
+    (tmp_path / "script.py").write_text(script, encoding="utf-8")
+    command = [sys.executable, "script.py"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout) == (0, printed), run.stderr
+
+
+def test_every_script_is_run():
+    text = (DOCS / "recipes.md").read_text(encoding="utf-8")
+    assert len(SCRIPTS) == text.count('```python\n"""') > 0
 
 
 @pytest.mark.parametrize(("peer", "row"), CASES)

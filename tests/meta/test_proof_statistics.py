@@ -241,7 +241,7 @@ class Source(independence.Draws):
 def examined(spoil):
     """Return name -> p-value of the tests of one tensor of 2^20 normals and some more."""
     y = np.random.default_rng(0x85A308D3).standard_normal((1 << 20) + 4096)
-    draws = Source(independence.LAWS[1], "float64", None, spoil(y))
+    draws = Source(independence.JUDGED[1], "float64", None, spoil(y))
     results = runs.Results()
     independence.examine_lags(results, "", draws, 1 << 20)
     independence.examine_rows(results, "", draws, 1 << 20)
@@ -319,13 +319,13 @@ def test_a_little_in_common_of_all_tensors():
     assert results.rows[1]["p"] < 1e-6
 
 
-@pytest.mark.parametrize("law", independence.LAWS, ids=lambda law: law.name)
-def test_features_have_variance_1_and_cells_are_level(law):
-    y = np.array([law.quantile((k + 0.5) / N) for k in range(N)])
-    for feature in independence.features(law, y):
+@pytest.mark.parametrize("judged", independence.JUDGED, ids=lambda judged: judged.name)
+def test_features_have_variance_1_and_cells_are_level(judged):
+    y = np.array([judged.quantile((k + 0.5) / N) for k in range(N)])
+    for feature in independence.features(judged, y):
         assert feature.mean() == pytest.approx(0, abs=1e-4)
         assert (feature**2).mean() == pytest.approx(1, abs=1e-3)
-    table, chances = independence.cell_table(law)
+    table, chances = independence.cell_table(judged)
     assert chances.sum() == pytest.approx(1)
     assert chances.min() > 0.97 / independence.CELLS
     assert table.max() == independence.CELLS - 1

@@ -59,15 +59,22 @@ def ranks_first(words, count):
 
 
 @functools.lru_cache(maxsize=64)
-def sparse_zeros(key, stream, shape, sparsity):
-    """Return the mask of the zeros, by single words of the upper half of the stream."""
+def sparse_zeros(key, stream, shape, sparsity, axis=0):
+    """Return the mask of the zeros, by single words of the upper half of the stream.
+
+    The zeros are counted along an axis: 0, in each column, or 1, in each row (layout="OI").
+    """
     rows, columns = shape
     i = np.arange(rows * columns, dtype=np.uint64) + np.uint64(2**63)
     words = oracle.words(key, stream, i).reshape(shape) if i.size else np.zeros(shape)
-    count = math.ceil(sparsity * rows)
+    count = math.ceil(sparsity * shape[axis])
     mask = np.zeros(shape, dtype=bool)
-    for column in range(columns):
-        mask[:, column] = ranks_first(words[:, column], count)
+    if axis == 0:
+        for column in range(columns):
+            mask[:, column] = ranks_first(words[:, column], count)
+    else:
+        for row in range(rows):
+            mask[row] = ranks_first(words[row], count)
     return mask
 
 

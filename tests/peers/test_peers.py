@@ -1,4 +1,7 @@
-"""torch, JAX and Keras, where they are installed: fans and scales, and tensors as buffers."""
+"""torch, JAX and Keras, where they are installed: fans and scales, and tensors as buffers.
+
+`python tests/peers` compares every initialiser on every layer; these are the fast comparisons.
+"""
 
 import math
 import os

@@ -16,18 +16,22 @@ pytestmark = pytest.mark.usefixtures("eager")
 MXCSR = 28  # its offset in glibc's fenv_t for x86-64
 #: Rounding up, down and to zero; flush to zero; denormals are zero; three of them at once.
 STATES = (0x4000, 0x2000, 0x6000, 0x8000, 0x0040, 0xE040)
+STATED = {"fans": (300, 7)}
 FILLS = [
     *((wi.normal, {"mean": 0.1, "std": std}) for std in (0.3, 3e-39)),
     *((wi.uniform, {"low": low, "high": high}) for low, high in ((-0.7, 1.3), (0, 2.0**-130))),
     *((wi.constant, {"value": value}) for value in (0.1, 1e-40)),
-    (wi.he_normal, {}),
-    (wi.he_uniform, {"a": 0.2, "mode": "fan_avg"}),
-    (wi.xavier_normal, {"gain": 5 / 3}),
-    (wi.xavier_normal, {"gain": "leaky_relu"}),
-    (wi.variance_scaling, {"scale": 0.7, "mode": "fan_geo_avg", "distribution": "uniform"}),
-    (wi.variance_scaling, {"scale": 0.7, "distribution": "truncated_normal"}),
+    (wi.he_normal, STATED),
+    (wi.he_uniform, {"a": 0.2, "mode": "fan_avg"} | STATED),
+    (wi.xavier_normal, {"gain": 5 / 3} | STATED),
+    (wi.xavier_normal, {"gain": "leaky_relu"} | STATED),
+    (
+        wi.variance_scaling,
+        {"scale": 0.7, "mode": "fan_geo_avg", "distribution": "uniform"} | STATED,
+    ),
+    (wi.variance_scaling, {"scale": 0.7, "distribution": "truncated_normal"} | STATED),
     (wi.truncated_normal, {"mean": 0.1, "std": 0.3, "lower": 3, "upper": 4.7}),
-    (wi.xavier_uniform, {"gain": 1.7}),
+    (wi.xavier_uniform, {"gain": 1.7} | STATED),
 ]
 
 

@@ -131,3 +131,36 @@ def test_cgroup_quota(tmp_path, own, files, expected):
     if own is not None:
         (tmp_path / "own").write_text(own)
     assert internals.cgroup_cpus(root, tmp_path / "own") == expected
+
+
+def test_cgroup_path_of_any_bytes(tmp_path):
+    """A container may be called anything, also what is no UTF-8."""
+    for name in ("böx".encode(), b"\xff\xfe", "箱".encode()):
+        folder = os.path.join(os.fsencode(tmp_path), b"cgroup", name)
+        os.makedirs(folder)
+        with open(os.path.join(folder, b"cpu.max"), "w") as file:
+            file.write("300000 100000\n")
+        (tmp_path / "own").write_bytes(b"0::/" + name + b"\n")
+        assert internals.cgroup_cpus(tmp_path / "cgroup", tmp_path / "own") == 3
+
+
+def test_a_quota_that_changes_is_seen(monkeypatch):
+    """It is read again after a second, and not with every fill."""
+    clock, quota, reads = [1000.0], [7], []
+
+    def cgroup_cpus():
+        reads.append(clock[0])
+        return quota[0]
+
+    internals.replace_quota(monkeypatch, cgroup_cpus, lambda: clock[0])
+    limits = internals.threads.available_threads
+    most = min(internals.core.runtime_threads(), len(os.sched_getaffinity(0)))
+    assert limits() == min(7, most)
+    quota[0] = 1
+    clock[0] += 0.5
+    assert limits() == min(7, most)
+    clock[0] += 0.6
+    assert limits() == 1
+    for _ in range(100):
+        limits()
+    assert len(reads) == 2

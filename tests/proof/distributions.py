@@ -71,24 +71,26 @@ def rounded_apart(edges, name):
 
 
 class Gaussian(NamedTuple):
-    """The standard normal distribution between bounds."""
+    """The standard normal, or a truncated normal whose parent it is."""
 
     name: str
-    fill: object
-    lower: float = -INF
-    upper: float = INF
+    init: wi.Initializer
     start: float = -4.0  # where the bins begin
     width: float = 2.0**-13
     centre: float = 0.0  # moments are taken of (y - centre) / scale
     scale: float = 1.0
 
     @property
-    def bounded(self):
-        return math.isfinite(self.lower)
+    def lower(self):
+        return self.init.law(1).low
 
     @property
-    def params(self):
-        return {"lower": self.lower, "upper": self.upper} if self.bounded else {}
+    def upper(self):
+        return self.init.law(1).high
+
+    @property
+    def bounded(self):
+        return math.isfinite(self.lower)
 
     def limits(self, name):
         """Return the least and greatest value of a type."""
@@ -128,15 +130,11 @@ class Uniform(NamedTuple):
     """The uniform distribution between 0 and 1."""
 
     name: str = "uniform"
-    fill: object = wi.uniform
+    init: wi.Initializer = wi.initializer(wi.uniform)
     start: float = 0.0
     width: float = 2.0**-16
     centre: float = 0.5
     scale: float = 0.5
-
-    @property
-    def params(self):
-        return {}
 
     def limits(self, name):
         return oracle_types.uniform_limits(name, 0.0, 1.0)
@@ -167,10 +165,13 @@ class Uniform(NamedTuple):
 
 LAWS = (
     Uniform(),
-    Gaussian("normal", wi.normal),
-    Gaussian("truncated (-2, 2)", wi.truncated_normal, -2.0, 2.0, -2.0, 2.0**-14),
-    # Beyond 2.25 the general quantile serves.
-    Gaussian("truncated (0.5, 4)", wi.truncated_normal, 0.5, 4.0, 0.5, 2.0**-14, 1.14, 0.5),
+    Gaussian("normal", wi.initializer(wi.normal)),
+    Gaussian("truncated (-2, 2)", wi.initializer(wi.truncated_normal), -2.0, 2.0**-14),
+    Gaussian(
+        "truncated (0.5, 4)",  # beyond 2.25 the general quantile serves
+        wi.initializer(wi.truncated_normal, lower=0.5, upper=4),
+        *(0.5, 2.0**-14, 1.14, 0.5),
+    ),
 )
 
 
@@ -224,8 +225,8 @@ def slabs(law, name, n):
     out = np.empty(min(n, SLAB), storage)
     for start in range(0, n, SLAB):
         part = out[: min(SLAB, n - start)]
-        yield law.fill(
-            n, **law.params, out=part, dtype=name, rng=KEY, stream=f"proof/{law.name}/{name}",
+        yield law.init(
+            n, out=part, dtype=name, rng=KEY, stream=f"proof/{law.name}/{name}",
             index=np.s_[start : start + len(part)], threads=1,
         )  # fmt: skip
 

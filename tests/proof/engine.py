@@ -1,15 +1,51 @@
-"""What the commands of this folder share: builds of tests/engine, and how a run is called."""
+"""What the commands of this folder share: builds of the engine, and how a run is called."""
 
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
+ENGINE = ROOT / "src" / "engine"
 RESULTS = Path(__file__).with_name("results")
 
 #: What AddressSanitizer and UndefinedBehaviorSanitizer look for.
 CHECKS = "address,undefined,float-cast-overflow,float-divide-by-zero"
+
+
+#: An entry of isas.def: name, vocabulary, words, architecture, needs, fallback, flags, probe.
+ENTRY = r'^WIF_ISA\((\w+), (\w+), (\w+), (\w+), [^,]*,\s*(\w+),\s*"([^"]*)",\s*"[^"]*"\)'
+
+
+class InstructionSet(NamedTuple):
+    """A set of isas.def: its architecture, and the compiler options with which isa.c makes it."""
+
+    architecture: str
+    options: tuple[str, ...]
+
+
+def instruction_sets():
+    """Return every set of isas.def by name, in its order."""
+    sets = {}
+    text = (ENGINE / "isa" / "isas.def").read_text(encoding="utf-8")
+    entries = re.findall(ENTRY, text, re.MULTILINE)
+    if len(entries) != len(re.findall(r"^WIF_ISA\(", text, re.MULTILINE)):
+        raise ValueError("isas.def: not every entry has the form that it says")
+    for name, vocabulary, words, architecture, fallback, flags in entries:
+        options = [*flags.split(), f"-DWIF_ISA_NAME={name}"]
+        options += [f'-DWIF_VOCABULARY="simd/{vocabulary}.h"', f'-DWIF_WORDS="words/{words}.h"']
+        options += [f"-DWIF_FALLBACK={fallback}"] if fallback != "none" else []
+        sets[name] = InstructionSet(architecture, tuple(options))
+    return sets
+
+
+def exported(object_file):
+    """Return the symbols that an object file defines for others."""
+    command = ["nm", "-g", "--defined-only", object_file]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return {line.split()[-1] for line in shown.splitlines() if line.strip()}
 
 
 def sanitizing(checks):

@@ -19,8 +19,8 @@ times 256 cells of members, of neighbours, and of the circle of members (x, y) =
 exp(-r^2 / 2) and the angle are uniform and independent.
 """
 
+import itertools
 import math
-from itertools import pairwise
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -30,7 +30,7 @@ from runs import run
 
 import weightinit_fast as wi
 
-#: A key for each law and dtype: the next digits of pi.
+#: A key for each distribution and dtype: the next digits of pi.
 KEYS = (
     wi.Key(0xA4093822299F31D0, 0x082EFA98EC4E6C89),
     wi.Key(0x452821E638D01377, 0xBE5466CF34E90C6C),
@@ -49,47 +49,63 @@ TENSORS, TENSOR = 1000, 1 << 17
 CHUNK = 1 << 14  # so many elements of all tensors at a time
 
 
-class Law(NamedTuple):
-    """A law with mean 0: scale to variance 1, mean of |v|, deviations of v^2 and |v|."""
+class Judged(NamedTuple):
+    """An initialiser whose draws have mean 0, and the moments of them that a wi.Law does not hold.
 
-    name: str
-    fill: object
-    params: dict
-    scale: float
+    Let v be a draw divided by its standard deviation. ``size`` is the mean of |v|, and the two
+    deviations are the standard deviations of v^2 and of |v|.
+    """
+
+    init: wi.Initializer
     size: float
     square_deviation: float
     size_deviation: float
 
+    @property
+    def law(self):
+        """The distribution of an element, which is the same for every shape."""
+        return self.init.law(1)
+
+    @property
+    def name(self):
+        return self.law.kind
+
     def quantile(self, p):
-        return NormalDist().inv_cdf(p) if self.name == "normal" else 2 * p - 1
+        low, high = self.law.low, self.law.high
+        return NormalDist().inv_cdf(p) if self.name == "normal" else low + p * (high - low)
 
     def chance(self, low, high):
         """Return P(low < y < high)."""
         if self.name == "normal":
             return (math.erf(high * math.sqrt(0.5)) - math.erf(low * math.sqrt(0.5))) / 2
-        return (min(high, 1) - max(low, -1)) / 2
+        law = self.law
+        return (min(high, law.high) - max(low, law.low)) / (law.high - law.low)
 
 
-LAWS = (
-    Law("uniform", wi.uniform, {"low": -1, "high": 1}, math.sqrt(3), math.sqrt(3) / 2,
-        math.sqrt(4 / 5), 0.5),
-    Law("normal", wi.normal, {}, 1.0, math.sqrt(2 / math.pi), math.sqrt(2),
-        math.sqrt(1 - 2 / math.pi)),
+JUDGED = (
+    Judged(wi.initializer(wi.uniform, low=-1, high=1), math.sqrt(3) / 2, math.sqrt(4 / 5), 0.5),
+    Judged(wi.initializer(wi.normal), math.sqrt(2 / math.pi), math.sqrt(2),
+           math.sqrt(1 - 2 / math.pi)),
 )  # fmt: skip
 
 
 class Draws(NamedTuple):
     """A source of elements."""
 
-    law: Law
+    judged: Judged
     dtype: str
     rng: object
     stream: object
 
+    @property
+    def group(self):
+        """The name of the results."""
+        return f"{self.judged.name}, {self.dtype}"
+
     def __call__(self, shape, index, out=None):
-        return self.law.fill(
-            shape, **self.law.params, dtype=self.dtype, out=out, rng=self.rng, stream=self.stream,
-            index=index, threads=1,
+        return self.judged.init(
+            shape, dtype=self.dtype, out=out, rng=self.rng, stream=self.stream, index=index,
+            threads=1,
         )  # fmt: skip
 
     def slabs(self, n, size, reach=0):
@@ -103,16 +119,16 @@ class Draws(NamedTuple):
 # Correlations ------------------------------------------------------------------------------------
 
 
-def features(law, y):
+def features(judged, y):
     """Return v, v^2 and |v|, each of mean 0 and variance 1."""
     v = y.astype(np.float64)
-    v *= law.scale
+    v *= 1 / judged.law.std
     square = v * v
     square -= 1
-    square /= law.square_deviation
+    square /= judged.square_deviation
     size = np.abs(v)
-    size -= law.size
-    size /= law.size_deviation
+    size -= judged.size
+    size /= judged.size_deviation
     return v, square, size
 
 
@@ -137,7 +153,7 @@ def windows(draws, n, reach=0):
 def examine_lags(results, group, draws, n):
     sums = dict.fromkeys(LAGS, 0)
     for y in windows(draws, n, max(LAGS)):
-        f = features(draws.law, y)
+        f = features(draws.judged, y)
         count = len(y) - max(LAGS)
         first = [x[:count] for x in f]
         for lag in LAGS:
@@ -150,7 +166,7 @@ def examine_rows(results, group, draws, n):
     sums = 0
     for start in range(0, n, WINDOW):
         stop = min(n, start + WINDOW) + 1
-        f = features(draws.law, draws((n + 1, ROW), np.s_[start:stop, 0]))
+        f = features(draws.judged, draws((n + 1, ROW), np.s_[start:stop, 0]))
         sums = sums + correlate([x[:-1] for x in f], [x[1:] for x in f])
     add_correlations(results, group, "rows", sums, n)
 
@@ -178,8 +194,7 @@ def others(draws):
     yield draws, near
     first, second = (draws._replace(stream=f"layer.{k}") for k in range(2))
     yield first, {"streams by name": second}
-    group = f"{draws.law.name}, {draws.dtype}"
-    first, second = (draws._replace(rng=k, stream=group) for k in range(2))
+    first, second = (draws._replace(rng=k, stream=draws.group) for k in range(2))
     yield first, {"seeds 0, 1": second}
 
 
@@ -187,9 +202,9 @@ def examine_others(results, group, draws, n):
     for one, near in others(draws):
         sums = dict.fromkeys(near, 0)
         for y, *ys in zip(*(windows(source, n) for source in (one, *near.values())), strict=True):
-            f = features(draws.law, y)
+            f = features(draws.judged, y)
             for name, other in zip(near, ys, strict=True):
-                sums[name] = sums[name] + correlate(f, features(draws.law, other))
+                sums[name] = sums[name] + correlate(f, features(draws.judged, other))
         for name, total in sums.items():
             add_correlations(results, group, name, total, n)
 
@@ -197,12 +212,12 @@ def examine_others(results, group, draws, n):
 # Cells -------------------------------------------------------------------------------------------
 
 
-def cell_table(law):
-    """Return the cell of each step of the grid from -8 to 8, and the cells' probabilities."""
-    ends = np.rint([law.quantile(k / CELLS) * GRID for k in range(1, CELLS)]).astype(int)
+def cell_table(judged):
+    """Cell of each step of the grid from -8 to 8, and the cells' probabilities, about equal."""
+    ends = np.rint([judged.quantile(k / CELLS) * GRID for k in range(1, CELLS)]).astype(int)
     table = np.searchsorted(ends, np.arange(-8 * GRID, 8 * GRID), side="right")
     ends = [-math.inf, *(ends / GRID), math.inf]
-    return table, np.array([law.chance(*pair) for pair in pairwise(ends)])
+    return table, np.array([judged.chance(*pair) for pair in itertools.pairwise(ends)])
 
 
 def cells(table, y):
@@ -226,8 +241,8 @@ def add_chi_square(results, group, name, counts, chances):
 
 
 def examine_cells(results, group, draws, n):
-    """Judge pairs of members and of neighbours among 2n elements, each of them in one pair."""
-    table, chances = cell_table(draws.law)
+    """Pairs of 2n elements, each in one pair: members, and neighbours."""
+    table, chances = cell_table(draws.judged)
     members, neighbours, circle = np.zeros((3, CELLS * CELLS), np.int64)
     sums = 0
     for slab in draws.slabs(2 * n // 32 * 32, 1 << 22):
@@ -240,14 +255,14 @@ def examine_cells(results, group, draws, n):
             neighbours += np.bincount(c[::2] * CELLS + c[1::2], minlength=len(neighbours))
             pairs = y.reshape(-1, 2, MEMBERS[draws.dtype])
             a, b = pairs[:, 0].ravel(), pairs[:, 1].ravel()
-            sums = sums + correlate(features(draws.law, a), features(draws.law, b))
-            if draws.law.name == "normal":
+            sums = sums + correlate(features(draws.judged, a), features(draws.judged, b))
+            if draws.judged.name == "normal":
                 circle += np.bincount(circle_cells(a, b), minlength=len(circle))
     add_correlations(results, group, "members", sums, members.sum())
     joint = np.outer(chances, chances).ravel()
     add_chi_square(results, group, "members", members, joint)
     add_chi_square(results, group, "neighbours", neighbours, joint)
-    if draws.law.name == "normal":
+    if draws.judged.name == "normal":
         add_chi_square(results, group, "circle", circle, np.full(CELLS**2, CELLS**-2.0))
 
 
@@ -288,9 +303,10 @@ def examine_group(results, group, draws, n):
 
 
 def examine(results, n):
-    groups = [(law, dtype) for law in LAWS for dtype in MEMBERS]
-    for key, (law, dtype) in zip(KEYS, groups, strict=True):
-        examine_group(results, f"{law.name}, {dtype}", Draws(law, dtype, key, 0), n)
+    sources = itertools.product(JUDGED, MEMBERS)
+    for key, (judged, dtype) in zip(KEYS, sources, strict=True):
+        draws = Draws(judged, dtype, key, 0)
+        examine_group(results, draws.group, draws, n)
 
 
 if __name__ == "__main__":

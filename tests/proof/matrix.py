@@ -20,13 +20,13 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import NamedTuple
 
-from engine import ROOT, build, cross
+from engine import ROOT, build, cross, exported, instruction_sets
 from provenance import heading
 
 sys.path.insert(0, str(ROOT / "tests"))
 import golden
 
-SETS = ("scalar", "neon", "avx2", "avx2_vaes", "avx512", "avx512_vaes", "avx512_bf16")
+SETS = tuple(instruction_sets())
 GOLDEN_TESTS = ("values/test_golden.py", "process/test_fpstate.py")
 #: Tests of the golden file and of the floating-point state -> their column.
 CHECKS = {
@@ -59,6 +59,10 @@ class Engine(NamedTuple):
         options = [f"-DCMAKE_C_COMPILER={self.compiler}", f"-DWIF_OPTIMISATION={self.level}"]
         options += ["-DCMAKE_BUILD_TYPE=None", f"-DCMAKE_C_FLAGS={self.level} {self.flags}"]
         program = build(folder, *options, *self.target, targets=["golden_dump"]) / "golden_dump"
+        for name in SETS:
+            for path in folder.glob(f"engine/CMakeFiles/wif_{name}.dir/isa/isa.c.*"):
+                if (found := exported(path)) != {f"wif_kernels_{name}"}:
+                    raise FileNotFoundError(f"{name} exports {', '.join(found)}")
         command = [*self.runner, str(program)]
         found = golden.runnable(command)
         if missing := set(self.sets) - set(found):

@@ -82,9 +82,8 @@ OUT_OF_RANGE = [
     (wi.normal, {"std": 1e39}, "1e+39"),
     (wi.normal, {"mean": -1e39}, "-1e+39"),
     (wi.normal, {"mean": 3.4028235677973366e38}, "3.4028235677973366e+38"),
-    (wi.uniform, {"low": 1}, "1.0"),
+    (wi.uniform, {"low": 1.5}, "1.5"),
     (wi.uniform, {"low": 2.5, "high": 1.5}, "2.5"),
-    (wi.uniform, {"low": 0.0, "high": -0.0}, "-0.0"),
     (wi.uniform, {"high": 1e39}, "1e+39"),
     (wi.uniform, {"low": -1e39}, "-1e+39"),
     (wi.uniform, THIN, repr(THIN["low"])),
@@ -115,11 +114,11 @@ def test_own_parameters(function, options, error, text):
     refuse(error, text, function, (6, 8), **options)
     refuse(error, text, function, out=out, guard=out, **options)
     refuse(error, text, function, (9, 10), index=np.s_[2:8, 1:9], out=out, guard=out, **options)
-    refuse(error, text, function, 2**20, **options)
+    refuse(error, text, function, (2**10, 2**10), **options)
 
 
 LAYOUTS = [
-    *(({"layout": v}, ValueError, repr(v)) for v in ("IO", "OHW", "OII", "OI?", "oih", "")),
+    *(({"layout": v}, ValueError, repr(v)) for v in ("IO", "OHW", "OIII", "OI?", "oih", "")),
     *(({"groups": v}, ValueError, str(v)) for v in (4, 0, -2)),
     *(({"groups": v}, TypeError, repr(v)) for v in (True, 1.0, "2")),
     ({"groups": 4, "transposed": True, "layout": "OHI"}, ValueError, "4"),
@@ -140,7 +139,7 @@ def test_layout_and_groups(function, options, error, text):
 @pytest.mark.parametrize(
     ("arguments", "error", "text"),
     [
-        (("gelu",), ValueError, "'gelu'"),
+        (("gellu",), ValueError, "'gellu'"),
         ((None,), TypeError, "None"),
         *(((number,), ValueError, repr(number)) for number in (-0.5, NAN, INF)),
         (("relu", 0.5), ValueError, "0.5"),

@@ -1,6 +1,7 @@
 """What the test modules and the proofs share, and where the parts of the repository lie."""
 
 import contextlib
+import importlib
 import sys
 from pathlib import Path
 
@@ -16,7 +17,7 @@ def modules_of(folder, names):
     """Import modules from a folder that is not a package; forget all of that folder at the end."""
     sys.path.insert(0, str(folder))
     try:
-        yield {name: __import__(name) for name in names}
+        yield {name: importlib.import_module(name) for name in names}
     finally:
         sys.path.remove(str(folder))
         for path in folder.glob("*.py"):

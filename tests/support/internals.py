@@ -10,6 +10,7 @@ C engine work without an installed package.
 import contextlib
 import functools
 import importlib
+import math
 import runpy
 
 from . import ROOT
@@ -17,17 +18,17 @@ from . import ROOT
 #: Name in the tests -> module of the package. ``from support.internals import core`` imports it.
 MODULES = {
     "core": "weightinit_fast._core",
-    "threads": "weightinit_fast._threads",
-    "models": "weightinit_fast._models",
-    "command": "weightinit_fast.__main__",
-    "orthogonal": "weightinit_fast._orthogonal",
-    "structured": "weightinit_fast._structured",
+    "threads": "weightinit_fast._resolve.threads",
+    "models": "weightinit_fast.models.builtin",
+    "command": "weightinit_fast.cli",
+    "orthogonal": "weightinit_fast.initialisers.orthogonal",
+    "sparse": "weightinit_fast.initialisers.sparse",
 }
 
-#: Constants of src/plan.h: the elements of a direct task, the bytes of a tile, and the rows that a
-#: tile has at least.
+#: Constants of src/engine/host/plan.h: the elements of a direct task, the bytes of a tile, and the
+#: rows that a tile has at least.
 TASK, TILE, TILE_ROWS = 2**18, 2**15, 32
-#: Constant of src/params.h: a uniform of at least so many elements trims its words.
+#: Constant of src/engine/host/params.h: a uniform of at least so many elements trims its words.
 TRIMMED_FROM = 2**14
 #: Elements from which on `eager` lets threads share a fill.
 EAGER_ITEMS = 2**12
@@ -46,6 +47,16 @@ def __getattr__(name):
 
 def _module(name):
     return importlib.import_module(MODULES[name])
+
+
+def own_parameters(function):
+    """Return the names of an initialiser's own parameters."""
+    return importlib.import_module("weightinit_fast.initialisers.public").own_parameters(function)
+
+
+def initialisers():
+    """Return name -> function of every initialiser."""
+    return importlib.import_module("weightinit_fast.initialisers.public").INITIALISERS
 
 
 # Threads -----------------------------------------------------------------------------------------
@@ -70,7 +81,15 @@ def most_threads():
 
 def cgroup_cpus(root, own):
     """Return how many CPUs the files of cgroups under `root` allow the cgroup that `own` names."""
-    return _module("threads")._cgroup_cpus(root, own)
+    return _module("threads").cgroup_cpus(root, own)
+
+
+def replace_quota(monkeypatch, cgroup_cpus, monotonic):
+    """Let the quota come from a function, and its age from a clock."""
+    threads = _module("threads")
+    monkeypatch.setattr(threads, "_read_quota", (-math.inf, 1))
+    monkeypatch.setattr(threads, "cgroup_cpus", cgroup_cpus)
+    monkeypatch.setattr(threads, "monotonic", monotonic)
 
 
 # The engine --------------------------------------------------------------------------------------
@@ -101,7 +120,7 @@ def streamed_from(size):
 
 @functools.cache
 def _truncation():
-    return runpy.run_path(str(ROOT / "weightinit_fast/_truncation.py"))
+    return runpy.run_path(str(ROOT / "weightinit_fast/_resolve/truncation.py"))
 
 
 def truncation_interval(lower, upper, word_bits):
@@ -117,7 +136,7 @@ def truncation_interval(lower, upper, word_bits):
 
 def limit_words_of_sparse(monkeypatch, items):
     """Let `sparse` look at no more than so many words at a time."""
-    monkeypatch.setattr(_module("structured"), "_WORD_ITEMS", items)
+    monkeypatch.setattr(_module("sparse"), "_WORD_ITEMS", items)
 
 
 def fail_last_step_of_delta_orthogonal(monkeypatch, error):

@@ -2,6 +2,7 @@
 
 import math
 import re
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,8 +10,10 @@ import pytest
 import weightinit_fast as wi
 
 NAN, INF = math.nan, math.inf
-RANDOM = (wi.uniform, wi.normal, wi.xavier_uniform, wi.xavier_normal, wi.he_uniform, wi.he_normal)
-RANDOM += (wi.truncated_normal, wi.variance_scaling, wi.lecun_normal, wi.fan_in_uniform)
+SCALED = (wi.xavier_uniform, wi.xavier_normal, wi.he_uniform, wi.he_normal)
+SCALED += (wi.variance_scaling, wi.lecun_normal, wi.fan_in_uniform)
+#: With stated fans every function takes a shape of one axis.
+RANDOM = (wi.uniform, wi.normal, wi.truncated_normal, *(partial(f, fans=(7, 9)) for f in SCALED))
 FILLS = (wi.zeros, wi.ones, *RANDOM)
 
 

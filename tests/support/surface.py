@@ -5,9 +5,18 @@ import inspect
 import weightinit_fast as wi
 
 REQUIRED = inspect.Parameter.empty
-FANS = {"layout": None, "groups": 1, "transposed": False}
+#: How a function that reads its scale from the shape is told what the axes are.
+FANS = {"layout": None, "groups": 1, "transposed": False, "fans": None}
 COMMON = {"dtype": None, "out": None, "rng": None, "stream": 0, "index": None, "threads": None}
 LOW32 = 0xFFFFFFFF
+#: Second name -> first name of one function.
+ALIASES = {
+    "glorot_uniform": "xavier_uniform",
+    "glorot_normal": "xavier_normal",
+    "kaiming_uniform": "he_uniform",
+    "kaiming_normal": "he_normal",
+    "eye": "identity",
+}
 
 
 def same_bits(a, b):
@@ -28,5 +37,6 @@ HWIO = ((5, 5, 40, 60), {"layout": "HWIO"}, 1000, 1500)
 GROUPED = ((64, 16, 3, 3), {"groups": 4}, 144, 144)
 TRANSPOSED = ((64, 32, 4, 4), {"layout": "IOHW", "groups": 2, "transposed": True}, 512, 512)
 EXPERTS = ((4, 96, 200), {"layout": "BOI"}, 200, 96)
-VECTOR = ((50_000,), {}, 50_000, 50_000)
-SHAPES = [CONV, DENSE, HWIO, GROUPED, TRANSPOSED, EXPERTS, VECTOR]
+HEADS = ((12, 64, 300), {"layout": "OOI"}, 300, 768)
+VECTOR = ((50_000,), {"fans": (400, 900)}, 400, 900)
+SHAPES = [CONV, DENSE, HWIO, GROUPED, TRANSPOSED, EXPERTS, HEADS, VECTOR]

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from support.internals import core
-from support.isas import ISAS, ISAS_HERE, required
+from support.isas import CPU_FLAGS, ISAS_HERE, required
 
 import weightinit_fast as wf
 
@@ -33,7 +33,8 @@ def import_with(name):
 
 
 def test_names_are_known():
-    assert set(core.ISAS_RUNNABLE) <= set(core.ISAS_BUILT) <= set(ISAS)
+    assert set(core.ISAS) == set(CPU_FLAGS)
+    assert set(core.ISAS_RUNNABLE) <= set(core.ISAS_BUILT) <= set(core.ISAS)
     assert "scalar" in core.ISAS_RUNNABLE
     assert core.isa() in core.ISAS_RUNNABLE
 
@@ -70,7 +71,7 @@ def test_selecting_an_unknown_set_is_refused():
 
 def test_selecting_a_set_that_cannot_run_is_refused():
     former = core.isa()
-    refused = sorted(set(ISAS) - set(core.ISAS_RUNNABLE))
+    refused = sorted(set(CPU_FLAGS) - set(core.ISAS_RUNNABLE))
     if not refused:
         pytest.skip("every known set runs here")
     for name in refused:
@@ -80,7 +81,7 @@ def test_selecting_a_set_that_cannot_run_is_refused():
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("name", ISAS)
+@pytest.mark.parametrize("name", CPU_FLAGS)
 def test_environment_forces_a_set_or_fails_the_import(name):
     done = import_with(name)
     if name in core.ISAS_RUNNABLE:

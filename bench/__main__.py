@@ -1,0 +1,118 @@
+"""``python -m bench COMMAND``, from the root of a clone: benchmarks of the installed package."""
+
+import argparse
+import importlib
+import sys
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    """A command: where it is, what it measures, how long that takes, and how it is called."""
+
+    module: str
+    measures: str
+    takes: str
+    example: str
+    configure: str = "configure"
+
+
+COMMANDS = {
+    "promises": Command(
+        "report.goals",
+        "what must hold of speed and memory; exit status 1 where a promise is broken",
+        "3 min; --quick: half a minute",
+        "promises --quick",
+        "configure_promises",
+    ),
+    "goals": Command(
+        "report.goals",
+        "the promises, and the ambitions, which are reported and never fail",
+        "15 min; --quick: 2 min",
+        "goals --json NEW.json --markdown GOALS.md",
+    ),
+    "compare": Command(
+        "report.baseline",
+        "what got worse since bench/baseline.json, on the processors that it holds",
+        "15 min; --quick: 2 min; of results: at once",
+        "compare --quick",
+    ),
+    "fills": Command(
+        "measure.fills",
+        "every fill, layout, new array, store and other library, interleaved",
+        "10 min; --quick: 1 min",
+        "fills words store --only 't1$'",
+    ),
+    "growth": Command(
+        "measure.growth",
+        "nanoseconds an element from 2^18 to 2^31 elements",
+        "3 min; --quick: 20 s",
+        "growth --largest 28",
+    ),
+    "small-calls": Command(
+        "measure.small_calls",
+        "microseconds a call of few elements, beside NumPy or beside another installation",
+        "20 s",
+        "small-calls --against ../before/bin/python",
+    ),
+    "memory": Command(
+        "measure.memory",
+        "peak memory beyond the output",
+        "20 s; --quick: 5 s",
+        "memory --size-mib 64",
+    ),
+    "import-time": Command(
+        "measure.import_time",
+        "import weightinit_fast beside import numpy",
+        "15 s",
+        "import-time --repeats 40",
+    ),
+    "kernel-cost": Command(
+        "measure.kernel_cost",
+        "instructions and cycles of the kernels' inner loops; gcc on x86-64",
+        "20 s",
+        "kernel-cost --isa avx2",
+    ),
+    "pictures": Command(
+        "report.pictures",
+        "nothing: draws the pictures of the README from results; needs matplotlib",
+        "5 s",
+        "pictures NEW.json --out docs/_static/bench",
+    ),
+}
+
+
+def overview() -> str:
+    """Return what each command measures, how long it takes, and an example."""
+    lines = []
+    for name, command in COMMANDS.items():
+        lines.append(f"  {name:12} {command.measures}")
+        lines.append(f"  {'':12} [{command.takes}] python -m bench {command.example}")
+    return "\n".join(lines)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    raw = argparse.RawDescriptionHelpFormatter
+    top = argparse.ArgumentParser(
+        prog="python -m bench",
+        description="Benchmarks of the installed weightinit_fast; run them from the clone's root.\n"
+        "Times are of two cores. bench/README.md explains the figures.\n\n" + overview(),
+        formatter_class=raw,
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", help="as above")
+    for name, command in COMMANDS.items():
+        module = importlib.import_module(f"bench.{command.module}")
+        own = commands.add_parser(
+            name,
+            description=f"Measures {command.measures}.\n\n{module.__doc__}",
+            epilog=f"example: python -m bench {command.example}   ({command.takes})",
+            formatter_class=raw,
+        )
+        getattr(module, command.configure)(own)
+        own.set_defaults(main=module.main)
+    return top
+
+
+if __name__ == "__main__":
+    arguments = parser().parse_args()
+    sys.exit(arguments.main(arguments))

@@ -1,0 +1,1 @@
+"""How it is timed: the commands of ``python -m bench`` that measure."""

@@ -1,0 +1,1 @@
+"""What the figures mean: results, goals, verdicts, the kept baseline, tables and pictures."""

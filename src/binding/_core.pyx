@@ -1,0 +1,377 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
+# cython: autotestdict=False
+"""The engine behind weightinit_fast: one call fills a buffer, or a part of one, in parallel.
+
+Everything here is private to the package.  The Python modules read shapes, fans and keys, and word
+the messages about them.  This module proves that a fill stays inside its buffer, has it cut into
+tasks, and runs them without the GIL.
+"""
+
+import os
+
+from numpy import ndarray
+
+from cpython.buffer cimport (
+    PyBUF_C_CONTIGUOUS,
+    PyBUF_STRIDES,
+    PyBUF_WRITABLE,
+    PyBuffer_IsContiguous,
+    PyBuffer_Release,
+    PyObject_GetBuffer,
+)
+from cpython.weakref cimport PyWeakref_NewRef
+from libc.string cimport memset
+from libc.stdint cimport (
+    INT64_MAX, UINT64_MAX, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t,
+    uintptr_t,
+)
+
+from engine cimport *
+
+
+# The numbers of the transforms: WORDS, CONSTANT, UNIFORM, NORMAL and TRUNCATED.
+globals().update(
+    {wif_transform_name(k).decode().upper(): k for k in range(WIF_PUBLIC_TRANSFORMS)}
+)
+DTYPES = tuple(wif_type_name(k).decode() for k in range(WIF_TYPES))
+
+cdef Py_ssize_t nontemporal_bytes = <Py_ssize_t>wif_nontemporal_bytes()
+
+
+def nontemporal_from(Py_ssize_t nbytes):
+    """Set the size from which stores go past the caches; return the former one.
+
+    Tests and benchmarks alone use it.
+    """
+    global nontemporal_bytes
+    former, nontemporal_bytes = nontemporal_bytes, nbytes
+    return former
+
+
+# ---- instruction sets ---------------------------------------------------------------------------
+
+cdef const wif_kernels *kernels = NULL
+cdef wif_isa isas[WIF_ISAS]
+wif_list_isas(isas)
+
+ISAS = tuple(isas[k].name.decode() for k in range(WIF_ISAS))
+ISAS_BUILT = tuple(isas[k].name.decode() for k in range(WIF_ISAS) if isas[k].kernels != NULL)
+ISAS_RUNNABLE = tuple(
+    isas[k].name.decode()
+    for k in range(WIF_ISAS)
+    if isas[k].kernels != NULL and isas[k].lacks == NULL
+)
+
+
+def select_isa(str name):
+    """Use the kernels of one instruction set from now on.  Tests and benchmarks alone use it."""
+    global kernels
+    if name not in ISAS:
+        raise ValueError(f"unknown instruction set {name!r}; known: {', '.join(ISAS)}")
+    cdef wif_isa *chosen = &isas[ISAS.index(name)]
+    if chosen.kernels == NULL:
+        raise ValueError(f"instruction set {name!r} is not built into this extension")
+    if chosen.lacks != NULL:
+        raise ValueError(
+            f"instruction set {name!r} cannot run here: this machine lacks {chosen.lacks.decode()}"
+        )
+    kernels = chosen.kernels
+
+
+def isa():
+    """Return the name of the instruction set in use."""
+    return kernels.isa.decode()
+
+
+def isa_table():
+    """Return a dict: name of each known set -> (is built, what this machine lacks or None)."""
+    return {
+        isas[k].name.decode(): (
+            isas[k].kernels != NULL,
+            None if isas[k].lacks == NULL else isas[k].lacks.decode(),
+        )
+        for k in range(WIF_ISAS)
+    }
+
+
+def generate_block(
+    uint64_t key_low, uint64_t key_high, uint64_t counter_low, uint64_t counter_high
+):
+    """Return the four words of one ARS4x32-7 block, for tests with known answers."""
+    cdef uint32_t words[4]
+    kernels.block(words, key_low, key_high, counter_low, counter_high)
+    return words[0], words[1], words[2], words[3]
+
+
+# The set in use is chosen once, at import.
+ISA_FORCED = os.environ.get("WEIGHTINIT_FAST_ISA") or None
+try:
+    select_isa(ISA_FORCED or ISAS_RUNNABLE[len(ISAS_RUNNABLE) - 1])
+except ValueError as error:
+    raise ImportError(f"WEIGHTINIT_FAST_ISA={ISA_FORCED}: {error}") from None
+
+
+# ---- facts about the build ----------------------------------------------------------------------
+
+STREAM_VERSION = WIF_STREAM_VERSION
+COMPILER = WIF_COMPILER.decode()
+OPENMP = wif_openmp()  # the date of the specification; 0 in a serial build
+
+
+def runtime_threads():
+    """Return how many threads OpenMP would now use for a region of the calling thread."""
+    return wif_runtime_threads()
+
+
+if hasattr(os, "register_at_fork"):
+    def _before_fork():
+        wif_dismiss_workers()
+
+    os.register_at_fork(before=_before_fork)
+
+
+# ---- scales -------------------------------------------------------------------------------------
+
+def spread(int transform, double scale, double gain, double slope, double fan):
+    """Return the scale of a distribution of variance gain**2 * scale / ((1 + slope**2) * fan).
+
+    It is the standard deviation for NORMAL, half the width of the interval for UNIFORM, and for
+    TRUNCATED the standard deviation of the normal that is truncated to two of them (scale.h).
+    """
+    if transform not in (WIF_uniform, WIF_normal, WIF_truncated):
+        raise ValueError(f"transform {transform} has no scale")
+    return wif_spread(<wif_transform>transform, scale, gain, slope, fan)
+
+
+def geometric_mean(double a, double b):
+    """Return sqrt(a * b), which does not depend on the host's rounding mode."""
+    return wif_geometric_mean(a, b)
+
+
+# ---- numbers ------------------------------------------------------------------------------------
+
+include "numbers.pxi"
+
+
+# ---- keys ---------------------------------------------------------------------------------------
+
+include "keys.pxi"
+
+
+# ---- memory that stays where it is --------------------------------------------------------------
+
+cdef object base_of = ndarray.base.__get__  # since a subclass may have another attribute "base"
+
+
+def pin(object owner):
+    """Return an object that keeps a buffer's memory in place for as long as the object lives.
+
+    Other code may run during a fill: the methods of an rng, signal handlers, other threads.  NumPy
+    does not resize an array that has a weak reference, even with refcheck=False, and a bytearray or
+    an mmap does not resize memory that is exported.  (ndarray.__setstate__ and ctypes.resize check
+    nothing.)
+    """
+    while True:
+        if type(owner) is ndarray:
+            base = owner.base
+        elif isinstance(owner, ndarray):
+            base = base_of(owner)
+        elif type(owner) is memoryview:
+            base = owner.obj
+        else:
+            try:
+                return memoryview(owner)
+            except (TypeError, BufferError):
+                return None  # memory of another library, which cannot be pinned
+        if base is None:
+            return PyWeakref_NewRef(owner, None)
+        owner = base
+
+
+include "dlpack.pxi"
+
+
+# ---- the fill -----------------------------------------------------------------------------------
+
+include "run.pxi"
+
+
+cdef int read_axes(
+    object axes, Py_buffer *view, object start, object first, object last_element, wif_axis *out,
+) except -1:
+    """Copy the axes, prove that they stay inside the buffer and the stream; return their number.
+
+    The proof computes with Python integers, so that nothing can overflow before it is refused.
+    """
+    cdef int count = 0
+    low = high = start
+    last, items = first, 1
+    for n, stream_step, dst_step in axes:
+        if count == WIF_MAX_AXES or n < 1 or stream_step < 0 or stream_step == 0 and n > 1:
+            raise ValueError(f"bad axes {axes!r}")
+        items *= n
+        last += (n - 1) * stream_step
+        if dst_step < 0:
+            low += (n - 1) * dst_step
+        else:
+            high += (n - 1) * dst_step
+        out[count].n = n
+        out[count].stream_step = stream_step
+        out[count].dst_step = dst_step
+        count += 1
+    view_low = view_high = 0
+    for k in range(view.ndim):
+        reach = (<object>view.shape[k] - 1) * view.strides[k]
+        if reach < 0:
+            view_low += reach
+        else:
+            view_high += reach
+    if low < view_low or high > view_high or items > view.len // view.itemsize:
+        raise ValueError(f"axes {axes!r} from byte {start} reach beyond the buffer")
+    if last > last_element:
+        raise ValueError(f"element {last} is beyond the end of the stream")
+    return count
+
+
+cdef int prepare(int transform, int dtype, tuple params, wif_draw *draw) except -1:
+    """Round the parameters as the contract says."""
+    cdef double parameters[WIF_MOST_PARAMETERS]
+    cdef int status, count, k
+    memset(parameters, 0, sizeof(parameters))
+    if not 0 <= dtype < WIF_TYPES:
+        raise ValueError(f"no dtype {dtype}")
+    if (
+        not 0 <= transform < WIF_PUBLIC_TRANSFORMS
+        or kernels.draw_rows[transform][dtype] == NULL
+    ):
+        raise ValueError(f"no kernel {transform} of {DTYPES[dtype]}")
+    count = wif_parameter_count(transform)
+    if len(params) != count:
+        raise ValueError(f"{count} parameters are needed, not {params!r}")
+    for k in range(count):
+        parameters[k] = params[k]
+    status = wif_prepare(<wif_transform>transform, <wif_type>dtype, parameters, draw)
+    if status != WIF_PARAMS_OK:
+        name = DTYPES[dtype]
+        names = wif_parameter_names(transform).decode().split()
+        shown = ", ".join(f"{n}={v!r}" for n, v in zip(names, params))
+        if status == WIF_PARAMS_OVERFLOW:
+            raise ValueError(f"{shown} overflows {name}")
+        raise ValueError(f"no {name} value lies inside: {shown}")
+    return 0
+
+
+def check(int transform, int dtype, tuple params):
+    """Raise the exception that fill() would raise for these parameters, if it would raise one."""
+    cdef wif_draw draw
+    prepare(transform, dtype, params, &draw)
+
+
+def narrow(object source, object buffer, int dtype):
+    """Round float32 numbers, none of them NaN, into the bit patterns of a narrower type."""
+    cdef Py_buffer src, dst
+    cdef Py_ssize_t count
+    cdef wif_fpstate host
+    if not 0 <= dtype < WIF_TYPES or kernels.narrow[dtype] == NULL:
+        raise ValueError(f"no narrow dtype {dtype}")
+    PyObject_GetBuffer(source, &src, PyBUF_C_CONTIGUOUS)
+    try:
+        PyObject_GetBuffer(buffer, &dst, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
+        try:
+            count = src.len // 4
+            if src.itemsize != 4 or dst.len // <Py_ssize_t>wif_type_bytes(dtype) != count:
+                raise ValueError(f"{dst.len} bytes for {count} {DTYPES[dtype]}")
+            with nogil:
+                host = wif_fp_enter()
+                kernels.narrow[dtype](dst.buf, <const float *>src.buf, <size_t>count)
+                wif_fp_leave(host)
+        finally:
+            PyBuffer_Release(&dst)
+    finally:
+        PyBuffer_Release(&src)
+
+
+cpdef object fill(
+    object buffer, int transform, int dtype, tuple params, object rng, object stream,
+    uint64_t first, object axes, object threads, bint fresh=False, Py_ssize_t start=0,
+):
+    """Fill a buffer with the elements of a stream.
+
+    Parameters
+    ----------
+    buffer : object with a writable buffer
+        Items of the dtype's size; 32-bit words for WORDS.
+    transform, dtype : int
+        WORDS, CONSTANT, UNIFORM, NORMAL or TRUNCATED; an index into DTYPES (WORDS: 0).
+    params : tuple of float
+        The parameters of the transform (host/params.h): (), (value,), (low, high) or (mean, std);
+        for TRUNCATED ten numbers.
+    rng, stream
+        Whatever the public functions take.  They are read when nothing else can be refused any
+        more, since a Generator advances.  CONSTANT does not read them.
+    first : int
+        Index of the element at the beginning of the region.
+    axes : list of (n, stream_step, dst_step) or None
+        The region, outermost axis first.  stream_step is in elements and not negative, dst_step is
+        in bytes.  None stands for the whole of a C-contiguous buffer, in order.
+    threads : int or None
+        How many threads may run at most.  None stands for as many as pay for this size and as the
+        limits of this process allow.
+    fresh : bool
+        Whether the memory has not been touched yet, so that its pages are still to be made.
+    start : int
+        Byte offset from the buffer's first element to the beginning of the region.
+    """
+    cdef Py_buffer view
+    cdef wif_plan plan
+    cdef wif_axis axis[WIF_MAX_AXES]
+    cdef int count = 0, most = 1 if threads is None else threads
+    cdef int64_t total
+    cdef uint64_t last_element
+    cdef object _pinned, _waited  # what they hold stays alive until the end of the fill
+    PyObject_GetBuffer(buffer, &view, PyBUF_STRIDES | PyBUF_WRITABLE)
+    try:
+        if most < 1:
+            raise ValueError(f"threads must be at least 1, not {most}")
+        prepare(transform, dtype, params, &plan.draw)
+        if view.itemsize != <Py_ssize_t>wif_type_bytes(dtype):
+            raise ValueError(f"items of {view.itemsize} bytes for {DTYPES[dtype]}")
+        total = view.len // view.itemsize
+        last_element = <uint64_t>INT64_MAX if dtype == WIF_f64 else UINT64_MAX
+        if total == 0:
+            pass
+        elif axes is None:
+            if not PyBuffer_IsContiguous(&view, b"C"):
+                raise ValueError("axes are needed for a buffer that is not C-contiguous")
+            axis[0].n = total
+            axis[0].stream_step = 1
+            axis[0].dst_step = view.itemsize
+            count = 1
+            start = 0
+            if first > last_element or last_element - first < <uint64_t>total - 1:
+                raise ValueError(f"element {first} + {total - 1} is beyond the end of the stream")
+        else:
+            count = read_axes(axes, &view, start, first, last_element, axis)
+        _pinned = pin(buffer) if total >= RELEASE_GIL_ITEMS else None
+        # A constant takes no words.  Those that its kernels draw in vain at -O0 and -O1 have key 0.
+        if transform == WIF_constant:
+            plan.draw.key_low = plan.draw.key_high = plan.draw.stream = 0
+        else:
+            _waited = read_key_and_stream(rng, stream, buffer, &plan.draw)
+        if total == 0:
+            return
+        wif_plan_choose_kernels(&plan, kernels, <wif_type>dtype, total)
+        plan.dst = <char *>view.buf + start
+        plan.first = first
+        if threads is None and total >= RELEASE_GIL_ITEMS:
+            most = thread_count(None, total)
+        plan.direct_items = wif_plan_direct_items(plan.itemsize, total, most, fresh)
+        wif_plan_cut(&plan, axis, count)
+        plan.nontemporal = not fresh and plan.direct and view.len >= nontemporal_bytes
+        if run(&plan, total, most):
+            raise_pending()
+    finally:
+        PyBuffer_Release(&view)
+
+
+include "target.pxi"

@@ -1,0 +1,98 @@
+# The C engine as Cython sees it.  The headers say what each part means.
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+
+cdef extern from "kernels/kernels.h" nogil:
+    enum: WIF_STREAM_VERSION
+    enum wif_transform:
+        WIF_constant, WIF_uniform, WIF_normal, WIF_truncated
+    enum: WIF_PUBLIC_TRANSFORMS, WIF_TRANSFORMS, WIF_MOST_PARAMETERS
+    const char *wif_transform_name(int transform)
+    int wif_parameter_count(int transform)
+    const char *wif_parameter_names(int transform)
+    enum wif_type:
+        WIF_f64
+    enum: WIF_TYPES
+    const char *wif_type_name(int type)
+    size_t wif_type_bytes(int type)
+    ctypedef struct wif_draw:
+        uint64_t key_low, key_high, stream
+    ctypedef void wif_draw_rows
+    ctypedef void (*wif_narrow)(void *dst, const float *src, size_t count) noexcept nogil
+    ctypedef struct wif_kernels:
+        const char *isa
+        wif_draw_rows *draw_rows[WIF_TRANSFORMS][WIF_TYPES]
+        wif_narrow narrow[WIF_TYPES]
+        void (*block)(uint32_t *out, uint64_t key_low, uint64_t key_high, uint64_t counter_low,
+                      uint64_t counter_high)
+
+
+cdef extern from "host/params.h" nogil:
+    enum: WIF_PARAMS_OK, WIF_PARAMS_OVERFLOW
+    int wif_prepare(wif_transform transform, wif_type type, const double *parameters,
+                    wif_draw *draw)
+
+
+cdef extern from "host/scale.h" nogil:
+    double wif_spread(wif_transform transform, double scale, double gain, double slope, double fan)
+    double wif_geometric_mean(double a, double b)
+
+
+cdef extern from "host/seed.h" nogil:
+    void wif_seed_words(uint64_t seed, uint32_t *words)
+
+
+cdef extern from "isa/dispatch.h" nogil:
+    enum: WIF_ISAS
+    ctypedef struct wif_isa:
+        const char *name
+        const wif_kernels *kernels
+        const char *lacks
+    void wif_list_isas(wif_isa *list)
+
+
+cdef extern from "host/fpenv.h" nogil:
+    ctypedef struct wif_fpstate:
+        pass
+    wif_fpstate wif_fp_enter()
+    void wif_fp_leave(wif_fpstate host)
+
+
+cdef extern from "host/plan.h" nogil:
+    enum: WIF_MAX_AXES
+    ctypedef struct wif_axis:
+        int64_t n
+        uint64_t stream_step
+        Py_ssize_t dst_step
+    ctypedef struct wif_plan:
+        wif_draw draw
+        size_t itemsize
+        char *dst
+        uint64_t first
+        int64_t direct_items
+        int nontemporal
+        int direct
+        int64_t tasks, task_items
+    void wif_plan_choose_kernels(wif_plan *plan, const wif_kernels *set, wif_type type,
+                                 int64_t total)
+    int64_t wif_plan_direct_items(size_t itemsize, int64_t total, int threads, int fresh)
+    void wif_plan_cut(wif_plan *plan, const wif_axis *axes, int count)
+    void wif_run_task(const wif_plan *plan, int64_t task)
+
+
+cdef extern from "host/caches.h" nogil:
+    size_t wif_nontemporal_bytes()
+
+
+cdef extern from "host/runtime.h" nogil:
+    const char *WIF_COMPILER
+    int wif_openmp()
+    int wif_runtime_threads()
+    int wif_obtainable_threads(int wanted)
+    void wif_dismiss_workers()
+    ctypedef struct wif_watch:
+        pass
+    void wif_watch_start(wif_watch *watch)
+    bint wif_watch_stopped(wif_watch *watch)
+    void wif_watch_stop(wif_watch *watch)
+    bint wif_watch_due(wif_watch *watch, int64_t items)

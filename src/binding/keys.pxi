@@ -1,0 +1,156 @@
+# Which key an rng stands for, and which number a stream has.  The kinds that programs pass in loops
+# are read here.  weightinit_fast/_keys.py reads all other kinds and registers itself here for them.
+from cpython.pycapsule cimport PyCapsule_GetPointer
+
+
+# NumPy's public C interface to a bit generator: bitgen_t in numpy/random/bitgen.h.
+ctypedef struct bitgen:
+    void *state
+    uint64_t (*next_uint64)(void *state) noexcept nogil
+    uint32_t (*next_uint32)(void *state) noexcept nogil
+    double (*next_double)(void *state) noexcept nogil
+    uint64_t (*next_raw)(void *state) noexcept nogil
+
+
+cdef object Key = None, read_other_key = None, read_other_stream = None
+cdef object blake2b = None  # hashlib is imported with the first name
+# NumPy's classes, imported when somebody first passes something that is neither a Key nor an int.
+# Subclasses of the bit generators are not among them: they may draw in another way.
+cdef object Generator = None
+cdef tuple bit_generators = None
+
+
+def register_keys(object key_type, object key_words, object stream_value):
+    """Set the class Key, and the functions for the kinds of rng and stream not known here."""
+    global Key, read_other_key, read_other_stream
+    Key, read_other_key, read_other_stream = key_type, key_words, stream_value
+
+
+cdef int import_generators() except -1:
+    global Generator, bit_generators
+    from numpy import random
+    bit_generators = (random.MT19937, random.PCG64, random.PCG64DXSM, random.Philox, random.SFC64)
+    # Last, because another thread takes it as the sign that both variables are set.
+    Generator = random.Generator
+    return 0
+
+
+cdef bint is_bit_generator(object bits) except -1:
+    """Return whether this is one of NumPy's own bit generators.
+
+    Classes are compared by identity, because a metaclass can define an equality that lies.
+    """
+    for known in bit_generators:
+        if type(bits) is known:
+            return True
+    return False
+
+
+cdef const bitgen *ready(object bits, object capsule) except NULL:
+    """Return the C interface of a bit generator that can draw."""
+    if capsule is None:
+        raise ValueError(
+            f"rng is a {type(bits).__name__} that is not initialised: it has no capsule yet, "
+            "because its __init__ was not called"
+        )
+    cdef const bitgen *c = <const bitgen *>PyCapsule_GetPointer(capsule, b"BitGenerator")
+    if c.next_raw == NULL or c.state == NULL:
+        raise ValueError(
+            f"rng is a {type(bits).__name__} that is not initialised, because its __init__ failed"
+        )
+    return c
+
+
+def check_bit_generator(object bits, object capsule):
+    """Refuse a bit generator, of a subclass, that cannot draw: its random_raw would crash."""
+    ready(bits, capsule)
+
+
+cdef object draw_raw(object bits, object buffer, uint32_t *words):
+    """Draw as bits.random_raw(4) does, under the generator's lock, and keep the low halves.
+
+    Return what pins the buffer if the lock had to be waited for, else None.
+    """
+    cdef const bitgen *c = ready(bits, bits.capsule)
+    cdef int k
+    lock, pinned = bits.lock, None
+    if not lock.acquire(False):
+        pinned = pin(buffer)
+        lock.acquire()
+    for k in range(4):  # nothing in this loop raises, so that the lock is always released
+        words[k] = <uint32_t>c.next_raw(c.state)
+    lock.release()
+    return pinned
+
+
+cdef bint below_2_64(object number, uint64_t *out) except -1:
+    """Read an int that lies in [0, 2**64) into out; return whether number is one."""
+    if type(number) is not int:
+        return False
+    try:
+        out[0] = number
+    except OverflowError:
+        return False
+    return True
+
+
+# The functions below return what pins the memory of the buffer that is about to be filled, or None.
+# They pin it as soon as other code can run: the caller's own, or that of other threads while this
+# one waits for a lock or an import.
+
+cdef object read_key(object rng, object buffer, uint64_t *low, uint64_t *high):
+    """Read the key that any rng stands for.  A Generator or another stateful rng advances."""
+    cdef uint32_t words[4]
+    cdef uint64_t seed = 0
+    pinned = None
+    if type(rng) is Key:
+        if not (below_2_64(rng.low, low) and below_2_64(rng.high, high)):
+            raise ValueError(f"no key: {rng.low!r}, {rng.high!r}")
+        return None
+    if below_2_64(rng, &seed):
+        wif_seed_words(seed, words)
+    else:
+        if Generator is None:
+            pinned = pin(buffer)
+            import_generators()
+        bits = rng.bit_generator if type(rng) is Generator else rng
+        if not is_bit_generator(bits):
+            pinned = pin(buffer)
+            low[0], high[0] = read_other_key(rng)
+            return pinned
+        waited = draw_raw(bits, buffer, words)
+        pinned = pinned if waited is None else waited
+    low[0] = words[0] | <uint64_t>words[1] << 32
+    high[0] = words[2] | <uint64_t>words[3] << 32
+    return pinned
+
+
+def stream_number(object stream):
+    """Return the 64-bit number of a stream given as a number or a name."""
+    global blake2b
+    cdef uint64_t number = 0
+    if isinstance(stream, str):
+        if blake2b is None:
+            from hashlib import blake2b as found
+            blake2b = found
+        return int.from_bytes(blake2b(stream.encode(), digest_size=8).digest(), "little")
+    if below_2_64(stream, &number):
+        return stream
+    return read_other_stream(stream)
+
+
+cdef object read_key_and_stream(object rng, object stream, object buffer, wif_draw *draw):
+    """Read the key and the number of the stream into draw."""
+    pinned = None
+    if not below_2_64(stream, &draw.stream):
+        pinned = pin(buffer)
+        draw.stream = stream_number(stream)
+    waited = read_key(rng, buffer, &draw.key_low, &draw.key_high)
+    return pinned if waited is None else waited
+
+
+def key_words(object rng):
+    """Return (key_low, key_high) of the key that any rng stands for."""
+    cdef uint64_t low = 0, high = 0
+    read_key(rng, None, &low, &high)
+    return low, high

@@ -1,0 +1,71 @@
+# The tasks of a plan: which threads run them, and when signal handlers run meanwhile.
+from cython.parallel cimport prange, threadid
+
+
+cdef extern from "Python.h":
+    ctypedef struct PyThreadState
+    PyThreadState *PyThreadState_Get()
+    PyThreadState *PyEval_SaveThread() noexcept nogil
+    void PyEval_RestoreThread(PyThreadState *) noexcept nogil
+    # Declared as in C.  The declaration in cpython.exc raises, while check_signals has to leave the
+    # exception set until the end of the parallel region.
+    int PyErr_CheckSignals() noexcept nogil
+
+
+cdef enum:
+    # A smaller fill takes less time than it takes to release the GIL and to take it again.
+    RELEASE_GIL_ITEMS = 4096
+
+
+cdef int check_signals(PyThreadState *caller) noexcept nogil:
+    """Run the signal handlers that are due; return whether one of them raised.
+
+    The GIL is taken as the calling thread takes it at the end of its fill.  PyGILState_Ensure
+    ("with gil") would crash where the interpreter has ended meanwhile, which the fill of a daemon
+    thread outlives.
+    """
+    PyEval_RestoreThread(caller)
+    cdef int stop = PyErr_CheckSignals()
+    PyEval_SaveThread()
+    return stop
+
+
+cdef int raise_pending() except -1:
+    """Raise the exception that check_signals has left in this thread, the calling one."""
+    return -1
+
+
+cdef void run_one(
+    const wif_plan *plan, int64_t task, int thread, wif_watch *watch, PyThreadState *caller,
+) noexcept nogil:
+    if wif_watch_stopped(watch):
+        return
+    wif_run_task(plan, task)
+    if thread == 0 and wif_watch_due(watch, plan.task_items) and check_signals(caller) != 0:
+        wif_watch_stop(watch)
+
+
+cdef bint run(const wif_plan *plan, int64_t total, int threads) except -1:
+    """Run every task; return whether a signal handler stopped the fill.
+
+    The GIL is released here and not by the caller.  In a function that runs without the GIL, prange
+    asks PyGILState_Check, which returns true in every thread once there are subinterpreters.
+    """
+    cdef wif_watch watch
+    cdef PyThreadState *caller
+    cdef int64_t task, tasks = plan.tasks, batch = max(1, (1 << 16) // plan.task_items)
+    if total < RELEASE_GIL_ITEMS:  # too short to look for signals
+        for task in range(tasks):
+            wif_run_task(plan, task)
+        return False
+    wif_watch_start(&watch)
+    caller = PyThreadState_Get()
+    with nogil:
+        if threads == 1 or tasks == 1:
+            for task in range(tasks):
+                run_one(plan, task, 0, &watch, caller)
+        else:
+            threads = wif_obtainable_threads(threads)
+            for task in prange(tasks, num_threads=threads, schedule="dynamic", chunksize=batch):
+                run_one(plan, task, threadid(), &watch, caller)
+    return wif_watch_stopped(&watch)

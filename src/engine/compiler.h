@@ -1,0 +1,25 @@
+/* What differs between compilers. */
+#ifndef WIF_COMPILER_H
+#define WIF_COMPILER_H
+
+#if defined(__GNUC__) || defined(__clang__)
+#define INLINE static inline __attribute__((always_inline, unused))
+#define NOINLINE __attribute__((noinline, unused))
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#else
+#define INLINE static inline
+#define NOINLINE
+#define UNLIKELY(x) (x)
+#endif
+
+/* UNROLL stands before the loops over the registers of a group.  Their bounds are constants, and an
+ * array of vectors becomes registers only once the loop is gone. */
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__)
+#define UNROLL _Pragma("GCC unroll 32")
+#else
+#define UNROLL
+#endif
+
+#endif

@@ -1,0 +1,173 @@
+/* See plan.h. */
+#include "host/plan.h"
+
+#include <string.h>
+
+#include "host/fpenv.h"
+#include "host/params.h"
+
+_Static_assert(WIF_TASK_BYTES % WIF_TILE_BYTES == 0 && WIF_LONG_TASK_BYTES % WIF_TASK_BYTES == 0 &&
+                   WIF_FRESH_TASK_BYTES % WIF_LONG_TASK_BYTES == 0,
+               "the sizes of tiles and tasks are multiples, the larger of the smaller");
+_Static_assert(WIF_TILE_BYTES % (WIF_GROUP_WORDS * WIF_f64_BYTES) == 0,
+               "a tile holds whole groups of any type, and so does a task");
+_Static_assert(WIF_TILE_BYTES % WIF_TILE_RUN == 0 && WIF_TILE_RUN % WIF_f64_BYTES == 0,
+               "a tile holds whole columns of elements");
+_Static_assert(WIF_TILE_BYTES / WIF_f64_BYTES >= WIF_DENSE_STEP,
+               "a tile holds an element and those that are dropped before the next one");
+
+static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
+static int64_t tiles_of(int64_t n, int64_t tile) { return n / tile + (n % tile != 0); }
+static ptrdiff_t magnitude(ptrdiff_t step) { return step < 0 ? -step : step; }
+
+void wif_plan_choose_kernels(wif_plan *p, const wif_kernels *set, enum wif_type type,
+                             int64_t total) {
+    if (total >= WIF_CLAMP_WORDS_ITEMS)
+        wif_clamp_words(type, &p->draw);
+    p->draw_rows = wif_choose_kernel(set, type, &p->draw);
+    p->transpose = set->transpose[type];
+    p->itemsize = wif_type_bytes(type);
+}
+
+int64_t wif_plan_direct_items(size_t itemsize, int64_t total, int threads, int fresh) {
+    const int64_t size = (int64_t)itemsize, least = WIF_TASK_BYTES / size;
+    const int64_t most = (fresh ? WIF_FRESH_TASK_BYTES : WIF_LONG_TASK_BYTES) / size;
+    const int64_t share = total / (4 * threads) / WIF_GROUP_WORDS * WIF_GROUP_WORDS;
+    return threads == 1 ? most : max(least, min(most, share));
+}
+
+void wif_plan_cut(wif_plan *p, const wif_axis *axes, int count) {
+    const wif_axis one = {1, 0, 0};
+    p->columns = p->rows = one;
+    p->outer_axes = 0;
+    int rest = count;
+    if (rest && axes[rest - 1].stream_step <= WIF_DENSE_STEP)
+        p->columns = axes[--rest];
+    if (p->columns.n == 1) { /* every element is a row of its own */
+        p->columns.stream_step = 1;
+        p->columns.dst_step = (ptrdiff_t)p->itemsize;
+    }
+    p->direct = p->columns.stream_step == 1 && p->columns.dst_step == (ptrdiff_t)p->itemsize;
+
+    /* The rows are the axis along which memory runs, if it does not run along the columns.  If it
+     * does, they are the innermost axis that is long enough to be worth a kernel's call, or else
+     * the longest axis. */
+    int rows = rest - 1;
+    for (int k = rest - 1; k >= 0; k--) {
+        if (!p->direct) {
+            if (magnitude(axes[k].dst_step) < magnitude(axes[rows].dst_step))
+                rows = k;
+        } else if (axes[rows].n < 8 && axes[k].n > axes[rows].n) {
+            rows = k;
+        }
+    }
+    for (int k = 0; k < rest; k++) {
+        if (k == rows)
+            p->rows = axes[k];
+        else
+            p->outer[p->outer_axes++] = axes[k];
+    }
+
+    const int64_t step = (int64_t)p->columns.stream_step;
+    const int64_t run = max(p->columns.n, WIF_GROUP_WORDS); /* a short run costs a whole group */
+    if (p->direct) {
+        p->tile_columns = min(p->columns.n, p->direct_items);
+        p->tile_rows = min(p->rows.n, max(1, p->direct_items / run));
+        /* One tile more than needed, as the first tile of a row ends where a group ends. */
+        p->column_tiles =
+            p->columns.n <= p->direct_items ? 1 : tiles_of(p->columns.n, p->direct_items) + 1;
+    } else {
+        const int64_t items = (int64_t)(WIF_TILE_BYTES / p->itemsize);
+        const int64_t at_least = min(p->rows.n, WIF_TILE_RUN / (int64_t)p->itemsize);
+        p->tile_columns = min(p->columns.n, max(1, items / at_least / step));
+        p->tile_rows = min(p->rows.n, items / ((p->tile_columns - 1) * step + 1));
+        p->column_tiles = tiles_of(p->columns.n, p->tile_columns);
+    }
+    p->row_tiles = tiles_of(p->rows.n, p->tile_rows);
+    p->tasks = p->row_tiles * p->column_tiles;
+    for (int k = 0; k < p->outer_axes; k++)
+        p->tasks *= p->outer[k].n;
+    p->task_items = p->tile_rows * (p->direct ? min(run, p->direct_items) : p->tile_columns);
+}
+
+/* Copy the elements of a tile into the buffer, the axis that is faster in the buffer innermost. */
+#define SCATTER(bytes)                                                                             \
+    for (int64_t i = 0; i < slow.n; i++)                                                           \
+        for (int64_t j = 0; j < fast.n; j++)                                                       \
+            memcpy(dst + i * slow.dst_step + j * fast.dst_step,                                    \
+                   tile + i * slow_tile + j * fast_tile, bytes);
+
+static void scatter(char *dst, const char *tile, size_t itemsize, wif_axis slow,
+                    ptrdiff_t slow_tile, wif_axis fast, ptrdiff_t fast_tile) {
+    switch (itemsize) {
+    case 1:
+        SCATTER(1)
+        break;
+    case 2:
+        SCATTER(2)
+        break;
+    case 4:
+        SCATTER(4)
+        break;
+    default:
+        SCATTER(8)
+    }
+}
+
+static void run_by_tile(const wif_plan *p, char *dst, uint64_t first, wif_axis rows,
+                        wif_axis columns) {
+    char tile[WIF_TILE_BYTES];
+    const ptrdiff_t size = (ptrdiff_t)p->itemsize;
+    const ptrdiff_t column_bytes = (ptrdiff_t)columns.stream_step * size;
+    const int64_t span = (columns.n - 1) * (int64_t)columns.stream_step + 1;
+    const ptrdiff_t row_bytes = (ptrdiff_t)span * size;
+    p->draw_rows(tile, row_bytes, first, rows.stream_step, (size_t)rows.n, (size_t)span, &p->draw,
+                 0);
+    if (columns.stream_step == 1 && rows.dst_step == size)
+        p->transpose(dst, columns.dst_step, tile, row_bytes, (size_t)rows.n, (size_t)columns.n);
+    else if (magnitude(rows.dst_step) < magnitude(columns.dst_step))
+        scatter(dst, tile, p->itemsize, columns, column_bytes, rows, row_bytes);
+    else
+        scatter(dst, tile, p->itemsize, rows, row_bytes, columns, column_bytes);
+}
+
+void wif_run_task(const wif_plan *p, int64_t task) {
+    char *dst = p->dst;
+    uint64_t first = p->first;
+    const int64_t column_tile = task % p->column_tiles;
+    task /= p->column_tiles;
+    const int64_t row = task % p->row_tiles * p->tile_rows;
+    task /= p->row_tiles;
+    for (int k = p->outer_axes - 1; k >= 0; k--) {
+        const int64_t at = task % p->outer[k].n;
+        task /= p->outer[k].n;
+        dst += at * p->outer[k].dst_step;
+        first += (uint64_t)at * p->outer[k].stream_step;
+    }
+    dst += row * p->rows.dst_step;
+    first += (uint64_t)row * p->rows.stream_step;
+
+    wif_axis rows = p->rows, columns = p->columns;
+    rows.n = min(p->tile_rows, rows.n - row);
+    int64_t begin = column_tile * p->tile_columns, end = begin + p->tile_columns;
+    if (p->direct && p->column_tiles > 1) { /* cut where groups of the stream end */
+        const int64_t phase = (int64_t)(first % WIF_GROUP_WORDS);
+        begin -= column_tile ? phase : 0;
+        end -= phase;
+    }
+    end = min(end, columns.n);
+    if (begin >= end)
+        return;
+    columns.n = end - begin;
+    dst += begin * columns.dst_step;
+    first += (uint64_t)begin * columns.stream_step;
+
+    const wif_fpstate host = wif_fp_enter();
+    if (p->direct)
+        p->draw_rows(dst, rows.dst_step, first, rows.stream_step, (size_t)rows.n, (size_t)columns.n,
+                     &p->draw, p->nontemporal);
+    else
+        run_by_tile(p, dst, first, rows, columns);
+    wif_fp_leave(host);
+}

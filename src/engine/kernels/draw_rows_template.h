@@ -1,0 +1,301 @@
+/* One kernel: words, their transform and the store of its values, over rows of a stream.  Each
+ * inclusion defines the static function draw_rows_<NAME>, a wif_draw_rows (kernels.h), of
+ *
+ *   NAME         the kernel, e.g. normal_bf16
+ *   TRANSFORM    the transform in transforms.h, with its family, e.g. normal_f32
+ *   VEC          the registers that the transform makes, e.g. vf32
+ *   OUTPUT       the store in outputs.h without its put_, e.g. bf16
+ *   GROUP_ITEMS  how many elements a group of 32 words makes
+ *   ITEM_BYTES   the size of an element
+ *
+ * and forgets these six definitions afterwards. */
+#ifndef NAME
+#error "draw_rows_template.h needs NAME, the name of the kernel"
+#endif
+#ifndef TRANSFORM
+#error "draw_rows_template.h needs TRANSFORM, a transform of transforms.h with its family"
+#endif
+#ifndef VEC
+#error "draw_rows_template.h needs VEC, the type of the registers that the transform makes"
+#endif
+#ifndef OUTPUT
+#error "draw_rows_template.h needs OUTPUT, a store of outputs.h"
+#endif
+#ifndef GROUP_ITEMS
+#error "draw_rows_template.h needs GROUP_ITEMS, how many elements a group makes"
+#endif
+#ifndef ITEM_BYTES
+#error "draw_rows_template.h needs ITEM_BYTES, the size of an element"
+#endif
+
+#define CAT_(a, b) a##b
+#define CAT(a, b) CAT_(a, b)
+#define T(suffix) CAT(NAME, suffix)
+#define OUT_BYTES ((size_t)GROUP_ITEMS * ITEM_BYTES) /* of the elements of one group */
+
+_Static_assert(ITEM_BYTES == 1 || ITEM_BYTES == 2 || ITEM_BYTES == 4 || ITEM_BYTES == 8,
+               "elements have 1, 2, 4 or 8 bytes");
+_Static_assert((GROUP_ITEMS & (GROUP_ITEMS - 1)) == 0, "a group makes a power of two of elements");
+_Static_assert(sizeof(group) % (GROUP_ITEMS * ITEM_BYTES) == 0,
+               "elements have the size of the words that they are made of, or a part of it");
+
+typedef struct {
+    round_keys keys;
+    CAT(TRANSFORM, _params) params;
+} T(_state);
+
+/* Store the elements of a group at any address, or past the caches where `stream`. */
+INLINE void T(_store)(char *dst, const T(_state) * s, const group *g, int stream) {
+    VEC y[WIF_GROUP_WORDS * WIF_WORD_BYTES / sizeof(VEC)];
+    CAT(TRANSFORM, _group)(&s->params, g, y);
+    CAT(put_, OUTPUT)(dst, y, stream);
+}
+
+/* Store the elements [skip, skip + items) of the group at the counter c. */
+static void T(_part)(char *dst, const T(_state) * s, counter c, size_t skip, size_t items) {
+    char whole[OUT_BYTES];
+    const group g = next_group(&s->keys, &c);
+    T(_store)(whole, s, &g, 0);
+    copy_row(dst, whole + skip * ITEM_BYTES, items * ITEM_BYTES, 0);
+}
+
+/* Goes through the groups that hold the elements of some rows, one after the other. */
+typedef struct {
+    uint64_t stream;
+    uint64_t first;      /* first element of the present row */
+    uint64_t first_step; /* from there to the first element of the next row */
+    size_t count;        /* elements of a row */
+    size_t left;         /* groups of the present row that are still to come */
+    counter c;
+} T(_walk);
+
+INLINE void T(_enter_row)(T(_walk) * w) {
+    w->left = (w->first % GROUP_ITEMS + w->count + GROUP_ITEMS - 1) / GROUP_ITEMS;
+    w->c = counter_at(w->stream, w->first / GROUP_ITEMS * ARS_GROUP_BLOCKS);
+}
+
+INLINE T(_walk) T(_walk_from)(uint64_t stream, uint64_t first, uint64_t first_step, size_t count) {
+    T(_walk) w = {.stream = stream, .first = first, .first_step = first_step, .count = count};
+    T(_enter_row)(&w);
+    return w;
+}
+
+INLINE group T(_next)(const T(_state) * s, T(_walk) * w) {
+    if (!w->left) {
+        w->first += w->first_step;
+        T(_enter_row)(w);
+    }
+    w->left--;
+    return next_group(&s->keys, &w->c);
+}
+
+/* Store `groups` whole groups, one or more, with a gap of `gap` bytes after every `per_row` of
+ * them.  Here and below the words of the next group are drawn before the present group is
+ * transformed, also from one row to the next: a transform is one long chain of dependent
+ * operations, and the scheduler of a core does not hold enough operations of two groups to start
+ * on the next group's words by itself (5 to 15 % of a normal's speed on AVX-512). */
+static void T(_groups)(char *dst, ptrdiff_t gap, const T(_state) * state, T(_walk) w, size_t groups,
+                       size_t per_row) {
+    const T(_state) s = *state; /* in registers, since a store to dst might change *state */
+    size_t left = per_row;
+    group g = T(_next)(&s, &w);
+    for (; --groups; dst += OUT_BYTES) {
+        const group ahead = T(_next)(&s, &w);
+        T(_store)(dst, &s, &g, 0);
+        g = ahead;
+        if (!--left) {
+            left = per_row;
+            dst += gap;
+        }
+    }
+    T(_store)(dst, &s, &g, 0);
+}
+
+/* Only whole cache lines leave a strip (see below).  The groups of float8 are half a line, and are
+ * stored as they come. */
+#define SHIFTABLE (OUT_BYTES % CACHE_LINE == 0)
+
+#if STREAM_BYTES
+/* The same past the caches, where dst and gap are multiples of a cache line. */
+static void T(_groups_streamed)(char *dst, ptrdiff_t gap, const T(_state) * state, T(_walk) w,
+                                size_t groups, size_t per_row) {
+    const T(_state) s = *state; /* in registers, since a store to dst might change *state */
+    size_t left = per_row;
+    group g = T(_next)(&s, &w);
+    for (; groups; groups--, dst += OUT_BYTES) {
+        const group ahead = T(_next)(&s, &w);
+        T(_store)(dst, &s, &g, 1);
+        g = ahead;
+        if (!--left) {
+            left = per_row;
+            dst += gap;
+        }
+    }
+}
+
+/* The same past the caches from any address on, without gaps.  NumPy's large arrays lie 16 bytes
+ * past the beginning of a cache line, where no streaming store may go.  So groups are stored into a
+ * strip, a buffer in the first-level cache, and whole lines of dst leave the strip by loads that
+ * straddle two of its lines.  (Stores that straddle two lines cost more: they gave 0.83 of the
+ * store limit for uniforms.)  One strip is filled while the other strip leaves: a line that is read
+ * back at once would wait for its stores, which are committed behind the streaming stores before
+ * them (that gave 0.73). */
+static void T(_groups_shifted)(char *dst, const T(_state) * state, T(_walk) w, size_t groups) {
+    const T(_state) s = *state; /* in registers, since a store to dst might change *state */
+    enum { STRIP_BYTES = STRIP_GROUPS * OUT_BYTES };
+    /* A load waits for an earlier store that has the same low twelve address bits and has not been
+     * committed yet; a uniform then takes up to 1.7 times as long.  So, modulo pages, a quarter of
+     * a page lies between dst and the strip that is filled first, and half of one between the two
+     * strips. */
+    char room[PAGE + CACHE_LINE + STRIP_BYTES + PAGE / 2 + STRIP_BYTES];
+    const size_t lead = (uintptr_t)dst % CACHE_LINE; /* from the beginning of dst's line to dst */
+    /* Before each strip there is room for the beginning of its first line, with which the other
+     * strip has ended. */
+    char *filling = room + CACHE_LINE;
+    filling += ((uintptr_t)dst - lead + PAGE / 4 - (uintptr_t)filling) % PAGE;
+    char *leaving = filling + STRIP_BYTES + PAGE / 2;
+    size_t leaving_bytes = 0;
+    int first_line = 1; /* of dst: its beginning is not ours to write */
+    group g = T(_next)(&s, &w);
+    dst -= lead;
+    do {
+        const size_t now = groups < STRIP_GROUPS ? groups : STRIP_GROUPS;
+        size_t at = 0;
+        if (leaving_bytes && first_line) {
+            memcpy(dst + lead, leaving, CACHE_LINE - lead);
+            at = CACHE_LINE;
+            first_line = 0;
+        }
+        for (size_t k = 0; k < now; k++) {
+            const group ahead = T(_next)(&s, &w);
+            T(_store)(filling + k * OUT_BYTES, &s, &g, 0);
+            g = ahead;
+            for (; at < leaving_bytes && at < (k + 1) * OUT_BYTES; at += STREAM_BYTES)
+                stream_u32(dst + at, load_u32(leaving + at - lead));
+        }
+        for (; at < leaving_bytes; at += STREAM_BYTES)
+            stream_u32(dst + at, load_u32(leaving + at - lead));
+        dst += leaving_bytes;
+        if (leaving_bytes)
+            memcpy(filling - lead, leaving + leaving_bytes - lead, lead);
+        char *const filled = filling;
+        filling = leaving;
+        leaving = filled;
+        leaving_bytes = now * OUT_BYTES;
+        groups -= now;
+    } while (leaving_bytes);
+    memcpy(dst, leaving - lead, lead); /* the last line's beginning */
+}
+#endif
+
+/* Store whole groups to adjacent memory, or in rows with a gap between them. */
+static void T(_whole)(char *dst, ptrdiff_t gap, const T(_state) * s, T(_walk) w, size_t groups,
+                      size_t per_row, int nontemporal) {
+#if STREAM_BYTES
+    if (nontemporal && ((uintptr_t)dst | (uintptr_t)gap) % CACHE_LINE == 0)
+        T(_groups_streamed)(dst, gap, s, w, groups, per_row);
+    else if (nontemporal && SHIFTABLE && !gap)
+        T(_groups_shifted)(dst, s, w, groups);
+    else
+#endif
+        T(_groups)(dst, gap, s, w, groups, per_row);
+    (void)nontemporal;
+}
+
+/* Store one row, whose ends may lie within a group. */
+static void T(_row)(char *dst, const T(_state) * s, uint64_t stream, uint64_t first, size_t count,
+                    int nontemporal) {
+    const size_t skip = first % GROUP_ITEMS;
+    if (skip || count < GROUP_ITEMS) {
+        const size_t head = GROUP_ITEMS - skip < count ? GROUP_ITEMS - skip : count;
+        T(_part)(dst, s, counter_at(stream, first / GROUP_ITEMS * ARS_GROUP_BLOCKS), skip, head);
+        first += head;
+        dst += head * ITEM_BYTES;
+        count -= head;
+    }
+    const size_t rest = count % GROUP_ITEMS, groups = count / GROUP_ITEMS;
+    if (groups)
+        T(_whole)(dst, 0, s, T(_walk_from)(stream, first, 0, count - rest), groups, groups,
+                  nontemporal);
+    if (rest)
+        T(_part)(dst + groups * OUT_BYTES, s,
+                 counter_at(stream, (first / GROUP_ITEMS + groups) * ARS_GROUP_BLOCKS), 0, rest);
+}
+
+/* Store short rows.  Whole groups go into a ring of slots, and the row in a slot leaves the ring
+ * some stores later, when its loads need not wait for those stores any more. */
+static void T(_short_rows)(char *dst, ptrdiff_t dst_step, const T(_state) * state, T(_walk) w,
+                           size_t rows, size_t groups_most, int nontemporal) {
+    const T(_state) s = *state;
+    char ring[2 * STRIP_GROUPS * OUT_BYTES];
+    const size_t slot = groups_most * OUT_BYTES, slots = sizeof ring / slot;
+    char *const end = ring + slots * slot, *in = ring;
+    const char *out = ring;
+    uint64_t entering = w.first, leaving = w.first;
+    group g = T(_next)(&s, &w);
+    for (size_t k = 0; k < rows + slots - 1; k++) {
+        if (k < rows) {
+            const size_t row_end = entering % GROUP_ITEMS + w.count;
+            for (size_t at = 0; at < row_end; at += GROUP_ITEMS) {
+                const group ahead = T(_next)(&s, &w);
+                T(_store)(in + at * ITEM_BYTES, &s, &g, 0);
+                g = ahead;
+            }
+            entering += w.first_step;
+            in = in + slot == end ? ring : in + slot;
+        }
+        if (k >= slots - 1) {
+            copy_row(dst, out + leaving % GROUP_ITEMS * ITEM_BYTES, w.count * ITEM_BYTES,
+                     nontemporal);
+            dst += dst_step;
+            leaving += w.first_step;
+            out = out + slot == end ? ring : out + slot;
+        }
+    }
+}
+
+static void CAT(draw_rows_, NAME)(void *dst, ptrdiff_t dst_step, uint64_t first,
+                                  uint64_t first_step, size_t rows, size_t count,
+                                  const wif_draw *draw, int nontemporal) {
+    const T(_state)
+        s = {expand_keys(draw->key_low, draw->key_high), CAT(TRANSFORM, _prepare)(draw)};
+    const T(_walk) w = T(_walk_from)(draw->stream, first, first_step, count);
+    const size_t row_bytes = count * ITEM_BYTES;
+    const ptrdiff_t gap = dst_step - (ptrdiff_t)row_bytes;
+    const int whole_groups = (first | first_step | count) % GROUP_ITEMS == 0;
+    const int whole_lines = ((uintptr_t)dst | (uintptr_t)gap) % CACHE_LINE == 0;
+    const size_t groups_most = (count + 2 * (GROUP_ITEMS - 1)) / GROUP_ITEMS; /* of a row */
+    /* Whether the rows have gaps between them and yet are worth storing past the caches. */
+    const int stream_rows = STREAM_BYTES && nontemporal && gap &&
+                            (dst_step % CACHE_LINE == 0 || row_bytes >= STREAMED_ROW_BYTES);
+    /* Rows of whole groups are one run of groups; other rows go through a ring of slots if they are
+     * short, or else each by itself. */
+    if (rows > 1 && whole_groups && (whole_lines || !stream_rows)) {
+        T(_whole)(dst, gap, &s, w, rows * (count / GROUP_ITEMS), count / GROUP_ITEMS, nontemporal);
+    } else if (rows > 1 && stream_rows && groups_most <= STRIP_GROUPS) {
+        T(_short_rows)(dst, dst_step, &s, w, rows, groups_most, 1);
+    } else if (rows > 1 && groups_most <= 5) {
+        T(_short_rows)(dst, dst_step, &s, w, rows, groups_most, 0);
+    } else {
+        char *row = dst;
+        for (size_t k = 0; k < rows; k++, row += dst_step, first += first_step)
+            T(_row)(row, &s, draw->stream, first, count, nontemporal && row_bytes >= PAGE);
+    }
+#if STREAM_BYTES
+    if (nontemporal)
+        stream_fence();
+#endif
+    leave_registers();
+}
+
+#undef CAT_
+#undef CAT
+#undef T
+#undef OUT_BYTES
+#undef SHIFTABLE
+#undef TRANSFORM
+#undef OUTPUT
+#undef VEC
+#undef NAME
+#undef GROUP_ITEMS
+#undef ITEM_BYTES

@@ -1,0 +1,229 @@
+"""What is drawn from: keys made of NumPy's ``rng`` arguments."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ForwardRef, TypeAlias, Union
+
+import numpy as np
+
+from .. import _core
+from .messages import shortened, shown
+from .numbers import integer
+
+__all__ = ["Key", "RNGLike", "key"]
+
+_LIMIT = 1 << 64
+_LOW32 = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Key:
+    """A 128-bit key of the stream contract: immutable, hashable, picklable.
+
+    A Key may be passed as ``rng`` wherever a seed or a Generator may stand. Nothing is derived from
+    it and nothing advances, so that loops and ranks share one key, and other programs can make it
+    from its two numbers.
+
+    Parameters
+    ----------
+    low, high : int
+        The key's low and high 64 bits, in [0, 2**64).
+
+    See Also
+    --------
+    key : derive a Key from anything that ``rng`` takes.
+
+    Examples
+    --------
+    >>> import weightinit_fast as wi
+    >>> shared = wi.Key(1, 2)
+    >>> shared
+    Key(0x1, 0x2)
+    >>> a = wi.normal(4, rng=shared, stream="a")
+    >>> b = wi.normal(4, rng=shared, stream="b")
+    >>> bool((a == b).any())
+    False
+    """
+
+    low: int
+    high: int
+
+    def __post_init__(self) -> None:
+        for name in ("low", "high"):
+            number = integer(getattr(self, name), f"Key: {name}")
+            if not 0 <= number < _LIMIT:
+                raise ValueError(f"Key: {name} must be in [0, 2**64), not {shown(number)}")
+            object.__setattr__(self, name, number)
+
+    def __repr__(self) -> str:
+        return f"Key({self.low:#x}, {self.high:#x})"
+
+
+# numpy.random is as slow to import as NumPy's core: whoever passes a generator, or a seed that is
+# no int below 2**64, imports it with the first call. So the alias names its classes as text, which
+# typing.get_type_hints resolves in this module.
+if TYPE_CHECKING:
+    RNGLike: TypeAlias = (
+        Key
+        | int
+        | Sequence[int]
+        | np.random.SeedSequence
+        | np.random.BitGenerator
+        | np.random.Generator
+        | np.random.RandomState
+        | None
+    )
+else:
+    _CLASSES = ("SeedSequence", "BitGenerator", "Generator", "RandomState")
+    _NUMPY = [ForwardRef(f"np.random.{name}", module=__name__) for name in _CLASSES]
+    RNGLike = Union[(Key, int, Sequence[int], *_NUMPY, None)]
+
+
+def _key_words(rng: RNGLike) -> tuple[int, int]:
+    """Return the key's (low, high) for what the engine does not read itself."""
+    if isinstance(rng, np.random.Generator):
+        raw = _ready(rng.bit_generator).random_raw(4)
+    elif isinstance(rng, np.random.BitGenerator):
+        raw = _ready(rng).random_raw(4)
+    elif isinstance(rng, np.random.RandomState):
+        raw = _ready(rng._bit_generator).random_raw(4)
+    elif type(rng).__module__ == "torch._C" and type(rng).__name__ == "Generator":
+        return _torch_words(rng)
+    else:
+        raw = _seed_words(rng)
+    w0, w1, w2, w3 = raw.tolist()
+    return (w0 & _LOW32) | (w1 & _LOW32) << 32, (w2 & _LOW32) | (w3 & _LOW32) << 32
+
+
+def _ready(bits: Any) -> Any:
+    """Return a bit generator that can draw; NumPy's own check is missing, and it would crash."""
+    if isinstance(bits, np.random.BitGenerator):
+        _core.check_bit_generator(bits, np.random.BitGenerator.capsule.__get__(bits))
+    return bits
+
+
+def _torch_words(generator: Any) -> tuple[int, int]:
+    """Draw 128 bits from a torch.Generator, which advances."""
+    torch = sys.modules["torch"]
+    words = torch.empty(2, dtype=torch.int64, device=generator.device)
+    words.random_(-(2**63), None, generator=generator)
+    low, high = words.tolist()
+    return low % _LIMIT, high % _LIMIT
+
+
+def _seed_words(rng: object) -> np.ndarray:
+    if isinstance(rng, (bool, np.bool_)):
+        raise TypeError(f"rng must not be a bool ({rng}): pass an int, a Generator or a Key")
+    if isinstance(rng, (str, bytes)):
+        raise TypeError(f"rng must not be {shown(rng)}: a name belongs into stream=")
+    if not isinstance(rng, np.random.SeedSequence):
+        numbers = None if rng is None else _flat(rng, rng)
+        try:
+            rng = np.random.SeedSequence(numbers)
+        except (TypeError, ValueError) as error:
+            raise type(error)(
+                f"rng {shown(rng)} is not a seed: {shortened(str(error), 160)}"
+            ) from None
+    return rng.generate_state(4, np.uint32)
+
+
+def _flat(seed: object, whole: object) -> int | list[int]:
+    """Return a seed of ints as an int or a flat list.
+
+    SeedSequence flattened nested seeds up to NumPy 2.4 and refuses them from 2.5 on: they are
+    flattened here, so that every NumPy makes the same key.
+    """
+    if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool):
+        if seed < 0:
+            raise ValueError(f"rng {shown(whole)} is not a seed: it must not be negative")
+        return int(seed)
+    if isinstance(seed, np.ndarray) and seed.dtype.kind in "iu":
+        seed = seed.tolist()
+        return _flat(seed, whole)
+    if isinstance(seed, str):  # SeedSequence reads the digits of texts within a sequence
+        raise ValueError(f"rng {shown(whole)} is not a seed: {shown(seed)} is text")
+    if not isinstance(seed, (list, tuple, range)) and not (
+        isinstance(seed, Sequence) and not isinstance(seed, (bytes, bytearray, memoryview))
+    ):
+        raise TypeError(f"rng {shown(whole)} is not a seed{_hint(seed)}")
+    numbers: list[int] = []
+    for item in seed:
+        some = _flat(item, whole)
+        numbers.extend(some if isinstance(some, list) else [some])
+    return numbers
+
+
+def _hint(rng: object) -> str:
+    """Say what to pass instead of something that is often passed by mistake."""
+    kind = type(rng)
+    if kind.__module__ == "random" and kind.__name__ in ("Random", "SystemRandom"):
+        return ": pass rng.getrandbits(64) of Python's random.Random"
+    if getattr(rng, "__name__", "") in ("numpy.random", "random"):
+        return ": pass a Generator, numpy.random.default_rng(), not the module"
+    if kind.__module__.partition(".")[0] in ("jax", "jaxlib"):
+        return ": pass numpy.asarray(jax.random.key_data(key)) of a JAX key"
+    if kind.__module__.partition(".")[0] == "torch":
+        return ": pass a torch.Generator, or an int"
+    return ": pass None, an int, a sequence of ints, a NumPy or torch Generator, or a Key"
+
+
+def key(rng: RNGLike = None) -> Key:
+    """Return the key that ``rng`` stands for.
+
+    Parameters
+    ----------
+    rng : None, int, sequence of int, SeedSequence, BitGenerator, Generator, RandomState or Key
+        NumPy's generators give four ``random_raw()`` draws, the low 32 bits of each, and so
+        advance: the next tensor differs. A ``torch.Generator`` gives two draws of 64 bits and
+        advances. An int or a sequence of ints, which may be nested, is the seed of a
+        ``numpy.random.SeedSequence``, whose ``generate_state(4)`` is the key. None takes fresh
+        entropy from the operating system. A Key is returned as it is.
+
+    Returns
+    -------
+    Key
+
+    Raises
+    ------
+    TypeError
+        If rng is a bool, a string or another type that is no seed.
+    ValueError
+        If a seed is negative, or a bit generator is not initialised.
+
+    Notes
+    -----
+    An int is not ``default_rng(int)``: it seeds the key itself. Both rules rest on what NumPy
+    guarantees to keep (NEP 19: the streams of SeedSequence and of the bit generators).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import weightinit_fast as wi
+    >>> wi.key(0)
+    Key(0xdb2cd7e7b0f478be, 0xabf4641a2c71ba49)
+    >>> wi.key(np.random.default_rng(0)) == wi.key(0)
+    False
+    >>> wi.key(wi.key(0)) == wi.key(0)
+    True
+    """
+    return rng if type(rng) is Key else Key(*_core.key_words(rng))
+
+
+def _stream_value(stream: object) -> int:
+    """Return the number of a stream that is neither a name nor a plain int in range."""
+    if hasattr(stream, "__index__") and not isinstance(stream, (bool, np.bool_)):
+        number = integer(stream, "stream")
+        if not 0 <= number < _LIMIT:
+            raise ValueError(f"stream must be in [0, 2**64), not {shown(number)}")
+        return number
+    hint = ""
+    if isinstance(stream, (tuple, list)):
+        hint = ": join its parts to one name, such as 'layer1.weight'"
+    elif isinstance(stream, (bytes, bytearray)):
+        hint = ": decode the name to a str"
+    raise TypeError(f"stream must be an int or a name, not {shown(stream)}{hint}")
+
+
+# Plain ints, names, Keys and NumPy's own generators never come here: most calls pass one.
+_core.register_keys(Key, _key_words, _stream_value)

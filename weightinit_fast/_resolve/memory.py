@@ -1,0 +1,98 @@
+"""Memory to fill: new arrays, and a view of what the caller passes as out=."""
+
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from .. import _core
+from .dtypes import Kind, kind_named
+from .messages import shortened, shown
+
+__all__ = ["as_array", "check_writable", "new_array"]
+
+#: New arrays from this size on begin on a cache line. Aligned arrays pass into JAX without a copy.
+#: Below it the 48 bytes that are wasted on average, and the second object, are not worth it.
+_ALIGNED_BYTES = 1 << 16
+_CACHE_LINE = 64
+#: NumPy's own limit on the bytes of an array; it words what is refused.
+_MOST_BYTES = (1 << 63) - 1 - _CACHE_LINE
+
+
+def new_array(shape: tuple[int, ...], dtype: np.dtype, zeroed: bool) -> ndarray:
+    """Return a C-order array; a zeroed one is lazy, as those of numpy.zeros."""
+    allocate = np.zeros if zeroed else np.empty
+    size = prod(shape) * dtype.itemsize
+    if not _ALIGNED_BYTES <= size <= _MOST_BYTES:
+        return allocate(shape, dtype)
+    memory: ndarray = allocate(size + _CACHE_LINE, np.uint8)
+    return ndarray(shape, dtype, memory, -_core.address(memory) % _CACHE_LINE)
+
+
+def as_array(out: Any) -> tuple[ndarray, Kind | None]:
+    """View out as an array, without a copy; return its kind too where NumPy has no such dtype."""
+    if isinstance(out, ndarray):
+        return out.view(ndarray), None
+    name = type(out).__name__
+    if getattr(out, "requires_grad", False):
+        raise ValueError("out requires grad: pass out.detach(), which shares its memory")
+    if hasattr(out, "__dlpack__"):
+        return _from_dlpack(out, name)
+    try:
+        memory = memoryview(out)
+    except TypeError:
+        raise TypeError(_no_memory(out, name)) from None
+    return np.asarray(memory), None
+
+
+def _from_dlpack(out: Any, name: str) -> tuple[ndarray, Kind | None]:
+    if type(out).__module__.partition(".")[0] in ("jax", "jaxlib"):
+        raise ValueError(
+            f"out of type {name} is read-only: JAX's arrays never change. Draw a new array, and "
+            "pass it to jax.numpy.asarray"
+        )
+    is_negative = getattr(
+        out, "is_neg", None
+    )  # of torch, whose minus sign may not be in memory yet
+    if callable(is_negative) and is_negative():
+        raise ValueError(
+            "out has torch's negative bit, so that its memory holds -1 times its values: pass "
+            "out.resolve_neg(), and copy it back"
+        )
+    try:
+        memory, type_name = _core.dlpack_memory(out)
+    except (BufferError, TypeError, ValueError, RuntimeError) as error:
+        kind = TypeError if isinstance(error, RuntimeError) else type(error)
+        raise kind(f"out of type {name} is refused: {shortened(str(error), 200)}") from error
+    return np.asarray(memory), kind_named(type_name) if type_name else None
+
+
+def _no_memory(out: object, name: str) -> str:
+    text = "out must be an ndarray or support the buffer protocol or DLPack, not "
+    if hasattr(out, "to_numpy"):  # pandas and polars
+        return f"{text}{name}: fill an array, and make the {name} of it"
+    if isinstance(out, (list, tuple, range, set, dict)):
+        return f"{text}{name}: pass numpy.empty(shape, 'float32')"
+    return text + name
+
+
+def check_writable(array: ndarray) -> None:
+    """Refuse memory that must not, or cannot, hold one value for each element."""
+    if not array.flags.writeable:
+        raise ValueError("out is read-only: pass a writable array, or a copy")
+    if array.size == 0:
+        return
+    # Views of an array nest: each stride steps over all that the smaller ones reach.
+    reach = array.itemsize
+    steps = sorted(
+        (abs(step), n) for step, n in zip(array.strides, array.shape, strict=True) if n > 1
+    )
+    for step, n in steps:
+        if step == 0:
+            raise ValueError(
+                f"out repeats elements: strides {shown(array.strides)} (a broadcast view)"
+            )
+        if step < reach:
+            raise ValueError(f"out has overlapping elements: strides {shown(array.strides)}")
+        reach += step * (n - 1)

@@ -1,0 +1,288 @@
+"""``python -m weightinit_fast``: initialise real models, time it against NumPy, check the bytes."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import math
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from statistics import median
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+import weightinit_fast as wi
+
+from .initialisers.law import Law
+from .models import builtin
+
+Row: TypeAlias = dict[str, Any]
+
+
+class Tensor(NamedTuple):
+    """One tensor of a model in memory: its values, what draws them, and their distribution."""
+
+    values: NDArray[np.float32]
+    law: Law
+    init: wi.Initializer
+    fill: Callable[[], object]
+
+
+SLAB = 8192  # elements; small enough to stay in cache and to keep BLAS on one thread
+#: Tensors of fewer bytes on average are "tiny": the time to fill them is that of the calls.
+TINY_BYTES = 1 << 16
+
+TITLE = "weightinit_fast {version}, stream version {stream_version}"
+ABOUT = """\
+Each tensor is the stream named after its parameter, of the one key rng=0.
+std: the root mean square distance from the wanted mean. Where each tensor of a
+  group has a std of its own, the values are divided by it: 1x is perfect.
+GB/s: 10^9 bytes a second into memory touched before, median of repetitions.
+*: tensors of a few KiB. Their time is that of the calls, given below the table."""
+ABOUT_NUMPY = """
+NumPy: numpy.random.Generator in float32, in place, on one thread (constants:
+  ndarray.fill), in turn with ours. The ratio is NumPy's time over ours."""
+
+
+class Screen:
+    """Plain text, with colour and a progress line only where a person is reading."""
+
+    def __init__(self, quiet: bool) -> None:
+        capable = os.environ.get("TERM") != "dumb"
+        self._quiet = quiet
+        self._colour = capable and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        self._moving = capable and sys.stderr.isatty()
+        self._shown = 0
+
+    def paint(self, text: str, code: str) -> str:
+        """Return `text` in the ANSI style `code`, or as it is."""
+        return f"\x1b[{code}m{text}\x1b[0m" if self._colour else text
+
+    def say(self, text: str) -> None:
+        """Print a piece of the report, unless the report is JSON."""
+        self.progress("")
+        if not self._quiet:
+            print(text, flush=True)
+
+    def progress(self, text: str) -> None:
+        """Replace the progress line on standard error."""
+        if self._moving and (text or self._shown):
+            # Blanks instead of an erase code: every terminal knows the carriage return.
+            sys.stderr.write("\r" + " " * self._shown + "\r" + text)
+            sys.stderr.flush()
+            self._shown = len(text)
+
+
+def _deviation(tensors: Sequence[Tensor]) -> float:
+    """Return the root mean square of (value - wanted mean) / wanted std; constants: of the gap."""
+    total = count = 0.0
+    scratch = np.empty(SLAB, np.float64)
+    for values, law, *_ in tensors:
+        flat, variance = values.reshape(-1), law.std**2 or 1.0
+        for start in range(0, flat.size, SLAB):
+            part = flat[start : start + SLAB]
+            gap = np.subtract(part, law.mean, out=scratch[: part.size], dtype=np.float64)
+            total += float(np.dot(gap, gap)) / variance
+        count += flat.size
+    return math.sqrt(total / count)
+
+
+def _fill(tensors: Sequence[Tensor]) -> None:
+    for tensor in tensors:
+        tensor.fill()
+
+
+def _numpy_fill(tensors: Sequence[Tensor], generator: np.random.Generator) -> None:
+    """Do the same work with NumPy, the fastest way it has."""
+    for values, law, *_ in tensors:
+        if law.kind == "constant":
+            values.fill(law.mean)
+        elif law.kind == "normal":
+            generator.standard_normal(dtype=np.float32, out=values)
+            np.multiply(values, law.std, out=values)
+        else:
+            generator.random(dtype=np.float32, out=values)
+            np.multiply(values, law.high - law.low, out=values)
+            np.add(values, law.low, out=values)
+
+
+def _clock(works: Sequence[Callable[[], None]]) -> list[float]:
+    """Return median seconds of each, run in turn 3 to 15 times for about a second in all."""
+    rounds: list[list[float]] = []
+    begin = time.perf_counter()
+    while len(rounds) < 3 or (len(rounds) < 15 and time.perf_counter() - begin < 1):
+        rounds.append([])
+        for work in works:
+            start = time.perf_counter()
+            work()
+            rounds[-1].append(time.perf_counter() - start)
+    return [median(times) for times in zip(*rounds, strict=True)]
+
+
+def _row(group: str, tensors: Sequence[Tensor], times: Sequence[float], deviation: float) -> Row:
+    """Describe a group; `times` are our seconds and, where NumPy was timed, NumPy's."""
+    elements = sum(tensor.values.size for tensor in tensors)
+    wanted = {tensor.law.std for tensor in tensors}
+    std = wanted.pop() if len(wanted) == 1 else None
+    speeds = [elements * 4 / 1e9 / seconds for seconds in times]
+    return {
+        "group": group,
+        "initialisers": list(dict.fromkeys(str(tensor.init) for tensor in tensors)),
+        "tensors": len(tensors),
+        "elements": elements,
+        "wanted_std": std,  # None: each tensor its own
+        "measured_std": None if std is None else deviation * (std or 1.0),
+        "measured_over_wanted": None if std == 0 or math.isnan(deviation) else deviation,
+        "seconds": times[0],
+        "gb_per_s": speeds[0],
+        "numpy_gb_per_s": speeds[1] if speeds[1:] else None,
+        "ratio": speeds[0] / speeds[1] if speeds[1:] else None,
+        "tiny": 4 * elements < TINY_BYTES * len(tensors),
+    }
+
+
+def _line(row: Row | None) -> str:
+    """Return one line of the table; None: its heading."""
+    if row is None:
+        cells = ["group", "tensors", "elements", "std", "measured", "GB/s", "ratio"]
+    else:
+        mark = "*" if row["tiny"] else " "
+        cells = [row["group"], f"{row['tensors']}", f"{row['elements']:,}", "", ""]
+        if row["wanted_std"] is not None:
+            cells[3:] = [f"{row['wanted_std']:.6g}", f"{row['measured_std']:.6g}"]
+        elif row["measured_over_wanted"] is not None:
+            cells[3:] = ["each own", f"{row['measured_over_wanted']:.6f}x"]
+        cells.append(_number(row["gb_per_s"]) + mark)
+        cells.append("-" if row["ratio"] is None else _number(row["ratio"]) + "x")
+    pairs = zip(cells[1:], (7, 11, 10, 10, 6, 6), strict=True)
+    return f"  {cells[0]:<20}" + "".join(f" {cell:>{width}}" for cell, width in pairs)
+
+
+def _number(value: float) -> str:
+    return f"{value:.{1 if value >= 10 else 2}f}"
+
+
+def _notes(rows: Sequence[Row]) -> list[str]:
+    """Return what stands below the table: which initialiser each group has, what a call takes."""
+    lines = []
+    for row in rows:
+        texts = [_shortened(text) for text in row["initialisers"]]
+        line = f"  {row['group']}: {', '.join(texts)}"
+        if row["tiny"]:
+            microseconds = row["seconds"] / row["tensors"] * 1e6
+            line += f" (*{microseconds:.1f} us a call)"
+        lines.append(line)
+    return lines
+
+
+def _shortened(text: str) -> str:
+    """Return an initialiser's text with numbers as a table shows them."""
+    return re.sub(r"\d+\.\d{6,}", lambda found: f"{float(found[0]):.6g}", text)
+
+
+def _model(name: str, memory: NDArray[Any], args: argparse.Namespace, screen: Screen) -> Row:
+    """Initialise, hash, measure and time one model in `memory`; return its rows and verdict."""
+    groups: dict[str, list[Tensor]] = {}
+    key, used = wi.key(0), 0
+    for parameter, shape, group, init in builtin.MODELS[name]():
+        values = memory[used : used + math.prod(shape)].reshape(shape)
+        used += values.size
+        fill = partial(init, out=values, rng=key, stream=parameter, threads=args.threads)
+        groups.setdefault(group, []).append(Tensor(values, init.law(shape), init, fill))
+
+    screen.say("\n" + screen.paint(f"{builtin.TITLES[name]}: {used:,} parameters", "1"))
+    screen.progress("filling and hashing")
+    for tensors in groups.values():
+        _fill(tensors)
+    # Tensors lie one after the other: this is the digest of their bytes in table order.
+    digest = hashlib.sha256(memory[:used].astype("<f4", copy=False).data).hexdigest()
+    # All before the timing, which leaves NumPy's values behind.
+    deviations = {group: _deviation(tensors) for group, tensors in groups.items()}
+
+    screen.say(_line(None))
+    generator, rows, total = np.random.default_rng(0), [], np.zeros(1 if args.no_numpy else 2)
+    # Constants, the small change of every model, go last (the sort is stable).
+    for group, tensors in sorted(groups.items(), key=lambda item: _is_constant(item[1])):
+        screen.progress(f"timing {group}")
+        both = [partial(_fill, tensors), partial(_numpy_fill, tensors, generator)]
+        times = _clock(both[: total.size])
+        total += times
+        rows.append(_row(group, tensors, times, deviations[group]))
+        screen.say(_line(rows[-1]))
+    if len(rows) > 1:
+        everything = [tensor for tensors in groups.values() for tensor in tensors]
+        screen.say(_line(_row("all", everything, total.tolist(), math.nan)))
+    for line in _notes(rows):
+        screen.say(line)
+
+    match = digest == (wanted := builtin.SHA256[name])
+    verdict = screen.paint(*(("as published", "32") if match else ("NOT as published", "1;31")))
+    screen.say(f"  SHA-256 {digest}")
+    screen.say(f"  {verdict} for stream version {builtin.SHA256_STREAM_VERSION}")
+    model = {"parameters": used, "sha256": digest, "expected": wanted, "match": match}
+    return model | {"groups": rows}
+
+
+def _is_constant(tensors: Sequence[Tensor]) -> bool:
+    return tensors[0].law.kind == "constant"
+
+
+def _run(args: argparse.Namespace) -> int:
+    screen = Screen(quiet=args.json)
+    names = ("version", "stream_version", "isa", "threads", "openmp")
+    document: Row = {name: value for name, value in wi.info().items() if name in names}
+    document |= {"groups": [], "models": {}, "threads": args.threads or document["threads"]}
+    head = TITLE + ", {isa}, threads: {threads}"
+    build = "" if document["openmp"] else " (built without OpenMP)"
+    screen.say(screen.paint(head.format_map(document), "1") + build)
+    screen.say(ABOUT if args.no_numpy else ABOUT + ABOUT_NUMPY)
+
+    sizes = [sum(math.prod(row.shape) for row in rows()) for rows in builtin.MODELS.values()]
+    memory = np.empty(max(sizes), np.float32)  # one after the other in the same memory
+    wrong = ""
+    for name in builtin.MODELS:
+        document["models"][name] = model = _model(name, memory, args, screen)
+        document["groups"] += [{"model": name, **row} for row in model.pop("groups")]
+        if not model["match"]:
+            wrong += f"{name}: wanted SHA-256 {model['expected']}, got {model['sha256']}\n"
+    if args.json:
+        print(json.dumps(document, indent=2, allow_nan=False))
+    sys.stderr.write(wrong)
+    return 1 if wrong else 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m weightinit_fast",
+        description="Initialise GPT-2 124M, ResNet-50 and a million-row embedding in 0.5 GB of "
+        "memory, time it against NumPy, compare the bytes with the published SHA-256.",
+        epilog="Exit status: 0 all digests as published, 1 one differs, 2 wrong usage.",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument("--threads", type=int, metavar="N", help="threads to fill with")
+    parser.add_argument("--no-numpy", action="store_true", help="do not time NumPy")
+    parser.add_argument("--version", action="version", version=TITLE.format_map(wi.info()))
+    args = parser.parse_args(argv)
+    try:
+        wi.zeros(0, threads=args.threads)
+    except ValueError as error:
+        parser.error(f"argument --threads: {error}")
+    try:
+        status = _run(args)
+        sys.stdout.flush()  # here, so that a reader who left is noticed inside the try
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        status = 130
+    except BrokenPipeError:
+        # ``| head`` has read enough; without this the interpreter complains while it closes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 141
+    return status

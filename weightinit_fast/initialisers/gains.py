@@ -1,0 +1,123 @@
+"""gain: the factor on a standard deviation that a nonlinearity asks for."""
+
+import math
+from typing import Literal, TypeAlias, get_args
+
+from .. import _core
+from .._resolve.messages import shown
+from .._resolve.numbers import finite, not_negative
+
+__all__ = ["Gain", "Nonlinearity", "gain"]
+
+Nonlinearity: TypeAlias = Literal[
+    "linear",
+    "conv",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+    "sigmoid",
+    "tanh",
+    "relu",
+    "leaky_relu",
+    "selu",
+    "elu",
+    "gelu",
+    "silu",
+    "swish",
+    "mish",
+    "softplus",
+]
+Gain: TypeAlias = Nonlinearity | float
+
+# torch.nn.init.calculate_gain has these, and leaky_relu, which takes a parameter.
+_GAINS = dict.fromkeys(get_args(Nonlinearity)[:9], 1.0)
+_GAINS |= {"tanh": 5 / 3, "relu": math.sqrt(2), "selu": 0.75}
+# No paper and no library states these: 1/sqrt(E[f(z)^2]) for z of N(0, 1), the argument that gives
+# He's sqrt(2) for ReLU. src/derive/gains.py integrates them; each is rounded once to a double.
+_GAINS |= {
+    "elu": 1.2451983007007066,
+    "gelu": 1.5335304411955353,
+    "silu": 1.676532470331091,
+    "swish": 1.676532470331091,
+    "mish": 1.486847581273208,
+    "softplus": 1.0418668355353018,
+}
+
+
+def gain(nonlinearity: Gain, param: float | None = None) -> float:
+    """Return the factor on std that keeps a signal's scale through a nonlinearity.
+
+    Parameters
+    ----------
+    nonlinearity : str or float
+        A name of the table below. A number >= 0 is returned as it is, so that every ``gain=`` may
+        be either.
+    param : float, optional
+        The slope of leaky_relu on the negative side; default 0.01.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, a number is negative or not finite, or param is not finite or does
+        not apply.
+    TypeError
+        If nonlinearity is neither a name nor a number.
+
+    Notes
+    -----
+    =====================================  ==================  ==================================
+    name                                   gain                source
+    =====================================  ==================  ==================================
+    linear, sigmoid,                       1                   torch.nn.init.calculate_gain
+    conv1d, conv_transpose1d, …, conv
+    tanh                                   5/3                 torch, see below
+    relu                                   √2                  He et al. (2015), eq. 10
+    leaky_relu                             √(2/(1 + param²))   He et al. (2015), eq. 15
+    selu                                   3/4                 torch, see below
+    elu, gelu, silu (swish), mish,         1/√E[f(z)²]         derived here
+    softplus
+    =====================================  ==================  ==================================
+
+    torch's 5/3 offsets that tanh has a slope below 1 away from 0. With 3/4, torch's documentation
+    says, SELU networks train more stably than with the 1 that makes them self-normalising
+    (Klambauer et al., "Self-normalizing neural networks", 2017).
+
+    No paper states the gains of the last row. They are the second moment of the nonlinearity f for
+    z of N(0, 1), the argument of He et al. that gives √2 for relu; the script
+    ``src/derive/gains.py`` integrates them. gelu is the exact one, z·Φ(z).
+
+    Examples
+    --------
+    >>> import weightinit_fast as wi
+    >>> wi.gain("relu")
+    1.4142135623730951
+    >>> wi.gain("leaky_relu", 1)
+    1.0
+    >>> round(wi.gain("gelu"), 4)
+    1.5335
+    """
+    if type(nonlinearity) is float and param is None:
+        return not_negative(nonlinearity, "gain")
+    if nonlinearity == "leaky_relu":
+        slope = 0.01 if param is None else finite(param, "param")
+        return _core.spread(_core.NORMAL, 2.0, 1.0, slope, 1.0)
+    if param is not None:
+        raise ValueError(
+            f"param={shown(param)} belongs to leaky_relu, not to {shown(nonlinearity)}"
+        )
+    if isinstance(nonlinearity, str):
+        try:
+            return _GAINS[nonlinearity]
+        except KeyError:
+            names = ", ".join(get_args(Nonlinearity))
+            raise ValueError(
+                f"gain must be a number or one of {names}, not {shown(nonlinearity)}"
+            ) from None
+    return not_negative(nonlinearity, "gain")

@@ -1,0 +1,322 @@
+"""Initializer: an initialiser with its own parameters bound, as an object and as a text."""
+
+import ast
+from collections.abc import Callable, Mapping
+from operator import index as as_int
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from .._resolve.index import BasicIndex
+from .._resolve.keys import RNGLike
+from .._resolve.messages import refuse_arguments, shown
+from .._resolve.shape import Shape, as_shape
+from .._resolve.target import resolve
+from .law import Law
+from .public import COMMON, INITIALISERS, RULES, own_parameters
+
+__all__ = ["Initializer", "initializer"]
+
+_LONGEST_TEXT = 10_000
+
+
+class Initializer:
+    """One of the package's functions, with its own parameters bound: made by `initializer`.
+
+    An Initializer never changes. Two are equal if they have the same function and the same
+    parameters, so that they can be keys of a dict; they can be pickled; and
+    ``initializer(str(init)) == init``.
+
+    Attributes
+    ----------
+    function : callable
+        The package's function.
+    own : dict
+        The parameters that differ from the function's defaults.
+
+    See Also
+    --------
+    initializer : makes one.
+
+    Examples
+    --------
+    >>> import weightinit_fast as wi
+    >>> init = wi.initializer("he_normal(a=0.25)")
+    >>> init.function.__name__, init.own
+    ('he_normal', {'a': 0.25})
+    >>> init((64, 3, 7, 7), rng=0, stream="conv1.weight").shape
+    (64, 3, 7, 7)
+    """
+
+    __slots__ = ("_function", "_own", "_rule", "_text")
+
+    def __init__(self, function: Callable[..., Any], own: Mapping[str, Any]) -> None:
+        parameters = own_parameters(function)
+        name = function.__name__
+        for key in own:
+            if key in COMMON or key == "shape":
+                raise TypeError(
+                    f"{key}= belongs to the call of an Initializer, not to its making: "
+                    f"{name}'s own parameters are {', '.join(parameters) or 'none'}"
+                )
+        if own.keys() - parameters:
+            refuse_arguments(function, (), {k: own[k] for k in own if k not in parameters})
+        bound = {}
+        for key, parameter in parameters.items():
+            if key in own:
+                bound[key] = _plain(own[key], parameter.default)
+            elif parameter.default is parameter.empty:
+                raise TypeError(f"{name} needs {key}=: initializer({name}, {key}=...)")
+            else:
+                bound[key] = parameter.default
+        self._function = function
+        self._rule = RULES[function](**bound)
+        self._own = {k: v for k, v in bound.items() if not _same(v, parameters[k].default)}
+        arguments = ", ".join(f"{key}={value!r}" for key, value in self._own.items())
+        self._text = f"{name}({arguments})" if arguments else name
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """The package's function."""
+        return self._function
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """The parameters that differ from the function's defaults."""
+        return dict(self._own)
+
+    def __call__(
+        self,
+        shape: Shape | None = None,
+        *,
+        dtype: DTypeLike | None = None,
+        out: Any = None,
+        rng: RNGLike = None,
+        stream: int | str = 0,
+        index: BasicIndex = None,
+        threads: int | None = None,
+    ) -> Any:
+        """Make or fill a tensor: the call of the function, with the bound parameters.
+
+        Parameters
+        ----------
+        shape, dtype, out, rng, stream, index, threads
+            As in `normal`.
+
+        Returns
+        -------
+        ndarray, or out
+        """
+        rule = self._rule
+        target = resolve(shape, dtype, out, index, rule.zeroed)
+        return rule.fill(target, rng, stream, threads)
+
+    def law(self, shape: Shape) -> Law:
+        """Return the distribution of an element of a tensor of that whole shape.
+
+        Parameters
+        ----------
+        shape : int or sequence of int
+            The shape of the whole tensor, from which the fans are read.
+
+        Returns
+        -------
+        Law
+            (kind, mean, std, low, high), exact in float64.
+
+        Examples
+        --------
+        >>> import weightinit_fast as wi
+        >>> wi.initializer("xavier_uniform").law((2, 4))
+        Law(kind='uniform', mean=0.0, std=0.5773502691896258, low=-1.0, high=1.0)
+        """
+        return self._rule.law(as_shape(shape))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return ``{"name": ..., parameter: value, ...}``, which JSON and TOML can hold.
+
+        Examples
+        --------
+        >>> import weightinit_fast as wi
+        >>> wi.initializer(wi.he_normal, a=0.25).to_dict()
+        {'name': 'he_normal', 'a': 0.25}
+        """
+        return {"name": self._function.__name__, **self._own}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "Initializer":
+        """Make an Initializer of what `to_dict` returns.
+
+        Examples
+        --------
+        >>> import weightinit_fast as wi
+        >>> wi.Initializer.from_dict({"name": "he_normal", "a": 0.25})
+        initializer("he_normal(a=0.25)")
+        """
+        own = dict(content)
+        if "name" not in own:
+            raise ValueError(f"the dict of an Initializer needs a name, unlike {shown(content)}")
+        return cls(_function_named(own.pop("name")), own)
+
+    def __str__(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return f'initializer("{self._text}")'
+
+    def __eq__(self, other: object) -> bool:
+        return self._text == other._text if type(other) is Initializer else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __reduce__(self) -> tuple[Callable[..., "Initializer"], tuple[dict[str, Any]]]:
+        return Initializer.from_dict, (self.to_dict(),)
+
+
+def initializer(function: "Callable[..., Any] | str | Initializer", **own: Any) -> Initializer:
+    """Bind a function's own parameters: the result makes tensors, and can be kept and printed.
+
+    Parameters
+    ----------
+    function : callable or str or Initializer
+        A function of this package, its name, or a text such as ``"he_normal(a=0.25)"``. An
+        Initializer stands for its function and its parameters.
+    **own
+        The function's own parameters: all but shape, dtype, out, rng, stream, index and threads.
+        They override those of a text or an Initializer.
+
+    Returns
+    -------
+    Initializer
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the function is none of the package's, or has no such parameter, or a value is wrong:
+        all that can be known without a shape is checked now.
+
+    Notes
+    -----
+    A text is a name, or a call with literal keyword arguments, which ``ast.literal_eval`` reads.
+    The names inf and nan stand for these numbers. Nothing else is understood, and no code runs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import weightinit_fast as wi
+    >>> init = wi.initializer(wi.he_normal, a=0.25, layout="HWIO")
+    >>> w = init((3, 3, 64, 128), rng=0, stream="conv1")
+    >>> same = wi.he_normal((3, 3, 64, 128), a=0.25, layout="HWIO", rng=0, stream="conv1")
+    >>> bool((w == same).all())
+    True
+    >>> str(init)
+    "he_normal(a=0.25, layout='HWIO')"
+    >>> wi.initializer(str(init)) == init
+    True
+    >>> init.law((3, 3, 64, 128)).std  # sqrt(2/((1 + 0.25²)·576))
+    0.05716619504750295
+    """
+    if isinstance(function, Initializer):
+        found, kept = function.function, function.own
+    elif isinstance(function, str):
+        found, kept = _parsed(function)
+    else:
+        if not callable(function) or _function_of(function) is not function:
+            raise TypeError(
+                "initializer takes a function of weightinit_fast, such as he_normal, or a text "
+                f"such as 'he_normal(a=0.25)', not {shown(function)}"
+            )
+        found, kept = function, {}
+    return Initializer(found, kept | own)
+
+
+def _function_of(function: Callable[..., Any]) -> Callable[..., Any] | None:
+    try:
+        return function if function in RULES else None
+    except TypeError:  # not hashable
+        return None
+
+
+def _function_named(name: object) -> Callable[..., Any]:
+    if isinstance(name, str):
+        found = INITIALISERS.get(_ALIASES.get(name, name))
+        if found is not None:
+            return found
+    raise ValueError(f"no initialiser is called {shown(name)}; there are {', '.join(INITIALISERS)}")
+
+
+#: Names of the same functions in other libraries.
+_ALIASES = {
+    "glorot_uniform": "xavier_uniform",
+    "glorot_normal": "xavier_normal",
+    "kaiming_uniform": "he_uniform",
+    "kaiming_normal": "he_normal",
+    "eye": "identity",
+}
+
+
+# The text -----------------------------------------------------------------------------------------
+
+
+def _parsed(text: str) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """Read a name, or a call with literal keyword arguments; nothing is evaluated."""
+    if len(text) > _LONGEST_TEXT:
+        raise ValueError(f"the text of an initialiser has {len(text)} characters")
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        _refuse_text(text)
+    if isinstance(tree, ast.Name):
+        return _function_named(tree.id), {}
+    if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name) or tree.args:
+        _refuse_text(text)
+    own: dict[str, Any] = {}
+    for keyword in tree.keywords:
+        if keyword.arg is None:
+            _refuse_text(text)
+        try:
+            own[keyword.arg] = ast.literal_eval(_Numbers().visit(keyword.value))
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+            _refuse_text(text)
+    return _function_named(tree.func.id), own
+
+
+class _Numbers(ast.NodeTransformer):
+    """Replace the names inf and nan, which are no literals, by the numbers."""
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        if node.id in ("inf", "nan"):
+            return ast.Constant(float(node.id))
+        return node
+
+
+def _refuse_text(text: str) -> NoReturn:
+    raise ValueError(
+        f"{shown(text)} is no initialiser: write a name, or a name with literal keyword arguments, "
+        "such as \"he_normal(a=0.25, layout='HWIO')\""
+    ) from None
+
+
+def _plain(value: Any, default: object) -> Any:
+    """Return a parameter's value as the plain type that its text is read back as.
+
+    What cannot be one is returned as it is: the rule will refuse it.
+    """
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, (list, tuple)):
+        return tuple(_plain(item, 0) for item in value)
+    try:
+        if isinstance(value, (bool, np.bool_)) or value is None:
+            return value if value is None else bool(value)
+        if type(default) is int:
+            return as_int(value)
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return value
+
+
+def _same(value: object, default: object) -> bool:
+    return type(value) is type(default) and value == default

@@ -1,0 +1,286 @@
+"""Initialisers whose elements depend on each other: orthogonal matrices."""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from .. import _core
+from .._resolve.fans import check_convolution_layout, convolution_axes
+from .._resolve.index import BasicIndex
+from .._resolve.keys import RNGLike
+from .._resolve.messages import refuse_arguments, shown
+from .._resolve.numbers import integer
+from .._resolve.shape import Shape
+from .._resolve.target import Target, resolve
+from .gains import Gain
+from .gains import gain as gain_of
+from .law import Law
+from .public import initialiser
+
+__all__ = ["delta_orthogonal", "orthogonal"]
+
+_NO_INDEX = (
+    "{0} takes no index={1}, because every element depends on all the others: make the whole "
+    "tensor and cut it"
+)
+
+
+# The rules ----------------------------------------------------------------------------------------
+
+
+class Orthogonal:
+    """gain times a matrix with orthonormal rows, or columns where it is tall."""
+
+    __slots__ = ("column_axis", "gain")
+    zeroed = False
+
+    def __init__(self, gain: float, column_axis: int) -> None:
+        self.gain = gain
+        self.column_axis = column_axis
+
+    def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
+        """Make the matrix, and write it with its columns' axis where it belongs."""
+        whole = target.whole
+        if target.part is not None and target.part.shape != whole:
+            raise ValueError(_NO_INDEX.format("orthogonal", "of a part"))
+        axis, rows, columns = self._axes(whole)
+        matrix = _matrix((rows, columns), self.gain, target, rng, stream, threads)
+        view = np.moveaxis(target.array, axis, 0)
+        view[...] = _stored(matrix, target).reshape(view.shape)
+        return target.finish()
+
+    def _axes(self, whole: tuple[int, ...]) -> tuple[int, int, int]:
+        """Return the axis that stays, its length, and that of the others flattened."""
+        if len(whole) < 2:
+            raise ValueError(f"orthogonal needs a shape of two axes or more, not {shown(whole)}")
+        axis = self.column_axis
+        if not -len(whole) <= axis < len(whole):
+            raise ValueError(f"column_axis={shown(axis)} is no axis of shape {shown(whole)}")
+        axis %= len(whole)
+        return axis, whole[axis], math.prod(whole[:axis] + whole[axis + 1 :])
+
+    def law(self, whole: tuple[int, ...]) -> Law:
+        """Return the distribution of every element: each direction is as likely as another."""
+        _, rows, columns = self._axes(whole)
+        std = self.gain / math.sqrt(max(rows, columns) or 1)
+        return Law("orthogonal", 0.0, std, -self.gain, self.gain)
+
+
+class DeltaOrthogonal:
+    """gain times a matrix with orthonormal columns in the centre of a kernel; zeros around it."""
+
+    __slots__ = ("gain", "layout")
+    zeroed = True
+
+    def __init__(self, gain: float, layout: str | None) -> None:
+        self.gain = gain
+        self.layout = layout
+
+    def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
+        """Make the matrix, set the zeros, and write the matrix into the centre."""
+        whole = target.whole
+        if target.part is not None and target.part.shape != whole:
+            raise ValueError(_NO_INDEX.format("delta_orthogonal", "of a part"))
+        o_axis, i_axis, kernel = self._axes(whole)
+        matrix = _matrix((whole[o_axis], whole[i_axis]), self.gain, target, rng, stream, threads)
+        stored = _stored(matrix, target)  # whatever may fail fails before this writes
+        if not target.zeroed:
+            target.array.fill(0)
+        if target.array.size:
+            centre = tuple((whole[axis] - 1) // 2 for axis in kernel)
+            target.array.transpose([*kernel, o_axis, i_axis])[centre] = stored
+        return target.finish()
+
+    def _axes(self, whole: tuple[int, ...]) -> tuple[int, int, list[int]]:
+        o_axis, i_axis, kernel = convolution_axes(whole, self.layout)
+        if whole[o_axis] < whole[i_axis]:
+            raise ValueError(f"delta_orthogonal needs O >= I: shape {shown(whole)}")
+        return o_axis, i_axis, kernel
+
+    def law(self, whole: tuple[int, ...]) -> Law:
+        """Return the distribution of an element chosen at random."""
+        _, i_axis, _ = self._axes(whole)
+        # Each of the I columns has the norm gain.
+        mean_square = whole[i_axis] / (math.prod(whole) or 1)
+        std = self.gain * math.sqrt(mean_square)
+        return Law("delta_orthogonal", 0.0, std, -self.gain, self.gain)
+
+
+def _orthogonal(gain: Gain, column_axis: int) -> Orthogonal:
+    return Orthogonal(gain_of(gain), integer(column_axis, "column_axis"))
+
+
+def _delta_orthogonal(gain: Gain, layout: str | None) -> DeltaOrthogonal:
+    return DeltaOrthogonal(gain_of(gain), check_convolution_layout(layout))
+
+
+# The functions ------------------------------------------------------------------------------------
+
+
+@initialiser(_orthogonal)
+def orthogonal(
+    shape: Shape | None = None,
+    *misplaced: object,
+    gain: Gain = 1.0,
+    column_axis: int = 0,
+    dtype: DTypeLike | None = None,
+    out: Any = None,
+    rng: RNGLike = None,
+    stream: int | str = 0,
+    index: BasicIndex = None,
+    threads: int | None = None,
+    **unknown: object,
+) -> Any:
+    """Draw an orthogonal matrix, uniformly among all, times gain, which keeps a signal's scale.
+
+    Parameters
+    ----------
+    gain : float or str
+        The factor on the matrix, >= 0, or the name of a nonlinearity; see `gain`.
+    column_axis : int
+        The axis that stays; the other axes are flattened to one. The matrix of shape
+        (shape[column_axis], product of the others) has orthonormal rows, or orthonormal columns
+        where it is tall. The default is torch's; JAX's is -1.
+    shape, dtype, out, rng, stream, threads
+        As in `normal`. The shape has two axes or more. `threads` is for the normals; the
+        factorisation runs on as many threads as NumPy's LAPACK takes.
+    index
+        Refused, because every element depends on all the others. Make the whole and cut it.
+
+    Returns
+    -------
+    ndarray, or out
+
+    Raises
+    ------
+    ValueError, TypeError
+        Where `normal` raises, and if the shape has fewer than two axes, column_axis is none of
+        them, or index is given.
+
+    Notes
+    -----
+    Saxe, McClelland & Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep
+    linear neural networks", ICLR 2014. The QR factorisation of normals of that shape (transposed
+    where wide), with the signs that make R's diagonal positive: without them the matrix would not
+    be uniform (Mezzadri, "How to generate random matrices from the classical compact groups",
+    Notices of the AMS 54, 2007).
+
+    The normals are the same everywhere. The factorisation is NumPy's: its last bits depend on the
+    LAPACK that NumPy was built with, on the processor and on its threads, and are not promised.
+    The normals are float64 for float64 and float32 for every other dtype. NumPy factorises them in
+    float64 in both cases, and rounds the results to the type of the normals.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import weightinit_fast as wi
+    >>> w = wi.orthogonal((300, 100), rng=0)
+    >>> bool(np.abs(w.T @ w - np.eye(100)).max() < 1e-5)
+    True
+    """
+    if misplaced or unknown:
+        refuse_arguments(orthogonal, misplaced, unknown)
+    if index is not None:
+        raise ValueError(_NO_INDEX.format("orthogonal", shown(index)))
+    rule = _orthogonal(gain, column_axis)
+    return rule.fill(resolve(shape, dtype, out, None), rng, stream, threads)
+
+
+@initialiser(_delta_orthogonal)
+def delta_orthogonal(
+    shape: Shape | None = None,
+    *misplaced: object,
+    gain: Gain = 1.0,
+    layout: str | None = None,
+    dtype: DTypeLike | None = None,
+    out: Any = None,
+    rng: RNGLike = None,
+    stream: int | str = 0,
+    index: BasicIndex = None,
+    threads: int | None = None,
+    **unknown: object,
+) -> Any:
+    """Draw an orthogonal matrix into the centre of a convolution's kernel, zeros around it.
+
+    Parameters
+    ----------
+    gain : float or str
+        The factor on the matrix, >= 0, or the name of a nonlinearity; see `gain`.
+    layout : str, optional
+        What the axes are: one O, one I, and letters for the kernel's axes, as in `fans`. The
+        default is ``"OI"`` followed by kernel axes; JAX stores ``"HWIO"``.
+    shape, dtype, out, rng, stream, threads
+        As in `orthogonal`. The shape has 3 to 5 axes, and no fewer outputs than inputs.
+    index
+        Refused, as in `orthogonal`.
+
+    Returns
+    -------
+    ndarray, or out
+
+    Raises
+    ------
+    ValueError, TypeError
+        Where `orthogonal` raises, and if the layout does not fit, or O < I.
+
+    Notes
+    -----
+    Xiao, Bahri, Sohl-Dickstein, Schoenholz & Pennington, "Dynamical isometry and a mean field
+    theory of CNNs", ICML 2018, train networks of 10,000 layers with it. The (O, I) matrix is that
+    of `orthogonal`, so that the norm of a signal is kept. The centre is (k - 1)//2 along each
+    kernel axis, as in JAX.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import weightinit_fast as wi
+    >>> w = wi.delta_orthogonal((8, 4, 3, 3), rng=0)
+    >>> bool(np.abs(w[:, :, 1, 1].T @ w[:, :, 1, 1] - np.eye(4)).max() < 1e-5)
+    True
+    >>> int(np.count_nonzero(w))
+    32
+    """
+    if misplaced or unknown:
+        refuse_arguments(delta_orthogonal, misplaced, unknown)
+    if index is not None:
+        raise ValueError(_NO_INDEX.format("delta_orthogonal", shown(index)))
+    rule = _delta_orthogonal(gain, layout)
+    return rule.fill(resolve(shape, dtype, out, None, rule.zeroed), rng, stream, threads)
+
+
+# The matrix ---------------------------------------------------------------------------------------
+
+
+def _matrix(
+    shape: tuple[int, int],
+    gain: float,
+    target: Target,
+    rng: RNGLike,
+    stream: int | str,
+    threads: int | None,
+) -> np.ndarray:
+    """Return gain times an orthogonal matrix, in float64 for a float64 target, else in float32."""
+    _core.check(_core.CONSTANT, target.kind.code, (gain,))
+    family = np.float64 if target.array.itemsize == 8 else np.float32
+    normals: np.ndarray = resolve(shape, family, None, None).draw(
+        _core.NORMAL, (0.0, 1.0), rng, stream, threads
+    )
+    if normals.size == 0:
+        return normals
+    wide = shape[0] < shape[1]
+    # NumPy computes in float64, whatever the input's type, and rounds the results to that.
+    q, r = np.linalg.qr(normals.T if wide else normals)
+    q *= np.where(np.diagonal(r) < 0, -gain, gain).astype(family)
+    matrix: np.ndarray = q.T if wide else q
+    return matrix
+
+
+def _stored(matrix: np.ndarray, target: Target) -> np.ndarray:
+    """Return a matrix as the target stores it, rounded once."""
+    if target.array.itemsize >= 4:
+        return matrix
+    bits = np.empty(matrix.shape, target.array.dtype)
+    _core.narrow(np.ascontiguousarray(matrix), bits, target.kind.code)
+    return bits

@@ -1,0 +1,262 @@
+"""Initialisers that place ones among zeros by position: identity and dirac."""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from .. import _core
+from .._resolve.fans import check_convolution_layout, convolution_axes
+from .._resolve.index import BasicIndex
+from .._resolve.keys import RNGLike
+from .._resolve.messages import refuse_arguments, shown
+from .._resolve.numbers import finite, integer
+from .._resolve.shape import Shape
+from .._resolve.target import Target, covered, resolve
+from .law import Law
+from .public import initialiser
+from .rules import set_zeros
+
+__all__ = ["dirac", "eye", "identity"]
+
+
+# The rules ----------------------------------------------------------------------------------------
+
+
+class Identity:
+    """gain on the main diagonal of a matrix, and zero beside it."""
+
+    __slots__ = ("gain",)
+    zeroed = True
+
+    def __init__(self, gain: float) -> None:
+        self.gain = gain
+
+    def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
+        """Set the zeros, then the diagonal as far as the target holds it."""
+        check_matrix("identity", target.whole)
+        _core.check(_core.CONSTANT, target.kind.code, (self.gain,))
+        set_zeros(target, threads)
+        part = covered(target)
+        view, (rows, columns) = part.aligned(target.array), part.ranges
+        if len(rows) > len(columns):
+            view, rows, columns = view.T, columns, rows
+        _set(view, np.arange(len(rows)), _find(positions(rows), columns), target, self.gain)
+        return target.finish()
+
+    def law(self, whole: tuple[int, ...]) -> Law:
+        """Return the distribution of an element chosen at random."""
+        check_matrix("identity", whole)
+        return _share_of("identity", min(whole), math.prod(whole), self.gain)
+
+
+class Dirac:
+    """One in the centre of the kernels that pass a channel on, zero elsewhere."""
+
+    __slots__ = ("groups", "layout")
+    zeroed = True
+
+    def __init__(self, groups: int, layout: str | None) -> None:
+        self.groups = groups
+        self.layout = layout
+
+    def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
+        """Set the zeros, then the ones as far as the target holds them."""
+        whole = target.whole
+        o_axis, i_axis, kernel, outputs = self._axes(whole)
+        set_zeros(target, threads)
+        part = covered(target)
+        centre = [(part.ranges[axis], whole[axis] // 2) for axis in kernel]
+        if all(at in chosen for chosen, at in centre):
+            view = part.aligned(target.array).transpose([*kernel, o_axis, i_axis])
+            view = view[tuple(chosen.index(at) for chosen, at in centre)]
+            within = positions(part.ranges[o_axis]) % max(1, outputs)
+            _set(view, np.arange(len(within)), _find(within, part.ranges[i_axis]), target, 1.0)
+        return target.finish()
+
+    def _axes(self, whole: tuple[int, ...]) -> tuple[int, int, list[int], int]:
+        """Return the O axis, the I axis, the kernel's axes, and how many outputs a group has."""
+        o_axis, i_axis, kernel = convolution_axes(whole, self.layout)
+        if whole[o_axis] % self.groups:
+            raise ValueError(
+                f"groups={shown(self.groups)} does not divide axis O of shape {shown(whole)}"
+            )
+        return o_axis, i_axis, kernel, whole[o_axis] // self.groups
+
+    def law(self, whole: tuple[int, ...]) -> Law:
+        """Return the distribution of an element chosen at random."""
+        _, i_axis, _, outputs = self._axes(whole)
+        ones = self.groups * min(outputs, whole[i_axis])
+        return _share_of("dirac", ones, math.prod(whole), 1.0)
+
+
+def _identity(gain: float) -> Identity:
+    return Identity(finite(gain, "gain"))
+
+
+def _dirac(groups: int, layout: str | None) -> Dirac:
+    groups = integer(groups, "groups")
+    if groups < 1:
+        raise ValueError(f"groups must be at least 1, not {shown(groups)}")
+    return Dirac(groups, check_convolution_layout(layout))
+
+
+# The functions ------------------------------------------------------------------------------------
+
+
+@initialiser(_identity)
+def identity(
+    shape: Shape | None = None,
+    *misplaced: object,
+    gain: float = 1.0,
+    dtype: DTypeLike | None = None,
+    out: Any = None,
+    rng: RNGLike = None,
+    stream: int | str = 0,
+    index: BasicIndex = None,
+    threads: int | None = None,
+    **unknown: object,
+) -> Any:
+    """Set a matrix to gain on the main diagonal and to zero elsewhere: it passes its input on.
+
+    Parameters
+    ----------
+    gain : float
+        The value on the diagonal.
+    shape, dtype, out, index, threads
+        As in `normal`. The shape has two axes, of any lengths.
+    rng, stream
+        Not used, as in `constant`.
+
+    Returns
+    -------
+    ndarray, or out
+
+    Raises
+    ------
+    ValueError
+        If the shape does not have two axes, or gain is not finite or overflows the dtype.
+
+    Notes
+    -----
+    Le, Jaitly & Hinton, "A simple way to initialize recurrent networks of rectified linear units",
+    2015: recurrent weights that begin as the identity keep a state until something changes it.
+
+    Examples
+    --------
+    >>> import weightinit_fast as wi
+    >>> wi.identity((2, 3))
+    array([[1., 0., 0.],
+           [0., 1., 0.]], dtype=float32)
+    """
+    if misplaced or unknown:
+        refuse_arguments(identity, misplaced, unknown)
+    rule = _identity(gain)
+    return rule.fill(resolve(shape, dtype, out, index, rule.zeroed), rng, stream, threads)
+
+
+@initialiser(_dirac)
+def dirac(
+    shape: Shape | None = None,
+    *misplaced: object,
+    groups: int = 1,
+    layout: str | None = None,
+    dtype: DTypeLike | None = None,
+    out: Any = None,
+    rng: RNGLike = None,
+    stream: int | str = 0,
+    index: BasicIndex = None,
+    threads: int | None = None,
+    **unknown: object,
+) -> Any:
+    """Set a convolution's weight so that it passes its input channels on.
+
+    Parameters
+    ----------
+    groups : int
+        The number of groups of a grouped convolution, each of which passes on its own channels. It
+        divides the O axis.
+    layout : str, optional
+        What the axes are: one O, one I, and letters for the kernel's axes, as in `fans`. The
+        default is ``"OI"`` followed by kernel axes.
+    shape, dtype, out, index, threads
+        As in `normal`. The shape has 3 to 5 axes.
+    rng, stream
+        Not used, as in `constant`.
+
+    Returns
+    -------
+    ndarray, or out
+
+    Raises
+    ------
+    ValueError
+        If the number of axes, the layout or groups does not fit.
+
+    Notes
+    -----
+    Zagoruyko & Komodakis, "DiracNets: training very deep neural networks without
+    skip-connections", 2017. As ``torch.nn.init.dirac_``: with n = O/groups, element (g·n + d, d) of
+    the centre is 1 for d < min(n, I); the centre is k//2 along each kernel axis. (JAX has no dirac;
+    its delta_orthogonal has the centre (k - 1)//2, which differs for even k.) The output equals the
+    input under the padding that keeps an odd kernel's centre in place.
+
+    Examples
+    --------
+    >>> import weightinit_fast as wi
+    >>> wi.dirac((2, 2, 3))
+    array([[[0., 1., 0.],
+            [0., 0., 0.]],
+    <BLANKLINE>
+           [[0., 0., 0.],
+            [0., 1., 0.]]], dtype=float32)
+    """
+    if misplaced or unknown:
+        refuse_arguments(dirac, misplaced, unknown)
+    rule = _dirac(groups, layout)
+    return rule.fill(resolve(shape, dtype, out, index, rule.zeroed), rng, stream, threads)
+
+
+eye = identity
+
+
+# Places -------------------------------------------------------------------------------------------
+
+
+def check_matrix(name: str, whole: tuple[int, ...]) -> None:
+    """Refuse a shape that is no matrix."""
+    if len(whole) != 2:
+        raise ValueError(f"{name} needs a shape of two axes such as (n, n), not {shown(whole)}")
+
+
+def positions(chosen: range) -> np.ndarray:
+    """Return a range as an array."""
+    return np.arange(chosen.start, chosen.stop, chosen.step, dtype=np.int64)
+
+
+def _find(wanted: np.ndarray, chosen: range) -> tuple[np.ndarray, np.ndarray]:
+    """Return where in a range each wanted position stands, and whether it stands there at all."""
+    place, remainder = np.divmod(wanted - chosen.start, chosen.step)
+    return place, (remainder == 0) & (place >= 0) & (place < len(chosen))
+
+
+def _set(
+    view: np.ndarray,
+    rows: np.ndarray,
+    columns: tuple[np.ndarray, np.ndarray],
+    target: Target,
+    value: float,
+) -> None:
+    """Set a value in each row, in the column that was found for it, if one was."""
+    place, found = columns
+    one = np.empty(1, view.dtype)
+    _core.fill(one, _core.CONSTANT, target.kind.code, (value,), None, 0, 0, None, 1)
+    view[rows[found], place[found]] = one[0]
+
+
+def _share_of(name: str, count: int, items: int, value: float) -> Law:
+    """Return the law of an element that is value in count of items cases, and otherwise 0."""
+    share = count / items if items else 0.0
+    low, high = min(value, 0.0), max(value, 0.0)
+    return Law(name, share * value, abs(value) * math.sqrt(share * (1 - share)), low, high)

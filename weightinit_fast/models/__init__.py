@@ -1,0 +1,1 @@
+"""Models whose parameters are known by name and shape."""
