@@ -234,6 +234,7 @@ def initializer(function: "Callable[..., Any] | str | Initializer", **own: Any) 
     Returns
     -------
     Initializer
+        A callable, with the same keyword arguments as the function except the bound ones.
 
     Raises
     ------
