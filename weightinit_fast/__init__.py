@@ -1,7 +1,8 @@
 """Weight initialisation at the speed of memory, with the same bits everywhere.
 
-Every initialiser fills a new array, or the buffer given as ``out=``, in parallel; element i is a
-pure function of (key, stream, i), whatever the threads, the processor, the layout or the shard.
+Every initialiser fills a new array, or the buffer given as ``out=``, in parallel. Element i is a
+pure function of (key, stream, i): it does not depend on the number of threads, the processor, the
+memory layout or the part of the tensor that is asked for.
 
 >>> import numpy as np
 >>> import weightinit_fast as wi
@@ -13,7 +14,7 @@ pure function of (key, stream, i), whatever the threads, the processor, the layo
 True
 """
 
-from . import _load  # noqa: F401  before whatever else imports the engine
+from . import _load  # noqa: F401  first: it loads the engine, which the other modules import
 from ._core import STREAM_VERSION
 from ._info import info
 from ._resolve.fans import fans
@@ -78,7 +79,7 @@ __all__ = [
     "zeros",
 ]
 
-# The public objects say where users find them: in tracebacks, in help() and in pickles.
+# help() and pickles then name each object by the public module, not by the private one it is in.
 for _name in __all__:
     if hasattr(globals()[_name], "__module__"):
         globals()[_name].__module__ = __name__

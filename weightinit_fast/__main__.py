@@ -1,4 +1,4 @@
-"""``python -m weightinit_fast``: see cli.py."""
+"""Start ``python -m weightinit_fast``, whose code is in cli.py."""
 
 import sys
 

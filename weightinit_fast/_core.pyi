@@ -1,4 +1,4 @@
-"""What the Python modules use of the engine."""
+"""Types of the extension module, which tests and benchmarks use too."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

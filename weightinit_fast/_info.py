@@ -1,4 +1,4 @@
-"""What this installation is and would do."""
+"""Facts about this installation: versions, instruction sets and threads."""
 
 from typing import TypedDict
 
@@ -9,7 +9,7 @@ __all__ = ["info"]
 
 
 class Info(TypedDict):
-    """What `info` returns."""
+    """The dict that `info` returns."""
 
     version: str
     stream_version: int
@@ -27,10 +27,18 @@ def info() -> Info:
     Returns
     -------
     dict
-        ``version``; ``stream_version``, the contract that fixes every bit; ``compiler``; ``isa``,
-        the instruction set in use, and ``isa_reason``, why; ``isas``, name → "runnable", "not
-        built" or what the machine lacks, slowest first; ``threads``, how many a large fill would
-        use now; ``openmp``, the date of its specification or None for a serial build.
+        A dict with these keys:
+
+        - ``version`` (str): the version of the package.
+        - ``stream_version`` (int): the version of the contract that fixes every bit.
+        - ``compiler`` (str): the compiler that built the engine.
+        - ``isa`` (str): the instruction set in use.
+        - ``isa_reason`` (str): why this one is in use.
+        - ``isas`` (dict of str to str): for each instruction set, slowest first, "runnable", "not
+          built" or "lacks" followed by what this machine lacks.
+        - ``threads`` (int): the number of threads that a large fill would use now.
+        - ``openmp`` (str or None): the date of the OpenMP specification that the engine was built
+          with; None for a build without OpenMP.
 
     Examples
     --------
@@ -38,7 +46,7 @@ def info() -> Info:
     >>> wi.info()["stream_version"]
     1
     """
-    from . import __version__  # noqa: PLC0415  the one source of the version
+    from . import __version__  # noqa: PLC0415  set after this module is imported
 
     states = {
         name: "not built" if not built else f"lacks {lacks}" if lacks else "runnable"

@@ -1,11 +1,11 @@
 """Load the engine, and tell its OpenMP runtime not to spin for long.
 
-A waiting libgomp thread spins 300,000 times before it sleeps, and a spin is some 140 cycles on
-recent processors: 15 ms of a core after each fill, and, where other programs want the cores, 15 ms
-more before a worker gets one (measured: fills of 2 to 64 MiB took up to ten times as long on two
-threads as on one). libgomp reads its environment once, when it is loaded; so the variable is there
-for that moment alone, and only if nobody has chosen a policy. A libgomp that some other module
-loaded before keeps what it read.
+A thread of libgomp that waits for work spins 300,000 times before it sleeps, and one spin takes
+about 140 cycles on recent processors. That costs 15 ms of a core after each fill. Where other
+programs want the cores, a worker also waits 15 ms longer for one: fills of 2 to 64 MiB were
+measured to take up to ten times as long on two threads as on one. libgomp reads its environment
+once, when it is loaded. So the variable is set for that moment alone, and only if the user has not
+chosen a policy. If another module has loaded the same libgomp before, the variable has no effect.
 """
 
 import os
@@ -13,7 +13,7 @@ from importlib.util import find_spec
 
 __all__: list[str] = []
 
-# About 50 us: as long as waking a thread takes.
+# About 50 us, which is about as long as waking a thread takes.
 _SPINS = "1000"
 
 
@@ -27,8 +27,9 @@ def _load() -> None:
         if find_spec("weightinit_fast._core") is not None:
             raise
         raise ImportError(
-            f"weightinit_fast has no compiled engine in {os.path.dirname(__file__)}: this is the "
-            "source folder; install it (python -m pip install -e .) or start Python elsewhere"
+            f"weightinit_fast in {os.path.dirname(__file__)} has no compiled engine, since this is "
+            "the source folder: install it (python -m pip install -e .), or start Python in "
+            "another folder"
         ) from error
     finally:
         if not chosen:

@@ -1,4 +1,4 @@
-"""``python -m weightinit_fast``: initialise real models, time it against NumPy, check the bytes."""
+"""The command ``python -m weightinit_fast``: initialise real models, time it, check the bytes."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 import weightinit_fast as wi
 
+from ._resolve.threads import thread_count
 from .initialisers.law import Law
 from .models import builtin
 
@@ -27,7 +28,7 @@ Row: TypeAlias = dict[str, Any]
 
 
 class Tensor(NamedTuple):
-    """One tensor of a model in memory: its values, what draws them, and their distribution."""
+    """One tensor of a model: its memory, its distribution, and the call that fills it."""
 
     values: NDArray[np.float32]
     law: Law
@@ -35,24 +36,27 @@ class Tensor(NamedTuple):
     fill: Callable[[], object]
 
 
-SLAB = 8192  # elements; small enough to stay in cache and to keep BLAS on one thread
-#: Tensors of fewer bytes on average are "tiny": the time to fill them is that of the calls.
+#: Elements that the standard deviation is computed of at a time: few enough to stay in the cache,
+#: and to keep BLAS on one thread.
+SLAB = 8192
+#: A group whose tensors have fewer bytes than this on average is "tiny": the calls take its time.
 TINY_BYTES = 1 << 16
 
 TITLE = "weightinit_fast {version}, stream version {stream_version}"
 ABOUT = """\
-Each tensor is the stream named after its parameter, of the one key rng=0.
-std: the root mean square distance from the wanted mean. Where each tensor of a
-  group has a std of its own, the values are divided by it: 1x is perfect.
+All tensors have the key rng=0; the stream of each is the name of its parameter.
+std: the wanted standard deviation. measured: the root mean square distance of
+  the values from the wanted mean. Where each tensor of a group has its own std,
+  the values are divided by that first: 1x is perfect.
 GB/s: 10^9 bytes a second into memory touched before, median of repetitions.
-*: tensors of a few KiB. Their time is that of the calls, given below the table."""
+*: tensors of a few KiB. The calls take most of their time; see below the table."""
 ABOUT_NUMPY = """
-NumPy: numpy.random.Generator in float32, in place, on one thread (constants:
-  ndarray.fill), in turn with ours. The ratio is NumPy's time over ours."""
+ratio: the time of NumPy divided by ours. NumPy draws in place, in float32, on
+  one thread, by numpy.random.Generator (constants: by ndarray.fill)."""
 
 
 class Screen:
-    """Plain text, with colour and a progress line only where a person is reading."""
+    """Print plain text; add colour and a progress line only if the output is a terminal."""
 
     def __init__(self, quiet: bool) -> None:
         capable = os.environ.get("TERM") != "dumb"
@@ -62,7 +66,7 @@ class Screen:
         self._shown = 0
 
     def paint(self, text: str, code: str) -> str:
-        """Return `text` in the ANSI style `code`, or as it is."""
+        """Return `text` in the ANSI style `code`, or unchanged where colours are off."""
         return f"\x1b[{code}m{text}\x1b[0m" if self._colour else text
 
     def say(self, text: str) -> None:
@@ -81,7 +85,10 @@ class Screen:
 
 
 def _deviation(tensors: Sequence[Tensor]) -> float:
-    """Return the root mean square of (value - wanted mean) / wanted std; constants: of the gap."""
+    """Return the root mean square of (value - wanted mean) / wanted std.
+
+    For constants, whose wanted std is 0, there is no division.
+    """
     total = count = 0.0
     scratch = np.empty(SLAB, np.float64)
     for values, law, *_ in tensors:
@@ -100,21 +107,21 @@ def _fill(tensors: Sequence[Tensor]) -> None:
 
 
 def _numpy_fill(tensors: Sequence[Tensor], generator: np.random.Generator) -> None:
-    """Do the same work with NumPy, the fastest way it has."""
+    """Draw the same distributions with NumPy, in the fastest way that it has."""
     for values, law, *_ in tensors:
         if law.kind == "constant":
             values.fill(law.mean)
         elif law.kind == "normal":
             generator.standard_normal(dtype=np.float32, out=values)
             np.multiply(values, law.std, out=values)
-        else:
+        else:  # uniform, since the models have no other distributions
             generator.random(dtype=np.float32, out=values)
             np.multiply(values, law.high - law.low, out=values)
             np.add(values, law.low, out=values)
 
 
 def _clock(works: Sequence[Callable[[], None]]) -> list[float]:
-    """Return median seconds of each, run in turn 3 to 15 times for about a second in all."""
+    """Return the median seconds of each work; run all in turn, 3 to 15 times, for about 1 s."""
     rounds: list[list[float]] = []
     begin = time.perf_counter()
     while len(rounds) < 3 or (len(rounds) < 15 and time.perf_counter() - begin < 1):
@@ -127,7 +134,7 @@ def _clock(works: Sequence[Callable[[], None]]) -> list[float]:
 
 
 def _row(group: str, tensors: Sequence[Tensor], times: Sequence[float], deviation: float) -> Row:
-    """Describe a group; `times` are our seconds and, where NumPy was timed, NumPy's."""
+    """Return the figures of a group; `times` are our seconds and, if NumPy was timed, NumPy's."""
     elements = sum(tensor.values.size for tensor in tensors)
     wanted = {tensor.law.std for tensor in tensors}
     std = wanted.pop() if len(wanted) == 1 else None
@@ -137,7 +144,7 @@ def _row(group: str, tensors: Sequence[Tensor], times: Sequence[float], deviatio
         "initialisers": list(dict.fromkeys(str(tensor.init) for tensor in tensors)),
         "tensors": len(tensors),
         "elements": elements,
-        "wanted_std": std,  # None: each tensor its own
+        "wanted_std": std,  # None: each tensor has its own
         "measured_std": None if std is None else deviation * (std or 1.0),
         "measured_over_wanted": None if std == 0 or math.isnan(deviation) else deviation,
         "seconds": times[0],
@@ -149,7 +156,7 @@ def _row(group: str, tensors: Sequence[Tensor], times: Sequence[float], deviatio
 
 
 def _line(row: Row | None) -> str:
-    """Return one line of the table; None: its heading."""
+    """Return one line of the table, or its heading if row is None."""
     if row is None:
         cells = ["group", "tensors", "elements", "std", "measured", "GB/s", "ratio"]
     else:
@@ -158,7 +165,7 @@ def _line(row: Row | None) -> str:
         if row["wanted_std"] is not None:
             cells[3:] = [f"{row['wanted_std']:.6g}", f"{row['measured_std']:.6g}"]
         elif row["measured_over_wanted"] is not None:
-            cells[3:] = ["each own", f"{row['measured_over_wanted']:.6f}x"]
+            cells[3:] = ["its own", f"{row['measured_over_wanted']:.6f}x"]
         cells.append(_number(row["gb_per_s"]) + mark)
         cells.append("-" if row["ratio"] is None else _number(row["ratio"]) + "x")
     pairs = zip(cells[1:], (7, 11, 10, 10, 6, 6), strict=True)
@@ -170,7 +177,7 @@ def _number(value: float) -> str:
 
 
 def _notes(rows: Sequence[Row]) -> list[str]:
-    """Return what stands below the table: which initialiser each group has, what a call takes."""
+    """Return the lines below the table: each group's initialisers, and the time of a tiny call."""
     lines = []
     for row in rows:
         texts = [_shortened(text) for text in row["initialisers"]]
@@ -183,12 +190,12 @@ def _notes(rows: Sequence[Row]) -> list[str]:
 
 
 def _shortened(text: str) -> str:
-    """Return an initialiser's text with numbers as a table shows them."""
+    """Return an initialiser's text with its long numbers cut to six digits."""
     return re.sub(r"\d+\.\d{6,}", lambda found: f"{float(found[0]):.6g}", text)
 
 
 def _model(name: str, memory: NDArray[Any], args: argparse.Namespace, screen: Screen) -> Row:
-    """Initialise, hash, measure and time one model in `memory`; return its rows and verdict."""
+    """Initialise, hash, measure and time one model in `memory`; return its figures."""
     groups: dict[str, list[Tensor]] = {}
     key, used = wi.key(0), 0
     for parameter, shape, group, init in builtin.MODELS[name]():
@@ -203,12 +210,12 @@ def _model(name: str, memory: NDArray[Any], args: argparse.Namespace, screen: Sc
         _fill(tensors)
     # Tensors lie one after the other: this is the digest of their bytes in table order.
     digest = hashlib.sha256(memory[:used].astype("<f4", copy=False).data).hexdigest()
-    # All before the timing, which leaves NumPy's values behind.
+    # All groups are measured before the timing, which overwrites the values with NumPy's.
     deviations = {group: _deviation(tensors) for group, tensors in groups.items()}
 
     screen.say(_line(None))
     generator, rows, total = np.random.default_rng(0), [], np.zeros(1 if args.no_numpy else 2)
-    # Constants, the small change of every model, go last (the sort is stable).
+    # Constants, the least interesting rows, come last (the sort is stable).
     for group, tensors in sorted(groups.items(), key=lambda item: _is_constant(item[1])):
         screen.progress(f"timing {group}")
         both = [partial(_fill, tensors), partial(_numpy_fill, tensors, generator)]
@@ -223,7 +230,9 @@ def _model(name: str, memory: NDArray[Any], args: argparse.Namespace, screen: Sc
         screen.say(line)
 
     match = digest == (wanted := builtin.SHA256[name])
-    verdict = screen.paint(*(("as published", "32") if match else ("NOT as published", "1;31")))
+    verdict = (
+        screen.paint("as published", "32") if match else screen.paint("NOT as published", "1;31")
+    )
     screen.say(f"  SHA-256 {digest}")
     screen.say(f"  {verdict} for stream version {builtin.SHA256_STREAM_VERSION}")
     model = {"parameters": used, "sha256": digest, "expected": wanted, "match": match}
@@ -245,7 +254,7 @@ def _run(args: argparse.Namespace) -> int:
     screen.say(ABOUT if args.no_numpy else ABOUT + ABOUT_NUMPY)
 
     sizes = [sum(math.prod(row.shape) for row in rows()) for rows in builtin.MODELS.values()]
-    memory = np.empty(max(sizes), np.float32)  # one after the other in the same memory
+    memory = np.empty(max(sizes), np.float32)  # which all models use in turn
     wrong = ""
     for name in builtin.MODELS:
         document["models"][name] = model = _model(name, memory, args, screen)
@@ -262,27 +271,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m weightinit_fast",
-        description="Initialise GPT-2 124M, ResNet-50 and a million-row embedding in 0.5 GB of "
-        "memory, time it against NumPy, compare the bytes with the published SHA-256.",
-        epilog="Exit status: 0 all digests as published, 1 one differs, 2 wrong usage.",
+        description="Initialise GPT-2 124M, ResNet-50 and an embedding of a million rows in 0.5 GB "
+        "of memory, time this beside NumPy, and compare the bytes with the published SHA-256.",
+        epilog="Exit status: 0 if all digests are as published, 1 if one differs, 2 for wrong use.",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
-    parser.add_argument("--threads", type=int, metavar="N", help="threads to fill with")
+    parser.add_argument("--threads", type=int, metavar="N", help="fill with at most N threads")
     parser.add_argument("--no-numpy", action="store_true", help="do not time NumPy")
     parser.add_argument("--version", action="version", version=TITLE.format_map(wi.info()))
     args = parser.parse_args(argv)
     try:
-        wi.zeros(0, threads=args.threads)
+        thread_count(args.threads, 0)  # refuses what a fill would refuse
     except ValueError as error:
         parser.error(f"argument --threads: {error}")
     try:
         status = _run(args)
-        sys.stdout.flush()  # here, so that a reader who left is noticed inside the try
+        sys.stdout.flush()  # now, so that BrokenPipeError is raised inside the try
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         status = 130
     except BrokenPipeError:
-        # ``| head`` has read enough; without this the interpreter complains while it closes.
+        # ``| head`` has read enough. Without this the interpreter reports the error when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 141
     return status

@@ -116,6 +116,24 @@ def test_it_never_changes():
     assert init.own == {"a": 0.25}
 
 
+def test_a_zero_of_the_other_sign_is_kept():
+    init = wi.initializer("normal(mean=-0.0, std=0)")
+    assert init != wi.initializer("normal(std=0)")
+    twin = pickle.loads(pickle.dumps(init))
+    assert same_bits(twin(9, rng=0), init(9, rng=0))
+
+
+@pytest.mark.parametrize(
+    ("text", "shape"), [("orthogonal", (4, 4)), ("delta_orthogonal", (4, 4, 3))]
+)
+def test_no_index_of_matrices(text, shape):
+    """Even an index of the whole shape may reverse an axis."""
+    for out in (None, np.zeros(shape, "f4"), np.zeros(shape, "f4", "F")):
+        for index in (np.s_[::-1], np.s_[:], ...):
+            with pytest.raises(ValueError, match="takes no index="):
+                wi.initializer(text)(shape, out=out, index=index, rng=0)
+
+
 @pytest.mark.parametrize("alias", ALIASES)
 def test_aliases(alias):
     assert wi.initializer(alias) == wi.initializer(ALIASES[alias])
@@ -186,6 +204,10 @@ def test_a_text_runs_no_code(text):
         (lambda: wi.initializer(wi.fans), TypeError, "fans"),
         (lambda: wi.initializer(3), TypeError, "3"),
         (lambda: wi.initializer([]), TypeError, "[]"),
+        (lambda: wi.Initializer(print, {}), TypeError, "print"),
+        (lambda: wi.Initializer("he_normal", {}), TypeError, "'he_normal'"),
+        (lambda: wi.initializer("he_normal", std=1), TypeError, "transposed, fans"),
+        (lambda: wi.initializer("zeros", value=1), TypeError, "it has none"),
         (lambda: wi.Initializer.from_dict({"a": 1}), ValueError, "name"),
         (lambda: wi.Initializer.from_dict({"name": 3}), ValueError, "3"),
         (lambda: wi.initializer("normal")((3, 4), std=1), TypeError, "std"),

@@ -145,6 +145,7 @@ def test_shapes_are_judged_as_in_a_call():
         ("delta_orthogonal", (3, 4, 3), "O >= I"),
         ("dirac(groups=2)", (3, 4, 3), "groups=2"),
         ("normal", -1, "negative"),
+        ("truncated_normal(lower=50, upper=60)", 3, "beyond ±37"),
     ):
         with pytest.raises(ValueError, match=match):
             law(text, shape)

@@ -141,6 +141,7 @@ def test_layout_and_groups(function, options, error, text):
     [
         (("gellu",), ValueError, "'gellu'"),
         ((None,), TypeError, "None"),
+        ((np.ones(2),), TypeError, "array([1., 1.])"),
         *(((number,), ValueError, repr(number)) for number in (-0.5, NAN, INF)),
         (("relu", 0.5), ValueError, "0.5"),
         *((("leaky_relu", slope), ValueError, repr(slope)) for slope in (NAN, INF)),

@@ -1,6 +1,7 @@
-"""From the arguments of a call to what the engine needs: each argument is read here, once.
+"""Read the arguments of a call, each of them once, into what the engine needs.
 
-``target.resolve`` reads shape, dtype, out and index into one `Target`.  ``fans`` reads what a
-weight's axes are, ``keys`` reads rng, ``threads`` reads threads, and ``numbers`` reads every
-argument that is one number.  ``messages`` words what is refused.
+``target.resolve`` reads shape, dtype, out and index into one `Target`. ``fans`` reads layout,
+groups, transposed and fans, ``keys`` reads rng and stream, ``threads`` reads threads, and
+``numbers`` reads every argument that is one number. ``truncation`` computes the probabilities of a
+truncated normal's bounds. ``messages`` shows refused values in few characters.
 """

@@ -1,4 +1,4 @@
-"""Which dtypes the engine fills, and what memory stands for each."""
+"""The dtypes that the engine fills, and the NumPy dtype that holds each of them in memory."""
 
 from importlib import import_module
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike
 from .. import _core
 from .messages import shown
 
-__all__ = ["DEFAULT", "NAMES", "PLAIN", "Kind", "kind_named", "requested"]
+__all__ = ["DEFAULT", "NAMES", "PLAIN", "Kind", "kind_named", "kind_of", "requested"]
 
 
 class Kind(NamedTuple):
@@ -17,19 +17,22 @@ class Kind(NamedTuple):
 
     code: int  # index into _core.DTYPES
     name: str
-    storage: np.dtype  # of the arrays handed to the engine; integers stand for ml_dtypes' types
+    # The dtype of the arrays that the engine is given. For a type that NumPy lacks, it is that of
+    # the unsigned integers of the same width.
+    storage: np.dtype
 
     @property
     def word_bits(self) -> int:
-        """Random bits that an element of the type's family is made of."""
+        """The number of random bits that one element is made of."""
         return 64 if self.storage.itemsize == 8 else 32
 
     @property
     def extended(self) -> bool:
-        """Whether only ml_dtypes has this type in NumPy."""
+        """Whether NumPy lacks this type, and the package ml_dtypes adds it."""
         return self.storage.kind == "u"
 
 
+# In the order of _core.DTYPES.
 _STORAGE = ("f4", "f8", "f2", "u2", "u1", "u1")
 _KINDS = {
     name: Kind(code, name, np.dtype(storage))
@@ -41,10 +44,10 @@ PLAIN = {np.dtype(n): k for n, k in _KINDS.items() if not k.extended}
 #: What dtype=None asks for: float32.
 DEFAULT = (_KINDS["float32"], np.dtype(np.float32))
 
-#: Usual short names -> the name of the type.
-_SHORT = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32", "fp64": "float64"}
-#: Names that several types, or none of ours, could be meant by -> what to write.
-_UNCLEAR = {
+#: Short names in common use -> the name of the type.
+_SHORT_NAMES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32", "fp64": "float64"}
+#: Names that stand for more than one type, or that other libraries use -> what to write here.
+_AMBIGUOUS_NAMES = {
     "fp8": "'float8_e4m3fn' or 'float8_e5m2'",
     "float8": "'float8_e4m3fn' or 'float8_e5m2'",
     "f8e4m3fn": "'float8_e4m3fn'",
@@ -61,43 +64,66 @@ def kind_named(name: str) -> Kind:
 
 
 def requested(dtype: DTypeLike) -> tuple[Kind, np.dtype | None]:
-    """Return a dtype= argument's kind and NumPy dtype, None where ml_dtypes would be needed."""
+    """Return the kind and the NumPy dtype that a dtype= argument asks for.
+
+    The NumPy dtype is None if only ml_dtypes has it, and ml_dtypes is not installed.
+    """
     name = dtype
     if type(dtype).__module__ == "torch" and type(dtype).__name__ == "dtype":
         name = str(dtype).removeprefix("torch.")
     if isinstance(name, str):
-        name = _SHORT.get(name, name)
+        name = _SHORT_NAMES.get(name, name)
         kind = _KINDS.get(name)
         if kind is not None and kind.extended:
-            try:
-                return kind, np.dtype(getattr(import_module("ml_dtypes"), name))
-            except ModuleNotFoundError:
-                return kind, None
-        if name in _UNCLEAR:
-            raise TypeError(f"dtype {shown(dtype)} is not known; write {_UNCLEAR[name]}")
+            return kind, _ml_dtype(name)
+        if name in _AMBIGUOUS_NAMES:
+            raise TypeError(f"dtype {shown(dtype)} is not known; write {_AMBIGUOUS_NAMES[name]}")
     try:
         found = np.dtype(name)
     except (TypeError, ValueError, SyntaxError):
-        raise TypeError(_refused(dtype)) from None
-    known = _kind_of(found)
-    if known is None:
-        raise TypeError(_refused(found))
-    return known, found
+        raise TypeError(_refused(dtype, "dtype")) from None
+    return kind_of(found, "dtype"), found
 
 
-def _kind_of(dtype: np.dtype) -> Kind | None:
-    """Return what the engine has for an array's dtype, of either byte order."""
+def kind_of(dtype: np.dtype, subject: str) -> Kind:
+    """Return the kind of a NumPy dtype of either byte order; refuse what the engine does not fill.
+
+    ``subject`` begins the message: it says whose dtype it is.
+    """
     if not dtype.isnative:
-        return PLAIN.get(dtype.newbyteorder("="))
-    if dtype.type.__module__ == "ml_dtypes":
-        return _KINDS.get(dtype.name)
-    return PLAIN.get(dtype)
+        kind = PLAIN.get(dtype.newbyteorder("="))
+    elif dtype.type.__module__ == "ml_dtypes":
+        kind = _KINDS.get(dtype.name)
+    else:
+        kind = PLAIN.get(dtype)
+    if kind is None:
+        raise TypeError(_refused(dtype, subject))
+    return kind
 
 
-def _refused(dtype: object) -> str:
-    """Say which types there are."""
-    text = f"dtype must be one of {', '.join(NAMES)}, not {shown(dtype)}"
+#: The types of ml_dtypes that have been asked for: importlib takes as long as a small fill.
+_ML_DTYPES: dict[str, np.dtype] = {}
+
+
+def _ml_dtype(name: str) -> np.dtype | None:
+    """Return a type of ml_dtypes; None if that package is not installed."""
+    found = _ML_DTYPES.get(name)
+    if found is None:
+        try:
+            found = np.dtype(getattr(import_module("ml_dtypes"), name))
+        except ModuleNotFoundError:
+            return None
+        _ML_DTYPES[name] = found
+    return found
+
+
+def _refused(dtype: object, subject: str) -> str:
+    """Return the message that refuses a dtype and lists those that there are."""
+    text = f"{subject} must be one of {', '.join(NAMES)}, not {shown(dtype)}"
     if isinstance(dtype, np.dtype) and dtype.kind in "iuV" and dtype.itemsize < 4:
         # torch's bfloat16 seen as integers, or a .npy file of bfloat16, which NumPy loads as void
-        text += "; to store bits in this type, name theirs, as in dtype='bfloat16'"
+        text += (
+            "; integer and void arrays passed as out= take the bits of the type that dtype= names, "
+            "such as dtype='bfloat16'"
+        )
     return text

@@ -1,4 +1,4 @@
-"""Fans: how many inputs feed a unit and how many outputs it feeds, read from a weight's shape."""
+"""Fans, read from a weight's shape: the inputs that feed one output, the outputs of one input."""
 
 from collections.abc import Sequence
 from math import prod
@@ -26,8 +26,8 @@ Fans: TypeAlias = Sequence[SupportsIndex]
 
 MODES: tuple[Mode, ...] = get_args(Mode)
 
-#: Words of other libraries for a layout -> the letters that stand for it here.
-_LAYOUT_WORDS = {
+#: Names of layouts in other libraries -> the letters to pass here.
+_LAYOUT_NAMES = {
     "channels_last": "HWIO",
     "channels_first": "OIHW",
     "torch": "OIHW",
@@ -39,22 +39,22 @@ _LAYOUT_WORDS = {
 }
 _NO_FANS = (
     "shape {} has no fans, as it has fewer than two axes. A bias has the fans of its layer's "
-    "weight: state them by fans=(fan_in, fan_out). The bias of torch's layers is drawn by "
-    "fan_in_uniform(n, fans=(fan_in, fan_out))"
+    "weight: state them by fans=(fan_in, fan_out). fan_in_uniform(n, fans=(fan_in, fan_out)) draws "
+    "a bias as torch's layers do"
 )
 
 
 class WeightAxes(NamedTuple):
-    """What the axes of a weight are, as layout=, groups=, transposed= and fans= say it."""
+    """What layout=, groups=, transposed= and fans= say about the axes of a weight."""
 
     layout: str | None
     groups: int
     transposed: bool
-    stated: tuple[int, int] | None  # the fans as the caller states them
+    stated: tuple[int, int] | None  # (fan_in, fan_out) of fans=, which replaces the other three
 
     @staticmethod
     def read(layout: str | None, groups: int, transposed: bool, fans: Fans | None) -> "WeightAxes":
-        """Check the four arguments as far as they can be without a shape."""
+        """Read the four arguments, and check what can be checked without a shape."""
         if (
             layout is None
             and fans is None
@@ -73,7 +73,7 @@ class WeightAxes(NamedTuple):
         if fans is not None:
             if layout is not None or groups != 1 or transposed:
                 raise ValueError(
-                    "fans= states what layout=, groups= and transposed= are for: pass fans= alone"
+                    "fans= replaces layout=, groups= and transposed=: pass fans= alone"
                 )
             stated = _stated(fans)
         return WeightAxes(layout, groups, transposed, stated)
@@ -109,11 +109,12 @@ class WeightAxes(NamedTuple):
         return units_in * area, units_out * area // groups
 
 
-#: What the axes are where nobody says otherwise.
+#: What the default arguments say: torch's axes, "OI" followed by kernel axes.
 TORCH_AXES = WeightAxes(None, 1, False, None)
 
 
 def _stated(fans: Fans) -> tuple[int, int]:
+    """Read the argument fans=."""
     if isinstance(fans, (str, bytes)) or not isinstance(fans, Sequence) or len(fans) != 2:
         raise TypeError(f"fans must be the two ints (fan_in, fan_out), not {shown(fans)}")
     fan_in, fan_out = integer(fans[0], "fan_in of fans="), integer(fans[1], "fan_out of fans=")
@@ -124,7 +125,7 @@ def _stated(fans: Fans) -> tuple[int, int]:
 
 
 def check_letters(layout: object) -> str:
-    """Return a layout whose letters can be one; its length is judged where the shape is known."""
+    """Return a layout if its letters are valid; WeightAxes.fans checks its length."""
     if not isinstance(layout, str):
         raise TypeError(f"layout must be a str such as 'HWIO', not {shown(layout)}")
     if layout.isalpha() and layout.isascii() and layout.isupper():
@@ -133,7 +134,7 @@ def check_letters(layout: object) -> str:
         problem = "must have an O (outputs) and an I (inputs) among its letters"
     else:
         problem = "must be a capital letter for each axis, such as 'OIHW' or 'HWIO'"
-    meant = _LAYOUT_WORDS.get(layout.lower())
+    meant = _LAYOUT_NAMES.get(layout.lower())
     if meant is None and layout.isalpha() and {"O", "I"} <= set(layout.upper()):
         meant = layout.upper()
     hint = f"; you may mean {meant!r}" if meant and meant != layout else ""
@@ -155,34 +156,35 @@ def fans(
         The stored shape of the whole weight, with two axes or more.
     layout : str, optional
         What each axis is, a capital letter for each: ``O`` outputs, ``I`` inputs, ``H``, ``W``,
-        ``D`` (or any other letter) an axis of the kernel, ``B`` or ``G`` an axis outside the fans
-        (experts, groups). Several axes may be ``O`` and several may be ``I``, as in fused and
-        multi-head weights: their product counts. The default is ``"OI"`` followed by kernel axes,
-        as torch stores weights; Keras and JAX store ``"HWIO"`` and ``"IO"``.
-    groups : int
+        ``D`` (or any other letter) an axis of the kernel, ``B`` or ``G`` an axis that the fans do
+        not count (experts, groups). Several axes may be ``O`` and several may be ``I``, as in fused
+        and multi-head weights: the fans count their product. The default is ``"OI"`` followed by
+        kernel axes, as torch stores weights; Keras and JAX store ``"HWIO"`` and ``"IO"``.
+    groups : int, default 1
         The number of groups of a grouped convolution, whose I axis is stored for one group.
-    transposed : bool
-        Whether the convolution is transposed: its I axis is stored in full, its O axis for one
-        group.
+    transposed : bool, default False
+        Whether the convolution is transposed: its I axis is then stored in full, and its O axis for
+        one group.
 
     Returns
     -------
     fan_in, fan_out : int
-        With k the product of the kernel axes, I·k and O·k/groups; if transposed, I·k/groups and
-        O·k.
+        fan_in is the number of values that one output reads, and fan_out the number of outputs that
+        one input feeds. With k the product of the kernel axes they are I·k and O·k/groups, and if
+        transposed I·k/groups and O·k.
 
     Raises
     ------
     ValueError
         If the shape has fewer than two axes, the layout does not fit the shape, or groups does not
-        divide the axis.
+        divide the O axis (the I axis if transposed).
     TypeError
         If an argument has a wrong type.
 
     Notes
     -----
-    Glorot & Bengio (2010), eq. 12, count units; He et al. (2015), eq. 7 and 10, count connections,
-    which for a convolution include the kernel. The stride is ignored, as in every library.
+    Glorot & Bengio (2010), eq. 12, count units. He et al. (2015), eq. 7 and 10, count connections,
+    which include the kernel positions of a convolution. The stride is ignored, as in every library.
 
     Examples
     --------
@@ -214,7 +216,7 @@ def fan_of(mode: Mode, fan_in: int, fan_out: int) -> float:
 
 
 def check_mode(mode: object) -> Mode:
-    """Return a mode that there is."""
+    """Return a mode, unless it is none of MODES."""
     for known in MODES:
         if isinstance(mode, str) and mode == known:
             return known
@@ -222,9 +224,9 @@ def check_mode(mode: object) -> Mode:
 
 
 def convolution_axes(whole: tuple[int, ...], layout: str | None) -> tuple[int, int, list[int]]:
-    """Return which axes of a convolution's weight are O, I and its kernel."""
+    """Return the O axis, the I axis and the kernel axes of a convolution's weight."""
     if not 3 <= len(whole) <= 5:
-        raise ValueError(f"shape must have 3 to 5 axes, not {shown(whole)}")
+        raise ValueError(f"a convolution's weight must have 3 to 5 axes, not shape {shown(whole)}")
     letters = "OI" + "k" * (len(whole) - 2) if layout is None else layout
     if len(letters) != len(whole):
         raise ValueError(
@@ -235,11 +237,11 @@ def convolution_axes(whole: tuple[int, ...], layout: str | None) -> tuple[int, i
 
 
 def check_convolution_layout(layout: str | None) -> str | None:
-    """Return a layout that names one O, one I and kernel axes."""
+    """Return a layout, unless it is other than one O, one I and kernel axes."""
     if layout is not None:
         check_letters(layout)
         if "B" in layout or "G" in layout or layout.count("O") > 1 or layout.count("I") > 1:
             raise ValueError(
-                f"layout must be one O, one I and kernel axes here, not {shown(layout)}"
+                f"layout must have one O, one I and kernel axes here, not {shown(layout)}"
             )
     return layout

@@ -1,4 +1,4 @@
-"""Parts of a global tensor: what a basic index selects, as regions of the stream and of memory."""
+"""Parts of a tensor: what a basic index selects, as regions of the stream and of memory."""
 
 from collections.abc import Sequence
 from operator import index as as_int
@@ -17,31 +17,31 @@ BasicIndex: TypeAlias = _IndexItem | tuple[_IndexItem, ...]
 # One axis of a region: (length, step in elements of the stream, step in bytes of the buffer).
 Axis: TypeAlias = tuple[int, int, int]
 
-# What an array holds of the stream: the axes, outermost first (None: the array is C-contiguous and
-# holds the next elements of the stream in order), the index of the element where the region begins,
-# and the byte offset of that element in the array.
+# Which elements of the stream an array holds: the axes, outermost first; the index of the element
+# where the region begins; the byte offset of that element in the array. Axes of None stand for a
+# C-contiguous array that holds successive elements of the stream.
 Region: TypeAlias = tuple[list[Axis] | None, int, int]
 WHOLE: Region = (None, 0, 0)
 
 
 class Part:
-    """The part of a global C-order array that a basic index selects, as NumPy would select it.
+    """The part of a tensor that a basic index selects, as NumPy would select it.
 
     Attributes
     ----------
     whole : tuple of int
-        The global shape.
+        The shape of the whole tensor.
     shape : tuple of int
-        The part's shape.
+        The shape of the part.
     ranges : list of range
-        Which positions of each *global* axis the part holds.
+        Which positions of each axis of the *whole* tensor the part holds.
     first : int
-        The element of the stream at the part's beginning.
+        The index in the stream of the part's first element.
     steps : tuple of int
         The step from one element to the next along each axis of the part, in elements of the
         stream.
     keeps_array : bool
-        Whether NumPy returns a 0-D array, not a scalar, where the part is a single element.
+        Whether NumPy would return a 0-D array, not a scalar, where the part is a single element.
     """
 
     __slots__ = ("_entries", "first", "keeps_array", "ranges", "shape", "steps", "whole")
@@ -71,7 +71,7 @@ class Part:
             n = whole[axis]
             if isinstance(entry, slice):
                 chosen = range(n)[entry]
-                if len(chosen) == 1:  # its step leads nowhere, and may exceed 64 bits
+                if len(chosen) == 1:  # its step is never taken, and may exceed 64 bits
                     chosen = range(chosen[0], chosen[0] + 1)
                 lengths.append(len(chosen))
                 steps.append(chosen.step * strides[axis])
@@ -88,7 +88,10 @@ class Part:
         self.shape, self.steps = tuple(lengths), tuple(steps)
 
     def aligned(self, array: np.ndarray) -> np.ndarray:
-        """Return a view of an array of the part's shape that has the global tensor's axes."""
+        """View an array of the part's shape with one axis for each axis of the whole tensor.
+
+        The view has no new axes, and an axis of length 1 where the index has an int.
+        """
         if self._entries is None:
             return array
         view: np.ndarray = array[
@@ -102,8 +105,9 @@ class Part:
     def region(self, itemsize: int, strides: Sequence[int] | None = None) -> Region:
         """Return which region of the stream an array of the part's shape holds.
 
-        Its strides are in bytes; None stands for C order. The axes of the region run forward
-        through the stream, and neighbours that continue each other are one.
+        ``strides`` are those of the array, in bytes; None stands for C order. The axes of the
+        region run forward through the stream, and adjacent axes are merged where one continues the
+        other both in the stream and in memory.
         """
         if 0 in self.shape:
             return WHOLE
@@ -131,7 +135,7 @@ class Part:
 def _expand(index: tuple[Any, ...], ndim: int) -> tuple[list[Any], bool]:
     """Return one entry for each axis and each new axis, and whether there was an Ellipsis.
 
-    What is no basic index is refused.
+    Everything but a basic index is refused.
     """
     used = dots = 0
     for entry in index:

@@ -1,4 +1,4 @@
-"""What is drawn from: keys made of NumPy's ``rng`` arguments."""
+"""Read rng= into a key of 128 bits, and stream= into a number."""
 
 import sys
 from collections.abc import Sequence
@@ -21,9 +21,9 @@ _LOW32 = 0xFFFFFFFF
 class Key:
     """A 128-bit key of the stream contract: immutable, hashable, picklable.
 
-    A Key may be passed as ``rng`` wherever a seed or a Generator may stand. Nothing is derived from
-    it and nothing advances, so that loops and ranks share one key, and other programs can make it
-    from its two numbers.
+    A Key may be passed as ``rng`` wherever a seed or a Generator may be. It is used as it is and
+    never advances, so that all calls and all processes can share one key, and other programs can
+    make it from its two numbers.
 
     Parameters
     ----------
@@ -60,9 +60,9 @@ class Key:
         return f"Key({self.low:#x}, {self.high:#x})"
 
 
-# numpy.random is as slow to import as NumPy's core: whoever passes a generator, or a seed that is
-# no int below 2**64, imports it with the first call. So the alias names its classes as text, which
-# typing.get_type_hints resolves in this module.
+# Importing numpy.random takes as long as importing NumPy's core. It is imported when somebody first
+# passes something other than a Key or an int below 2**64. So the alias names its classes as text,
+# which typing.get_type_hints resolves in this module.
 if TYPE_CHECKING:
     RNGLike: TypeAlias = (
         Key
@@ -81,7 +81,7 @@ else:
 
 
 def _key_words(rng: RNGLike) -> tuple[int, int]:
-    """Return the key's (low, high) for what the engine does not read itself."""
+    """Return the two numbers of the key for every rng that the extension does not read itself."""
     if isinstance(rng, np.random.Generator):
         raw = _ready(rng.bit_generator).random_raw(4)
     elif isinstance(rng, np.random.BitGenerator):
@@ -97,8 +97,12 @@ def _key_words(rng: RNGLike) -> tuple[int, int]:
 
 
 def _ready(bits: Any) -> Any:
-    """Return a bit generator that can draw; NumPy's own check is missing, and it would crash."""
+    """Return a bit generator, unless it is one of NumPy's that is not initialised.
+
+    NumPy does not check this: random_raw would end the process.
+    """
     if isinstance(bits, np.random.BitGenerator):
+        # The capsule of the base class, since a subclass may define another attribute of that name.
         _core.check_bit_generator(bits, np.random.BitGenerator.capsule.__get__(bits))
     return bits
 
@@ -113,10 +117,11 @@ def _torch_words(generator: Any) -> tuple[int, int]:
 
 
 def _seed_words(rng: object) -> np.ndarray:
+    """Return four words of 32 bits from a seed, as SeedSequence makes them."""
     if isinstance(rng, (bool, np.bool_)):
         raise TypeError(f"rng must not be a bool ({rng}): pass an int, a Generator or a Key")
     if isinstance(rng, (str, bytes)):
-        raise TypeError(f"rng must not be {shown(rng)}: a name belongs into stream=")
+        raise TypeError(f"rng must not be {shown(rng)}: pass a name as stream=")
     if not isinstance(rng, np.random.SeedSequence):
         numbers = None if rng is None else _flat(rng, rng)
         try:
@@ -128,34 +133,35 @@ def _seed_words(rng: object) -> np.ndarray:
     return rng.generate_state(4, np.uint32)
 
 
-def _flat(seed: object, whole: object) -> int | list[int]:
+def _flat(seed: object, argument: object) -> int | list[int]:
     """Return a seed of ints as an int or a flat list.
 
-    SeedSequence flattened nested seeds up to NumPy 2.4 and refuses them from 2.5 on: they are
-    flattened here, so that every NumPy makes the same key.
+    Up to NumPy 2.4 SeedSequence flattened nested seeds, and from 2.5 on it refuses them. They are
+    flattened here, so that every NumPy makes the same key. ``argument`` is the whole seed, for
+    messages.
     """
     if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool):
         if seed < 0:
-            raise ValueError(f"rng {shown(whole)} is not a seed: it must not be negative")
+            raise ValueError(f"rng {shown(argument)} is not a seed: it must not be negative")
         return int(seed)
     if isinstance(seed, np.ndarray) and seed.dtype.kind in "iu":
         seed = seed.tolist()
-        return _flat(seed, whole)
-    if isinstance(seed, str):  # SeedSequence reads the digits of texts within a sequence
-        raise ValueError(f"rng {shown(whole)} is not a seed: {shown(seed)} is text")
+        return _flat(seed, argument)
+    if isinstance(seed, str):  # SeedSequence would read the digits of a text within a sequence
+        raise ValueError(f"rng {shown(argument)} is not a seed: {shown(seed)} is text")
     if not isinstance(seed, (list, tuple, range)) and not (
         isinstance(seed, Sequence) and not isinstance(seed, (bytes, bytearray, memoryview))
     ):
-        raise TypeError(f"rng {shown(whole)} is not a seed{_hint(seed)}")
+        raise TypeError(f"rng {shown(argument)} is not a seed{_hint(seed)}")
     numbers: list[int] = []
     for item in seed:
-        some = _flat(item, whole)
-        numbers.extend(some if isinstance(some, list) else [some])
+        flat = _flat(item, argument)
+        numbers.extend(flat if isinstance(flat, list) else [flat])
     return numbers
 
 
 def _hint(rng: object) -> str:
-    """Say what to pass instead of something that is often passed by mistake."""
+    """Return what to pass instead of a type that is no seed."""
     kind = type(rng)
     if kind.__module__ == "random" and kind.__name__ in ("Random", "SystemRandom"):
         return ": pass rng.getrandbits(64) of Python's random.Random"
@@ -174,27 +180,29 @@ def key(rng: RNGLike = None) -> Key:
     Parameters
     ----------
     rng : None, int, sequence of int, SeedSequence, BitGenerator, Generator, RandomState or Key
-        NumPy's generators give four ``random_raw()`` draws, the low 32 bits of each, and so
-        advance: the next tensor differs. A ``torch.Generator`` gives two draws of 64 bits and
-        advances. An int or a sequence of ints, which may be nested, is the seed of a
-        ``numpy.random.SeedSequence``, whose ``generate_state(4)`` is the key. None takes fresh
-        entropy from the operating system. A Key is returned as it is.
+        A NumPy generator gives four ``random_raw()`` draws, of which the low 32 bits make the key.
+        It advances, so that the next tensor gets another key. A ``torch.Generator`` gives two draws
+        of 64 bits, and advances as well. An int or a sequence of ints, which may be nested, is the
+        seed of a ``numpy.random.SeedSequence``, whose ``generate_state(4)`` is the key. None, the
+        default, takes fresh entropy from the operating system. A Key is returned as it is.
 
     Returns
     -------
     Key
+        The key, of 128 bits.
 
     Raises
     ------
     TypeError
-        If rng is a bool, a string or another type that is no seed.
+        If rng is a bool, a str or another type that is no seed.
     ValueError
         If a seed is negative, or a bit generator is not initialised.
 
     Notes
     -----
-    An int is not ``default_rng(int)``: it seeds the key itself. Both rules rest on what NumPy
-    guarantees to keep (NEP 19: the streams of SeedSequence and of the bit generators).
+    An int is not ``default_rng(int)``: it seeds the key directly. The key of a seed and that of a
+    NumPy generator rest on what NumPy guarantees to keep (NEP 19: the streams of SeedSequence and
+    of the bit generators).
 
     Examples
     --------
@@ -211,7 +219,7 @@ def key(rng: RNGLike = None) -> Key:
 
 
 def _stream_value(stream: object) -> int:
-    """Return the number of a stream that is neither a name nor a plain int in range."""
+    """Return the number of a stream that is neither a str nor an int in [0, 2**64)."""
     if hasattr(stream, "__index__") and not isinstance(stream, (bool, np.bool_)):
         number = integer(stream, "stream")
         if not 0 <= number < _LIMIT:
@@ -219,11 +227,12 @@ def _stream_value(stream: object) -> int:
         return number
     hint = ""
     if isinstance(stream, (tuple, list)):
-        hint = ": join its parts to one name, such as 'layer1.weight'"
+        hint = ": join its parts into one name, such as 'layer1.weight'"
     elif isinstance(stream, (bytes, bytearray)):
         hint = ": decode the name to a str"
     raise TypeError(f"stream must be an int or a name, not {shown(stream)}{hint}")
 
 
-# Plain ints, names, Keys and NumPy's own generators never come here: most calls pass one.
+# The extension reads the usual arguments itself: ints in [0, 2**64), names, Keys and NumPy's own
+# generators. It calls these functions for all others.
 _core.register_keys(Key, _key_words, _stream_value)

@@ -1,17 +1,19 @@
-"""How a refused argument is named: shortly, whatever it is, and with a hint at what to pass."""
+"""Texts of errors: a refused value in few characters, and a hint at what to pass instead."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from inspect import signature
 from reprlib import Repr
 from typing import Any, NoReturn
 
 import numpy as np
 
-__all__ = ["refuse_arguments", "shortened", "shown"]
+__all__ = ["refuse_arguments", "refuse_keyword", "shortened", "shown"]
 
-#: Characters of a value in a message.  Three values and the words around them stay below 400.
+#: The most characters that a message shows of a value: three values and the words around them stay
+#: below 400.
 _LONGEST = 80
-#: ints from this size on are described by their length, as printing them can take for ever.
+#: ints from this size on are described by their length: Python takes long to print a long int, and
+#: raises ValueError from 4300 digits on.
 _LONG_INT = 10**_LONGEST
 
 _REPR = Repr()
@@ -20,7 +22,7 @@ _REPR.maxlist = _REPR.maxtuple = _REPR.maxarray = _REPR.maxset = _REPR.maxdict =
 
 
 def shown(value: object) -> str:
-    """Return a value as a message shows it: its repr, cut where it is long."""
+    """Return the text of a value in a message: its repr, shortened where it is long."""
     if isinstance(value, int) and not -_LONG_INT < value < _LONG_INT:
         return f"an int of {value.bit_length()} bits"
     if isinstance(value, np.ndarray) and value.size > _LONGEST:
@@ -36,21 +38,21 @@ def shown(value: object) -> str:
 
 
 def shortened(text: str, longest: int = _LONGEST) -> str:
-    """Return a text on one line, its middle cut out where it is long."""
+    """Return a text on one line, without its middle where it is longer than ``longest``."""
     text = " ".join(text.split()) if "\n" in text else text
     half = longest // 2 - 2
     return text if len(text) <= longest else f"{text[:half]}...{text[-half:]}"
 
 
-#: Keyword arguments of other libraries -> what stands for them here.
-_ELSEWHERE = {
+#: Keyword arguments of other libraries -> what to pass here instead.
+_OTHER_LIBRARIES = {
     "seed": "pass rng=, which takes the same seeds",
     "random_state": "pass rng=, which takes a seed, a Generator or a RandomState",
     "generator": "pass rng=, which takes a Generator of NumPy or torch",
     "key": "pass rng=, which takes a Key",
     "name": "pass stream=, which takes a name",
     "nonlinearity": "pass gain= to the Xavier and orthogonal functions; the he_* functions are "
-    "for rectifiers and take the negative slope as a=",
+    "for ReLU and its variants, and take the slope of the negative side as a=",
     "negative_slope": "pass a=",
     "stddev": "pass std=",
     "scale": "pass std= to normal, gain= to the Xavier functions or scale= to variance_scaling",
@@ -64,7 +66,7 @@ _ELSEWHERE = {
     "data_format": "name the axes by layout=, for example layout='HWIO'",
     "fan_in": "pass fans=(fan_in, fan_out)",
     "fan_out": "pass fans=(fan_in, fan_out)",
-    "device": "arrays are the CPU's; a tensor of yours is filled by out=",
+    "device": "new arrays are in CPU memory; pass out= to fill a tensor",
     "tensor": "pass out=",
 }
 
@@ -72,20 +74,26 @@ _ELSEWHERE = {
 def refuse_arguments(
     function: Callable[..., Any], misplaced: tuple[object, ...], unknown: Mapping[str, object]
 ) -> NoReturn:
-    """Raise the TypeError of a call with arguments that the function does not have."""
-    name = getattr(function, "__name__", "an initialiser")
+    """Raise the TypeError of a call with arguments that the function does not have.
+
+    ``misplaced`` are the positional arguments after shape, ``unknown`` the keyword arguments that
+    are none of the function's.
+    """
+    name = function.__name__
     known = [p.name for p in signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
     if misplaced:
-        first = known[0] if known else "dtype"
         raise TypeError(
             f"{name}() takes only shape as a positional argument, not {shown(misplaced[0])} after "
-            f"it: pass the others by name, for example {first}={shown(misplaced[0])}"
+            f"it: pass the others by name, for example {known[0]}={shown(misplaced[0])}"
         )
-    wrong = next(iter(unknown))
-    hint = _ELSEWHERE.get(wrong, "")
+    refuse_keyword(next(iter(unknown)), f"{name}() has no argument", known)
+
+
+def refuse_keyword(wrong: str, problem: str, known: Collection[str]) -> NoReturn:
+    """Raise the TypeError of a keyword argument that is none of the known ones."""
+    hint = _OTHER_LIBRARIES.get(wrong)
     if wrong == "scale" and "std" in known:
         hint = "pass std="
-    raise TypeError(
-        f"{name}() has no argument {shown(wrong)}; {hint + '; ' if hint else ''}"
-        f"its keyword arguments are {', '.join(known)}"
-    )
+    hints = [hint] if hint else []
+    hints.append(f"the keyword arguments are {', '.join(known)}" if known else "it has none")
+    raise TypeError(f"{problem} {shown(wrong)}: {'; '.join(hints)}")

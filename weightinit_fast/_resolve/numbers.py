@@ -1,4 +1,4 @@
-"""Checks that every argument passes which is one number; the extension has them, for speed."""
+"""Checks of the arguments that are one number or flag; the extension holds them, for speed."""
 
 from .._core import finite, flag, integer, not_negative, real, register_shown
 from .messages import shown

@@ -1,4 +1,4 @@
-"""The shape of the whole tensor, read once."""
+"""Read shape=, which is the shape of the whole tensor."""
 
 from collections.abc import Sequence
 from math import prod
@@ -16,10 +16,12 @@ Shape: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
 
 _MAX_AXES = 64
 _MAX_ITEMS = 1 << 63
+#: The formats of the buffer protocol that are integers: a buffer of them may be a shape.
+_INTEGER_FORMATS = tuple("bBhHiIlLqQnN")
 
 
 def _other_shape(shape: Shape) -> tuple[int, ...]:
-    """Read what the extension's as_shape does not: every shape but a tuple of positive ints."""
+    """Read every shape but a tuple of positive ints, which the extension's as_shape reads."""
     given = shape
     if _is_memory(shape):
         raise TypeError(
@@ -28,7 +30,8 @@ def _other_shape(shape: Shape) -> tuple[int, ...]:
         )
     if isinstance(shape, np.ndarray):
         shape = shape.tolist()
-    # isinstance(..., Sequence) takes as long as a small fill: the usual types are tried first.
+    # The usual types are tried first, because isinstance(..., Sequence) takes as long as a small
+    # fill.
     if isinstance(shape, (tuple, list)) or (
         not isinstance(shape, (int, str, bytes, bytearray)) and isinstance(shape, Sequence)
     ):
@@ -43,14 +46,14 @@ def _other_shape(shape: Shape) -> tuple[int, ...]:
     for n in axes:
         result.append(integer(n, "each length of shape"))
         if result[-1] < 0:
-            raise ValueError(f"shape must not be negative: {shown(given)}")
+            raise ValueError(f"shape {shown(given)} has a negative length")
     if prod(filter(None, result)) >= _MAX_ITEMS:
         raise ValueError(f"shape {shown(given)} has 2**63 elements or more")
     return tuple(result)
 
 
 def _is_memory(shape: object) -> bool:
-    """Whether somebody passed an array to fill in the place of its shape."""
+    """Whether an array to fill was passed instead of a shape."""
     if isinstance(shape, np.ndarray):
         return shape.dtype.kind not in "iu" or shape.size > _MAX_AXES
     if isinstance(shape, (int, tuple, list, str, bytes, np.generic)):
@@ -59,10 +62,7 @@ def _is_memory(shape: object) -> bool:
         memory = memoryview(shape)  # type: ignore[arg-type]
     except (TypeError, BufferError, ValueError):
         return hasattr(shape, "__dlpack__") or hasattr(shape, "__array__")
-    return memory.ndim != 1 or memory.format not in _INTEGERS or len(memory) > _MAX_AXES
-
-
-_INTEGERS = tuple("bBhHiIlLqQnN")
+    return memory.ndim != 1 or memory.format not in _INTEGER_FORMATS or len(memory) > _MAX_AXES
 
 
 register_shapes(_other_shape)

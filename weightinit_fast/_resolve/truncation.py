@@ -1,36 +1,38 @@
-"""Probabilities of a truncated normal's interval, in exact integers: the same on every machine.
+"""Probabilities of a truncated normal's bounds, computed in integers: the same on every machine.
 
-A libm's erfc would differ in its last bit between systems, and the values drawn with it.
+The erfc of a libm differs in its last bit between systems, and so would the values that are drawn.
 """
 
 from functools import lru_cache
 from math import isqrt
 
-__all__ = ["interval"]
+__all__ = ["interval", "refuse_far"]
 
-#: Bounds beyond which an interval is refused, by the bits of a word: its values are never drawn.
+#: Bits of a word -> the distance from the mean, in std, beyond which a whole interval is refused: a
+#: normal is never drawn there.
 _FARTHEST = {32: 8.0, 64: 37.0}
-_CERTAIN = 40.0  # 1 - Phi(40) is below 2**-1159, which is nothing beside an interval allowed here
-_SCALE = 128  # the k of `interval`, where it is not 0
+#: From this distance on Phi counts as 0 or 1: 1 - Phi(40) is below 2**-1159, far less than the
+#: probability of any interval that is not refused.
+_CERTAIN = 40.0
+#: The k of `interval`, where it is not 0.
+_SCALE = 128
 
 
 @lru_cache(maxsize=1024)
 def interval(lower: float, upper: float, word_bits: int) -> tuple[float, ...]:
     """Return what the kernel needs of Phi(lower) and Phi(upper), each rounded once to a double.
 
-    With D = Phi(upper) - Phi(lower): Phi(lower) + Phi(upper) - 1 + D/2**word_bits, D, 2**k D,
-    2**k Phi(lower), 2**k (1 - Phi(upper)), k. A k above 0 keeps words of far intervals normal.
+    With D = Phi(upper) - Phi(lower), these are the six numbers Phi(lower) + Phi(upper) - 1 +
+    D/2**word_bits, D, 2**k D, 2**k Phi(lower), 2**k (1 - Phi(upper)) and k. The factor 2**k keeps
+    the tiny probabilities of a far interval from being subnormal in the kernel; k is 0 elsewhere.
     """
-    farthest = _FARTHEST[word_bits]
-    if lower > farthest or upper < -farthest:
-        raise ValueError(
-            f"the interval from lower={lower!r} to upper={upper!r} lies wholly beyond "
-            f"±{farthest:g}, where this dtype has no normal"
-        )
+    refuse_far(lower, upper, word_bits)
     bits = 256
     while True:
         low, high = _normal_cdf(lower, bits), _normal_cdf(upper, bits)
-        # 64 bits more than a double has, after the smallest step, D/2**64.
+        # D has 192 significant bits: 64 for the smallest step, D/2**64, 53 for a double, and a
+        # margin. The narrowest interval, between 0 and 5e-324, has them at 2048 bits; the second
+        # condition makes sure that the loop ends.
         if high - low >> 192 or bits > 2048:
             break
         bits *= 2
@@ -40,11 +42,22 @@ def interval(lower: float, upper: float, word_bits: int) -> tuple[float, ...]:
     return centre, mass / one, *((n << k) / one for n in (mass, low, one - high)), float(k)
 
 
+def refuse_far(lower: float, upper: float, word_bits: int) -> None:
+    """Refuse an interval that lies where a normal made of such words is never drawn."""
+    farthest = _FARTHEST[word_bits]
+    if lower > farthest or upper < -farthest:
+        dtypes = "float64" if word_bits == 64 else "float32 and narrower dtypes"
+        raise ValueError(
+            f"the interval from lower={lower!r} to upper={upper!r} lies wholly beyond "
+            f"±{farthest:g}, where no normal of {dtypes} is ever drawn"
+        )
+
+
 def _normal_cdf(z: float, bits: int) -> int:
-    """Return Phi(z) * 2**bits, within a few units, by the series of exp(-t²/2) integrated."""
+    """Return Phi(z) * 2**bits, within a few units, by the integrated series of exp(-t²/2)."""
     if abs(z) >= _CERTAIN:
         return 1 << bits if z > 0 else 0
-    # Terms grow to exp(z²/2) before they vanish, and so do their rounding errors.
+    # The terms grow to exp(z²/2) before they vanish, and their rounding errors grow with them.
     work = bits + 32 + int(1.5 * z * z)
     numerator, denominator = z.as_integer_ratio()
     square = (numerator * numerator << work) // (denominator * denominator)
@@ -54,7 +67,7 @@ def _normal_cdf(z: float, bits: int) -> int:
         n += 1
         term = -(term * square >> work) // (2 * n)
         total += term // (2 * n + 1)
-        if term == -1:  # floor division leaves -1 for ever
+        if term == -1:  # floor division would leave it at -1 for ever
             break
     return (1 << bits - 1) + ((total * _density_at_0(work) >> work) >> work - bits)
 

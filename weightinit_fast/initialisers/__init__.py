@@ -1,6 +1,7 @@
-"""Every initialiser, and the object that one becomes with its own parameters bound.
+"""The initialisers: public functions, and objects that hold one with its own parameters bound.
 
 ``plain``, ``scaled``, ``named``, ``structured``, ``sparse`` and ``orthogonal`` hold the public
-functions, each with its rule; ``rules`` the kinds of rules that draw; ``law`` the distributions in
-numbers; ``public`` the list of functions; ``initializer`` the object.
+functions and their rules. ``gains`` holds the factors of the nonlinearities, ``rules`` the rules
+that several functions share, ``law`` the distributions as numbers, ``public`` the list of all
+initialisers, and ``initializer`` the objects.
 """

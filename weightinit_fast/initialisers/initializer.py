@@ -1,4 +1,4 @@
-"""Initializer: an initialiser with its own parameters bound, as an object and as a text."""
+"""Initializer: an object that holds an initialiser with its own parameters bound."""
 
 import ast
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike
 
 from .._resolve.index import BasicIndex
 from .._resolve.keys import RNGLike
-from .._resolve.messages import refuse_arguments, shown
+from .._resolve.messages import refuse_keyword, shown
 from .._resolve.shape import Shape, as_shape
 from .._resolve.target import resolve
 from .law import Law
@@ -22,22 +22,29 @@ _LONGEST_TEXT = 10_000
 
 
 class Initializer:
-    """One of the package's functions, with its own parameters bound: made by `initializer`.
+    """An initialiser of this package with its own parameters bound; `initializer` makes one.
 
     An Initializer never changes. Two are equal if they have the same function and the same
-    parameters, so that they can be keys of a dict; they can be pickled; and
+    parameters. They are hashable, so that they can be keys of a dict, and picklable, and
     ``initializer(str(init)) == init``.
+
+    Parameters
+    ----------
+    function : callable
+        An initialiser of this package.
+    own : dict
+        Its own parameters. `initializer` takes them as keywords.
 
     Attributes
     ----------
     function : callable
-        The package's function.
+        The initialiser.
     own : dict
-        The parameters that differ from the function's defaults.
+        Those of its own parameters that differ from its defaults.
 
     See Also
     --------
-    initializer : makes one.
+    initializer : makes an Initializer from a function or a text.
 
     Examples
     --------
@@ -52,6 +59,11 @@ class Initializer:
     __slots__ = ("_function", "_own", "_rule", "_text")
 
     def __init__(self, function: Callable[..., Any], own: Mapping[str, Any]) -> None:
+        if not _is_initialiser(function):
+            raise TypeError(
+                "initializer takes a function of weightinit_fast, such as he_normal, or a text "
+                f"such as 'he_normal(a=0.25)', not {shown(function)}"
+            )
         parameters = own_parameters(function)
         name = function.__name__
         for key in own:
@@ -60,14 +72,14 @@ class Initializer:
                     f"{key}= belongs to the call of an Initializer, not to its making: "
                     f"{name}'s own parameters are {', '.join(parameters) or 'none'}"
                 )
-        if own.keys() - parameters:
-            refuse_arguments(function, (), {k: own[k] for k in own if k not in parameters})
+            if key not in parameters:
+                refuse_keyword(key, f"{name} has no parameter of its own called", parameters)
         bound = {}
         for key, parameter in parameters.items():
             if key in own:
                 bound[key] = _plain(own[key], parameter.default)
             elif parameter.default is parameter.empty:
-                raise TypeError(f"{name} needs {key}=: initializer({name}, {key}=...)")
+                raise TypeError(f"{name} needs {key}=, as in initializer({name}, {key}=...)")
             else:
                 bound[key] = parameter.default
         self._function = function
@@ -78,12 +90,12 @@ class Initializer:
 
     @property
     def function(self) -> Callable[..., Any]:
-        """The package's function."""
+        """The initialiser."""
         return self._function
 
     @property
     def own(self) -> dict[str, Any]:
-        """The parameters that differ from the function's defaults."""
+        """Those of its own parameters that differ from its defaults."""
         return dict(self._own)
 
     def __call__(
@@ -97,7 +109,7 @@ class Initializer:
         index: BasicIndex = None,
         threads: int | None = None,
     ) -> Any:
-        """Make or fill a tensor: the call of the function, with the bound parameters.
+        """Make or fill a tensor, as the function does with the bound parameters.
 
         Parameters
         ----------
@@ -107,6 +119,12 @@ class Initializer:
         Returns
         -------
         ndarray, or out
+            As in `normal`.
+
+        Raises
+        ------
+        ValueError, TypeError, MemoryError
+            Where the function raises.
         """
         rule = self._rule
         target = resolve(shape, dtype, out, index, rule.zeroed)
@@ -123,7 +141,12 @@ class Initializer:
         Returns
         -------
         Law
-            (kind, mean, std, low, high), exact in float64.
+            (kind, mean, std, low, high), computed in float64 from the parameters and the fans.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Where a call with this shape raises for every dtype.
 
         Examples
         --------
@@ -136,6 +159,13 @@ class Initializer:
     def to_dict(self) -> dict[str, Any]:
         """Return ``{"name": ..., parameter: value, ...}``, which JSON and TOML can hold.
 
+        Only the parameters that differ from the defaults are in it. (Infinite and NaN values are
+        no standard JSON, though Python's json module writes and reads them.)
+
+        Returns
+        -------
+        dict
+
         Examples
         --------
         >>> import weightinit_fast as wi
@@ -146,7 +176,21 @@ class Initializer:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "Initializer":
-        """Make an Initializer of what `to_dict` returns.
+        """Make an Initializer from what `to_dict` returns.
+
+        Parameters
+        ----------
+        content : dict
+            The name of an initialiser under ``"name"``, and its own parameters by name.
+
+        Returns
+        -------
+        Initializer
+
+        Raises
+        ------
+        ValueError, TypeError
+            If there is no initialiser of that name, and where `initializer` raises.
 
         Examples
         --------
@@ -156,7 +200,7 @@ class Initializer:
         """
         own = dict(content)
         if "name" not in own:
-            raise ValueError(f"the dict of an Initializer needs a name, unlike {shown(content)}")
+            raise ValueError(f"the dict of an Initializer needs the key 'name': {shown(content)}")
         return cls(_function_named(own.pop("name")), own)
 
     def __str__(self) -> str:
@@ -176,12 +220,12 @@ class Initializer:
 
 
 def initializer(function: "Callable[..., Any] | str | Initializer", **own: Any) -> Initializer:
-    """Bind a function's own parameters: the result makes tensors, and can be kept and printed.
+    """Make an Initializer: an object that holds an initialiser with its own parameters bound.
 
     Parameters
     ----------
     function : callable or str or Initializer
-        A function of this package, its name, or a text such as ``"he_normal(a=0.25)"``. An
+        An initialiser of this package, its name, or a text such as ``"he_normal(a=0.25)"``. An
         Initializer stands for its function and its parameters.
     **own
         The function's own parameters: all but shape, dtype, out, rng, stream, index and threads.
@@ -190,17 +234,18 @@ def initializer(function: "Callable[..., Any] | str | Initializer", **own: Any) 
     Returns
     -------
     Initializer
+        A callable, with the same keyword arguments as the function except the bound ones.
 
     Raises
     ------
     TypeError, ValueError
-        If the function is none of the package's, or has no such parameter, or a value is wrong:
-        all that can be known without a shape is checked now.
+        If the function is no initialiser of this package, has no such parameter, or a value is
+        wrong. Everything that does not need a shape or a dtype is checked now.
 
     Notes
     -----
-    A text is a name, or a call with literal keyword arguments, which ``ast.literal_eval`` reads.
-    The names inf and nan stand for these numbers. Nothing else is understood, and no code runs.
+    A text is a name, or a call whose keyword arguments are literals: numbers, strings, tuples,
+    True, False, None, and the names inf and nan. ``ast.literal_eval`` reads them, and no code runs.
 
     Examples
     --------
@@ -223,20 +268,15 @@ def initializer(function: "Callable[..., Any] | str | Initializer", **own: Any) 
     elif isinstance(function, str):
         found, kept = _parsed(function)
     else:
-        if not callable(function) or _function_of(function) is not function:
-            raise TypeError(
-                "initializer takes a function of weightinit_fast, such as he_normal, or a text "
-                f"such as 'he_normal(a=0.25)', not {shown(function)}"
-            )
         found, kept = function, {}
     return Initializer(found, kept | own)
 
 
-def _function_of(function: Callable[..., Any]) -> Callable[..., Any] | None:
+def _is_initialiser(function: object) -> bool:
     try:
-        return function if function in RULES else None
+        return function in RULES
     except TypeError:  # not hashable
-        return None
+        return False
 
 
 def _function_named(name: object) -> Callable[..., Any]:
@@ -244,10 +284,11 @@ def _function_named(name: object) -> Callable[..., Any]:
         found = INITIALISERS.get(_ALIASES.get(name, name))
         if found is not None:
             return found
-    raise ValueError(f"no initialiser is called {shown(name)}; there are {', '.join(INITIALISERS)}")
+    names = ", ".join(INITIALISERS)
+    raise ValueError(f"no initialiser is called {shown(name)}; the names are {names}")
 
 
-#: Names of the same functions in other libraries.
+#: Alias -> name of the initialiser.
 _ALIASES = {
     "glorot_uniform": "xavier_uniform",
     "glorot_normal": "xavier_normal",
@@ -261,9 +302,11 @@ _ALIASES = {
 
 
 def _parsed(text: str) -> tuple[Callable[..., Any], dict[str, Any]]:
-    """Read a name, or a call with literal keyword arguments; nothing is evaluated."""
+    """Read a name, or a call whose keyword arguments are literals; no code runs."""
     if len(text) > _LONGEST_TEXT:
-        raise ValueError(f"the text of an initialiser has {len(text)} characters")
+        raise ValueError(
+            f"the text of an initialiser has {len(text)} characters, more than {_LONGEST_TEXT}"
+        )
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError):
@@ -284,7 +327,7 @@ def _parsed(text: str) -> tuple[Callable[..., Any], dict[str, Any]]:
 
 
 class _Numbers(ast.NodeTransformer):
-    """Replace the names inf and nan, which are no literals, by the numbers."""
+    """Replace the names inf and nan by the numbers, since they are no literals."""
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
         if node.id in ("inf", "nan"):
@@ -293,6 +336,7 @@ class _Numbers(ast.NodeTransformer):
 
 
 def _refuse_text(text: str) -> NoReturn:
+    """Raise the ValueError of a text that is neither a name nor a call with literals."""
     raise ValueError(
         f"{shown(text)} is no initialiser: write a name, or a name with literal keyword arguments, "
         "such as \"he_normal(a=0.25, layout='HWIO')\""
@@ -300,9 +344,9 @@ def _refuse_text(text: str) -> NoReturn:
 
 
 def _plain(value: Any, default: object) -> Any:
-    """Return a parameter's value as the plain type that its text is read back as.
+    """Return a parameter's value as a str, bool, int, float, None or tuple, which a text can hold.
 
-    What cannot be one is returned as it is: the rule will refuse it.
+    A value that cannot become one of these is returned as it is; the rule refuses it.
     """
     if isinstance(value, str):
         return str(value)
@@ -319,4 +363,5 @@ def _plain(value: Any, default: object) -> Any:
 
 
 def _same(value: object, default: object) -> bool:
-    return type(value) is type(default) and value == default
+    """Whether a plain value is the default; repr tells -0.0 from 0.0, and nan is equal to nan."""
+    return type(value) is type(default) and repr(value) == repr(default)

@@ -1,4 +1,4 @@
-"""Law: the distribution that an initialiser draws an element from, in numbers."""
+"""Law: the distribution of an element, as numbers; and the moments of a truncated normal."""
 
 import math
 from functools import lru_cache
@@ -10,21 +10,26 @@ __all__ = ["Law", "truncated_moments"]
 
 
 class Law(NamedTuple):
-    """The distribution of an element of a tensor, as an initialiser and a shape determine it.
+    """The distribution of an element of a tensor, which an initialiser and a shape determine.
 
     Attributes
     ----------
     kind : str
-        ``"constant"``, ``"uniform"``, ``"normal"`` or ``"truncated_normal"``; of the structured
-        initialisers the function's own name: ``"identity"``, ``"dirac"``, ``"sparse"``,
-        ``"orthogonal"``, ``"delta_orthogonal"``.
+        ``"constant"``, ``"uniform"``, ``"normal"`` or ``"truncated_normal"``. For a structured
+        initialiser it is the function's own name: ``"identity"``, ``"dirac"``, ``"sparse"``,
+        ``"orthogonal"`` or ``"delta_orthogonal"``.
     mean, std : float
-        The mean and the standard deviation of an element, exact for the parameters in float64: of
-        the values that are drawn, not of a parent distribution. Where the position of an element
-        matters, as in an identity matrix, they are those of an element chosen at random.
+        The mean and the standard deviation of an element, computed in float64 from the parameters
+        and not from draws. For a truncated normal they belong to the values that are drawn, not to
+        the parent normal. Where the value depends on the position, as in an identity matrix, they
+        are those of an element at a random position.
     low, high : float
-        The interval that holds every element: the bounds of a uniform or truncated distribution,
+        The interval that holds every element: the bounds of a uniform or truncated distribution;
         infinite for a normal one.
+
+    See Also
+    --------
+    Initializer.law : returns the Law for a shape.
 
     Examples
     --------
@@ -42,8 +47,8 @@ class Law(NamedTuple):
     high: float
 
 
-#: Half the width of the interval that moments are integrated over, where a bound is farther: a
-#: normal's density at 40 is 10**-348 of that at 0.
+#: Moments are integrated over bounds of at most this distance from 0. A normal's density at 40 is
+#: 10**-348 of that at 0.
 _FARTHEST = 40.0
 
 
@@ -51,9 +56,10 @@ _FARTHEST = 40.0
 def truncated_moments(lower: float, upper: float) -> tuple[float, float]:
     """Return the mean and the standard deviation of N(0, 1) restricted to (lower, upper).
 
-    The closed forms, mean = (φ(lower) - φ(upper))/D and the like, lose all digits in far tails. So
-    the moments are integrated by Gauss and Legendre's rule, about the interval's densest point,
-    which has no cancellation: tests hold them to 1e-13 against mpmath.
+    The closed forms, such as mean = (φ(lower) - φ(upper))/(Φ(upper) - Φ(lower)), lose all digits in
+    far tails. So the moments are integrated by Gauss-Legendre quadrature about the point of the
+    interval where the density is greatest, which has no cancellation. Tests compare them with
+    mpmath, to 1e-13.
     """
     lower, upper = max(lower, -_FARTHEST), min(upper, _FARTHEST)
     densest = min(max(0.0, lower), upper)
@@ -72,4 +78,5 @@ def truncated_moments(lower: float, upper: float) -> tuple[float, float]:
 
 @lru_cache(maxsize=1)
 def _legendre_rule() -> tuple[np.ndarray, np.ndarray]:
+    """Return the nodes and the weights of Gauss-Legendre quadrature with 100 points."""
     return np.polynomial.legendre.leggauss(100)

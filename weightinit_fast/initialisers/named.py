@@ -1,4 +1,4 @@
-"""The named rules, each a case of variance_scaling: Xavier (Glorot), He (Kaiming) and LeCun."""
+"""The rules of Xavier (Glorot), He (Kaiming) and LeCun, which are cases of variance_scaling."""
 
 from typing import Any
 
@@ -13,8 +13,8 @@ from .._resolve.shape import Shape
 from .._resolve.target import resolve
 from .gains import Gain
 from .gains import gain as gain_of
-from .public import initialiser, scaled_by
-from .rules import Distribution, ScaledBy, scaled
+from .public import initialiser, scaled_rule
+from .rules import Distribution, VarianceRule, scaled_parameters
 
 __all__ = [
     "glorot_normal",
@@ -40,7 +40,7 @@ def _xavier(
     groups: int,
     transposed: bool,
     fans: Fans | None,
-) -> ScaledBy:
+) -> VarianceRule:
     axes = WeightAxes.read(layout, groups, transposed, fans)
     return "fan_avg", distribution, 1.0, gain_of(gain), 0.0, axes
 
@@ -53,7 +53,7 @@ def _he(
     groups: int,
     transposed: bool,
     fans: Fans | None,
-) -> ScaledBy:
+) -> VarianceRule:
     if mode != "fan_in":
         mode = check_mode(mode)
     axes = WeightAxes.read(layout, groups, transposed, fans)
@@ -66,7 +66,7 @@ def _lecun(
     groups: int,
     transposed: bool,
     fans: Fans | None,
-) -> ScaledBy:
+) -> VarianceRule:
     axes = WeightAxes.read(layout, groups, transposed, fans)
     return "fan_in", distribution, 1.0, 1.0, 0.0, axes
 
@@ -74,7 +74,7 @@ def _lecun(
 # The functions ------------------------------------------------------------------------------------
 
 
-@initialiser(scaled_by(_xavier, "uniform"))
+@initialiser(scaled_rule(_xavier, "uniform"))
 def xavier_uniform(
     shape: Shape | None = None,
     *misplaced: object,
@@ -91,23 +91,24 @@ def xavier_uniform(
     threads: int | None = None,
     **unknown: object,
 ) -> Any:
-    """Draw from U[-b, b), b = gain·√6/√(fan_in + fan_out): for linear and tanh units.
+    """Draw from U[-b, b) with b = gain·√(6/(fan_in + fan_out)), for linear and tanh units.
 
     Parameters
     ----------
-    gain : float or str
+    gain : float or str, default 1.0
         The factor on the bound, >= 0, or the name of a nonlinearity; see `gain`.
     layout, groups, transposed
-        What the axes are; see `fans`.
+        What the axes of the weight are, as in `fans`.
     fans : (int, int), optional
-        (fan_in, fan_out), in the place of layout, groups and transposed: for a bias, a flattened
-        parameter or a shard, whose shape cannot tell them.
+        (fan_in, fan_out), instead of layout, groups and transposed: for a bias, a flattened
+        parameter or a shard, from whose shape the fans cannot be read.
     shape, dtype, out, rng, stream, index, threads
-        As in `normal`. The fans are those of the whole shape, also where index is given.
+        As in `normal`. The fans are those of the whole shape, even if index is given.
 
     Returns
     -------
     ndarray, or out
+        As in `normal`.
 
     Raises
     ------
@@ -117,7 +118,7 @@ def xavier_uniform(
     Notes
     -----
     Glorot & Bengio, "Understanding the difficulty of training deep feedforward neural networks",
-    AISTATS 2010, eq. 16 (with gain 1). The variance is 2·gain²/(fan_in + fan_out).
+    AISTATS 2010, eq. 16, where gain is 1. The variance is 2·gain²/(fan_in + fan_out).
 
     Examples
     --------
@@ -132,11 +133,11 @@ def xavier_uniform(
         refuse_arguments(xavier_uniform, misplaced, unknown)
     rule = _xavier("uniform", gain, layout, groups, transposed, fans)
     target = resolve(shape, dtype, out, index)
-    transform, params = scaled(target.whole, rule)
+    transform, params = scaled_parameters(target.whole, rule)
     return target.draw(transform, params, rng, stream, threads)
 
 
-@initialiser(scaled_by(_xavier, "normal"))
+@initialiser(scaled_rule(_xavier, "normal"))
 def xavier_normal(
     shape: Shape | None = None,
     *misplaced: object,
@@ -153,23 +154,24 @@ def xavier_normal(
     threads: int | None = None,
     **unknown: object,
 ) -> Any:
-    """Draw from N(0, 2·gain²/(fan_in + fan_out)): for linear and tanh units.
+    """Draw from N(0, 2·gain²/(fan_in + fan_out)), for linear and tanh units.
 
     Parameters
     ----------
-    gain : float or str
+    gain : float or str, default 1.0
         The factor on the standard deviation, >= 0, or the name of a nonlinearity; see `gain`.
     layout, groups, transposed
-        What the axes are; see `fans`.
+        What the axes of the weight are, as in `fans`.
     fans : (int, int), optional
-        (fan_in, fan_out), in the place of layout, groups and transposed: for a bias, a flattened
-        parameter or a shard, whose shape cannot tell them.
+        (fan_in, fan_out), instead of layout, groups and transposed: for a bias, a flattened
+        parameter or a shard, from whose shape the fans cannot be read.
     shape, dtype, out, rng, stream, index, threads
-        As in `normal`. The fans are those of the whole shape, also where index is given.
+        As in `normal`. The fans are those of the whole shape, even if index is given.
 
     Returns
     -------
     ndarray, or out
+        As in `normal`.
 
     Raises
     ------
@@ -178,8 +180,9 @@ def xavier_normal(
 
     Notes
     -----
-    Glorot & Bengio (2010), eq. 12: the compromise between keeping the variance of activations
-    (1/fan_in) and of gradients (1/fan_out).
+    Glorot & Bengio, "Understanding the difficulty of training deep feedforward neural networks",
+    AISTATS 2010, eq. 12: a compromise between 1/fan_in, which keeps the variance of the
+    activations, and 1/fan_out, which keeps that of the gradients.
 
     Examples
     --------
@@ -192,11 +195,11 @@ def xavier_normal(
         refuse_arguments(xavier_normal, misplaced, unknown)
     rule = _xavier("normal", gain, layout, groups, transposed, fans)
     target = resolve(shape, dtype, out, index)
-    transform, params = scaled(target.whole, rule)
+    transform, params = scaled_parameters(target.whole, rule)
     return target.draw(transform, params, rng, stream, threads)
 
 
-@initialiser(scaled_by(_he, "uniform"))
+@initialiser(scaled_rule(_he, "uniform"))
 def he_uniform(
     shape: Shape | None = None,
     *misplaced: object,
@@ -214,26 +217,28 @@ def he_uniform(
     threads: int | None = None,
     **unknown: object,
 ) -> Any:
-    """Draw from U[-b, b), b = √(6/((1 + a²)·fan)): for ReLU and PReLU units.
+    """Draw from U[-b, b) with b = √(6/((1 + a²)·fan)), for ReLU and PReLU units.
 
     Parameters
     ----------
-    a : float
-        The slope of the rectifier's negative side: 0 for ReLU, 0.25 for PReLU as He et al. begin
-        with it.
-    mode : {"fan_in", "fan_out", "fan_avg", "fan_geo_avg"}
-        Which fan to use: fan_in keeps the scale of the activations, fan_out that of the gradients.
+    a : float, default 0.0
+        The slope of the rectifier's negative side: 0 for ReLU, 0.25 for PReLU, with which He et al.
+        start it.
+    mode : {"fan_in", "fan_out", "fan_avg", "fan_geo_avg"}, default "fan_in"
+        Which fan to use: fan_in keeps the scale of the activations, and fan_out that of the
+        gradients; the other two are the arithmetic and the geometric mean of both.
     layout, groups, transposed
-        What the axes are; see `fans`.
+        What the axes of the weight are, as in `fans`.
     fans : (int, int), optional
-        (fan_in, fan_out), in the place of layout, groups and transposed: for a bias, a flattened
-        parameter or a shard, whose shape cannot tell them.
+        (fan_in, fan_out), instead of layout, groups and transposed: for a bias, a flattened
+        parameter or a shard, from whose shape the fans cannot be read.
     shape, dtype, out, rng, stream, index, threads
-        As in `normal`. The fans are those of the whole shape, also where index is given.
+        As in `normal`. The fans are those of the whole shape, even if index is given.
 
     Returns
     -------
     ndarray, or out
+        As in `normal`.
 
     Raises
     ------
@@ -242,8 +247,8 @@ def he_uniform(
 
     Notes
     -----
-    He et al., "Delving deep into rectifiers", ICCV 2015, eq. 10 and 14 (eq. 15 with slope a), as a
-    uniform distribution of the same variance 2/((1 + a²)·fan).
+    He et al., "Delving deep into rectifiers", ICCV 2015, eq. 10 and 14, and eq. 15 for the slope a.
+    The paper uses a normal distribution; this uniform one has the same variance, 2/((1 + a²)·fan).
 
     Examples
     --------
@@ -256,11 +261,11 @@ def he_uniform(
         refuse_arguments(he_uniform, misplaced, unknown)
     rule = _he("uniform", a, mode, layout, groups, transposed, fans)
     target = resolve(shape, dtype, out, index)
-    transform, params = scaled(target.whole, rule)
+    transform, params = scaled_parameters(target.whole, rule)
     return target.draw(transform, params, rng, stream, threads)
 
 
-@initialiser(scaled_by(_he, "normal"))
+@initialiser(scaled_rule(_he, "normal"))
 def he_normal(
     shape: Shape | None = None,
     *misplaced: object,
@@ -278,26 +283,28 @@ def he_normal(
     threads: int | None = None,
     **unknown: object,
 ) -> Any:
-    """Draw from N(0, 2/((1 + a²)·fan)), std = √(2/fan) for ReLU: for ReLU and PReLU units.
+    """Draw from N(0, 2/((1 + a²)·fan)), for ReLU and PReLU units.
 
     Parameters
     ----------
-    a : float
-        The slope of the rectifier's negative side: 0 for ReLU, 0.25 for PReLU as He et al. begin
-        with it.
-    mode : {"fan_in", "fan_out", "fan_avg", "fan_geo_avg"}
-        Which fan to use: fan_in keeps the scale of the activations, fan_out that of the gradients.
+    a : float, default 0.0
+        The slope of the rectifier's negative side: 0 for ReLU, 0.25 for PReLU, with which He et al.
+        start it.
+    mode : {"fan_in", "fan_out", "fan_avg", "fan_geo_avg"}, default "fan_in"
+        Which fan to use: fan_in keeps the scale of the activations, and fan_out that of the
+        gradients; the other two are the arithmetic and the geometric mean of both.
     layout, groups, transposed
-        What the axes are; see `fans`.
+        What the axes of the weight are, as in `fans`.
     fans : (int, int), optional
-        (fan_in, fan_out), in the place of layout, groups and transposed: for a bias, a flattened
-        parameter or a shard, whose shape cannot tell them.
+        (fan_in, fan_out), instead of layout, groups and transposed: for a bias, a flattened
+        parameter or a shard, from whose shape the fans cannot be read.
     shape, dtype, out, rng, stream, index, threads
-        As in `normal`. The fans are those of the whole shape, also where index is given.
+        As in `normal`. The fans are those of the whole shape, even if index is given.
 
     Returns
     -------
     ndarray, or out
+        As in `normal`.
 
     Raises
     ------
@@ -306,10 +313,10 @@ def he_normal(
 
     Notes
     -----
-    He et al., "Delving deep into rectifiers", ICCV 2015: a ReLU halves the second moment, so that
-    ½·fan_in·Var = 1 keeps it (eq. 10), and ½·fan_out·Var = 1 that of the gradient (eq. 14); with
-    slope a, ½·(1 + a²)·fan·Var = 1 (eq. 15). The variance is 2/fan_in, the standard deviation
-    √(2/fan_in).
+    He et al., "Delving deep into rectifiers", ICCV 2015. A ReLU halves the mean square of a signal.
+    The weights make up for that if ½·fan_in·Var = 1 (eq. 10), and for the gradient if
+    ½·fan_out·Var = 1 (eq. 14). With slope a the condition is ½·(1 + a²)·fan·Var = 1 (eq. 15). For
+    ReLU and fan_in, the *variance* is 2/fan_in and the *standard deviation* is √(2/fan_in).
 
     Examples
     --------
@@ -322,11 +329,11 @@ def he_normal(
         refuse_arguments(he_normal, misplaced, unknown)
     rule = _he("normal", a, mode, layout, groups, transposed, fans)
     target = resolve(shape, dtype, out, index)
-    transform, params = scaled(target.whole, rule)
+    transform, params = scaled_parameters(target.whole, rule)
     return target.draw(transform, params, rng, stream, threads)
 
 
-@initialiser(scaled_by(_lecun, "uniform"))
+@initialiser(scaled_rule(_lecun, "uniform"))
 def lecun_uniform(
     shape: Shape | None = None,
     *misplaced: object,
@@ -342,21 +349,22 @@ def lecun_uniform(
     threads: int | None = None,
     **unknown: object,
 ) -> Any:
-    """Draw from U[-b, b), b = √(3/fan_in): for SELU and for scaled tanh units.
+    """Draw from U[-b, b) with b = √(3/fan_in), for SELU and for scaled tanh units.
 
     Parameters
     ----------
     layout, groups, transposed
-        What the axes are; see `fans`.
+        What the axes of the weight are, as in `fans`.
     fans : (int, int), optional
-        (fan_in, fan_out), in the place of layout, groups and transposed: for a bias, a flattened
-        parameter or a shard, whose shape cannot tell them.
+        (fan_in, fan_out), instead of layout, groups and transposed: for a bias, a flattened
+        parameter or a shard, from whose shape the fans cannot be read.
     shape, dtype, out, rng, stream, index, threads
-        As in `normal`. The fans are those of the whole shape, also where index is given.
+        As in `normal`. The fans are those of the whole shape, even if index is given.
 
     Returns
     -------
     ndarray, or out
+        As in `normal`.
 
     Raises
     ------
@@ -365,8 +373,7 @@ def lecun_uniform(
 
     Notes
     -----
-    LeCun, Bottou, Orr & Müller, "Efficient BackProp", 1998, eq. 16, as a uniform distribution of
-    the same variance 1/fan_in.
+    LeCun, Bottou, Orr & Müller, "Efficient BackProp", 1998, eq. 16. The variance is 1/fan_in.
 
     Examples
     --------
@@ -379,11 +386,11 @@ def lecun_uniform(
         refuse_arguments(lecun_uniform, misplaced, unknown)
     rule = _lecun("uniform", layout, groups, transposed, fans)
     target = resolve(shape, dtype, out, index)
-    transform, params = scaled(target.whole, rule)
+    transform, params = scaled_parameters(target.whole, rule)
     return target.draw(transform, params, rng, stream, threads)
 
 
-@initialiser(scaled_by(_lecun, "normal"))
+@initialiser(scaled_rule(_lecun, "normal"))
 def lecun_normal(
     shape: Shape | None = None,
     *misplaced: object,
@@ -399,21 +406,22 @@ def lecun_normal(
     threads: int | None = None,
     **unknown: object,
 ) -> Any:
-    """Draw from N(0, 1/fan_in): for SELU and for scaled tanh units.
+    """Draw from N(0, 1/fan_in), for SELU and for scaled tanh units.
 
     Parameters
     ----------
     layout, groups, transposed
-        What the axes are; see `fans`.
+        What the axes of the weight are, as in `fans`.
     fans : (int, int), optional
-        (fan_in, fan_out), in the place of layout, groups and transposed: for a bias, a flattened
-        parameter or a shard, whose shape cannot tell them.
+        (fan_in, fan_out), instead of layout, groups and transposed: for a bias, a flattened
+        parameter or a shard, from whose shape the fans cannot be read.
     shape, dtype, out, rng, stream, index, threads
-        As in `normal`. The fans are those of the whole shape, also where index is given.
+        As in `normal`. The fans are those of the whole shape, even if index is given.
 
     Returns
     -------
     ndarray, or out
+        As in `normal`.
 
     Raises
     ------
@@ -422,9 +430,10 @@ def lecun_normal(
 
     Notes
     -----
-    LeCun, Bottou, Orr & Müller, "Efficient BackProp", 1998, eq. 16: a std of fan_in^(-1/2) keeps a
-    sum's variance at 1, where their tanh (1.7159·tanh(2x/3)) is steepest. Klambauer et al. (2017)
-    start self-normalising networks (SELU) from the same. JAX and Keras truncate theirs: see
+    LeCun, Bottou, Orr & Müller, "Efficient BackProp", 1998, eq. 16: with a standard deviation of
+    fan_in^(-1/2) the sums that a unit computes have variance 1, and the scaled tanh of that paper,
+    1.7159·tanh(2x/3), roughly keeps it. Klambauer et al., "Self-normalizing neural networks", 2017,
+    start networks of SELU units in the same way. JAX's and Keras's lecun_normal is truncated; see
     `variance_scaling`.
 
     Examples
@@ -438,7 +447,7 @@ def lecun_normal(
         refuse_arguments(lecun_normal, misplaced, unknown)
     rule = _lecun("normal", layout, groups, transposed, fans)
     target = resolve(shape, dtype, out, index)
-    transform, params = scaled(target.whole, rule)
+    transform, params = scaled_parameters(target.whole, rule)
     return target.draw(transform, params, rng, stream, threads)
 
 

@@ -1,4 +1,4 @@
-"""Initialisers whose elements depend on each other: orthogonal matrices."""
+"""orthogonal and delta_orthogonal, where every element of a matrix depends on all the others."""
 
 import math
 from typing import Any
@@ -21,17 +21,11 @@ from .public import initialiser
 
 __all__ = ["delta_orthogonal", "orthogonal"]
 
-_NO_INDEX = (
-    "{0} takes no index={1}, because every element depends on all the others: make the whole "
-    "tensor and cut it"
-)
-
-
 # The rules ----------------------------------------------------------------------------------------
 
 
 class Orthogonal:
-    """gain times a matrix with orthonormal rows, or columns where it is tall."""
+    """gain times a matrix with orthonormal rows, or with orthonormal columns if it is tall."""
 
     __slots__ = ("column_axis", "gain")
     zeroed = False
@@ -41,35 +35,35 @@ class Orthogonal:
         self.column_axis = column_axis
 
     def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
-        """Make the matrix, and write it with its columns' axis where it belongs."""
-        whole = target.whole
-        if target.part is not None and target.part.shape != whole:
-            raise ValueError(_NO_INDEX.format("orthogonal", "of a part"))
-        axis, rows, columns = self._axes(whole)
+        """Make the matrix, and write its rows along column_axis."""
+        _refuse_part("orthogonal", target)
+        axis, rows, columns = self._axes(target.whole)
         matrix = _matrix((rows, columns), self.gain, target, rng, stream, threads)
         view = np.moveaxis(target.array, axis, 0)
         view[...] = _stored(matrix, target).reshape(view.shape)
         return target.finish()
 
     def _axes(self, whole: tuple[int, ...]) -> tuple[int, int, int]:
-        """Return the axis that stays, its length, and that of the others flattened."""
+        """Return column_axis, its length, and the product of the other lengths."""
         if len(whole) < 2:
             raise ValueError(f"orthogonal needs a shape of two axes or more, not {shown(whole)}")
         axis = self.column_axis
         if not -len(whole) <= axis < len(whole):
-            raise ValueError(f"column_axis={shown(axis)} is no axis of shape {shown(whole)}")
+            raise ValueError(
+                f"column_axis={shown(axis)} is none of the axes of shape {shown(whole)}"
+            )
         axis %= len(whole)
         return axis, whole[axis], math.prod(whole[:axis] + whole[axis + 1 :])
 
     def law(self, whole: tuple[int, ...]) -> Law:
-        """Return the distribution of every element: each direction is as likely as another."""
+        """Return the distribution of every element, which is the same at all positions."""
         _, rows, columns = self._axes(whole)
         std = self.gain / math.sqrt(max(rows, columns) or 1)
         return Law("orthogonal", 0.0, std, -self.gain, self.gain)
 
 
 class DeltaOrthogonal:
-    """gain times a matrix with orthonormal columns in the centre of a kernel; zeros around it."""
+    """gain times a matrix with orthonormal columns at the centre of a kernel, zero elsewhere."""
 
     __slots__ = ("gain", "layout")
     zeroed = True
@@ -79,13 +73,13 @@ class DeltaOrthogonal:
         self.layout = layout
 
     def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
-        """Make the matrix, set the zeros, and write the matrix into the centre."""
+        """Make the matrix, set the zeros, and write the matrix to the centre."""
+        _refuse_part("delta_orthogonal", target)
         whole = target.whole
-        if target.part is not None and target.part.shape != whole:
-            raise ValueError(_NO_INDEX.format("delta_orthogonal", "of a part"))
         o_axis, i_axis, kernel = self._axes(whole)
         matrix = _matrix((whole[o_axis], whole[i_axis]), self.gain, target, rng, stream, threads)
-        stored = _stored(matrix, target)  # whatever may fail fails before this writes
+        # This is the last step that may fail, and the target is not touched before it is done.
+        stored = _stored(matrix, target)
         if not target.zeroed:
             target.array.fill(0)
         if target.array.size:
@@ -94,15 +88,19 @@ class DeltaOrthogonal:
         return target.finish()
 
     def _axes(self, whole: tuple[int, ...]) -> tuple[int, int, list[int]]:
+        """Return the O axis, the I axis and the kernel axes."""
         o_axis, i_axis, kernel = convolution_axes(whole, self.layout)
         if whole[o_axis] < whole[i_axis]:
-            raise ValueError(f"delta_orthogonal needs O >= I: shape {shown(whole)}")
+            raise ValueError(
+                f"delta_orthogonal needs O >= I, but shape {shown(whole)} has "
+                f"O={whole[o_axis]} and I={whole[i_axis]}"
+            )
         return o_axis, i_axis, kernel
 
     def law(self, whole: tuple[int, ...]) -> Law:
-        """Return the distribution of an element chosen at random."""
+        """Return the distribution of an element at a random position."""
         _, i_axis, _ = self._axes(whole)
-        # Each of the I columns has the norm gain.
+        # Each of the I columns has the norm gain, so that the squares add up to I·gain².
         mean_square = whole[i_axis] / (math.prod(whole) or 1)
         std = self.gain * math.sqrt(mean_square)
         return Law("delta_orthogonal", 0.0, std, -self.gain, self.gain)
@@ -133,39 +131,41 @@ def orthogonal(
     threads: int | None = None,
     **unknown: object,
 ) -> Any:
-    """Draw an orthogonal matrix, uniformly among all, times gain, which keeps a signal's scale.
+    """Draw gain times a random orthogonal matrix, which keeps the norm of a signal.
 
     Parameters
     ----------
-    gain : float or str
+    gain : float or str, default 1.0
         The factor on the matrix, >= 0, or the name of a nonlinearity; see `gain`.
-    column_axis : int
-        The axis that stays; the other axes are flattened to one. The matrix of shape
-        (shape[column_axis], product of the others) has orthonormal rows, or orthonormal columns
-        where it is tall. The default is torch's; JAX's is -1.
+    column_axis : int, default 0
+        The axis of the matrix's rows; the other axes are flattened to its columns. The matrix of
+        shape (shape[column_axis], product of the other lengths) has orthonormal rows, or
+        orthonormal columns if it is tall. The default is torch's; JAX's is -1.
     shape, dtype, out, rng, stream, threads
-        As in `normal`. The shape has two axes or more. `threads` is for the normals; the
-        factorisation runs on as many threads as NumPy's LAPACK takes.
+        As in `normal`. The shape has two axes or more. threads limits the draw of the normals; the
+        factorisation runs on as many threads as NumPy's LAPACK uses.
     index
-        Refused, because every element depends on all the others. Make the whole and cut it.
+        Refused, because every element depends on all the others. Make the whole tensor and cut it.
 
     Returns
     -------
     ndarray, or out
+        As in `normal`.
 
     Raises
     ------
     ValueError, TypeError
         Where `normal` raises, and if the shape has fewer than two axes, column_axis is none of
-        them, or index is given.
+        them, gain is negative, not finite or unknown, or index is given.
 
     Notes
     -----
     Saxe, McClelland & Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep
-    linear neural networks", ICLR 2014. The QR factorisation of normals of that shape (transposed
-    where wide), with the signs that make R's diagonal positive: without them the matrix would not
-    be uniform (Mezzadri, "How to generate random matrices from the classical compact groups",
-    Notices of the AMS 54, 2007).
+    linear neural networks", ICLR 2014. The matrix is uniformly distributed among all orthogonal
+    matrices of its shape. It is the factor Q of the QR factorisation of a matrix of normals, which
+    is transposed first if it is wide. The signs of Q's columns are those for which R's diagonal is
+    positive; otherwise the distribution would not be uniform (Mezzadri, "How to generate random
+    matrices from the classical compact groups", Notices of the AMS 54, 2007).
 
     The normals are the same everywhere. The factorisation is NumPy's: its last bits depend on the
     LAPACK that NumPy was built with, on the processor and on its threads, and are not promised.
@@ -182,10 +182,8 @@ def orthogonal(
     """
     if misplaced or unknown:
         refuse_arguments(orthogonal, misplaced, unknown)
-    if index is not None:
-        raise ValueError(_NO_INDEX.format("orthogonal", shown(index)))
     rule = _orthogonal(gain, column_axis)
-    return rule.fill(resolve(shape, dtype, out, None), rng, stream, threads)
+    return rule.fill(resolve(shape, dtype, out, index), rng, stream, threads)
 
 
 @initialiser(_delta_orthogonal)
@@ -202,35 +200,37 @@ def delta_orthogonal(
     threads: int | None = None,
     **unknown: object,
 ) -> Any:
-    """Draw an orthogonal matrix into the centre of a convolution's kernel, zeros around it.
+    """Draw an orthogonal matrix at the centre of a convolution's kernel, with zeros elsewhere.
 
     Parameters
     ----------
-    gain : float or str
+    gain : float or str, default 1.0
         The factor on the matrix, >= 0, or the name of a nonlinearity; see `gain`.
     layout : str, optional
-        What the axes are: one O, one I, and letters for the kernel's axes, as in `fans`. The
+        What each axis is: one O, one I, and other letters for the kernel axes, as in `fans`. The
         default is ``"OI"`` followed by kernel axes; JAX stores ``"HWIO"``.
     shape, dtype, out, rng, stream, threads
-        As in `orthogonal`. The shape has 3 to 5 axes, and no fewer outputs than inputs.
+        As in `orthogonal`. The shape has 3 to 5 axes, and at least as many outputs as inputs.
     index
         Refused, as in `orthogonal`.
 
     Returns
     -------
     ndarray, or out
+        As in `normal`.
 
     Raises
     ------
     ValueError, TypeError
-        Where `orthogonal` raises, and if the layout does not fit, or O < I.
+        Where `orthogonal` raises, and if the layout does not fit, or there are fewer outputs than
+        inputs.
 
     Notes
     -----
     Xiao, Bahri, Sohl-Dickstein, Schoenholz & Pennington, "Dynamical isometry and a mean field
-    theory of CNNs", ICML 2018, train networks of 10,000 layers with it. The (O, I) matrix is that
-    of `orthogonal`, so that the norm of a signal is kept. The centre is (k - 1)//2 along each
-    kernel axis, as in JAX.
+    theory of CNNs", ICML 2018, train networks of 10,000 layers with it. The matrix at the centre is
+    what `orthogonal` draws for the shape (O, I), which keeps the norm of a signal. The centre is
+    (k - 1)//2 along each kernel axis, as in JAX.
 
     Examples
     --------
@@ -244,13 +244,20 @@ def delta_orthogonal(
     """
     if misplaced or unknown:
         refuse_arguments(delta_orthogonal, misplaced, unknown)
-    if index is not None:
-        raise ValueError(_NO_INDEX.format("delta_orthogonal", shown(index)))
     rule = _delta_orthogonal(gain, layout)
-    return rule.fill(resolve(shape, dtype, out, None, rule.zeroed), rng, stream, threads)
+    return rule.fill(resolve(shape, dtype, out, index, rule.zeroed), rng, stream, threads)
 
 
 # The matrix ---------------------------------------------------------------------------------------
+
+
+def _refuse_part(name: str, target: Target) -> None:
+    """Refuse index=, even one that selects the whole, since it may reorder the elements."""
+    if target.part is not None:
+        raise ValueError(
+            f"{name} takes no index=, because every element depends on all the others: make the "
+            "whole tensor and cut it"
+        )
 
 
 def _matrix(
@@ -270,7 +277,8 @@ def _matrix(
     if normals.size == 0:
         return normals
     wide = shape[0] < shape[1]
-    # NumPy computes in float64, whatever the input's type, and rounds the results to that.
+    # NumPy computes in float64, whatever the type of the input, and rounds the results to that
+    # type.
     q, r = np.linalg.qr(normals.T if wide else normals)
     q *= np.where(np.diagonal(r) < 0, -gain, gain).astype(family)
     matrix: np.ndarray = q.T if wide else q
@@ -278,7 +286,7 @@ def _matrix(
 
 
 def _stored(matrix: np.ndarray, target: Target) -> np.ndarray:
-    """Return a matrix as the target stores it, rounded once."""
+    """Return a matrix as the target stores it: bit patterns, rounded once, for a narrow type."""
     if target.array.itemsize >= 4:
         return matrix
     bits = np.empty(matrix.shape, target.array.dtype)

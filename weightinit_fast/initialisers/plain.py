@@ -1,4 +1,4 @@
-"""Initialisers whose distribution does not depend on the shape: constants, uniform, normal."""
+"""Initialisers whose distribution does not depend on the shape: constants, uniform and normal."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from .._resolve.messages import refuse_arguments
 from .._resolve.numbers import finite, not_negative, real
 from .._resolve.shape import Shape
 from .._resolve.target import resolve
-from .public import drawn_by, initialiser
+from .public import draw_rule, initialiser
 from .rules import Constant, Parameters
 
 __all__ = ["constant", "normal", "ones", "truncated_normal", "uniform", "zeros"]
@@ -19,8 +19,13 @@ __all__ = ["constant", "normal", "ones", "truncated_normal", "uniform", "zeros"]
 
 # The rules ----------------------------------------------------------------------------------------
 
-# These check the parameters and return what the engine is asked for. The functions pass that on at
-# once: an object for every call would take a quarter of a small fill's time.
+# Each function checks an initialiser's own parameters. Those that draw return a transform of the
+# engine and its parameters, and no rule object: to make an object for every call would take a
+# quarter of the time of a small fill.
+
+# Looked up once, since a small fill takes about as long as its call.
+_UNIFORM, _NORMAL, _TRUNCATED = _core.UNIFORM, _core.NORMAL, _core.TRUNCATED
+_ZERO, _ONE = Constant(0.0), Constant(1.0)
 
 
 def _constant(value: float) -> Constant:
@@ -30,9 +35,9 @@ def _constant(value: float) -> Constant:
 def _uniform(low: float, high: float) -> Parameters:
     low, high = finite(low, "low"), finite(high, "high")
     if low < high:
-        return _core.UNIFORM, (low, high)
-    if low == high:  # that value, as a normal of std 0 gives it
-        return _core.NORMAL, (low, 0.0)
+        return _UNIFORM, (low, high)
+    if low == high:  # a normal of std 0 gives its mean
+        return _NORMAL, (low, 0.0)
     raise ValueError(f"low must not be above high: low={low!r}, high={high!r}")
 
 
@@ -46,12 +51,8 @@ def _truncated_normal(mean: float, std: float, lower: float, upper: float) -> Pa
     if not lower < upper:
         raise ValueError(f"lower must be below upper: lower={lower!r}, upper={upper!r}")
     if std == 0:
-        return _core.NORMAL, (mean, 0.0)
-    return _core.TRUNCATED, (mean, std, lower, upper)
-
-
-_NORMAL = _core.NORMAL
-_ZERO, _ONE = Constant(0.0), Constant(1.0)
+        return _NORMAL, (mean, 0.0)
+    return _TRUNCATED, (mean, std, lower, upper)
 
 
 # The functions ------------------------------------------------------------------------------------
@@ -70,13 +71,13 @@ def constant(
     threads: int | None = None,
     **unknown: object,
 ) -> Any:
-    """Set every weight to one value.
+    """Set every element to one value.
 
     Parameters
     ----------
     value : float
-        The value, which is rounded once to the dtype. It may be infinite or NaN if the dtype has
-        such values.
+        The value, which is rounded once to the dtype. It has no default. It may be infinite or NaN
+        if the dtype has such values.
     shape, dtype, out, index, threads
         As in `normal`.
     rng, stream
@@ -86,11 +87,14 @@ def constant(
     Returns
     -------
     ndarray, or out
+        As in `normal`.
 
     Raises
     ------
     ValueError
-        If a finite value overflows the dtype.
+        If a finite value overflows the dtype; and where `normal` raises.
+    TypeError, MemoryError
+        Where `normal` raises.
 
     Examples
     --------
@@ -117,22 +121,24 @@ def zeros(
     threads: int | None = None,
     **unknown: object,
 ) -> Any:
-    """Set every weight to zero: right for biases, wrong for weights.
+    """Set every element to zero, which suits biases and not weights.
 
-    Units that begin equal stay equal: with zero weights every unit of a layer computes the same,
-    receives the same gradient and takes the same step, so that the layer never learns more than one
-    unit could (Goodfellow, Bengio & Courville, "Deep Learning", 2016, section 8.4).
+    With zero weights, every unit of a layer computes the same value, receives the same gradient and
+    takes the same step. The units stay equal, and the layer never learns more than one unit could
+    (Goodfellow, Bengio & Courville, "Deep Learning", 2016, section 8.4).
 
     Parameters
     ----------
     shape, dtype, out, index, threads
-        As in `normal`. The memory of a new array is lazy, as that of ``numpy.zeros``.
+        As in `normal`. A new array is one of ``numpy.zeros``, whose pages the operating system
+        makes when they are first touched.
     rng, stream
         Not used, as in `constant`.
 
     Returns
     -------
     ndarray, or out
+        As in `normal`.
 
     Examples
     --------
@@ -165,7 +171,7 @@ def ones(
     threads: int | None = None,
     **unknown: object,
 ) -> Any:
-    """Set every weight to one: the scale of a normalisation layer.
+    """Set every element to one, which suits the scale of a normalisation layer.
 
     Parameters
     ----------
@@ -177,6 +183,7 @@ def ones(
     Returns
     -------
     ndarray, or out
+        As in `normal`.
 
     Examples
     --------
@@ -189,7 +196,7 @@ def ones(
     return _ONE.fill(resolve(shape, dtype, out, index), rng, stream, threads)
 
 
-@initialiser(drawn_by("uniform", _uniform))
+@initialiser(draw_rule("uniform", _uniform))
 def uniform(
     shape: Shape | None = None,
     *misplaced: object,
@@ -207,8 +214,8 @@ def uniform(
 
     Parameters
     ----------
-    low, high : float
-        The bounds, finite, low <= high. ``low <= y < high`` holds for every element, in its own
+    low, high : float, default 0.0 and 1.0
+        The bounds, finite, low <= high. ``low <= y < high`` holds for every element y, in its own
         dtype and in float64. If both bounds are equal, every element is that value.
     shape, dtype, out, rng, stream, index, threads
         As in `normal`.
@@ -216,12 +223,15 @@ def uniform(
     Returns
     -------
     ndarray, or out
+        As in `normal`.
 
     Raises
     ------
     ValueError
         If low > high, a bound is not finite or overflows the dtype, or no value of the dtype lies
-        in [low, high).
+        in [low, high); and where `normal` raises.
+    TypeError, MemoryError
+        Where `normal` raises.
 
     Notes
     -----
@@ -229,9 +239,9 @@ def uniform(
     as a signed fraction in [-1, 1], c is the interval's centre and h its half width. The variance
     is (high - low)²/12.
 
-    For an interval [0, 2ᵏ) this rounding leaves the last bit of a float32 uneven: about three in
-    four of the elements in the upper quarter have an even last bit. A mean, a variance or a
-    histogram does not show it.
+    In an interval [0, 2ᵏ) this rounding favours one value of the last bit of a float32: about three
+    in four of the elements in the upper quarter have an even last bit. The mean, the variance and
+    histograms are not affected.
 
     Examples
     --------
@@ -245,7 +255,7 @@ def uniform(
     return resolve(shape, dtype, out, index).draw(transform, params, rng, stream, threads)
 
 
-@initialiser(drawn_by("normal", _normal))
+@initialiser(draw_rule("normal", _normal))
 def normal(
     shape: Shape | None = None,
     *misplaced: object,
@@ -261,34 +271,34 @@ def normal(
 ) -> Any:
     """Draw from the normal distribution N(mean, std²).
 
-    A std fixed without regard to the shape multiplies a signal's scale, layer after layer, by about
-    std·√(fan_in/2) under ReLU: away from 1 a deep network's signal vanishes or explodes (He et al.
-    2015, section 2.2). `he_normal` and `xavier_normal` choose the std that keeps it.
+    Under ReLU, each layer multiplies the scale of a signal by about std·√(fan_in/2). If this factor
+    is not near 1, the signal of a deep network vanishes or explodes (He et al. 2015, section 2.2).
+    `he_normal` and `xavier_normal` choose the std that keeps the scale.
 
     Parameters
     ----------
     shape : int or sequence of int, optional
-        The shape of the whole tensor. It may be left out where out is given.
-    mean, std : float
+        The shape of the whole tensor. The default is the shape of out.
+    mean, std : float, default 0.0 and 1.0
         The mean and the standard deviation, finite, std >= 0. Each is rounded once: to float64 if
         the dtype is float64, to float32 for the other dtypes. A std of 0 gives the mean.
     dtype : {float32, float64, float16, bfloat16, float8_e4m3fn, float8_e5m2}, optional
         The type of the elements. The default is that of out, or float32. The last three are given
         by name, or as the types of the package ml_dtypes; the others may have either byte order.
-        torch's dtypes name the same types. Narrow types get the float32 values, rounded once to
+        torch's dtypes are accepted too. Narrow types get the float32 values, rounded once to
         nearest even. float8_e4m3fn saturates at ±448; the other types overflow to infinity.
     out : ndarray or writable buffer, optional
         The memory to fill, in any memory order, with any strides and alignment. An object that
         supports the buffer protocol or CPU DLPack is filled without a copy. An integer or void
-        array of the right width takes the bits of a bfloat16 or float8 if dtype names it.
-        Read-only memory, overlapping memory and other dtypes are refused. A torch tensor that
-        autograd watches is filled without autograd's knowledge:
-        ``torch.autograd.graph.increment_version`` tells it.
+        array takes the bits of a bfloat16 or float8 of the same width if dtype names that type.
+        Read-only memory, overlapping memory and other dtypes are refused. autograd does not notice
+        that a torch tensor is filled; ``torch.autograd.graph.increment_version`` tells it.
     rng : None, int, sequence of int, SeedSequence, BitGenerator, Generator, RandomState or Key
-        What to draw from; see `key`. A torch.Generator is taken too. One int and one stream always
-        give the same values: name the streams, or pass a Generator, which advances.
-    stream : int in [0, 2**64) or str
-        Which of the key's streams to draw: the number or the name of the tensor.
+        What to draw from; see `key`. A torch.Generator is accepted too. One int and one stream
+        always give the same values: name the streams, or pass a Generator, which advances. The
+        default is fresh entropy.
+    stream : int in [0, 2**64) or str, default 0
+        The number or the name of the tensor: which of the key's streams to draw.
     index : basic index, optional
         Return only this part of the tensor, ``f(shape)[index]``, and draw nothing else. A basic
         index consists of ints, slices, Ellipsis and newaxis. If out is given, the part is written
@@ -301,7 +311,8 @@ def normal(
     Returns
     -------
     ndarray, or out
-        A new C-order array, or out itself. Where index selects a single element, it is a scalar.
+        A new C-order array, or out itself. If index selects a single element of a new array, a
+        scalar, as in NumPy's indexing.
 
     Raises
     ------
@@ -315,8 +326,9 @@ def normal(
 
     Notes
     -----
-    The Box-Muller transform (Box & Muller, Ann. Math. Statist. 29, 1958) of words i and i + 16 of
-    each group of 32. The values depend on the key, the stream and the position alone, and not on
+    The Box-Muller transform (Box & Muller, Ann. Math. Statist. 29, 1958) turns words i and i + 16
+    of each group of 32 into elements i and i + 16; in float64 it is double words i and i + 8 of
+    each group of 16. The values depend on the key, the stream and the position alone, and not on
     threads, processor, memory layout or the other elements that are drawn. They reach 7.4 std in
     float32 and 9.4 std in float64. A fill that is interrupted (Ctrl-C) leaves out partly written.
 
@@ -345,7 +357,7 @@ def normal(
     return resolve(shape, dtype, out, index).draw(transform, params, rng, stream, threads)
 
 
-@initialiser(drawn_by("truncated_normal", _truncated_normal))
+@initialiser(draw_rule("truncated_normal", _truncated_normal))
 def truncated_normal(
     shape: Shape | None = None,
     *misplaced: object,
@@ -365,10 +377,11 @@ def truncated_normal(
 
     Parameters
     ----------
-    mean, std : float
-        The parameters of the *parent* normal, as in `normal`. What is drawn has a smaller standard
-        deviation, 0.87963·std with the default bounds; `variance_scaling` corrects for that.
-    lower, upper : float
+    mean, std : float, default 0.0 and 1.0
+        The parameters of the *parent* normal, as in `normal`. The values that are drawn have a
+        smaller standard deviation, 0.87963·std with the default bounds; `variance_scaling` corrects
+        for that.
+    lower, upper : float, default -2.0 and 2.0
         The bounds in units of std, lower < upper. They may be infinite.
         (``torch.nn.init.trunc_normal_`` takes absolute bounds, ±2 by default.)
     shape, dtype, out, rng, stream, index, threads
@@ -377,20 +390,24 @@ def truncated_normal(
     Returns
     -------
     ndarray, or out
+        As in `normal`.
 
     Raises
     ------
     ValueError
-        If lower >= upper, or one of them is NaN; if the interval lies wholly beyond ±8 (±37 in
+        If lower >= upper, or one of them is NaN; if the whole interval lies beyond ±8 (±37 in
         float64), where a normal is never drawn; if no value of the dtype lies inside; and where
         `normal` raises.
+    TypeError, MemoryError
+        Where `normal` raises.
 
     Notes
     -----
-    Element i is mean + std·z with z = Φ⁻¹(Φ(lower) + p·(Φ(upper) - Φ(lower))), where p is
-    (word i + ½)/2³² (2⁶⁴ in float64). This inversion takes one word for an element and rejects
-    none, whatever the bounds. Probabilities are counted from the nearer tail, so that far intervals
-    keep their digits. No element lies on a bound or beyond it, in its own dtype and in float64.
+    Element i is mean + std·z with z = Φ⁻¹(Φ(lower) + p·(Φ(upper) - Φ(lower))), where p is (word i +
+    ½)/2³² (in float64, (double word i + ½)/2⁶⁴). This inversion takes one word for each element and
+    rejects none, whatever the bounds. Probabilities are counted from the nearer tail, so that far
+    intervals keep their digits. No element lies on a bound or beyond it, in its own dtype and in
+    float64.
 
     Examples
     --------

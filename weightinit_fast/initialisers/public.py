@@ -1,53 +1,53 @@
-"""What makes a function one of the package's initialisers."""
+"""The list of the package's initialisers, and the decorator that puts a function on it."""
 
 from collections.abc import Callable
 from inspect import Parameter, Signature, signature
 from typing import Any, TypeVar
 
-from .rules import Draw, Parameters, Rule, Scaled, ScaledBy
+from .rules import Draw, Parameters, Rule, ScaledDraw, VarianceRule
 
 __all__ = [
     "COMMON",
     "INITIALISERS",
     "RULES",
-    "drawn_by",
+    "draw_rule",
     "initialiser",
     "own_parameters",
-    "scaled_by",
+    "scaled_rule",
 ]
 
-#: The parameters that every initialiser has behind its own ones.
+#: The parameters that follow an initialiser's own parameters, and that all initialisers share.
 COMMON = ("dtype", "out", "rng", "stream", "index", "threads")
 
-#: Public name -> function, of every initialiser; aliases have no entry of their own.
+#: Public name -> function. Aliases have no entry.
 INITIALISERS: dict[str, Callable[..., Any]] = {}
-#: Function -> what makes its rule of its own parameters, all given by name.
+#: Initialiser -> function that makes its rule; it takes all of the initialiser's own parameters by
+#: name.
 RULES: dict[Callable[..., Any], Callable[..., Rule]] = {}
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_CATCH_ALL = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 
-def initialiser(rule: Callable[..., Rule]) -> Callable[[F], F]:
-    """Register a function as an initialiser, with what makes its rule.
 
-    The functions catch arguments that they do not have as ``*misplaced`` and ``**unknown``, so that
-    their messages can say what to pass. The signature that tools see is without these two.
+def initialiser(make_rule: Callable[..., Rule]) -> Callable[[F], F]:
+    """Register a function as an initialiser, with the function that makes its rule.
+
+    Initialisers catch arguments that they do not have as ``*misplaced`` and ``**unknown``, so that
+    the message can say what to pass instead. The signature that tools see leaves out these two.
     """
 
     def register(function: F) -> F:
         full = signature(function)
-        kept = [p for p in full.parameters.values() if p.kind not in _CATCHING]
+        kept = [p for p in full.parameters.values() if p.kind not in _CATCH_ALL]
         function.__signature__ = Signature(kept)  # type: ignore[attr-defined]
         for name in full.parameters.keys() - {p.name for p in kept}:
             function.__annotations__.pop(name, None)
         INITIALISERS[function.__name__] = function
-        RULES[function] = rule
+        RULES[function] = make_rule
         return function
 
     return register
-
-
-_CATCHING = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 
 
 def own_parameters(function: Callable[..., Any]) -> dict[str, Parameter]:
@@ -59,11 +59,17 @@ def own_parameters(function: Callable[..., Any]) -> dict[str, Parameter]:
     }
 
 
-def scaled_by(read: Callable[..., ScaledBy], *first: Any) -> Callable[..., Rule]:
-    """Return what makes the rule of a function that reads its scale from the shape."""
-    return lambda **own: Scaled(read(*first, **own))
+def scaled_rule(read: Callable[..., VarianceRule], *first: Any) -> Callable[..., Rule]:
+    """Return a maker of rules for an initialiser that reads its scale from the shape.
+
+    ``read(*first, **own)`` checks the initialiser's own parameters.
+    """
+    return lambda **own: ScaledDraw(read(*first, **own))
 
 
-def drawn_by(kind: str, read: Callable[..., Parameters]) -> Callable[..., Rule]:
-    """Return what makes the rule of a function whose distribution does not depend on the shape."""
+def draw_rule(kind: str, read: Callable[..., Parameters]) -> Callable[..., Rule]:
+    """Return a maker of rules for an initialiser whose distribution does not depend on the shape.
+
+    ``read(**own)`` checks the initialiser's own parameters.
+    """
     return lambda **own: Draw(kind, read(**own))

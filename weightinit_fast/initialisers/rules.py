@@ -1,8 +1,8 @@
-"""Rules: an initialiser's own parameters, checked and bound; from them come values and laws.
+"""Rules: an initialiser's own parameters, checked and bound, which fill a target and have a law.
 
-The functions that draw ask for the engine's parameters and hand them to the target:
-``transform, params = scaled(target.whole, rule)`` and ``target.draw(transform, params, ...)``. An
-`Initializer` keeps a rule as an object of the classes below, whose ``fill`` does the same.
+The functions that draw ask for the engine's parameters and hand them to the target: ``transform,
+params = scaled_parameters(target.whole, rule)`` and ``target.draw(transform, params, ...)``. An
+`Initializer` keeps its rule as an object of one of the classes below, whose ``fill`` does the same.
 """
 
 import math
@@ -13,6 +13,7 @@ from .._resolve.fans import Mode, WeightAxes, fan_of
 from .._resolve.keys import RNGLike
 from .._resolve.target import Target
 from .._resolve.threads import thread_count
+from .._resolve.truncation import refuse_far
 from .law import Law, truncated_moments
 
 __all__ = [
@@ -22,9 +23,9 @@ __all__ = [
     "Draw",
     "Parameters",
     "Rule",
-    "Scaled",
-    "ScaledBy",
-    "scaled",
+    "ScaledDraw",
+    "VarianceRule",
+    "scaled_parameters",
     "set_zeros",
 ]
 
@@ -33,11 +34,11 @@ Distribution: TypeAlias = Literal["normal", "truncated_normal", "uniform"]
 #: A transform of the engine, and the parameters that it is given.
 Parameters: TypeAlias = tuple[int, tuple[float, ...]]
 
-#: Mean 0 and the variance gain²·scale/((1 + slope²)·fan), with the fan that a mode names: (mode,
-#: distribution, scale, gain, slope, axes). A tuple, as one is made for every call of a function.
-ScaledBy: TypeAlias = tuple[Mode, Distribution, float, float, float, WeightAxes]
+#: The rule of mean 0 and variance gain²·scale/((1 + slope²)·fan), where mode says which fan:
+#: (mode, distribution, scale, gain, slope, axes). It is a tuple, because every call makes one.
+VarianceRule: TypeAlias = tuple[Mode, Distribution, float, float, float, WeightAxes]
 
-# Looked up once: a small fill takes about as long as its call.
+# Looked up once, since a small fill takes about as long as its call.
 _NORMAL, _TRUNCATED = _core.NORMAL, _core.TRUNCATED
 #: Distribution -> transform.
 DISTRIBUTIONS: dict[str, int] = {
@@ -47,15 +48,15 @@ DISTRIBUTIONS: dict[str, int] = {
 }
 
 
-def scaled(whole: tuple[int, ...], rule: ScaledBy) -> Parameters:
-    """Return what the engine is asked for, with the fans of the whole shape."""
+def scaled_parameters(whole: tuple[int, ...], rule: VarianceRule) -> Parameters:
+    """Return the transform and its parameters, with the fans of a weight of that whole shape."""
     mode, distribution, scale, gain, slope, axes = rule
     fan_in, fan_out = axes.fans(whole)
     fan = fan_in if mode == "fan_in" else fan_of(mode, fan_in, fan_out)
     transform = DISTRIBUTIONS[distribution]
-    # An empty weight may have no fan; it has no element to scale either.
+    # A fan of 0 counts as 1. It belongs to a weight without elements, unless fans= states it.
     spread = _core.spread(transform, scale, gain, slope, fan or 1)
-    if transform == _NORMAL or not spread:  # a normal of std 0 leaves the mean
+    if transform == _NORMAL or not spread:  # a normal of std 0 gives its mean
         return _NORMAL, (0.0, spread)
     if transform == _TRUNCATED:
         return transform, (0.0, spread, -2.0, 2.0)
@@ -63,14 +64,14 @@ def scaled(whole: tuple[int, ...], rule: ScaledBy) -> Parameters:
 
 
 class Rule(Protocol):
-    """What every rule can do."""
+    """The interface of a rule."""
 
     @property
     def zeroed(self) -> bool:
         """Whether a new array should come filled with zeros."""
 
     def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
-        """Write the values where they go, and return what the caller gets."""
+        """Fill the target, and return what the caller of the initialiser gets."""
 
     def law(self, whole: tuple[int, ...]) -> Law:
         """Return the distribution of an element of a tensor of that shape."""
@@ -96,23 +97,23 @@ class Draw:
         return _law(self.kind, *self.parameters)
 
 
-class Scaled:
+class ScaledDraw:
     """A distribution whose scale is read from the shape."""
 
     __slots__ = ("rule",)
     zeroed = False
 
-    def __init__(self, rule: ScaledBy) -> None:
+    def __init__(self, rule: VarianceRule) -> None:
         self.rule = rule
 
     def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
         """Draw every element, with the fans of the whole shape."""
-        transform, params = scaled(target.whole, self.rule)
+        transform, params = scaled_parameters(target.whole, self.rule)
         return target.draw(transform, params, rng, stream, threads)
 
     def law(self, whole: tuple[int, ...]) -> Law:
         """Return the distribution of every element of a weight of that shape."""
-        return _law(self.rule[1], *scaled(whole, self.rule))
+        return _law(self.rule[1], *scaled_parameters(whole, self.rule))
 
 
 class Constant:
@@ -125,11 +126,11 @@ class Constant:
 
     @property
     def zeroed(self) -> bool:
-        """Whether a new array may be one of numpy.zeros, which is lazy."""
+        """Whether a new array should come from numpy.zeros, since the value is +0."""
         return self.value == 0 and math.copysign(1, self.value) > 0
 
     def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
-        """Set every element, unless a new array holds the zeros already."""
+        """Set every element, unless the target is a new array of zeros that are wanted."""
         if not target.zeroed:
             return target.draw(_core.CONSTANT, (self.value,), None, 0, threads)
         set_zeros(target, threads)
@@ -141,14 +142,15 @@ class Constant:
 
 
 def set_zeros(target: Target, threads: int | None) -> None:
-    """Set every element to zero, unless a new array holds the zeros already."""
+    """Set every element to zero, unless the target is a new array of zeros."""
     if target.zeroed:
-        thread_count(threads, 0)  # refused where it is wrong, as in every call
+        thread_count(threads, 0)  # refuses wrong values, as a fill would
     else:
         target.write(_core.CONSTANT, (0.0,), None, 0, threads)
 
 
 def _law(kind: str, transform: int, params: tuple[float, ...]) -> Law:
+    """Return the law of a uniform, normal or truncated normal draw."""
     if transform == _core.UNIFORM:
         low, high = params
         return Law(kind, low / 2 + high / 2, (high / 2 - low / 2) / math.sqrt(3), low, high)
@@ -158,5 +160,6 @@ def _law(kind: str, transform: int, params: tuple[float, ...]) -> Law:
     if not bounds:
         return Law(kind, mean, std, -math.inf, math.inf)
     lower, upper = bounds
-    shift, share = truncated_moments(lower, upper)
-    return Law(kind, mean + std * shift, std * share, mean + std * lower, mean + std * upper)
+    refuse_far(lower, upper, 64)  # where no dtype can draw
+    unit_mean, unit_std = truncated_moments(lower, upper)
+    return Law(kind, mean + std * unit_mean, std * unit_std, mean + std * lower, mean + std * upper)

@@ -1,4 +1,4 @@
-"""Initialisers that read their scale from the shape: variance_scaling, and torch's default."""
+"""variance_scaling, the general rule that reads its scale from the shape; and torch's default."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ from .._resolve.messages import refuse_arguments, shown
 from .._resolve.numbers import not_negative
 from .._resolve.shape import Shape
 from .._resolve.target import resolve
-from .public import initialiser, scaled_by
-from .rules import DISTRIBUTIONS, Distribution, ScaledBy, scaled
+from .public import initialiser, scaled_rule
+from .rules import DISTRIBUTIONS, Distribution, VarianceRule, scaled_parameters
 
 __all__ = ["fan_in_uniform", "variance_scaling"]
 
@@ -28,7 +28,7 @@ def _variance_scaling(
     groups: int,
     transposed: bool,
     fans: Fans | None,
-) -> ScaledBy:
+) -> VarianceRule:
     if not isinstance(distribution, str) or distribution not in DISTRIBUTIONS:
         raise ValueError(
             f"distribution must be one of {', '.join(DISTRIBUTIONS)}, not {shown(distribution)}"
@@ -39,7 +39,7 @@ def _variance_scaling(
 
 def _fan_in_uniform(
     layout: str | None, groups: int, transposed: bool, fans: Fans | None
-) -> ScaledBy:
+) -> VarianceRule:
     axes = WeightAxes.read(layout, groups, transposed, fans)
     return "fan_in", "uniform", 1 / 3, 1.0, 0.0, axes
 
@@ -47,7 +47,7 @@ def _fan_in_uniform(
 # The functions ------------------------------------------------------------------------------------
 
 
-@initialiser(scaled_by(_variance_scaling))
+@initialiser(scaled_rule(_variance_scaling))
 def variance_scaling(
     shape: Shape | None = None,
     *misplaced: object,
@@ -66,30 +66,30 @@ def variance_scaling(
     threads: int | None = None,
     **unknown: object,
 ) -> Any:
-    """Draw with mean 0 and variance scale/fan: the rule of which Xavier, He and LeCun are cases.
+    """Draw with mean 0 and variance scale/fan; Xavier's, He's and LeCun's rules are cases of this.
 
     Parameters
     ----------
-    scale : float
+    scale : float, default 1.0
         The variance times the fan, >= 0.
-    mode : {"fan_in", "fan_out", "fan_avg", "fan_geo_avg"}
-        Which fan to use: that of the inputs, that of the outputs, or their arithmetic or geometric
-        mean.
-    distribution : {"normal", "truncated_normal", "uniform"}
-        N(0, std²); or a normal that is truncated at -2 and 2 standard deviations of its parent,
-        whose std is larger by 1/0.87962566103423978, so that the variance is scale/fan all the
-        same; or U[-b, b) with b = √(3·scale/fan).
+    mode : {"fan_in", "fan_out", "fan_avg", "fan_geo_avg"}, default "fan_in"
+        Which fan to use: fan_in, fan_out, or their arithmetic or geometric mean.
+    distribution : {"normal", "truncated_normal", "uniform"}, default "normal"
+        The distribution, whose variance is scale/fan in all three cases: N(0, scale/fan); or a
+        normal that is truncated at -2 and 2 standard deviations of its parent, whose standard
+        deviation is √(scale/fan)/0.87962566103423978; or U[-b, b) with b = √(3·scale/fan).
     layout, groups, transposed
-        What the axes are; see `fans`.
+        What the axes of the weight are, as in `fans`.
     fans : (int, int), optional
-        (fan_in, fan_out), in the place of layout, groups and transposed: for a bias, a flattened
-        parameter or a shard, whose shape cannot tell them.
+        (fan_in, fan_out), instead of layout, groups and transposed: for a bias, a flattened
+        parameter or a shard, from whose shape the fans cannot be read.
     shape, dtype, out, rng, stream, index, threads
-        As in `normal`. The fans are those of the whole shape, also where index is given.
+        As in `normal`. The fans are those of the whole shape, even if index is given.
 
     Returns
     -------
     ndarray, or out
+        As in `normal`.
 
     Raises
     ------
@@ -107,8 +107,9 @@ def variance_scaling(
     ``lecun_*``     1          fan_in     LeCun et al. (1998), eq. 16
     ==============  =========  =========  =================================
 
-    The name is that of Keras and JAX. Their ``*_normal`` of these rules are *truncated* normals; to
-    have those, pass their scale and mode here with ``distribution="truncated_normal"``.
+    Keras and JAX have this function under the same name. Their ``*_normal`` functions of the rules
+    in the table draw *truncated* normals. To draw those, pass the scale and the mode of the rule
+    here, with ``distribution="truncated_normal"``.
 
     Examples
     --------
@@ -123,11 +124,11 @@ def variance_scaling(
         refuse_arguments(variance_scaling, misplaced, unknown)
     rule = _variance_scaling(scale, mode, distribution, layout, groups, transposed, fans)
     target = resolve(shape, dtype, out, index)
-    transform, params = scaled(target.whole, rule)
+    transform, params = scaled_parameters(target.whole, rule)
     return target.draw(transform, params, rng, stream, threads)
 
 
-@initialiser(scaled_by(_fan_in_uniform))
+@initialiser(scaled_rule(_fan_in_uniform))
 def fan_in_uniform(
     shape: Shape | None = None,
     *misplaced: object,
@@ -143,21 +144,22 @@ def fan_in_uniform(
     threads: int | None = None,
     **unknown: object,
 ) -> Any:
-    """Draw from U[-b, b), b = 1/√fan_in, with which torch's Linear and Conv layers begin.
+    """Draw from U[-b, b) with b = 1/√fan_in, as torch's Linear and Conv layers do by default.
 
     Parameters
     ----------
     layout, groups, transposed
-        What the axes are; see `fans`.
+        What the axes of the weight are, as in `fans`.
     fans : (int, int), optional
-        (fan_in, fan_out), in the place of layout, groups and transposed: for a bias, a flattened
-        parameter or a shard, whose shape cannot tell them.
+        (fan_in, fan_out), instead of layout, groups and transposed: for a bias, a flattened
+        parameter or a shard, from whose shape the fans cannot be read.
     shape, dtype, out, rng, stream, index, threads
-        As in `normal`. The fans are those of the whole shape, also where index is given.
+        As in `normal`. The fans are those of the whole shape, even if index is given.
 
     Returns
     -------
     ndarray, or out
+        As in `normal`.
 
     Raises
     ------
@@ -166,10 +168,10 @@ def fan_in_uniform(
 
     Notes
     -----
-    torch writes it as ``kaiming_uniform_(a=√5)``, since √(6/((1 + 5)·fan_in)) is this bound. The
-    variance, 1/(3·fan_in), is a third of LeCun's and a sixth of He's: LeCun et al. (1998) give
-    1/√fan_in for the *standard deviation*. torch draws the bias with the same bound, that of the
-    weight's fan_in: ``fan_in_uniform(n, fans=(fan_in, fan_out))``.
+    torch writes it as ``kaiming_uniform_(a=√5)``, whose bound √(6/((1 + 5)·fan_in)) is the same.
+    The variance, 1/(3·fan_in), is a third of LeCun's and a sixth of He's: in LeCun et al. (1998),
+    1/√fan_in is the *standard deviation*. torch draws the bias with the same bound, from the fan_in
+    of the weight: ``fan_in_uniform(n, fans=(fan_in, fan_out))``.
 
     Examples
     --------
@@ -188,5 +190,5 @@ def fan_in_uniform(
         refuse_arguments(fan_in_uniform, misplaced, unknown)
     rule = _fan_in_uniform(layout, groups, transposed, fans)
     target = resolve(shape, dtype, out, index)
-    transform, params = scaled(target.whole, rule)
+    transform, params = scaled_parameters(target.whole, rule)
     return target.draw(transform, params, rng, stream, threads)

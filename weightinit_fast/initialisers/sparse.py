@@ -1,4 +1,4 @@
-"""sparse: normal draws, with the same number of zeros for every input or for every unit."""
+"""sparse: normal draws, of which the same number is zero in every column, or in every unit."""
 
 import math
 import warnings
@@ -14,7 +14,7 @@ from .._resolve.keys import Key, RNGLike, key
 from .._resolve.messages import refuse_arguments, shown
 from .._resolve.numbers import finite, integer, not_negative
 from .._resolve.shape import Shape
-from .._resolve.target import Target, covered, resolve
+from .._resolve.target import Target, part_of, resolve
 from .._resolve.threads import thread_count
 from .law import Law
 from .public import initialiser
@@ -22,11 +22,12 @@ from .structured import check_matrix
 
 __all__ = ["sparse"]
 
-_WORD_ITEMS = 1 << 21  # of columns looked at in one go: 9 bytes each
+#: How many elements are compared at a time. Each takes 9 bytes of scratch memory.
+_WORD_ITEMS = 1 << 21
 
 
 class Sparse:
-    """N(0, std²), and ceil(sparsity·n) zeros among the n elements of each column, or row."""
+    """N(0, std²), with ceil(sparsity·n) zeros among the n elements of each column or row."""
 
     __slots__ = ("layout", "sparsity", "std")
     zeroed = False
@@ -41,37 +42,39 @@ class Sparse:
         whole = target.whole
         axis, zeros = self._zeros(whole)
         n = whole[axis]
-        part = covered(target)
-        # The lines run along `axis`; each has its own zeros. Those that the target holds:
-        lines = part.ranges[1 - axis]
-        some = min(len(lines), max(1, _WORD_ITEMS // max(1, n)))
+        part = part_of(target)
+        # A line is a column or a row, whichever has its zeros counted. It runs along `axis`.
+        lines = part.ranges[1 - axis]  # those that the target holds
+        batch = min(len(lines), max(1, _WORD_ITEMS // max(1, n)))
         needed = zeros if target.array.size else 0
-        scratch = np.empty((2, some, n if needed else 0), np.uint32)
-        # The key is drawn here, and shared by both fills: so everything else is checked before.
+        scratch = np.empty((2, batch, n if needed else 0), np.uint32)
+        # Both fills share one key, which is drawn here: a Generator advances only once everything
+        # else has been found right. threads is read once, since it may be an object that changes.
+        threads = None if threads is None else integer(threads, "threads")
         thread_count(threads, 0)
-        threads = None if threads is None else integer(threads, "threads")  # asked for once
         _core.check(_core.NORMAL, target.kind.code, (0.0, self.std))
         number = _core.stream_number(stream)
         shared = key(rng)
         target.write(_core.NORMAL, (0.0, self.std), shared, number, threads)
         if needed:
-            # (lines, elements of a line): the view is turned so that lines come first.
+            # Axis 0 of the view counts the lines, axis 1 the elements of a line.
             view = part.aligned(target.array)
             view = view.T if axis == 0 else view
             within = _slice(part.ranges[axis])
             steps = (whole[1], 1) if axis == 0 else (1, whole[1])  # within a line, between lines
-            for begin in range(0, len(lines), some):
-                chosen = lines[begin : begin + some]
-                zero = _zeros_of(n, chosen, steps, zeros, shared, number, scratch, threads)
-                place = view[begin : begin + some]
-                np.copyto(place, view.dtype.type(0), where=zero[:, within])
+            for begin in range(0, len(lines), batch):
+                chosen = lines[begin : begin + batch]
+                is_zero = _zeros_of(n, chosen, steps, zeros, shared, number, scratch, threads)
+                place = view[begin : begin + batch]
+                np.copyto(place, view.dtype.type(0), where=is_zero[:, within])
         return target.finish()
 
     def _zeros(self, whole: tuple[int, ...]) -> tuple[int, int]:
-        """Return the axis along which zeros are counted, and how many there are."""
+        """Return the axis along which zeros are counted, and how many zeros a line has."""
         check_matrix("sparse", whole)
         axis = 0 if self.layout is None else self.layout.index("I")
-        # sparsity·n rounded to nearest, whatever the host's rounding mode.
+        # The product sparsity·n is rounded to nearest by the division of two ints. A product of
+        # floats would depend on the host's rounding mode.
         numerator, denominator = self.sparsity.as_integer_ratio()
         zeros = math.ceil(numerator * whole[axis] / denominator)
         if zeros and zeros == whole[axis]:
@@ -80,7 +83,7 @@ class Sparse:
                 f"sparsity={self.sparsity!r} leaves no element in any {what} of {whole[axis]}: all "
                 "weights are zero",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=4,  # the line that calls sparse, an Initializer, or its law
             )
         return axis, zeros
 
@@ -116,46 +119,52 @@ def sparse(
     threads: int | None = None,
     **unknown: object,
 ) -> Any:
-    """Draw from N(0, std²), and set the same number of elements of each column to zero.
+    """Draw from N(0, std²), and set equally many elements of each column, or unit, to zero.
 
     Parameters
     ----------
     sparsity : float
-        In [0, 1]. Exactly ceil(sparsity·n) of the n elements of each column are set to zero; the
-        product is a float, as in torch. (float8 rounds more elements to zero, if std is small.)
-    std : float
-        Standard deviation of the other elements, >= 0.
+        The share of zeros, in [0, 1]. It has no default. Exactly ceil(sparsity·n) of the n elements
+        of each column, or unit, are set to zero; the product is rounded to a float, as in torch.
+        (If std is small, float8 rounds further elements to zero.)
+    std : float, default 0.01
+        The standard deviation of the other elements, >= 0.
     layout : {"OI", "IO"}, optional
-        Which axis is the outputs' and which the inputs'. With a layout the zeros are counted for
-        each output, so that every unit has exactly ceil(sparsity·fan_in) inputs of weight zero: in
-        each row for ``"OI"``, in each column for ``"IO"``. Without one they are counted in each
-        column, as in torch, whatever its axes are: of a weight stored (out, in), as torch's are, a
-        column is an input, and a unit may be left with any number of inputs, even none.
+        Which axis counts the outputs and which the inputs. With a layout the zeros are counted in
+        each unit, so that every unit has exactly ceil(sparsity·fan_in) weights of zero: in each row
+        for ``"OI"``, in each column for ``"IO"``. By default they are counted in each column, as in
+        torch. A column of a weight that is stored (out, in), as torch's weights are, holds the
+        weights of one input; a unit may then keep any number of inputs, even none.
     shape, dtype, out, rng, stream, index, threads
-        As in `normal`; two axes. Under index, the zeros of the selected columns are found by the
-        words of all their rows, which takes 9 bytes a row, of many columns at once up to 18 MiB.
+        As in `normal`. The shape has two axes. If index is given, the zeros of a column are still
+        found by comparing the words of all its rows, which takes 9 bytes of memory for each row;
+        several columns are compared at once, in up to 18 MiB.
 
     Returns
     -------
     ndarray, or out
+        As in `normal`.
 
     Raises
     ------
     ValueError, TypeError
-        As `normal`; if the shape does not have two axes, or sparsity lies outside [0, 1].
+        Where `normal` raises, and if the shape does not have two axes, sparsity lies outside
+        [0, 1], or layout is neither ``"OI"`` nor ``"IO"``.
 
     Warns
     -----
     UserWarning
-        If the sparsity leaves no element: all weights are zero then.
+        If the sparsity is so high that all weights are zero.
 
     Notes
     -----
     Martens, "Deep learning via Hessian-free optimization", ICML 2010, section 5: units with few
-    inputs saturate less and differ more. ``layout=`` gives what the paper describes. Column c is
-    zero in the rows r with the smallest (word 2⁶³ + i, r), where i = r·columns + c is the element's
-    position; for ``"OI"``, row r is zero in the columns c with the smallest (word 2⁶³ + i, c). The
-    other elements are those of `normal`.
+    inputs saturate less and differ more from each other. ``layout=`` gives what the paper
+    describes.
+
+    Let i = r·columns + c be the position of the element in row r and column c. Column c is zero in
+    the rows r with the smallest pairs (word 2⁶³ + i, r). For ``"OI"``, row r is zero in the columns
+    c with the smallest pairs (word 2⁶³ + i, c). The other elements are those of `normal`.
 
     Examples
     --------
@@ -163,7 +172,7 @@ def sparse(
     >>> w = wi.sparse((10, 4), sparsity=0.25, rng=0)
     >>> (w == 0).sum(axis=0)
     array([3, 3, 3, 3])
-    >>> w = wi.sparse((4, 10), sparsity=0.25, layout="OI", rng=0)  # 3 of 10 inputs a unit
+    >>> w = wi.sparse((4, 10), sparsity=0.25, layout="OI", rng=0)  # 3 of the 10 in each unit
     >>> (w == 0).sum(axis=1)
     array([3, 3, 3, 3])
     """
@@ -183,13 +192,16 @@ def _zeros_of(
     scratch: np.ndarray,
     threads: int | None,
 ) -> np.ndarray:
-    """Return, for each of some lines of n elements, where its smallest (word, position) are."""
+    """Return a mask of some lines of n elements that is True at the zeros of each line.
+
+    These are the elements with the smallest pairs (word, position).
+    """
     count = len(lines)
     forward = lines if lines.step > 0 else lines[::-1]
     words, order = scratch[:, :count]
     within, between = steps
     axes = [(count, forward.step * between, 4 * n), (n, within, 4)]
-    if within > forward.step * between:  # outermost first
+    if within > forward.step * between:  # the axis with the larger step through the stream is first
         axes.reverse()
     first = (1 << 63) + forward.start * between
     _core.fill(
@@ -198,14 +210,16 @@ def _zeros_of(
     order[...] = words
     order.partition(zeros - 1, axis=1)
     last = order[:, zeros - 1, None]
-    zero: np.ndarray = words <= last
-    extra = np.count_nonzero(zero, axis=1) - zeros
-    for line in np.flatnonzero(extra):  # equal words: those at higher positions stay
+    is_zero: np.ndarray = words <= last
+    # Where several words equal the last one, there are too many: those at the highest positions
+    # stay.
+    extra = np.count_nonzero(is_zero, axis=1) - zeros
+    for line in np.flatnonzero(extra):
         ties = np.flatnonzero(words[line] == last[line])
-        zero[line, ties[len(ties) - extra[line] :]] = False
-    return zero if lines.step > 0 else zero[::-1]
+        is_zero[line, ties[len(ties) - extra[line] :]] = False
+    return is_zero if lines.step > 0 else is_zero[::-1]
 
 
 def _slice(chosen: range) -> slice:
-    """Return the slice that selects what a range holds."""
+    """Return the slice that selects the positions of a range."""
     return slice(chosen.start, chosen.stop if chosen.stop >= 0 else None, chosen.step)

@@ -1,4 +1,4 @@
-"""Initialisers that place ones among zeros by position: identity and dirac."""
+"""identity and dirac, which are zero except at certain positions."""
 
 import math
 from typing import Any
@@ -13,7 +13,7 @@ from .._resolve.keys import RNGLike
 from .._resolve.messages import refuse_arguments, shown
 from .._resolve.numbers import finite, integer
 from .._resolve.shape import Shape
-from .._resolve.target import Target, covered, resolve
+from .._resolve.target import Target, part_of, resolve
 from .law import Law
 from .public import initialiser
 from .rules import set_zeros
@@ -25,7 +25,7 @@ __all__ = ["dirac", "eye", "identity"]
 
 
 class Identity:
-    """gain on the main diagonal of a matrix, and zero beside it."""
+    """gain on the main diagonal of a matrix, and zero elsewhere."""
 
     __slots__ = ("gain",)
     zeroed = True
@@ -34,25 +34,25 @@ class Identity:
         self.gain = gain
 
     def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
-        """Set the zeros, then the diagonal as far as the target holds it."""
+        """Set the zeros, then those elements of the diagonal that the target holds."""
         check_matrix("identity", target.whole)
         _core.check(_core.CONSTANT, target.kind.code, (self.gain,))
         set_zeros(target, threads)
-        part = covered(target)
+        part = part_of(target)
         view, (rows, columns) = part.aligned(target.array), part.ranges
-        if len(rows) > len(columns):
+        if len(rows) > len(columns):  # _set looks at every row, so rows are the shorter axis
             view, rows, columns = view.T, columns, rows
-        _set(view, np.arange(len(rows)), _find(positions(rows), columns), target, self.gain)
+        _set(view, np.arange(len(rows)), _find(_positions(rows), columns), target, self.gain)
         return target.finish()
 
     def law(self, whole: tuple[int, ...]) -> Law:
-        """Return the distribution of an element chosen at random."""
+        """Return the distribution of an element at a random position."""
         check_matrix("identity", whole)
         return _share_of("identity", min(whole), math.prod(whole), self.gain)
 
 
 class Dirac:
-    """One in the centre of the kernels that pass a channel on, zero elsewhere."""
+    """One at the centre of each kernel that passes a channel on, zero elsewhere."""
 
     __slots__ = ("groups", "layout")
     zeroed = True
@@ -62,21 +62,21 @@ class Dirac:
         self.layout = layout
 
     def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
-        """Set the zeros, then the ones as far as the target holds them."""
+        """Set the zeros, then those ones that the target holds."""
         whole = target.whole
         o_axis, i_axis, kernel, outputs = self._axes(whole)
         set_zeros(target, threads)
-        part = covered(target)
+        part = part_of(target)
         centre = [(part.ranges[axis], whole[axis] // 2) for axis in kernel]
         if all(at in chosen for chosen, at in centre):
             view = part.aligned(target.array).transpose([*kernel, o_axis, i_axis])
             view = view[tuple(chosen.index(at) for chosen, at in centre)]
-            within = positions(part.ranges[o_axis]) % max(1, outputs)
+            within = _positions(part.ranges[o_axis]) % max(1, outputs)
             _set(view, np.arange(len(within)), _find(within, part.ranges[i_axis]), target, 1.0)
         return target.finish()
 
     def _axes(self, whole: tuple[int, ...]) -> tuple[int, int, list[int], int]:
-        """Return the O axis, the I axis, the kernel's axes, and how many outputs a group has."""
+        """Return the O axis, the I axis, the kernel axes, and the number of outputs of a group."""
         o_axis, i_axis, kernel = convolution_axes(whole, self.layout)
         if whole[o_axis] % self.groups:
             raise ValueError(
@@ -85,7 +85,7 @@ class Dirac:
         return o_axis, i_axis, kernel, whole[o_axis] // self.groups
 
     def law(self, whole: tuple[int, ...]) -> Law:
-        """Return the distribution of an element chosen at random."""
+        """Return the distribution of an element at a random position."""
         _, i_axis, _, outputs = self._axes(whole)
         ones = self.groups * min(outputs, whole[i_axis])
         return _share_of("dirac", ones, math.prod(whole), 1.0)
@@ -118,12 +118,12 @@ def identity(
     threads: int | None = None,
     **unknown: object,
 ) -> Any:
-    """Set a matrix to gain on the main diagonal and to zero elsewhere: it passes its input on.
+    """Set a matrix to gain on its main diagonal and to zero elsewhere.
 
     Parameters
     ----------
-    gain : float
-        The value on the diagonal.
+    gain : float, default 1.0
+        The value on the diagonal. Here it is no name of a nonlinearity, and may be negative.
     shape, dtype, out, index, threads
         As in `normal`. The shape has two axes, of any lengths.
     rng, stream
@@ -132,16 +132,20 @@ def identity(
     Returns
     -------
     ndarray, or out
+        As in `normal`.
 
     Raises
     ------
     ValueError
-        If the shape does not have two axes, or gain is not finite or overflows the dtype.
+        If the shape does not have two axes, or gain is not finite or overflows the dtype; and where
+        `normal` raises.
+    TypeError, MemoryError
+        Where `normal` raises.
 
     Notes
     -----
     Le, Jaitly & Hinton, "A simple way to initialize recurrent networks of rectified linear units",
-    2015: recurrent weights that begin as the identity keep a state until something changes it.
+    2015: recurrent weights that begin as the identity keep a state until an input changes it.
 
     Examples
     --------
@@ -170,15 +174,15 @@ def dirac(
     threads: int | None = None,
     **unknown: object,
 ) -> Any:
-    """Set a convolution's weight so that it passes its input channels on.
+    """Set the weight of a convolution so that it copies its input channels to its outputs.
 
     Parameters
     ----------
-    groups : int
-        The number of groups of a grouped convolution, each of which passes on its own channels. It
+    groups : int, default 1
+        The number of groups of a grouped convolution, each of which copies its own channels. It
         divides the O axis.
     layout : str, optional
-        What the axes are: one O, one I, and letters for the kernel's axes, as in `fans`. The
+        What each axis is: one O, one I, and other letters for the kernel axes, as in `fans`. The
         default is ``"OI"`` followed by kernel axes.
     shape, dtype, out, index, threads
         As in `normal`. The shape has 3 to 5 axes.
@@ -188,19 +192,23 @@ def dirac(
     Returns
     -------
     ndarray, or out
+        As in `normal`.
 
     Raises
     ------
     ValueError
-        If the number of axes, the layout or groups does not fit.
+        If the number of axes, the layout or groups does not fit; and where `normal` raises.
+    TypeError, MemoryError
+        Where `normal` raises.
 
     Notes
     -----
-    Zagoruyko & Komodakis, "DiracNets: training very deep neural networks without
-    skip-connections", 2017. As ``torch.nn.init.dirac_``: with n = O/groups, element (g·n + d, d) of
-    the centre is 1 for d < min(n, I); the centre is k//2 along each kernel axis. (JAX has no dirac;
-    its delta_orthogonal has the centre (k - 1)//2, which differs for even k.) The output equals the
-    input under the padding that keeps an odd kernel's centre in place.
+    Zagoruyko & Komodakis, "DiracNets: training very deep neural networks without skip-connections",
+    2017. The values are those of ``torch.nn.init.dirac_``. With n = O/groups, the weight from input
+    d of group g to output g·n + d is 1 at the centre of the kernel, for d < min(n, I). The centre
+    is k//2 along each kernel axis. (JAX has no dirac; its delta_orthogonal has the centre (k -
+    1)//2, which differs for even k.) For an odd kernel with "same" padding, and as many outputs as
+    inputs, the output of the convolution equals its input.
 
     Examples
     --------
@@ -221,22 +229,22 @@ def dirac(
 eye = identity
 
 
-# Places -------------------------------------------------------------------------------------------
+# Positions ----------------------------------------------------------------------------------------
 
 
 def check_matrix(name: str, whole: tuple[int, ...]) -> None:
-    """Refuse a shape that is no matrix."""
+    """Refuse a shape that does not have two axes."""
     if len(whole) != 2:
         raise ValueError(f"{name} needs a shape of two axes such as (n, n), not {shown(whole)}")
 
 
-def positions(chosen: range) -> np.ndarray:
+def _positions(chosen: range) -> np.ndarray:
     """Return a range as an array."""
     return np.arange(chosen.start, chosen.stop, chosen.step, dtype=np.int64)
 
 
 def _find(wanted: np.ndarray, chosen: range) -> tuple[np.ndarray, np.ndarray]:
-    """Return where in a range each wanted position stands, and whether it stands there at all."""
+    """Return the index of each wanted position in a range, and whether the range holds it."""
     place, remainder = np.divmod(wanted - chosen.start, chosen.step)
     return place, (remainder == 0) & (place >= 0) & (place < len(chosen))
 
@@ -248,7 +256,7 @@ def _set(
     target: Target,
     value: float,
 ) -> None:
-    """Set a value in each row, in the column that was found for it, if one was."""
+    """Set one element of each row to a value, in the column that `_find` found for it, if any."""
     place, found = columns
     one = np.empty(1, view.dtype)
     _core.fill(one, _core.CONSTANT, target.kind.code, (value,), None, 0, 0, None, 1)
@@ -256,7 +264,7 @@ def _set(
 
 
 def _share_of(name: str, count: int, items: int, value: float) -> Law:
-    """Return the law of an element that is value in count of items cases, and otherwise 0."""
+    """Return the law of an element that is ``value`` at count of items positions, and else 0."""
     share = count / items if items else 0.0
     low, high = min(value, 0.0), max(value, 0.0)
     return Law(name, share * value, abs(value) * math.sqrt(share * (1 - share)), low, high)

@@ -1,8 +1,7 @@
-"""Parameter tables of the models that ``python -m weightinit_fast`` initialises.
+"""The models that ``python -m weightinit_fast`` initialises, as tables of their parameters.
 
-Each function yields a `Parameter` for every tensor, in the order of the published checkpoint.
-
-Only the command imports this module; ``import weightinit_fast`` does not pay for it.
+Each function yields a `Parameter` for every tensor, in the order of the published checkpoint. Only
+the command imports this module, so that ``import weightinit_fast`` takes no time for it.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ class Parameter(NamedTuple):
         The name in the published checkpoint, which is the tensor's stream.
     shape : tuple of int
     group : str
-        The line of the printed table that the tensor is counted in.
+        The line of the printed table that counts the tensor.
     init : Initializer
     """
 
@@ -36,6 +35,7 @@ class Parameter(NamedTuple):
 
 
 ZEROS, ONES = initializer("zeros"), initializer("ones")
+CONVOLUTION = initializer("he_normal", mode="fan_out")
 
 
 def gpt2() -> Iterator[Parameter]:
@@ -45,7 +45,8 @@ def gpt2() -> Iterator[Parameter]:
     shares ``wte.weight`` and the causal masks are buffers, so neither is listed.
     """
     vocabulary, context, width, layers = 50257, 1024, 768, 12
-    # Each block adds two projections to the residual stream, hence the root of 2L (GPT-2 paper).
+    # Two projections of each block write into the residual stream, 2L in all. The GPT-2 paper
+    # divides their std by the root of that number.
     residual_std = 0.02 / math.sqrt(2 * layers)
     zeros, norm_weight, norm_bias = ("biases", ZEROS), ("norms", ONES), ("norms", ZEROS)
     plain = initializer("normal", std=0.02)
@@ -73,12 +74,9 @@ def gpt2() -> Iterator[Parameter]:
 
 
 def _conv(name: str, channels_in: int, channels_out: int, kernel: int) -> Parameter:
-    """Return a torchvision ResNet convolution: He normal, fan_out, no bias."""
+    """Return a convolution of torchvision's ResNet: He normal with fan_out, and no bias."""
     shape = (channels_out, channels_in, kernel, kernel)
-    return Parameter(f"{name}.weight", shape, "convolutions", _CONVOLUTION)
-
-
-_CONVOLUTION = initializer("he_normal", mode="fan_out")
+    return Parameter(f"{name}.weight", shape, "convolutions", CONVOLUTION)
 
 
 def _batch_norm(name: str, channels: int) -> Iterator[Parameter]:
@@ -87,7 +85,7 @@ def _batch_norm(name: str, channels: int) -> Iterator[Parameter]:
 
 
 def resnet50() -> Iterator[Parameter]:
-    """Yield ResNet-50: torchvision's names, shapes and initialisers (running statistics left out).
+    """Yield ResNet-50: torchvision's names, shapes and initialisers, without running statistics.
 
     torchvision leaves ``fc`` to the default of ``torch.nn.Linear``: ``kaiming_uniform_(a=sqrt(5))``
     for the weight and the same bound, 1/sqrt(fan_in), for the bias.
@@ -117,7 +115,7 @@ def resnet50() -> Iterator[Parameter]:
 
 
 def embedding() -> Iterator[Parameter]:
-    """Yield one recommender-sized table, a million rows of 128, by Xavier uniform."""
+    """Yield one table of the size that recommenders use: a million rows of 128, Xavier uniform."""
     yield Parameter("embedding.weight", (10**6, 128), "embedding", initializer("xavier_uniform"))
 
 
@@ -133,8 +131,9 @@ TITLES = {
     "embedding": "Embedding 1,000,000 x 128",
 }
 
-# SHA-256 of all tensors' bytes, little-endian float32, in table order; rng=0, each tensor on the
-# stream of its name. Other digests for the same stream version would break the contract.
+# SHA-256 of the bytes of all tensors, little-endian float32, in table order. They are drawn with
+# rng=0, and the stream of each tensor is its name. Another digest for the same stream version
+# breaks the contract.
 SHA256_STREAM_VERSION = 1
 SHA256 = {
     "gpt2": "26051b23957ef2670bec15fdd342d229d7cb4e2ddae721ab85fe8198fc04aa5b",
