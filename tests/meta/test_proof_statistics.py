@@ -361,6 +361,7 @@ def test_dependent_p_values_are_judged_alone():
     assert not results.verdict()["failed"]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("p", [0.4, 1e-9])
 def test_a_run_exits_with_its_verdict(p, monkeypatch, tmp_path, capsys):
     """The output begins with the command, and --json writes every row."""
