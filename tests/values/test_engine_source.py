@@ -40,6 +40,7 @@ def test_the_list_of_sets_is_that_of_the_extension():
 
 
 @needs_compiler
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("nm") is None, reason="no nm")
 @pytest.mark.parametrize("name", sorted({"scalar", core.ISAS_RUNNABLE[-1]}))
 def test_a_kernel_object_exports_its_table_alone(name, tmp_path):
