@@ -145,7 +145,7 @@ static NOINLINE int prepare_normal(const format *f, const format *family, double
     draw->std = rounded(family, std);
     /* An element is the product of r and a polynomial, plus the mean.  r is at least 2^-11.  The
      * polynomial, if it is not 0, is at least std 2^-49: it is smallest near the zero of the
-     * cosine, where x^2 is a multiple of 2^-24 and the polynomial one of std 2^-49; the sine's is
+     * cosine, where x^2 is a multiple of 2^-24, and the polynomial of std 2^-49; the sine's is
      * larger, as |x|, if it is not 0, is at least 2^-31.  So the product is at least std 2^-60.
      * That is enough if the mean is 0.  Otherwise the grid of the product counts: each of its two
      * factors is a multiple of 2^-23 times its own size, so that the grid is lower by 46. */

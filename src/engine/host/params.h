@@ -18,8 +18,8 @@ enum wif_params_status {
  *   constant   value
  *   uniform    low, high
  *   normal     mean, std
- *   truncated  mean, std, lower, upper, and six numbers that say what share of the parent, the
- *              normal distribution that is truncated, lies where.
+ *   truncated  mean, std, lower, upper, and six numbers about the probability that the parent,
+ *              the normal distribution that is truncated, has in the interval and beyond it.
  *              weightinit_fast/_resolve/truncation.py computes them from the bounds, for words of w
  *              bits, with D = Phi(upper) - Phi(lower):
  *                  parameters[4]  Phi(lower) + Phi(upper) - 1 + D/2^w

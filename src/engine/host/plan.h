@@ -24,9 +24,10 @@
 
 enum {
     WIF_MAX_AXES = 64, /* NumPy's own limit */
-    /* A direct task has at least this size, so that it is worth waking a thread for, */
+    /* If several threads share a fill, a direct task has at least this size, so that it is worth
+     * waking a thread for. */
     WIF_TASK_BYTES = 256 << 10,
-    /* and at most this size, so that signal handlers need not wait long. */
+    /* A direct task has at most this size, so that signal handlers need not wait long. */
     WIF_LONG_TASK_BYTES = 1 << 20,
     /* In fresh memory a direct task may have up to this size, which is two huge pages: a page
      * should be made by one thread. */

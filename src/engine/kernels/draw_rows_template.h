@@ -118,8 +118,7 @@ static void T(_groups)(char *dst, ptrdiff_t gap, const T(_state) * state, T(_wal
 #define SHIFTABLE (OUT_BYTES % CACHE_LINE == 0)
 
 #if STREAM_BYTES
-/* Does what _groups does, with stores past the caches.  dst and gap are multiples of a cache line.
- * */
+/* Does what _groups does, but stores past the caches; dst and gap are multiples of a cache line. */
 static void T(_groups_streamed)(char *dst, ptrdiff_t gap, const T(_state) * state, T(_walk) w,
                                 size_t groups, size_t per_row) {
     const T(_state) s = *state; /* a copy stays in registers: a store to dst might change *state */
@@ -150,7 +149,9 @@ static void T(_groups_shifted)(char *dst, const T(_state) * state, T(_walk) w, s
     /* A load waits for an earlier store that has the same low twelve address bits and has not been
      * committed yet; a uniform then takes up to 1.7 times as long.  So the low twelve bits of the
      * three addresses are kept apart: the strip that is filled first lies a quarter of a page after
-     * dst, and the other strip half a page after the end of the first. */
+     * dst, and the other strip half a page after the end of the first.  (The strips of 2-byte types
+     * are half a page long, so that the low bits of both strips agree all the same.  What that
+     * costs has not been measured.) */
     char room[PAGE + CACHE_LINE + STRIP_BYTES + PAGE / 2 + STRIP_BYTES];
     const size_t lead = (uintptr_t)dst % CACHE_LINE; /* from the beginning of dst's line to dst */
     /* Before each strip there is room for up to a line: the bytes that the other strip has left,
@@ -236,7 +237,8 @@ static void T(_short_rows)(char *dst, ptrdiff_t dst_step, const T(_state) * stat
     const size_t slot = groups_most * OUT_BYTES, slots = sizeof ring / slot;
     char *const end = ring + slots * slot, *in = ring;
     const char *out = ring;
-    uint64_t entering = w.first, leaving = w.first; /* the first element of the row that does so */
+    /* The first elements of the row that enters the ring, and of the row that leaves it. */
+    uint64_t entering = w.first, leaving = w.first;
     group g = T(_next)(&s, &w);
     for (size_t k = 0; k < rows + slots - 1; k++) {
         if (k < rows) {
@@ -275,8 +277,8 @@ static void CAT(draw_rows_, NAME)(void *dst, ptrdiff_t dst_step, uint64_t first,
     const int stream_rows = STREAM_BYTES && nontemporal && gap &&
                             (dst_step % CACHE_LINE == 0 || row_bytes >= STREAMED_ROW_BYTES);
     /* Rows of whole groups are one run of groups.  Other rows go through a ring of slots if they
-     * are short (up to a strip's groups past the caches, and up to 5 groups otherwise).  All other
-     * rows are stored one by one. */
+     * are short: up to STRIP_GROUPS groups if they are stored past the caches, and up to 5 groups
+     * otherwise.  All other rows are stored one by one. */
     if (rows > 1 && whole_groups && (whole_lines || !stream_rows)) {
         T(_whole)(dst, gap, &s, w, rows * (count / GROUP_ITEMS), count / GROUP_ITEMS, nontemporal);
     } else if (rows > 1 && stream_rows && groups_most <= STRIP_GROUPS) {

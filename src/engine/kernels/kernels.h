@@ -1,6 +1,6 @@
-/* The interface between the two halves of the engine.  The host half (host/), which runs once for a
- * fill, prepares a wif_draw, which says what to draw.  The kernels draw it; each instruction set
- * has a table of kernels, a wif_kernels.
+/* The interface between the two halves of the engine.  The host half (host/) prepares a wif_draw,
+ * which says what to draw.  The kernels draw it; each instruction set has a table of kernels, a
+ * wif_kernels.
  *
  * This file also holds the lists of types and of transforms.  Enumerations, names, sizes, formats
  * and the tables of kernels are made from them, in C and in Cython.
@@ -90,7 +90,7 @@ WIF_FOR_EACH_TYPE(WIF_CHECK_FORMAT, )
  *
  *   uniform_clamped_words   makes the bits of uniform faster: it clamps the words instead of the
  *                           values (wif_clamp_words in host/params.h)
- *   truncated_near_median   is what truncated is where both bounds are near the median of the
+ *   truncated_near_median   takes the place of truncated if both bounds are near the median of the
  *                           parent, the normal distribution that is truncated (wif_prepare) */
 #define WIF_FOR_EACH_VARIANT(X)                                                                    \
     X(uniform_clamped_words, EACH_SINGLE, 0, "")                                                   \
