@@ -57,9 +57,10 @@ def truncated_params(params: tuple[float, ...], dtype: str) -> tuple[float, ...]
     return (*params, *_truncation(lower, upper, 64 if dtype == "float64" else 32))
 
 
-#: Kernel, as the C source names it: the function fill_<kernel>, or functions that begin with
-#: <kernel>_; then the transform that runs it, as _core names it; type; parameters of the transform.
-#: Large uniforms run the kernels "trimmed", truncated normals within ±2.25 the kernels "near".
+#: The kernel, as the C source names it: its loops are in the function draw_rows_<kernel> or in
+#: functions whose names begin with <kernel>_. Then the transform that runs it, as _core names it;
+#: the type; the parameters of the transform. Large uniforms run the kernels uniform_clamped_words,
+#: and truncated normals within ±2.25 the kernels truncated_near_median.
 KERNELS: tuple[tuple[str, str, str, tuple[float, ...]], ...] = (
     ("words", "WORDS", "float32", ()),
     ("uniform_clamped_words_f32", "UNIFORM", "float32", (-0.05, 0.05)),

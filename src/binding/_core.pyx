@@ -2,9 +2,10 @@
 # cython: autotestdict=False
 """The engine behind weightinit_fast: one call fills a buffer, or a part of one, in parallel.
 
-Everything here is private to the package.  The Python modules read shapes, fans and keys, and word
-the messages about them.  This module proves that a fill stays inside its buffer, has it cut into
-tasks, and runs them without the GIL.
+Everything here is private to the package.  The Python modules decide what is drawn and where it
+goes, and refuse what is wrong.  This module reads the usual kinds of arguments for them, since that
+is faster here.  It proves that a fill stays inside its buffer, has the engine cut the fill into
+tasks, and runs the tasks without the GIL.
 """
 
 import os
@@ -29,7 +30,7 @@ from libc.stdint cimport (
 from engine cimport *
 
 
-# The numbers of the transforms: WORDS, CONSTANT, UNIFORM, NORMAL and TRUNCATED.
+# WORDS, CONSTANT, UNIFORM, NORMAL and TRUNCATED, the numbers of the public transforms.
 globals().update(
     {wif_transform_name(k).decode().upper(): k for k in range(WIF_PUBLIC_TRANSFORMS)}
 )
@@ -39,9 +40,9 @@ cdef Py_ssize_t nontemporal_bytes = <Py_ssize_t>wif_nontemporal_bytes()
 
 
 def nontemporal_from(Py_ssize_t nbytes):
-    """Set the size from which stores go past the caches; return the former one.
+    """Set the size of a buffer from which on stores go past the caches; return the former size.
 
-    Tests and benchmarks alone use it.
+    Only tests and benchmarks use it.
     """
     global nontemporal_bytes
     former, nontemporal_bytes = nontemporal_bytes, nbytes
@@ -64,7 +65,7 @@ ISAS_RUNNABLE = tuple(
 
 
 def select_isa(str name):
-    """Use the kernels of one instruction set from now on.  Tests and benchmarks alone use it."""
+    """Use the kernels of one instruction set from now on.  Only tests and benchmarks call this."""
     global kernels
     if name not in ISAS:
         raise ValueError(f"unknown instruction set {name!r}; known: {', '.join(ISAS)}")
@@ -115,7 +116,7 @@ except ValueError as error:
 
 STREAM_VERSION = WIF_STREAM_VERSION
 COMPILER = WIF_COMPILER.decode()
-OPENMP = wif_openmp()  # the date of the specification; 0 in a serial build
+OPENMP = wif_openmp()  # the date of OpenMP's specification, as 201511; 0 in a build without it
 
 
 def runtime_threads():
@@ -130,13 +131,14 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before_fork)
 
 
-# ---- scales -------------------------------------------------------------------------------------
+# ---- spreads ------------------------------------------------------------------------------------
 
 def spread(int transform, double scale, double gain, double slope, double fan):
-    """Return the scale of a distribution of variance gain**2 * scale / ((1 + slope**2) * fan).
+    """Return the spread of a distribution of variance gain**2 * scale / ((1 + slope**2) * fan).
 
-    It is the standard deviation for NORMAL, half the width of the interval for UNIFORM, and for
-    TRUNCATED the standard deviation of the normal that is truncated to two of them (scale.h).
+    The spread is the standard deviation for NORMAL, and half the width of the interval for UNIFORM.
+    For TRUNCATED it is the standard deviation of the parent, the normal distribution that is
+    truncated at two of its standard deviations (host/scale.h).
     """
     if transform not in (WIF_uniform, WIF_normal, WIF_truncated):
         raise ValueError(f"transform {transform} has no scale")
@@ -144,11 +146,11 @@ def spread(int transform, double scale, double gain, double slope, double fan):
 
 
 def geometric_mean(double a, double b):
-    """Return sqrt(a * b), which does not depend on the host's rounding mode."""
+    """Return sqrt(a * b) as it is in the standard rounding mode, whatever mode is set."""
     return wif_geometric_mean(a, b)
 
 
-# ---- numbers ------------------------------------------------------------------------------------
+# ---- checks of arguments ------------------------------------------------------------------------
 
 include "numbers.pxi"
 
@@ -160,7 +162,7 @@ include "keys.pxi"
 
 # ---- memory that stays where it is --------------------------------------------------------------
 
-cdef object base_of = ndarray.base.__get__  # since a subclass may have another attribute "base"
+cdef object base_of = ndarray.base.__get__  # a subclass may have another attribute named "base"
 
 
 def pin(object owner):
@@ -199,9 +201,9 @@ include "run.pxi"
 cdef int read_axes(
     object axes, Py_buffer *view, object start, object first, object last_element, wif_axis *out,
 ) except -1:
-    """Copy the axes, prove that they stay inside the buffer and the stream; return their number.
+    """Copy the axes to out; return how many.  Refuse axes that leave the buffer or the stream.
 
-    The proof computes with Python integers, so that nothing can overflow before it is refused.
+    The bounds are computed with Python integers, so that nothing can overflow before it is refused.
     """
     cdef int count = 0
     low = high = start
@@ -234,7 +236,7 @@ cdef int read_axes(
 
 
 cdef int prepare(int transform, int dtype, tuple params, wif_draw *draw) except -1:
-    """Round the parameters as the contract says."""
+    """Round the parameters as the contract says, into draw; refuse what overflows."""
     cdef double parameters[WIF_MOST_PARAMETERS]
     cdef int status, count, k
     memset(parameters, 0, sizeof(parameters))
@@ -262,16 +264,16 @@ cdef int prepare(int transform, int dtype, tuple params, wif_draw *draw) except 
 
 
 def check(int transform, int dtype, tuple params):
-    """Raise the exception that fill() would raise for these parameters, if it would raise one."""
+    """Raise the exception that fill() would raise for these parameters, if any."""
     cdef wif_draw draw
     prepare(transform, dtype, params, &draw)
 
 
 def narrow(object source, object buffer, int dtype):
-    """Round float32 numbers, none of them NaN, into the bit patterns of a narrower type."""
+    """Round float32 numbers, none of them NaN, to a narrower type; write their bits to buffer."""
     cdef Py_buffer src, dst
     cdef Py_ssize_t count
-    cdef wif_fpstate host
+    cdef wif_fpstate callers
     if not 0 <= dtype < WIF_TYPES or kernels.narrow[dtype] == NULL:
         raise ValueError(f"no narrow dtype {dtype}")
     PyObject_GetBuffer(source, &src, PyBUF_C_CONTIGUOUS)
@@ -282,9 +284,9 @@ def narrow(object source, object buffer, int dtype):
             if src.itemsize != 4 or dst.len // <Py_ssize_t>wif_type_bytes(dtype) != count:
                 raise ValueError(f"{dst.len} bytes for {count} {DTYPES[dtype]}")
             with nogil:
-                host = wif_fp_enter()
+                callers = wif_fp_enter()
                 kernels.narrow[dtype](dst.buf, <const float *>src.buf, <size_t>count)
-                wif_fp_leave(host)
+                wif_fp_leave(callers)
         finally:
             PyBuffer_Release(&dst)
     finally:
@@ -300,25 +302,26 @@ cpdef object fill(
     Parameters
     ----------
     buffer : object with a writable buffer
-        Items of the dtype's size; 32-bit words for WORDS.
+        Its items have the dtype's size; for WORDS they are 32-bit words.
     transform, dtype : int
-        WORDS, CONSTANT, UNIFORM, NORMAL or TRUNCATED; an index into DTYPES (WORDS: 0).
+        WORDS, CONSTANT, UNIFORM, NORMAL or TRUNCATED, and an index into DTYPES (0 for WORDS).
     params : tuple of float
         The parameters of the transform (host/params.h): (), (value,), (low, high) or (mean, std);
         for TRUNCATED ten numbers.
     rng, stream
-        Whatever the public functions take.  They are read when nothing else can be refused any
-        more, since a Generator advances.  CONSTANT does not read them.
+        Whatever the public functions take.  They are read after everything that can be refused has
+        been checked, since reading a Generator advances it.  CONSTANT does not read them.
     first : int
-        Index of the element at the beginning of the region.
+        Number of the element at the beginning of the region, in the stream.
     axes : list of (n, stream_step, dst_step) or None
-        The region, outermost axis first.  stream_step is in elements and not negative, dst_step is
-        in bytes.  None stands for the whole of a C-contiguous buffer, in order.
+        The region, outermost axis first.  stream_step counts elements of the stream and is not
+        negative; dst_step counts bytes of the buffer.  None means the whole of a C-contiguous
+        buffer, in order.
     threads : int or None
-        How many threads may run at most.  None stands for as many as pay for this size and as the
-        limits of this process allow.
+        The most threads that may run.  None means as many as are worth waking for this size, within
+        the limits of this process (_resolve/threads.py).
     fresh : bool
-        Whether the memory has not been touched yet, so that its pages are still to be made.
+        Whether the memory has not been touched yet, so that its pages are made during the fill.
     start : int
         Byte offset from the buffer's first element to the beginning of the region.
     """
@@ -328,7 +331,7 @@ cpdef object fill(
     cdef int count = 0, most = 1 if threads is None else threads
     cdef int64_t total
     cdef uint64_t last_element
-    cdef object _pinned, _waited  # what they hold stays alive until the end of the fill
+    cdef object _pinned, _waited  # what pins the buffer has to live until the end of the fill
     PyObject_GetBuffer(buffer, &view, PyBUF_STRIDES | PyBUF_WRITABLE)
     try:
         if most < 1:
@@ -353,7 +356,8 @@ cpdef object fill(
         else:
             count = read_axes(axes, &view, start, first, last_element, axis)
         _pinned = pin(buffer) if total >= RELEASE_GIL_ITEMS else None
-        # A constant takes no words.  Those that its kernels draw in vain at -O0 and -O1 have key 0.
+        # A constant needs no words.  Its kernels contain the generator all the same, which the
+        # compiler removes only from -O2 on; key and stream are 0, so that no garbage is read there.
         if transform == WIF_constant:
             plan.draw.key_low = plan.draw.key_high = plan.draw.stream = 0
         else:

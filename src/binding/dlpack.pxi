@@ -1,10 +1,11 @@
-# The memory of an object that speaks DLPack.  It is read here and not by numpy.from_dlpack, which
-# has no copy= in NumPy 2.0, returns a read-only array in 2.1 and 2.2, and raises other exceptions
-# in 2.5 than in 2.4.  It has no bfloat16 and no float8 either.
+# The memory of an object that supports DLPack.  This file reads DLPack's capsules itself and does
+# not call numpy.from_dlpack, because that function has no copy= in NumPy 2.0, returns a read-only
+# array in 2.1 and 2.2, and raises other exceptions in 2.5 than in 2.4.  NumPy also refuses bfloat16
+# and float8.
 #
-# The structures are those of DLPack 1.1 (dlpack.h of github.com/dmlc/dlpack).
+# The structures below are those of DLPack 1.1 (dlpack.h of github.com/dmlc/dlpack).
 from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_IsValid, PyCapsule_SetName
-from cpython.buffer cimport PyBUF_FORMAT
+from cpython.buffer cimport PyBUF_ANY_CONTIGUOUS, PyBUF_FORMAT, PyBUF_F_CONTIGUOUS
 
 
 ctypedef struct dl_device:
@@ -21,18 +22,18 @@ ctypedef struct dl_tensor:
     dl_device device
     int32_t ndim
     dl_type dtype
-    int64_t *shape  # in elements, as the strides
-    int64_t *strides  # NULL: C order
+    int64_t *shape
+    int64_t *strides  # in elements, not bytes; NULL means C order
     uint64_t byte_offset
 
 
-ctypedef struct dl_managed:  # before version 1.0
+ctypedef struct dl_managed:  # what a capsule held before DLPack 1.0
     dl_tensor tensor
     void *context
     void (*deleter)(dl_managed *self) noexcept
 
 
-ctypedef struct dl_versioned:
+ctypedef struct dl_versioned:  # what a capsule holds from DLPack 1.0 on
     uint32_t major, minor
     void *context
     void (*deleter)(dl_versioned *self) noexcept
@@ -41,13 +42,15 @@ ctypedef struct dl_versioned:
 
 
 cdef enum:
-    DL_READ_ONLY = 1  # flags
+    DL_READ_ONLY = 1  # these two are bits of dl_versioned.flags
     DL_IS_COPY = 2
     DL_MAX_NDIM = 64  # NumPy's own limit
 
-# Devices whose memory the CPU writes: its own, and that pinned or managed by CUDA or ROCm.
+# Devices whose memory the CPU can write: its own memory (1), memory that CUDA (3) or ROCm (11) has
+# pinned, and memory that CUDA manages (13).
 cdef frozenset HOST_DEVICES = frozenset((1, 3, 11, 13))
-# (code, bits) -> (format of the buffer protocol, name of a type that NumPy lacks).
+# DLPack's type, as (code, bits) -> (its format in the buffer protocol; the name of the type if
+# NumPy lacks it, else None).
 cdef dict DL_TYPES = {
     (0, 8): (b"b", None), (0, 16): (b"h", None), (0, 32): (b"i", None), (0, 64): (b"q", None),
     (1, 8): (b"B", None), (1, 16): (b"H", None), (1, 32): (b"I", None), (1, 64): (b"Q", None),
@@ -57,9 +60,12 @@ cdef dict DL_TYPES = {
 
 
 cdef class ForeignMemory:
-    """Memory of another library, by the buffer protocol; given back when nobody views it any more.
+    """Memory of another library, taken from a DLPack capsule and shown by the buffer protocol.
 
-    The bounds are judged with Python integers: nothing can overflow before it has been refused.
+    This object owns what the capsule held.  It calls the deleter, which gives the memory back,
+    once: when the last view of the memory is gone.  It is also called if take() refuses the memory.
+
+    Bounds are computed with Python integers, so that nothing can overflow before it is refused.
     """
 
     cdef dl_managed *managed
@@ -69,7 +75,7 @@ cdef class ForeignMemory:
     cdef Py_ssize_t itemsize, nbytes
     cdef Py_ssize_t shape[DL_MAX_NDIM]
     cdef Py_ssize_t strides[DL_MAX_NDIM]
-    cdef bytes form
+    cdef bytes form  # the format of an element in the buffer protocol
     cdef bint readonly
 
     def __dealloc__(self):
@@ -79,11 +85,18 @@ cdef class ForeignMemory:
             self.managed.deleter(self.managed)
 
     cdef take(self, object capsule):
-        """Become the owner of what a capsule holds; return the name of a type that NumPy lacks."""
+        """Become the owner of what a capsule holds; return the name of its type if NumPy lacks it.
+
+        A capsule that is renamed to "used_..." no longer calls the deleter.  So the pointer is
+        kept, for __dealloc__, only after that.
+        """
         cdef dl_tensor *tensor
+        cdef void *held
         if PyCapsule_IsValid(capsule, b"dltensor_versioned"):
-            self.versioned = <dl_versioned *>PyCapsule_GetPointer(capsule, b"dltensor_versioned")
+            held = PyCapsule_GetPointer(capsule, b"dltensor_versioned")
             PyCapsule_SetName(capsule, b"used_dltensor_versioned")
+            self.versioned = <dl_versioned *>held
+            # In another major version only the deleter lies where it does in this one.
             if self.versioned.major != 1:
                 raise BufferError(f"its DLPack has the version {self.versioned.major}, not 1")
             if self.versioned.flags & DL_IS_COPY:
@@ -91,11 +104,12 @@ cdef class ForeignMemory:
             self.readonly = self.versioned.flags & DL_READ_ONLY
             tensor = &self.versioned.tensor
         elif PyCapsule_IsValid(capsule, b"dltensor"):
-            self.managed = <dl_managed *>PyCapsule_GetPointer(capsule, b"dltensor")
+            held = PyCapsule_GetPointer(capsule, b"dltensor")
             PyCapsule_SetName(capsule, b"used_dltensor")
+            self.managed = <dl_managed *>held
             tensor = &self.managed.tensor
         else:
-            raise BufferError("its __dlpack__ returned no DLPack capsule")
+            raise BufferError("its __dlpack__ returned no DLPack capsule, or a used one")
         check_host(tensor.device.kind)
         code, bits = tensor.dtype.code, tensor.dtype.bits
         if tensor.dtype.lanes != 1 or (code, bits) not in DL_TYPES:
@@ -107,6 +121,8 @@ cdef class ForeignMemory:
         self.itemsize = bits // 8
         if not 0 <= tensor.ndim <= DL_MAX_NDIM:
             raise ValueError(f"it has ndim {tensor.ndim}")
+        if tensor.ndim and tensor.shape == NULL:
+            raise ValueError("it has axes without lengths")
         self.ndim = tensor.ndim
         items = 1
         for k in range(self.ndim):
@@ -115,7 +131,8 @@ cdef class ForeignMemory:
                 raise ValueError(f"it has an axis of length {n}")
             self.shape[k] = n
             items *= n
-        step, reach = self.itemsize, 0
+        # An array without elements gets the strides of C order, whatever its strides say.
+        step, reach = self.itemsize, 0  # of this axis in bytes; of all axes so far
         for k in range(self.ndim - 1, -1, -1):
             if tensor.strides != NULL and items:
                 step = <object>tensor.strides[k] * self.itemsize
@@ -134,8 +151,13 @@ cdef class ForeignMemory:
         return name
 
     def __getbuffer__(self, Py_buffer *buffer, int flags):
-        if flags & PyBUF_STRIDES != PyBUF_STRIDES or (flags & PyBUF_WRITABLE and self.readonly):
-            raise BufferError("only strided views of this memory can be lent")
+        cdef int contiguous = (
+            (PyBUF_C_CONTIGUOUS | PyBUF_F_CONTIGUOUS | PyBUF_ANY_CONTIGUOUS) & ~PyBUF_STRIDES
+        )
+        if flags & PyBUF_STRIDES != PyBUF_STRIDES or flags & contiguous:
+            raise BufferError("this memory can be viewed with strides of any kind only")
+        if flags & PyBUF_WRITABLE and self.readonly:
+            raise BufferError("this memory is read-only")
         buffer.buf = self.data
         buffer.obj = self
         buffer.len = self.nbytes
@@ -150,23 +172,24 @@ cdef class ForeignMemory:
 
 
 cdef int check_host(object kind) except -1:
+    """Refuse a kind of device whose memory the CPU cannot write."""
     if kind not in HOST_DEVICES:
         raise TypeError(
-            f"its memory is on a device (DLPack kind {kind}): it must be the CPU's. Draw into CPU "
-            "memory, and copy"
+            f"its memory is on a device (DLPack kind {kind}), and must be the CPU's: draw into CPU "
+            "memory, and copy that"
         )
     return 0
 
 
 def dlpack_memory(object out):
-    """Return the memory of a DLPack object, and the name of its type if NumPy lacks that.
+    """Return the memory of a DLPack object, and the name of its type if NumPy lacks it, else None.
 
-    The memory has the buffer protocol; bfloat16 and float8 look like unsigned integers there.
+    The memory supports the buffer protocol, which shows bfloat16 and float8 as unsigned integers.
     """
     cdef ForeignMemory memory = ForeignMemory()
     # The capsule tells the device: __dlpack_device__ would take 1.2 us more of a torch tensor.
     try:
         capsule = out.__dlpack__(max_version=(1, 0), copy=False)
-    except TypeError:  # a producer older than DLPack 1.0 has no arguments
+    except TypeError:  # the __dlpack__ of an object older than DLPack 1.0 has no such arguments
         capsule = out.__dlpack__()
     return memory, memory.take(capsule)

@@ -1,4 +1,4 @@
-# The C engine as Cython sees it.  The headers say what each part means.
+# What the binding uses of the C engine.  The headers say what each declaration means.
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 
@@ -17,7 +17,7 @@ cdef extern from "kernels/kernels.h" nogil:
     size_t wif_type_bytes(int type)
     ctypedef struct wif_draw:
         uint64_t key_low, key_high, stream
-    ctypedef void wif_draw_rows
+    ctypedef void wif_draw_rows  # a function type, whose pointers are only compared with NULL here
     ctypedef void (*wif_narrow)(void *dst, const float *src, size_t count) noexcept nogil
     ctypedef struct wif_kernels:
         const char *isa
@@ -55,7 +55,7 @@ cdef extern from "host/fpenv.h" nogil:
     ctypedef struct wif_fpstate:
         pass
     wif_fpstate wif_fp_enter()
-    void wif_fp_leave(wif_fpstate host)
+    void wif_fp_leave(wif_fpstate callers)
 
 
 cdef extern from "host/plan.h" nogil:

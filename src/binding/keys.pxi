@@ -1,5 +1,6 @@
-# Which key an rng stands for, and which number a stream has.  The kinds that programs pass in loops
-# are read here.  weightinit_fast/_keys.py reads all other kinds and registers itself here for them.
+# Reads which key an rng stands for, and which number a stream has.  This file reads the kinds of
+# rng and stream that programs pass in loops.  weightinit_fast/_resolve/keys.py reads all other
+# kinds, and registers its functions here for that.
 from cpython.pycapsule cimport PyCapsule_GetPointer
 
 
@@ -12,21 +13,22 @@ ctypedef struct bitgen:
     uint64_t (*next_raw)(void *state) noexcept nogil
 
 
-cdef object Key = None, read_other_key = None, read_other_stream = None
-cdef object blake2b = None  # hashlib is imported with the first name
-# NumPy's classes, imported when somebody first passes something that is neither a Key nor an int.
-# Subclasses of the bit generators are not among them: they may draw in another way.
+cdef object Key = None, read_other_key = None, read_other_stream = None  # by register_keys
+cdef object blake2b = None  # hashlib.blake2b, imported when a stream is first given by its name
+# NumPy's classes, imported when somebody first passes an rng that is neither a Key nor an int below
+# 2**64.  Subclasses of the bit generators are not among them, since they may draw in another way.
 cdef object Generator = None
 cdef tuple bit_generators = None
 
 
 def register_keys(object key_type, object key_words, object stream_value):
-    """Set the class Key, and the functions for the kinds of rng and stream not known here."""
+    """Set the class Key, and the functions that read the other kinds of rng and stream."""
     global Key, read_other_key, read_other_stream
     Key, read_other_key, read_other_stream = key_type, key_words, stream_value
 
 
 cdef int import_generators() except -1:
+    """Import NumPy's classes of generators."""
     global Generator, bit_generators
     from numpy import random
     bit_generators = (random.MT19937, random.PCG64, random.PCG64DXSM, random.Philox, random.SFC64)
@@ -47,7 +49,10 @@ cdef bint is_bit_generator(object bits) except -1:
 
 
 cdef const bitgen *ready(object bits, object capsule) except NULL:
-    """Return the C interface of a bit generator that can draw."""
+    """Return the C interface of a bit generator; refuse one that is not initialised.
+
+    NumPy itself does not check that, and would crash.
+    """
     if capsule is None:
         raise ValueError(
             f"rng is a {type(bits).__name__} that is not initialised: it has no capsule yet, "
@@ -62,14 +67,19 @@ cdef const bitgen *ready(object bits, object capsule) except NULL:
 
 
 def check_bit_generator(object bits, object capsule):
-    """Refuse a bit generator, of a subclass, that cannot draw: its random_raw would crash."""
+    """Refuse a bit generator that is not initialised: its random_raw would crash.
+
+    _resolve/keys.py calls this for subclasses of NumPy's bit generators, from which it draws
+    itself.
+    """
     ready(bits, capsule)
 
 
 cdef object draw_raw(object bits, object buffer, uint32_t *words):
-    """Draw as bits.random_raw(4) does, under the generator's lock, and keep the low halves.
+    """Draw as bits.random_raw(4) does, holding the generator's lock, and keep each low 32 bits.
 
-    Return what pins the buffer if the lock had to be waited for, else None.
+    If this thread has to wait for the lock, other code may run meanwhile; so the buffer is pinned.
+    Return what pins it, or None.
     """
     cdef const bitgen *c = ready(bits, bits.capsule)
     cdef int k
@@ -84,7 +94,7 @@ cdef object draw_raw(object bits, object buffer, uint32_t *words):
 
 
 cdef bint below_2_64(object number, uint64_t *out) except -1:
-    """Read an int that lies in [0, 2**64) into out; return whether number is one."""
+    """If number is an int in [0, 2**64), store it in out; return whether it is."""
     if type(number) is not int:
         return False
     try:
@@ -94,12 +104,13 @@ cdef bint below_2_64(object number, uint64_t *out) except -1:
     return True
 
 
-# The functions below return what pins the memory of the buffer that is about to be filled, or None.
-# They pin it as soon as other code can run: the caller's own, or that of other threads while this
-# one waits for a lock or an import.
+# While a key and a stream are read, other code may run: methods of the objects that the caller
+# passed, or other threads while this one waits for a lock or an import.  So the functions below pin
+# the buffer that is about to be filled before such code can run.  They return the object that pins
+# it, or None if it was not necessary.
 
 cdef object read_key(object rng, object buffer, uint64_t *low, uint64_t *high):
-    """Read the key that any rng stands for.  A Generator or another stateful rng advances."""
+    """Read the key for which an rng stands.  A Generator, or another rng with a state, advances."""
     cdef uint32_t words[4]
     cdef uint64_t seed = 0
     pinned = None
@@ -150,7 +161,7 @@ cdef object read_key_and_stream(object rng, object stream, object buffer, wif_dr
 
 
 def key_words(object rng):
-    """Return (key_low, key_high) of the key that any rng stands for."""
+    """Return (key_low, key_high) of the key for which an rng stands."""
     cdef uint64_t low = 0, high = 0
     read_key(rng, None, &low, &high)
     return low, high

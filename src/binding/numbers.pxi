@@ -1,30 +1,31 @@
-# Checks that every argument passes which is one number: of the extension, as each is called several
-# times for every tensor, and a Python function takes 60 ns where one of these takes 25.
+# Checks of arguments: every argument that is one number, every flag, and the usual shapes.  They
+# are in the extension because a call checks several arguments, and a Python function takes 60 ns
+# where one of these takes 25 ns.
 from operator import index as as_index
 
 from libc.math cimport isfinite
 
 
-cdef object shown = repr  # names a refused value shortly; _resolve/numbers.py sets it
-cdef object numpy_bool = None
-cdef object other_shape = None  # reads the shapes that as_shape does not know
+cdef object shown = repr  # describes a refused value briefly; _resolve/numbers.py sets it
+cdef object numpy_bool = None  # numpy.bool_, from the same call
+cdef object other_shape = None  # reads the shapes that as_shape leaves; _resolve/shape.py sets it
 
 
 def register_shown(object function):
-    """Set what a message names a refused value by."""
+    """Set the function that describes a refused value in a message."""
     global shown, numpy_bool
     from numpy import bool_
     shown, numpy_bool = function, bool_
 
 
 def register_shapes(object function):
-    """Set what reads every shape but a tuple of positive ints."""
+    """Set the function that reads the shapes left by as_shape: all but tuples of positive ints."""
     global other_shape
     other_shape = function
 
 
 def integer(object value, str name):
-    """Return an integer as an int; refuse bools and what has no exact integer value."""
+    """Return an integer as an int; refuse bools, and values that are no integers."""
     if type(value) is int:
         return value
     if isinstance(value, (bool, numpy_bool)):
@@ -75,7 +76,7 @@ def flag(object value, str name):
 
 
 def as_shape(object shape):
-    """Return shape as a tuple of ints; refuse what no array can have."""
+    """Return shape as a tuple of ints; refuse shapes that no array can have."""
     cdef int64_t n, items = 1
     if type(shape) is not tuple or len(<tuple>shape) > WIF_MAX_AXES:
         return other_shape(shape)
@@ -86,7 +87,9 @@ def as_shape(object shape):
             n = entry
         except OverflowError:
             return other_shape(shape)
-        if n <= 0 or n > INT64_MAX // items:  # 0 hides the size of the other axes
+        # A length of 0 goes to other_shape too: it would hide a product of the others that is too
+        # large for an array.
+        if n <= 0 or n > INT64_MAX // items:
             return other_shape(shape)
         items *= n
     return shape

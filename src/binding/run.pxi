@@ -1,4 +1,4 @@
-# The tasks of a plan: which threads run them, and when signal handlers run meanwhile.
+# Runs the tasks of a plan on threads, and lets signal handlers run meanwhile.
 from cython.parallel cimport prange, threadid
 
 
@@ -20,9 +20,9 @@ cdef enum:
 cdef int check_signals(PyThreadState *caller) noexcept nogil:
     """Run the signal handlers that are due; return whether one of them raised.
 
-    The GIL is taken as the calling thread takes it at the end of its fill.  PyGILState_Ensure
-    ("with gil") would crash where the interpreter has ended meanwhile, which the fill of a daemon
-    thread outlives.
+    The GIL is taken by PyEval_RestoreThread, as it is at the end of every fill.  The fill of a
+    daemon thread may still run after the interpreter has ended; PyGILState_Ensure (Cython's "with
+    gil") would crash there.
     """
     PyEval_RestoreThread(caller)
     cdef int stop = PyErr_CheckSignals()
@@ -31,13 +31,17 @@ cdef int check_signals(PyThreadState *caller) noexcept nogil:
 
 
 cdef int raise_pending() except -1:
-    """Raise the exception that check_signals has left in this thread, the calling one."""
+    """Raise the exception that a signal handler has raised, and check_signals has left set.
+
+    It is set in the calling thread, which runs this function: to return -1 is enough.
+    """
     return -1
 
 
 cdef void run_one(
     const wif_plan *plan, int64_t task, int thread, wif_watch *watch, PyThreadState *caller,
 ) noexcept nogil:
+    """Run a task, unless the fill is stopped; let the calling thread (0) look for signals."""
     if wif_watch_stopped(watch):
         return
     wif_run_task(plan, task)
@@ -48,11 +52,13 @@ cdef void run_one(
 cdef bint run(const wif_plan *plan, int64_t total, int threads) except -1:
     """Run every task; return whether a signal handler stopped the fill.
 
-    The GIL is released here and not by the caller.  In a function that runs without the GIL, prange
-    asks PyGILState_Check, which returns true in every thread once there are subinterpreters.
+    This function releases the GIL, and its caller does not.  In a function that is called without
+    the GIL, Cython's prange would ask PyGILState_Check whether its threads hold the GIL, and that
+    returns true in every thread as soon as there are subinterpreters.
     """
     cdef wif_watch watch
     cdef PyThreadState *caller
+    # Threads take small tasks (tiles) in batches of about 65536 elements.
     cdef int64_t task, tasks = plan.tasks, batch = max(1, (1 << 16) // plan.task_items)
     if total < RELEASE_GIL_ITEMS:  # too short to look for signals
         for task in range(tasks):

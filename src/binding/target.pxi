@@ -1,18 +1,24 @@
-# Where a fill goes: what shape, dtype, out and index came to, ready for the engine.
+# A Target says where a fill goes.  It is what the arguments shape, dtype, out and index mean
+# together, ready for the engine.
 #
-# A class of the extension, as a small fill takes about as long as making a Python object of eleven
-# fields (0.4 us).  weightinit_fast/_resolve/target.py makes every Target but the plain one.
+# Target is a class of the extension for speed: it takes 0.4 us to make a Python object of eleven
+# fields, which is about as long as a small fill takes.  plain_target() below makes the Targets of
+# plain arrays; weightinit_fast/_resolve/target.py makes all others.
 
-cdef dict plain_kinds = {}  # dtype -> kind, of NumPy's types in native byte order
+# What register_target sets.
+cdef dict plain_kinds = {}  # the dtypes that NumPy has, in native byte order -> their kinds
 cdef object default_dtype = None, default_kind = None  # float32, which most arrays have
-cdef object thread_count = None
-cdef object interval = None
+cdef object thread_count = None  # _resolve/threads.py
+cdef object interval = None  # _resolve/truncation.py
 
 
 def register_target(dict kinds, object count, object interval_of):
-    """Set which dtypes an array may have to be filled as it is, and what judges threads=.
+    """Set the tables and the functions of the Python modules that this file uses.
 
-    ``interval_of(lower, upper, word_bits)`` returns the probabilities of a truncated normal.
+    ``kinds`` maps each dtype of which an array is filled as it is to its kind, float32 first.
+    ``count(threads, items)`` returns how many threads fill that many elements, and refuses a bad
+    ``threads``.  ``interval_of(lower, upper, word_bits)`` returns the probabilities that the engine
+    needs for a truncated normal.
     """
     global plain_kinds, thread_count, interval, default_kind, default_dtype
     plain_kinds, thread_count, interval = kinds, count, interval_of
@@ -20,32 +26,33 @@ def register_target(dict kinds, object count, object interval_of):
 
 
 cdef class Target:
-    """An array, and what of the global tensor it holds: everything that a fill needs to know.
+    """An array to fill, and which elements of the global tensor it holds.
 
     Attributes
     ----------
     array : ndarray
-        The memory to fill, of the kind's storage type in native byte order.
+        The memory to fill.  Its dtype is the kind's storage type, in native byte order.
     kind : Kind
-        The type of the values.
+        The type of the values; see ``_resolve/dtypes.py``.
     region : (axes, first, start)
-        What of the stream the array holds; see ``_resolve/index.py``.
+        Which elements of the stream the array holds, and where; see ``_resolve/index.py``.
     whole : tuple of int
         The global shape.
     part : Part or None
         The part of the global tensor that the array holds; None stands for the whole.
     fresh : bool
-        Whether the memory is new, so that its pages are still to be made.
+        Whether the memory is new, so that the system makes its pages when they are first touched.
     zeroed : bool
         Whether the memory is new and holds zeros.
     result : object
-        What the caller gets.
+        What the call returns (if ``scalar``, its only element): out itself or a new array.
     swapped : bool
-        Whether the result has the other byte order.
+        Whether the result has the byte order that is not native, so that finish() swaps the bytes.
     scalar : bool
-        Whether the caller gets the only element of the result, as NumPy's index would return it.
+        Whether the call returns the only element of the result, as NumPy's indexing would return
+        it.
     pinned : object
-        Keeps the memory of out in place while arguments are read and values are written.
+        As long as it lives, the memory of out stays in place; see ``pin``.
     """
 
     cdef readonly object array, kind, region, whole, part, result, pinned
@@ -62,20 +69,22 @@ cdef class Target:
         self.code = kind.code
 
     def draw(self, int transform, tuple params, object rng, object stream, object threads):
-        """Fill the array with a transform of a stream; return what the caller gets.
+        """Fill the array with a transform of a stream; return what the call returns.
 
-        A Generator advances once everything else has been found right.
+        A Generator in rng advances only after everything else has been found right.
         """
         self.write(transform, params, rng, stream, threads)
         return self.finish() if self.swapped or self.scalar else self.result
 
     def write(self, int transform, tuple params, object rng, object stream, object threads):
-        """Fill the array; what is returned to the caller may still have to be finished."""
+        """Fill the array.  The caller must call finish() after all elements have been written."""
         cdef object _pinned
         if transform == WIF_truncated:
             params += interval(params[2], params[3], self.kind.word_bits)
         if threads is not None:
-            _pinned = pin(self.array)  # until the end: threads may be an object that calls back
+            # To read threads may run other code, which must not move the memory before the fill
+            # ends.
+            _pinned = pin(self.array)
             threads = thread_count(threads, self.array.size)
         axes, first, start = self.region
         fill(
@@ -84,14 +93,17 @@ cdef class Target:
         )
 
     def finish(self):
-        """Return what the caller gets, once every element is written."""
+        """Return what the call returns; call this after every element has been written."""
         if self.swapped:
             self.array.byteswap(inplace=True)
         return self.result[()] if self.scalar else self.result
 
 
 def address(object buffer):
-    """Return where the memory of a buffer begins (ndarray.ctypes imports a module to tell)."""
+    """Return the address of a buffer's first element.
+
+    The attribute ndarray.ctypes.data gives it too, but imports the module ctypes.
+    """
     cdef Py_buffer view
     PyObject_GetBuffer(buffer, &view, PyBUF_STRIDES)
     start = <uintptr_t>view.buf
@@ -103,10 +115,10 @@ cdef tuple WHOLE = (None, 0, 0)
 
 
 def plain_target(object array, object result):
-    """Return the Target of an array that is filled as it is, whole; None for every other array.
+    """Return the Target of a plain array; return None for every other one.
 
-    Such an array is C-contiguous, aligned and writable, of one of NumPy's types in native byte
-    order. The result is what the caller gets.
+    A plain array is an ndarray (of no subclass) of one of NumPy's float types in native byte order,
+    C-contiguous, aligned and writable.  It is filled whole.  The result is what the caller gets.
     """
     cdef Target target
     if type(array) is not ndarray:

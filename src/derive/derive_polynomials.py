@@ -1,12 +1,14 @@
 r"""Derive the polynomials of the normal transforms and write them to polynomials.h.
 
     python src/derive/derive_polynomials.py            write src/engine/kernels/polynomials.h
-    python src/derive/derive_polynomials.py --check    exit 1 if that is not what it would write
-    python src/derive/derive_polynomials.py --measure  print its errors in the kernels' arithmetic
-                                                       (gcc, x86 with fma; three minutes)
+    python src/derive/derive_polynomials.py --check    exit 1 if that file differs from the script
+    python src/derive/derive_polynomials.py --measure  print the polynomials' errors as the kernels
+                                                       compute them
+                                                       (needs gcc, x86 with fma, three minutes)
 
-The normal transform (docs/stream-contract.md) makes r = sqrt(-2 ln u) of one word, and the sine and
-the cosine of (pi/2) x, |x| <= 1, of another. The kernels compute, with one rounding per operation:
+The normal transform (docs/stream-contract.md) makes r = sqrt(-2 ln u) from one word, and the sine
+and the cosine of (pi/2) x, |x| <= 1, from another word. The kernels compute, with one rounding per
+operation:
 
     u = m 2^e, m in [1, 2); cell i = floor(8 (m - 1)), t = 8 e + i
     f = fma(m, INVERSE[i], -1)                            |f| <= 1/16; INVERSE[7] = 1/2
@@ -14,13 +16,15 @@ the cosine of (pi/2) x, |x| <= 1, of another. The kernels compute, with one roun
     y = fma(2 r, C(x x), mean), fma(2 r x, S(x x), mean)  C ~ std cos(pi/2 x) / 2,
                                                           S ~ std sin(pi/2 x) / (2 x)
 
-P, S and C are evaluated by Horner's rule with fma. STEP = -(ln 2)/4 is the share that a cell has in
--2 ln u, and LOG[i] is the difference between that and the true value at the cell's centre. LOG[i]
-is small, so that its rounding costs little. In the last cell it is exactly STEP, so that -2 ln u is
-f P(f) alone there and keeps its relative accuracy as u -> 1. The coefficients of S and C are
-multiplied by std before they are rounded to the family's type, once a call, which saves two
-multiplications a pair. (They hold the factor 1/2, since pi/2 times the largest std overflows. The
-factor 2 of 2 r is in P, STEP and LOG, as a factor 4.)
+The eight cells divide [1, 2) into equal parts; INVERSE[i] is about the inverse of the middle of
+cell i. P, S and C are evaluated by Horner's rule with fma. STEP = -(ln 2)/4 is the change of -2 ln
+u from one cell to the next if all cells of an exponent shared it equally, and LOG[i] corrects t
+STEP to the true value at the cell's centre. LOG[i] is small, so that its rounding costs little. In
+the last cell LOG[i] is exactly STEP; with t = -1, where u is nearly 1, they cancel, so that -2 ln u
+is f P(f) alone and keeps its relative accuracy as u -> 1. The coefficients of S and C are
+multiplied by std, once a call, before they are rounded to the family's type, which saves two
+multiplications for each pair. (They hold the factor 1/2, since pi/2 times the largest std would
+overflow. The factor 2 of 2 r is in P, STEP and LOG, as a factor 4 under the root.)
 
 These were tried and rejected:
 
@@ -29,9 +33,10 @@ These were tried and rejected:
 - Tables of 16 cells. float32 still needs 4 terms (3 terms leave an error of 2^-20.4) and float64
   needs 8 terms instead of 10, but a lookup takes three more operations where a register holds 8
   entries.
-- Half the angle, with sine and cosine of 4 terms each and cos = 1 - 2 sin^2: as many operations.
-- Coefficients that are rounded before the multiplication by std as well: more roundings for
-  nothing.
+- Half the angle, with sine and cosine of 4 terms each and cos = 1 - 2 sin^2: it takes as many
+  operations.
+- Coefficients that are rounded before the multiplication by std as well as after it: there are more
+  roundings, and nothing is gained.
 
 The truncated normal inverts Phi. From x ~ 2 Phi(z) - 1 and q ~ min(Phi(z), 1 - Phi(z)), each as
 accurate as its type allows, it computes
@@ -41,7 +46,7 @@ accurate as its type allows, it computes
     z = x CENTRE(t)                                       where t < SPLIT
     z = x TAIL[k](r - CENTRES[k]), r = sqrt(t + SHIFT)    elsewhere; EDGES[k] <= r < EDGES[k + 1]
 
-and, where both bounds are within NEAR_MEDIAN_END, so that x alone has digits enough,
+and, if both bounds are within NEAR_MEDIAN_END of the median, so that x alone has enough digits,
 
     n = -2 ln fma(-x, x, 1),  z = x NEAR_MEDIAN(n)        the coefficients times std, as above
 
@@ -74,19 +79,19 @@ class Target(NamedTuple):
 
     name: str
     formula: str
-    kind: str  # what kind of error is given
+    kind: str  # of the error that the header states
     interval: tuple
     value: Callable
     weight: Callable
     terms: dict  # family -> number of coefficients
-    scaled: bool  # whether a parameter multiplies the coefficients, which are binary64 then
+    scaled: bool  # whether the kernels multiply the coefficients by std; they are binary64 then
 
 
-CELLS = 8  # in the table of the logarithm: as many float32 as an AVX2 register holds
+CELLS = 8  # of the logarithm's table: an AVX2 register holds as many float32
 
 
 def cell_log(cell, inverse, bits):
-    """Return LOG of a cell: what a rounded STEP leaves of -2 ln u at the exponent -1."""
+    """Return LOG of a cell: -2 ln u less t times the rounded STEP, at its centre, for e = -1."""
     step = nearest(-LN2 / 4, bits)
     return 2 * LN2 + 2 * mp.log(inverse) - (cell - CELLS) * step
 
@@ -95,10 +100,10 @@ def cell_log(cell, inverse, bits):
 def cells(family):
     """Return (INVERSE, LOG) of each cell, both exact.
 
-    The last cell ends at 2, where f and all that is added to it must vanish. In every other cell,
-    INVERSE is chosen among 2000 numbers around the inverse of the middle, as the one whose LOG is
-    nearest to a number of the type, so that LOG adds no error of its own (S. Gal, "Computing
-    elementary functions: a new approach", 1986).
+    The last cell ends at m = 2, where f must vanish and so must all that is added to f P(f). In
+    every other cell, INVERSE is chosen among 2000 numbers around the inverse of the middle, as the
+    one whose LOG is nearest to a number of the type, so that LOG adds no error of its own (S. Gal,
+    "Computing elementary functions: a new approach", 1986).
     """
     bits = FAMILIES[family]
     found = []
@@ -132,8 +137,8 @@ def sine_over_x(t):
 
 
 # The numbers of terms are the smallest that leave a margin to the contract's 2^-21 r in float32 and
-# 2^-50 r in float64, where the errors of r, of the sine or cosine, and of their product add up;
-# --measure finds their sum. With one term fewer the errors are, in float32: -2 ln u 2^-17.2, sine
+# 2^-50 r in float64. The errors of r, of the sine or cosine, and of their product add up; --measure
+# finds the sum. With one term fewer the errors are, in float32: -2 ln u 2^-17.2, sine
 # 2^-20.7, cosine 2^-17.2; in float64: -2 ln u 2^-48.7, sine 2^-45.6, cosine 2^-48.8.
 TARGETS = [
     Target(
@@ -157,20 +162,20 @@ class Quantile(NamedTuple):
     """How one family cuts Phi^-1 into polynomials; all numbers here are exact in its type."""
 
     shift: float  # t = n - shift
-    split: float  # the n at which the tail begins
+    split: float  # n where the tail begins
     terms: int
     near_median_terms: int
     tail_terms: int
-    edges: tuple  # the r at which each piece of the tail ends and the next one begins
-    centres: tuple  # the r at the centre of each piece
+    edges: tuple  # r = sqrt(n) where each piece of the tail ends and the next one begins
+    centres: tuple  # r in the middle of each piece
 
 
 # The number of terms of the centre, which every element pays for, is the smallest that leaves half
 # of the contract's 2^-20 max(1, |z|) in float32 and 2^-48 max(1, |z|) in float64: --measure finds
-# 2^-21.11 and 2^-50.53, and 10^8 words of [-2, 2] gave 2^-21.004 and 2^-50.49. The tail begins at
-# |z| = 3.16 in float32 and at 2.93 in float64, beyond which the probability is 0.16 and 0.34 %. It
-# ends at the r of q = Phi(-8) 2^-33 and of q = Phi(-37) 2^-65. Few lanes of the tail need more than
-# its first piece.
+# 2^-21.11 and 2^-50.53, and 10^8 words with the bounds -2 and 2 gave 2^-21.004 and 2^-50.49. The
+# tail begins at |z| = 3.16 in float32 and at 2.93 in float64, beyond which the probability is 0.16
+# and 0.34 %. It ends at the r of q = Phi(-8) 2^-33 and of q = Phi(-37) 2^-65. Few lanes of the tail
+# need more than its first piece.
 #
 # These were tried and rejected in float32; the errors include the roundings:
 # - 7 terms: 2^-19.9, even with the split at 9.
@@ -189,9 +194,9 @@ QUANTILES = {
     "F64": Quantile(4, 10, 20, 16, 17, (4.75, 7, 11, 20, 38.4), (4, 5.875, 9, 15.5, 29)),
 }
 
-# Bounds up to this one need no q: x, which is accurate to about 2^-24, gives z to 2^-25 / density.
-# It is far enough for the usual bounds of +-2 and near enough for 7 terms. (6 terms reach to 2.05
-# with an error of 2^-21.2.)
+# Bounds within this distance of the median need no q: x, which is accurate to about 2^-24, gives z
+# to 2^-25 / density. The distance is long enough for the usual bounds of -2 and 2, and short enough
+# for 7 terms. (6 terms reach to 2.05 with an error of 2^-21.2.)
 NEAR_MEDIAN_END = mp.mpf(9) / 4
 
 
@@ -247,10 +252,10 @@ def literal(x, family):
 
 
 def solve(fit, family, scaled=False):
-    """Return the rounded coefficients as literals, and their error and that of the ideal ones.
+    """Return the rounded coefficients as literals, their error, and that of the ideal coefficients.
 
-    The errors are powers of two. Coefficients that a parameter will scale are binary64, since they
-    are rounded to the type after that.
+    The errors are written as powers of two. Coefficients that the kernels multiply by std are
+    binary64, since the kernels round them to the family's type after that.
     """
     samples = sample(*fit)
     ideal = remez(samples, fit[-1])
@@ -262,7 +267,7 @@ def solve(fit, family, scaled=False):
 
 
 def braced(words, indent):
-    """Return an initialiser in a macro, three numbers to a line."""
+    """Return the end of a C initialiser in a macro, three numbers to a line."""
     lines = [", ".join(words[i : i + 3]) for i in range(0, len(words), 3)]
     return f", \\\n{indent}".join(lines) + " }"
 
@@ -319,7 +324,7 @@ def quantile_macros(family):
 
 
 def array(numbers, family):
-    """Return an initialiser on one line."""
+    """Return a C initialiser on one line."""
     return f"{{ {', '.join(literal(x, family) for x in numbers)} }}"
 
 

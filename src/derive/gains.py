@@ -4,8 +4,9 @@ A layer's weights of variance gain²/fan_in give its units the variance gain²·
 input of the nonlinearity f in the layer before, is about N(0, 1). The scale is kept if
 gain = 1/√E[f(z)²]. For ReLU this is He's √2 (He et al. 2015, eq. 10).
 
-``python src/derive/gains.py`` prints the table of weightinit_fast/initialisers/gains.py;
-``--check`` compares the two. It needs mpmath.
+``python src/derive/gains.py`` prints the gains for the table in
+weightinit_fast/initialisers/gains.py; ``--check`` compares them with those of the installed
+package. The script needs mpmath.
 """
 
 import argparse
@@ -49,7 +50,7 @@ def main():
         for name, value in derived.items():
             print(f'    "{name}": {value!r},')
         return 0
-    import weightinit_fast as wi  # noqa: PLC0415  the table alone needs no package
+    import weightinit_fast as wi  # noqa: PLC0415  printing the gains needs no installed package
 
     wrong = {name: value for name, value in derived.items() if wi.gain(name) != value}
     for name, value in wrong.items():

@@ -1,9 +1,10 @@
-"""The errors of polynomials.h in the kernels' arithmetic, for derive_polynomials.py --measure.
+"""Measure the errors of polynomials.h in the kernels' arithmetic (derive_polynomials.py --measure).
 
-C code rounds once for each operation, as the kernels do, and is judged in a wider type. The normal
-transform is judged in double for float, and in x87's long double, accurate to 2^-63, for double.
-The truncated normal is judged in long double for both, by Halley's iteration on erfcl from the
-kernel's z, and for some words by mpmath.
+The C code below rounds once for each operation, as the kernels do, and its results are compared
+with the exact transforms in a wider type. For the normal transform of float32 that is double, and
+for that of float64 x87's long double, which is accurate to 2^-63. The exact truncated normal is
+computed in long double for both, by Halley's iteration on erfcl from the kernel's z, and for some
+words by mpmath.
 """
 
 import ctypes
@@ -55,13 +56,13 @@ static T horner_scaled(const double *c, int terms, double scale, T t) {
     while (terms) p = fma(p, t, (T)(scale * c[--terms]));
     return p;
 }
-static T minus_2_log(T u, T times, double more) {
+static T minus_2_log(T u, T factor, double addend) {
     INT one = to_bits(1), t = (to_bits(u) - one) >> (STORED - 3);
     INT mantissa = ((INT)1 << STORED) - 1;
     T f = fma(from_bits((to_bits(u) & mantissa) | one), INVERSES[t & 7], (T)-1);
-    T share = (T)(times * LOGS[t & 7] + more), slope = 0;
-    for (int k = sizeof LOG / sizeof *LOG; k;) slope = fma(slope, f, times * LOG[--k]);
-    return fma(slope, f, fma((T)t, times * NAME(LOG_STEP), share));
+    T share = (T)(factor * LOGS[t & 7] + addend), slope = 0;
+    for (int k = sizeof LOG / sizeof *LOG; k;) slope = fma(slope, f, factor * LOG[--k]);
+    return fma(slope, f, fma((T)t, factor * NAME(LOG_STEP), share));
 }
 static uint64_t splitmix64(uint64_t *state) {
     uint64_t v = *state += 0x9e3779b97f4a7c15;
@@ -75,8 +76,8 @@ static void keep(double *worst, WIDE error) {
 }
 """
 
-# worst: the errors of r (relative), sine, cosine and element / (std r), the last with a std that
-# makes every coefficient round.
+# worst[]: the largest errors of r (relative), sine, cosine and element / (std r). The last is
+# measured with a std by which every coefficient is rounded.
 NORMAL = r"""
 static void judge(T u, T x, double *worst) {
     const double std = 1.4142135;
@@ -154,16 +155,16 @@ static long double exact(UINT W, T guess, const long double *tails) {
     }
     return below < above ? -z : z;
 }
-/* The three worst errors: |error| / max(1, |z|) in the centre and in the tail, and |error / z|
-   where |z| >= 1/8. The words are the 1000 greatest, the 1000 least, 1000 about the word at which
-   x changes its sign, and random ones. */
-void truncated(int64_t count, UINT turn, const constants *k, char **digits, double *worst) {
+/* The three largest errors: |error| / max(1, |z|) in the centre and in the tail, and |error / z|
+   where |z| >= 1/8. The words are the 1000 greatest, the 1000 least, 1000 around `sign_change`, the
+   word at which x changes its sign, and random words. */
+void truncated(int64_t count, UINT sign_change, const constants *k, char **digits, double *worst) {
     uint64_t state = 0;
     long double tails[3];
     for (int i = 0; i < 3; i++) tails[i] = strtold(digits[i], NULL);
     for (int64_t i = 0; i < count; i++) {
         UINT W = splitmix64(&state) >> (64 - BITS);
-        if (i < 3000) W = (UINT)(i % 1000) + (i < 2000 ? 0 : turn - 500);
+        if (i < 3000) W = (UINT)(i % 1000) + (i < 2000 ? 0 : sign_change - 500);
         if (i < 1000) W = ~W;
         int tail;
         T z = quantile(W, k, &tail);
@@ -181,7 +182,7 @@ INTERVALS = [
 
 
 def build(source, header, family):
-    """Compile C of a family and load it."""
+    """Compile C source for a family and load it."""
     with tempfile.TemporaryDirectory() as folder:
         library = f"{folder}/checker.so"
         command = ["gcc", "-O2", "-mfma", "-ffp-contract=off", "-shared", "-fPIC", "-xc", "-"]
@@ -191,14 +192,14 @@ def build(source, header, family):
 
 
 class Constants(ctypes.Structure):
-    """What the kernel of the truncated normal computes of an interval before it draws."""
+    """The struct `constants` above: what the truncated normal needs of its interval."""
 
     _names = ("h", "centre", "scale", "low", "high", "slope", "shift", "near")
     _fields_ = tuple((name, ctypes.c_double) for name in _names)
 
 
 def prepare(lower, upper, bits, significand, shift):
-    """Return Phi(lower), 1 - Phi(upper), their complement to 1, and the constants of the kernel."""
+    """Return (Phi(lower), 1 - Phi(upper), D) and the constants of the kernel."""
     half = mp.sqrt(2) / 2
     below, above = mp.erfc(-lower * half) / 2, mp.erfc(upper * half) / 2
     mass = mp.erfc(lower * half) / 2 - above if lower > 0 else mp.erfc(-upper * half) / 2 - below
@@ -238,11 +239,11 @@ def measure_quantile(header, family):
     print("|error / z| where |z| >= 1/8; interval; as the first, by mpmath for 201 words")
     for lower, upper in INTERVALS + ([(30, 37)] if bits == 64 else []):
         tails, constants = prepare(lower, upper, bits, significand, shift)
-        turn = (mp.mpf(0.5) - tails[0]) / tails[2] * 2**bits
-        turn = int(min(max(turn, 0), 2**bits - 1))
+        sign_change = (mp.mpf(0.5) - tails[0]) / tails[2] * 2**bits
+        sign_change = int(min(max(sign_change, 0), 2**bits - 1))
         digits = (ctypes.c_char_p * 3)(*(mp.nstr(t, 40).encode() for t in tails))
         worst = (ctypes.c_double * 3)()
-        checker.truncated(1_000_000, turn, ctypes.byref(constants), digits, worst)
+        checker.truncated(1_000_000, sign_change, ctypes.byref(constants), digits, worst)
         in_tail = ctypes.c_int()
         words = [(2**bits - 1) * i // 200 for i in range(201)]
         zs = [checker.quantile(w, ctypes.byref(constants), ctypes.byref(in_tail)) for w in words]

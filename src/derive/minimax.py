@@ -4,9 +4,9 @@
    gives the real coefficients whose largest weighted error is least.
 2. The coefficients are rounded to the format one by one, the constant first. After each rounding
    the coefficients that are left are fitted again, by least squares, to the polynomial of step 1.
-   This is Babai's nearest plane on the lattice of Brisebarre and Chevillard, "Efficient polynomial
-   L-infinity approximations" (ARITH 2007). Fitting them by Remez again would raise every error to
-   that of the constant, which cannot change any more.
+   This is Babai's nearest-plane algorithm on the lattice of Brisebarre and Chevillard, "Efficient
+   polynomial L-infinity approximations" (ARITH 2007). If the Remez exchange fitted them instead, it
+   would raise every error to that of the constant, which cannot change any more.
 
 A descent over neighbouring float32 coefficients, by the error of the float32 evaluation on 40,000
 points, was tried and rejected: over all float32 numbers it left r of the normal transform as it was
@@ -15,7 +15,8 @@ and made sine and cosine worse.
 
 import mpmath as mp
 
-# Least squares on 20 powers of f squares their condition number; this precision is ample.
+# 240 bits are ample for least squares on 20 powers of a variable, which square the condition
+# number.
 mp.mp.prec = 240
 
 
@@ -36,7 +37,7 @@ def remez(samples, terms):
     """Return the coefficients, lowest order first, of the minimax polynomial on the samples.
 
     With 60 Chebyshev points for each term, an extremum between two points is at most 0.04 % larger
-    than the value at the nearer point, so that it need not be refined.
+    than the value at the nearer point, so that extrema need not be refined.
     """
     reference = [(len(samples) - 1) * i // terms for i in range(terms + 1)]
     for _ in range(50):

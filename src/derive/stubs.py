@@ -1,8 +1,8 @@
 """Write weightinit_fast/__init__.pyi: the types of the public surface, from its own signatures.
 
-Every initialiser gets two overloads: without ``out`` it returns a new array, with ``out`` that very
-object. ``python src/derive/stubs.py`` writes the file, ``--check`` compares it with what would be
-written; both import the installed package.
+Every initialiser gets two overloads: without ``out`` it returns a new array, and with ``out`` it
+returns out itself. ``python src/derive/stubs.py`` writes the file, and ``--check`` compares the
+file with what the script would write. Both import the installed package.
 """
 
 import argparse
@@ -82,7 +82,7 @@ def parameters(function, out):
     lines = []
     for name, annotation, default in keywords(function):
         text = f"{name}: {annotation}" + ("" if default is None else f" = {default}")
-        text = text.replace("'", '"')  # as the formatter has it
+        text = text.replace("'", '"')  # the formatter prefers double quotes
         lines.append(f"    {out if name == 'out' else text},")
     return "\n".join(lines)
 

@@ -12,8 +12,9 @@
 #define UNLIKELY(x) (x)
 #endif
 
-/* UNROLL stands before the loops over the registers of a group.  Their bounds are constants, and an
- * array of vectors becomes registers only once the loop is gone. */
+/* UNROLL stands before the loops over the registers of a group.  The bounds of these loops are
+ * constants, and the compiler keeps an array of vectors in registers only where it has unrolled the
+ * loop completely. */
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
 #elif defined(__GNUC__)

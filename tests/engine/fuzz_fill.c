@@ -60,8 +60,8 @@ static double take_number(input *in) {
     }
 }
 
-/* The bounds of truncated normals, and the numbers that weightinit_fast/_truncation.py computes of
- * them. */
+/* The bounds of truncated normals, and the numbers that weightinit_fast/_resolve/truncation.py
+ * computes from them. */
 static const double INTERVALS[][8] = {
     {-2.0, 2.0, 5.1743534376020444e-20, 0.9544997361036416, 0.9544997361036416, 0.02275013194817921,
      0.02275013194817921, 0.0},

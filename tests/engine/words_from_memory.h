@@ -1,8 +1,8 @@
 /* In the place of a generator: words that lie in memory, at the address that the low half of the
  * key gives.  Blocks count from 0.  The words of one more group than is drawn are read, since
  * kernels draw one group ahead. */
-#ifndef WIF_ARS_H
-#define WIF_ARS_H
+#ifndef WIF_WORDS_H
+#define WIF_WORDS_H
 
 #include <string.h>
 

@@ -1,7 +1,11 @@
 """DLPack exporters of our own making: what they describe is filled, and lies are refused."""
 
+import gc
+
+import numpy as np
 import pytest
 from support.dlpack import Exporter
+from support.internals import core
 from support.refusals import backing, refuse
 
 import weightinit_fast as wi
@@ -61,3 +65,63 @@ def test_dlpack_of_no_memory():
             ValueError, "Exporter is refused: it has no memory", function, out=Exporter(None, (8,))
         )
     wi.normal(out=Exporter(None, (0, 3)), rng=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"major": 2}, "version 2"),
+        ({"flags": 2}, "a copy"),
+        ({"dtype": (99, 32, 1)}, "no type"),
+        ({"ndim": 65}, "ndim 65"),
+        ({"no_lengths": True}, "axes without lengths"),
+        ({"no_lengths": True, "versioned": False}, "axes without lengths"),
+    ],
+)
+def test_refused_memory_is_given_back_once(options, text):
+    memory = backing()
+    out = exporter(memory, (8,), **options)
+    refuse((TypeError, ValueError, BufferError), text, wi.normal, out=out, guard=memory)
+    gc.collect()
+    assert out.released == 1
+
+
+def test_a_capsule_is_used_once():
+    """The second call of __dlpack__ returns the capsule of the first."""
+    memory = backing()
+    out = exporter(memory, (8,))
+    capsule = out.__dlpack__()
+    out.__dlpack__ = lambda **_: capsule
+    filled(out)
+    wanted = memory.copy()
+    refuse(BufferError, "a used one", wi.normal, out=out, guard=memory)
+    assert memory.tobytes() == wanted.tobytes()
+    gc.collect()
+    assert out.released == 1
+
+
+def test_memory_lives_as_long_as_a_view_of_it():
+    memory = backing()
+    out = exporter(memory, (8,), (3,))
+    lent, name = core.dlpack_memory(out)
+    view = np.asarray(lent)[1:]
+    assert name is None
+    del lent
+    gc.collect()
+    assert out.released == 0
+    np.testing.assert_array_equal(view.view("u4"), memory[3:24:3].view("u4"))
+    del view
+    gc.collect()
+    assert out.released == 1
+
+
+@pytest.mark.parametrize(("shape", "strides"), [((6,), (3,)), ((2, 3), (1, 2))])
+def test_strided_memory_is_not_lent_as_contiguous(shape, strides):
+    """A consumer that asks for contiguous memory would write between the elements and past them."""
+    memory = backing()
+    before = memory.tobytes()
+    lent, _ = core.dlpack_memory(exporter(memory, shape, strides, dtype=(2, 16, 1)))
+    assert memoryview(lent).shape == shape
+    with pytest.raises(BufferError):
+        core.narrow(np.ones(6, "f4"), lent, core.DTYPES.index("float16"))
+    assert memory.tobytes() == before

@@ -52,13 +52,16 @@ class Exporter:
         self.kind, ndim = kind, other.get("ndim", len(shape))
         tensor = Tensor(data, Device(kind, 0), ndim, DType(*dtype), self.shape, self.strides)
         tensor.offset = other.get("offset", 0)
+        if other.get("no_lengths"):
+            tensor.shape = None
         self.released = 0
         _HANDED_OVER.append(self)
         self.deleter = DELETER(self._release)
         deleter = ctypes.cast(self.deleter, ctypes.c_void_p)
         if other.get("versioned", True):
             self.name = b"dltensor_versioned"
-            self.managed = Versioned(1, 0, None, deleter, other.get("flags", 0), tensor)
+            version = other.get("major", 1)
+            self.managed = Versioned(version, 0, None, deleter, other.get("flags", 0), tensor)
         else:
             self.name, self.managed = b"dltensor", Managed(tensor, None, deleter)
 

@@ -1,13 +1,13 @@
-/* From which size of a buffer on stores go past the caches.
+/* The size of a buffer from which on its stores are nontemporal, that is, go past the caches.
  *
- * What a fill leaves in a cache, its caller can read from there.  On the other hand it costs time
- * to get it there (bench/README.md has the numbers):
+ * After ordinary stores the caller can read the values from a cache.  In a large buffer, however,
+ * ordinary stores can be slower than nontemporal ones (docs/speed.md and bench/experiments.md):
  *
  *   AMD     An ordinary store of a whole line does not fetch that line, and two threads store into
- *           the third-level cache twice as fast as past it.  So only what that cache cannot hold
- *           goes past it.
- *   others  An ordinary store has half the speed of a streaming store, once the second-level cache
- *           is full.
+ *           the third-level cache twice as fast as past it.  So stores are nontemporal only in a
+ *           buffer that the third-level cache cannot hold.
+ *   others  An ordinary store has half the speed of a nontemporal store as soon as the second-level
+ *           cache is full.  So stores are nontemporal from WIF_NONTEMPORAL_BYTES on.
  */
 #ifndef WIF_CACHES_H
 #define WIF_CACHES_H

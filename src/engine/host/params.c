@@ -1,7 +1,8 @@
 /* See params.h.  A compiler may move plain arithmetic, and calls of functions without side effects,
- * across a change of the rounding mode.  So what is computed between two such changes stands in
- * functions that it may not inline.  Their arguments are volatile, so that it cannot know them
- * earlier, and so is their result, so that it cannot do without it. */
+ * across a change of the rounding mode.  So everything that must be computed between wif_fp_enter
+ * and wif_fp_leave stands in functions that are not inlined.  The arguments of these functions pass
+ * through volatile variables, so that the compiler cannot compute anything from them before
+ * wif_fp_enter; the results do too, so that it cannot compute them after wif_fp_leave. */
 #include "host/params.h"
 
 #include <math.h>
@@ -19,7 +20,7 @@ typedef struct {
 #define FORMAT(with, type, name, bytes, family, ...) [WIF_##type] = {bytes, __VA_ARGS__},
 static const format FORMATS[WIF_TYPES] = {WIF_FOR_EACH_TYPE(FORMAT, )};
 
-/* The format that the transforms of a type compute in. */
+/* The format in which the transforms of a type compute. */
 #define FAMILY(with, type, name, bytes, family, ...) [WIF_##type] = FORMAT_OF_##family,
 #define FORMAT_OF_single &FORMATS[WIF_f32]
 #define FORMAT_OF_double &FORMATS[WIF_f64]
@@ -27,8 +28,8 @@ static const format *const FAMILIES[WIF_TYPES] = {WIF_FOR_EACH_TYPE(FAMILY, )};
 
 static int is_finite(double x) { return x - x == 0; }
 
-/* The binary logarithm of the spacing of the type's values in the binade of a finite x.  The
- * subnormal numbers count as one more binade. */
+/* The binary logarithm of the distance between neighbouring values of the type in the binade of a
+ * finite x.  The subnormal numbers belong to the binade of the least normal number. */
 static int spacing(const format *f, double x) {
     int exponent;
     frexp(x, &exponent);
@@ -37,7 +38,7 @@ static int spacing(const format *f, double x) {
     return exponent - 1 - f->significand_bits;
 }
 
-/* A double rounded once to the type, to nearest even; infinite beyond the largest value. */
+/* x rounded once to the type, to nearest even; infinite if that is beyond the largest value. */
 static double rounded(const format *f, double x) {
     if (!is_finite(x))
         return x;
@@ -46,7 +47,7 @@ static double rounded(const format *f, double x) {
     return fabs(y) <= f->largest ? y : copysign(HUGE_VAL, y);
 }
 
-/* The value of the type next above, or next below, a finite value of it. */
+/* The next greater, or the next smaller, value of the type, for a finite value y of the type. */
 static double next_below(const format *f, double y);
 static double next_above(const format *f, double y) {
     if (y < 0)
@@ -67,13 +68,15 @@ static double next_below(const format *f, double y) {
 static uint64_t pattern(const format *f, double y) {
     const uint64_t infinity = ((uint64_t)(2 - 2 * f->least_exponent) + 1) << f->significand_bits;
     uint64_t bits;
-    if (y != y)
+    if (y != y) /* float8_e4m3fn, which has no infinities, has one NaN of each sign */
         bits = f->infinities ? infinity | UINT64_C(1) << (f->significand_bits - 1) : 0x7f;
     else if (!is_finite(y))
         bits = infinity;
     else {
         const int step = spacing(f, y);
         const int binades = step + f->significand_bits - f->least_exponent;
+        /* The leading bit of a normal number is not stored: the addition carries it into the
+         * exponent field, which is one more than `binades`.  A subnormal number has no such bit. */
         bits = ((uint64_t)binades << f->significand_bits) + (uint64_t)ldexp(fabs(y), -step);
     }
     if (signbit(y))
@@ -85,7 +88,7 @@ static uint64_t pattern(const format *f, double y) {
 
 static NOINLINE int prepare_constant(const format *f, double value, wif_draw *draw) {
     const double y = rounded(f, value);
-    /* A constant that the caller gave as infinite or NaN is right, where the type has it. */
+    /* NaN is accepted, and so is an infinity that the caller gave, if the type has infinities. */
     if (y == y && !is_finite(y) && (is_finite(value) || !f->infinities))
         return WIF_PARAMS_OVERFLOW;
     draw->pattern = pattern(f, y);
@@ -94,10 +97,11 @@ static NOINLINE int prepare_constant(const format *f, double value, wif_draw *dr
 
 /* ---- whether a value other than 0 may lie below 2^-126 --------------------------------------- */
 
-/* A float32 with exponent e is a multiple of 2^(e - 23), so that a sum or a product of such
- * numbers, if it is not 0, cannot be arbitrarily small.  What is called the grid of a number below
- * is the exponent of a power of two that the number is a multiple of. */
-enum { NO_GRID = 1 << 20 }; /* the grid of 0 */
+/* Only draws of bfloat16 read the answer, so this is about arithmetic in float32.  A float32 with
+ * exponent e is a multiple of 2^(e - 23), so that a sum or a product of such numbers, if it is not
+ * 0, cannot be arbitrarily small.  A *grid* of a number, here, is the exponent of a power of two of
+ * which the number is a multiple. */
+enum { NO_GRID = 1 << 20 }; /* for 0, which is a multiple of every power of two */
 
 static int exponent_of(double x) {
     int exponent;
@@ -106,7 +110,7 @@ static int exponent_of(double x) {
 }
 static int lesser(int a, int b) { return a < b ? a : b; }
 
-/* Of fma(a, b, c), by the grid of the products and that of c. */
+/* Whether fma(a, b, c) may be subnormal, by a grid of the product a b and the number c. */
 static int sum_may_be_subnormal(int product_grid, double c) {
     return lesser(product_grid, exponent_of(c) - 23) < -126;
 }
@@ -114,8 +118,9 @@ static int clamp_may_be_subnormal(const wif_draw *draw) {
     return lesser(exponent_of(draw->least), exponent_of(draw->greatest)) < -126;
 }
 
-/* The clamp is the least value of the type that is not below low or its rounding, and the greatest
- * value that is below both high and its rounding.  Adding 0 makes -0 into +0. */
+/* The lower end of the clamp is the least value of the type that is below neither low nor the
+ * rounded low.  The upper end is the greatest value that is below both high and the rounded high.
+ * Adding 0 turns -0 into +0. */
 static NOINLINE int prepare_uniform(const format *f, const format *family, double low, double high,
                                     wif_draw *draw) {
     const double least = rounded(f, low), end = rounded(f, high);
@@ -125,6 +130,7 @@ static NOINLINE int prepare_uniform(const format *f, const format *family, doubl
     draw->half = rounded(family, high / 2 - low / 2);
     draw->least = least < low ? next_above(f, least) : least + 0.0;
     draw->greatest = next_below(f, end);
+    /* half is a multiple of 2^(its exponent - 23), and the fraction of a word of 2^-31. */
     draw->may_be_subnormal =
         sum_may_be_subnormal(exponent_of(draw->half) - 23 - 31, draw->centre) ||
         clamp_may_be_subnormal(draw);
@@ -137,16 +143,19 @@ static NOINLINE int prepare_normal(const format *f, const format *family, double
         return WIF_PARAMS_OVERFLOW;
     draw->mean = rounded(family, mean);
     draw->std = rounded(family, std);
-    /* r is at least 2^-11 and |x|, other than 0, at least 2^-31.  Near the zero of the cosine,
-     * where x^2 is a multiple of 2^-24, its polynomial is a multiple of std 2^-49.  Without a mean
-     * nothing is added to the product, so that its size counts and not its grid. */
+    /* An element is the product of r and a polynomial, plus the mean.  r is at least 2^-11.  The
+     * polynomial, if it is not 0, is at least std 2^-49: it is smallest near the zero of the
+     * cosine, where x^2 is a multiple of 2^-24, and the polynomial of std 2^-49; the sine's is
+     * larger, as |x|, if it is not 0, is at least 2^-31.  So the product is at least std 2^-60.
+     * That is enough if the mean is 0.  Otherwise the grid of the product counts: each of its two
+     * factors is a multiple of 2^-23 times its own size, so that the grid is lower by 46. */
     draw->may_be_subnormal =
         sum_may_be_subnormal(exponent_of(draw->std) + (mean == 0 ? -60 : -106), draw->mean);
     return WIF_PARAMS_OK;
 }
 
-/* The clamp leaves out both ends of the interval, and on a side that has an end it also leaves out
- * what overflows. */
+/* The clamp leaves out both ends of the interval.  On a side whose bound is finite it also leaves
+ * out the infinity to which a value may overflow. */
 static NOINLINE int prepare_truncated(const format *f, const format *family,
                                       const double *parameters, wif_draw *draw) {
     const double mean = parameters[0], std = parameters[1];
@@ -176,11 +185,12 @@ static NOINLINE int prepare_truncated(const format *f, const format *family,
     draw->centre = rounded(family, parameters[4]);
     draw->half = rounded(family, ldexp(parameters[5], 1 - word_bits));
     draw->tail_step = rounded(family, ldexp(parameters[6], -word_bits));
-    /* A word stands for its middle. */
+    /* The probability of a word is in the middle of the word's step, hence the half step. */
     const double half_step = ldexp(parameters[6], -word_bits - 1);
     draw->tail_low = rounded(family, parameters[7] + half_step);
     draw->tail_high = rounded(family, parameters[8] + half_step);
-    /* x is a multiple of this, and z = x ratio is nearly as far from 0. */
+    /* x = fma(word, half, centre) has this grid.  z is x times a ratio of at least sqrt(pi/2), so
+     * that it is at least as far from 0 as x. */
     const int grid = lesser(exponent_of(draw->half), exponent_of(draw->centre)) - 23;
     draw->may_be_subnormal =
         sum_may_be_subnormal(exponent_of(draw->std) + grid - (mean == 0 ? 0 : 46), draw->mean) ||
@@ -212,17 +222,18 @@ static NOINLINE int prepare(enum wif_transform transform, enum wif_type type,
 
 int wif_prepare(enum wif_transform transform, enum wif_type type,
                 const double parameters[WIF_MOST_PARAMETERS], wif_draw *draw) {
-    const wif_fpstate host = wif_fp_enter();
-    const volatile double *known = parameters;
-    double now[WIF_MOST_PARAMETERS];
+    const wif_fpstate callers = wif_fp_enter();
+    const volatile double *given = parameters;
+    double copied[WIF_MOST_PARAMETERS];
     for (int k = 0; k < WIF_MOST_PARAMETERS; k++)
-        now[k] = known[k];
-    const volatile int status = prepare(transform, type, now, draw);
-    wif_fp_leave(host);
+        copied[k] = given[k];
+    const volatile int status = prepare(transform, type, copied, draw);
+    wif_fp_leave(callers);
     return status;
 }
 
-/* What uniform_clamped_words makes of a word: what uniform makes of it before its clamp. */
+/* The value that uniform_clamped_words makes of a word.  It is the value that uniform makes of the
+ * same word before its clamp. */
 static double value_of_word(const wif_draw *draw, double half, int32_t word) {
     return fmaf((float)half, (float)word, (float)draw->centre);
 }
@@ -247,9 +258,11 @@ static int makes(const format *f, const wif_draw *draw, double half, int32_t wor
     return y == wanted && !signbit(y) == !signbit(wanted);
 }
 
+/* The clamp of the values can be moved to the words if the value of word 0 is within the clamp and
+ * if the outermost words within it make the same values as the clamp. */
 static NOINLINE int clamp_words(const format *f, wif_draw *draw) {
     const double half = ldexp(draw->half, -31);
-    if (half < 0x1p-126) /* the division by 2^31 is not exact */
+    if (half < 0x1p-126) /* subnormal in float32, so that the division by 2^31 is not exact */
         return 0;
     const double middle = value_of_word(draw, half, 0);
     if (!(draw->least <= middle && middle <= draw->greatest))
@@ -269,9 +282,9 @@ static NOINLINE int clamp_words(const format *f, wif_draw *draw) {
 int wif_clamp_words(enum wif_type type, wif_draw *draw) {
     if (draw->transform != WIF_uniform || type == WIF_f64)
         return 0;
-    const wif_fpstate host = wif_fp_enter();
-    wif_draw *volatile known = draw;
-    const volatile int done = clamp_words(&FORMATS[type], known);
-    wif_fp_leave(host);
+    const wif_fpstate callers = wif_fp_enter();
+    wif_draw *volatile given = draw;
+    const volatile int done = clamp_words(&FORMATS[type], given);
+    wif_fp_leave(callers);
     return done;
 }

@@ -41,7 +41,7 @@ void wif_plan_cut(wif_plan *p, const wif_axis *axes, int count) {
     const wif_axis one = {1, 0, 0};
     p->columns = p->rows = one;
     p->outer_axes = 0;
-    int rest = count;
+    int rest = count; /* how many axes are left when the columns are taken */
     if (rest && axes[rest - 1].stream_step <= WIF_DENSE_STEP)
         p->columns = axes[--rest];
     if (p->columns.n == 1) { /* every element is a row of its own */
@@ -50,9 +50,9 @@ void wif_plan_cut(wif_plan *p, const wif_axis *axes, int count) {
     }
     p->direct = p->columns.stream_step == 1 && p->columns.dst_step == (ptrdiff_t)p->itemsize;
 
-    /* The rows are the axis along which memory runs, if it does not run along the columns.  If it
-     * does, they are the innermost axis that is long enough to be worth a kernel's call, or else
-     * the longest axis. */
+    /* If the plan is direct, the rows are the innermost axis of 8 or more, which is worth a call of
+     * the kernel, or else the longest axis.  If not, the rows are the axis with the smallest step
+     * through memory. */
     int rows = rest - 1;
     for (int k = rest - 1; k >= 0; k--) {
         if (!p->direct) {
@@ -70,11 +70,13 @@ void wif_plan_cut(wif_plan *p, const wif_axis *axes, int count) {
     }
 
     const int64_t step = (int64_t)p->columns.stream_step;
-    const int64_t run = max(p->columns.n, WIF_GROUP_WORDS); /* a short run costs a whole group */
+    /* What a row costs, in elements: a row shorter than a group costs a whole group. */
+    const int64_t run = max(p->columns.n, WIF_GROUP_WORDS);
     if (p->direct) {
         p->tile_columns = min(p->columns.n, p->direct_items);
         p->tile_rows = min(p->rows.n, max(1, p->direct_items / run));
-        /* One tile more than needed, as the first tile of a row ends where a group ends. */
+        /* wif_run_task moves the ends of tiles back to the ends of groups, so that the first tile
+         * is shorter and one tile more may be needed.  Tiles beyond the row are empty. */
         p->column_tiles =
             p->columns.n <= p->direct_items ? 1 : tiles_of(p->columns.n, p->direct_items) + 1;
     } else {
@@ -91,7 +93,8 @@ void wif_plan_cut(wif_plan *p, const wif_axis *axes, int count) {
     p->task_items = p->tile_rows * (p->direct ? min(run, p->direct_items) : p->tile_columns);
 }
 
-/* Copy the elements of a tile into the buffer, the axis that is faster in the buffer innermost. */
+/* Copy the elements of a tile into the buffer.  The axis with the smaller step through the buffer
+ * is `fast`, the inner loop; slow_tile and fast_tile are the steps through the tile. */
 #define SCATTER(bytes)                                                                             \
     for (int64_t i = 0; i < slow.n; i++)                                                           \
         for (int64_t j = 0; j < fast.n; j++)                                                       \
@@ -120,6 +123,7 @@ static void run_by_tile(const wif_plan *p, char *dst, uint64_t first, wif_axis r
     char tile[WIF_TILE_BYTES];
     const ptrdiff_t size = (ptrdiff_t)p->itemsize;
     const ptrdiff_t column_bytes = (ptrdiff_t)columns.stream_step * size;
+    /* The stretch of the stream that a row covers is drawn whole. */
     const int64_t span = (columns.n - 1) * (int64_t)columns.stream_step + 1;
     const ptrdiff_t row_bytes = (ptrdiff_t)span * size;
     p->draw_rows(tile, row_bytes, first, rows.stream_step, (size_t)rows.n, (size_t)span, &p->draw,
@@ -151,7 +155,7 @@ void wif_run_task(const wif_plan *p, int64_t task) {
     wif_axis rows = p->rows, columns = p->columns;
     rows.n = min(p->tile_rows, rows.n - row);
     int64_t begin = column_tile * p->tile_columns, end = begin + p->tile_columns;
-    if (p->direct && p->column_tiles > 1) { /* cut where groups of the stream end */
+    if (p->direct && p->column_tiles > 1) { /* tiles end where groups of the stream end */
         const int64_t phase = (int64_t)(first % WIF_GROUP_WORDS);
         begin -= column_tile ? phase : 0;
         end -= phase;
@@ -163,11 +167,11 @@ void wif_run_task(const wif_plan *p, int64_t task) {
     dst += begin * columns.dst_step;
     first += (uint64_t)begin * columns.stream_step;
 
-    const wif_fpstate host = wif_fp_enter();
+    const wif_fpstate callers = wif_fp_enter();
     if (p->direct)
         p->draw_rows(dst, rows.dst_step, first, rows.stream_step, (size_t)rows.n, (size_t)columns.n,
                      &p->draw, p->nontemporal);
     else
         run_by_tile(p, dst, first, rows, columns);
-    wif_fp_leave(host);
+    wif_fp_leave(callers);
 }

@@ -2,17 +2,20 @@
  *
  * A fill is one call: a region of a buffer takes elements of a stream.  The region is a nest of
  * axes, and each axis has a step through the stream and a step through memory.  The innermost axis,
- * the columns, has the smallest step through the stream; one other axis is the rows; all others are
- * the outer axes.  A task is a tile of rows and columns at one combination of outer positions.
+ * which has the smallest step through the stream, is called the columns; one other axis is called
+ * the rows; all others are the outer axes.  So going along the columns means going from one column
+ * to the next within a row.  A task is a tile of rows and columns at one combination of positions
+ * on the outer axes.
  *
- *   direct   Stream and memory both run along the columns.  The kernel writes into the buffer.
+ *   direct   The elements that follow each other along the columns also follow each other in the
+ *            stream and in memory.  The kernel writes into the buffer.
  *   by tile  In all other cases (Fortran order, strides, slices of columns) the kernel writes rows
  *            of the stream into a tile in the first-level cache.  From there the elements are
- *            scattered into the buffer, by a transposition in registers where memory runs along the
- *            rows (Fortran order).
+ *            scattered into the buffer.  Where the elements of a column follow each other in memory
+ *            (Fortran order), the tile is transposed in registers instead.
  *
- * The caller has checked that every byte named here lies in the buffer, and that no product
- * overflows.
+ * The caller has checked that every byte of the region lies in the buffer, and that no product of
+ * lengths and steps overflows.
  */
 #ifndef WIF_PLAN_H
 #define WIF_PLAN_H
@@ -20,15 +23,23 @@
 #include "kernels/kernels.h"
 
 enum {
-    WIF_MAX_AXES = 64,              /* NumPy's own limit */
-    WIF_TASK_BYTES = 256 << 10,     /* a direct task has at least these: threads are worth waking */
-    WIF_LONG_TASK_BYTES = 1 << 20,  /* and at most these, so that signals are looked for in time */
-    WIF_FRESH_TASK_BYTES = 4 << 20, /* at most, in memory that is still to be made: whole huge
-                                       pages, each made by one thread */
-    WIF_TILE_BYTES = 32 << 10,      /* with its stack frame, within 64 KiB of a thread's stack */
-    WIF_TILE_RUN = 1024,            /* bytes of a tile's column, where memory runs along columns */
-    WIF_DENSE_STEP = 32             /* up to this step through the stream, the elements in between
-                                       are drawn too and dropped */
+    WIF_MAX_AXES = 64, /* NumPy's own limit */
+    /* If several threads share a fill, a direct task has at least this size, so that it is worth
+     * waking a thread for. */
+    WIF_TASK_BYTES = 256 << 10,
+    /* A direct task has at most this size, so that signal handlers need not wait long. */
+    WIF_LONG_TASK_BYTES = 1 << 20,
+    /* In fresh memory a direct task may have up to this size, which is two huge pages: a page
+     * should be made by one thread. */
+    WIF_FRESH_TASK_BYTES = 4 << 20,
+    /* A tile lies on the stack of a thread, and the whole stack frame stays below 64 KiB. */
+    WIF_TILE_BYTES = 32 << 10,
+    /* Each column of a tile has at least this size if the region has enough rows, since in Fortran
+     * order a column is what is contiguous in memory. */
+    WIF_TILE_RUN = 1024,
+    /* The columns may have up to this step through the stream.  The elements in between are drawn
+     * too, and dropped. */
+    WIF_DENSE_STEP = 32
 };
 
 typedef struct {
@@ -44,32 +55,34 @@ typedef struct {
     wif_transpose *transpose;
     size_t itemsize;
 
-    /* set by the caller: the region's first element, the size of a direct task (before
-     * wif_plan_cut) and whether stores go past the caches */
-    char *dst;
-    uint64_t first;
-    int64_t direct_items;
-    int nontemporal;
+    /* set by the caller, direct_items before wif_plan_cut */
+    char *dst;            /* where the region's first element goes */
+    uint64_t first;       /* the number of that element in the stream */
+    int64_t direct_items; /* how many elements a direct task takes */
+    int nontemporal;      /* whether a direct task stores past the caches */
 
     /* set by wif_plan_cut */
     int outer_axes;
     wif_axis outer[WIF_MAX_AXES], rows, columns;
     int direct;
     int64_t tile_rows, tile_columns, row_tiles, column_tiles;
-    int64_t tasks, task_items; /* task_items: about how many elements a task draws */
+    int64_t tasks;      /* how many */
+    int64_t task_items; /* about how many elements a task draws */
 } wif_plan;
 
 /* Choose what draws `total` elements of plan->draw, which wif_prepare has prepared. */
 void wif_plan_choose_kernels(wif_plan *plan, const wif_kernels *set, enum wif_type type,
                              int64_t total);
 
-/* How many elements a direct task takes: in memory that is still to be made (`fresh`), whole huge
- * pages; for several threads, some tasks for each thread, so that one that comes late leaves little
- * undone.  Always whole groups, so that tasks end where groups of the stream end. */
+/* How many elements a direct task takes: always whole groups, so that tasks end where groups of the
+ * stream end.  The task has at most WIF_FRESH_TASK_BYTES in memory that has not been touched yet
+ * (`fresh`), and at most WIF_LONG_TASK_BYTES in other memory.  Several threads get at least four
+ * tasks each, unless tasks would be smaller than WIF_TASK_BYTES; so a thread that starts late
+ * leaves little work for which the others wait. */
 int64_t wif_plan_direct_items(size_t itemsize, int64_t total, int threads, int fresh);
 
-/* Cut the region of these axes into tasks.  They are given outermost first, `count` of them, at
- * most WIF_MAX_AXES, each with n >= 1; axes that could be one axis have been merged. */
+/* Cut the region of these axes into tasks.  There are `count` axes, at most WIF_MAX_AXES, outermost
+ * first, each with n >= 1.  The caller has merged axes that could be one axis. */
 void wif_plan_cut(wif_plan *plan, const wif_axis *axes, int count);
 
 /* Run one task, 0 <= task < plan->tasks. */

@@ -1,4 +1,5 @@
-/* What a fill needs of the OpenMP runtime and of the clock.  Without OpenMP there is one thread. */
+/* The OpenMP runtime and the clock, as far as a fill needs them; the record with which a fill looks
+ * for signals; the compiler's name.  Without OpenMP there is one thread. */
 #ifndef WIF_RUNTIME_H
 #define WIF_RUNTIME_H
 
@@ -15,11 +16,13 @@ static inline int wif_openmp(void) { return 0; }
 static inline int wif_runtime_threads(void) { return 1; }
 #endif
 
-/* This is for GCC's runtime alone: LLVM's is content with the threads that it can get. */
+/* Only GCC's runtime, libgomp, needs the following check: LLVM's makes do with the threads that it
+ * can get. */
 #if defined(_OPENMP) && defined(__GNUC__) && !defined(__clang__) && defined(__unix__)
 #include <pthread.h>
 
-/* How many threads the runtime keeps for the calling thread, which is one of them. */
+/* How many threads of the next parallel region exist already: the calling thread itself, and the
+ * workers that libgomp has kept for it. */
 static _Thread_local int wif_kept_threads = 1;
 
 static void *wif_wait_at(void *gate) {
@@ -34,7 +37,9 @@ static void *wif_wait_at(void *gate) {
  * here, all at the same time, and ended again.  (Another process may still take their places.) */
 static inline int wif_obtainable_threads(int wanted) {
     enum { MOST = 1024 };
-    if (omp_in_parallel()) /* a fill of a signal handler within a fill: it gets no threads */
+    /* A signal handler that runs within a fill may fill in its turn.  Its region is nested, and
+     * gets no new threads. */
+    if (omp_in_parallel())
         return wanted;
     pthread_t made[MOST];
     pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
@@ -48,7 +53,7 @@ static inline int wif_obtainable_threads(int wanted) {
         for (int k = wif_kept_threads; k < n; k++)
             pthread_join(made[k], NULL);
     }
-    /* The runtime drops the threads that a smaller region does not use. */
+    /* libgomp ends the workers that a smaller region does not use. */
     return wif_kept_threads = n < most ? n : most;
 }
 static inline void wif_forget_workers(void) { wif_kept_threads = 1; }
@@ -63,7 +68,7 @@ static inline void wif_forget_workers(void) {}
 static inline void wif_dismiss_workers(void) {
 #if defined(_OPENMP) && defined(WIF_HAVE_OMP_PAUSE)
     if (omp_pause_resource_all(omp_pause_soft) != 0)
-        return; /* refused within a parallel region */
+        return; /* omp_pause_resource_all is refused within a parallel region */
 #endif
     wif_forget_workers();
 }
@@ -74,8 +79,9 @@ static inline uint64_t wif_now_ns(void) {
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* Whether a signal handler has asked a fill to stop.  Only the calling thread looks for signals, at
- * most every WIF_POLL_NS, since Python runs the handlers in that thread. */
+/* A watch tells the threads of a fill whether a signal handler has asked the fill to stop.  Only
+ * the calling thread looks for signals, since Python runs the handlers in that thread.  It looks at
+ * the clock after WIF_POLL_ITEMS elements, and for signals if WIF_POLL_NS have passed. */
 enum { WIF_POLL_ITEMS = 1 << 16, WIF_POLL_NS = 20 * 1000 * 1000 };
 
 typedef struct {
@@ -101,7 +107,8 @@ static inline int wif_watch_due(wif_watch *w, int64_t items) {
         return 0;
     w->items = 0;
     const uint64_t now = wif_now_ns();
-    if (now - w->polled_ns < WIF_POLL_NS) /* a clock that was set back makes it due */
+    /* If the clock has been set back, the unsigned difference is large, and it is time too. */
+    if (now - w->polled_ns < WIF_POLL_NS)
         return 0;
     w->polled_ns = now;
     return 1;

@@ -15,6 +15,8 @@ static inline uint32_t wif_seed_hash(uint32_t value, uint32_t *constant, uint32_
 }
 
 static inline void wif_seed_words(uint64_t seed, uint32_t words[4]) {
+    /* The hash constants are INIT_A, MULT_A, MIX_MULT_L, MIX_MULT_R, INIT_B and MULT_B of
+     * numpy/random/bit_generator.pyx, in this order. */
     uint32_t pool[4] = {(uint32_t)seed, (uint32_t)(seed >> 32)}, constant = 0x43b0d7e5;
     for (int k = 0; k < 4; k++)
         pool[k] = wif_seed_hash(pool[k], &constant, 0x931e8875);

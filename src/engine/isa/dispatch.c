@@ -1,12 +1,13 @@
-/* The list of instruction sets with what this machine lacks of each: cpuid with xgetbv, or HWCAP,
- * tells what the processor and the operating system support.
+/* Makes the list of instruction sets, which says of each set what this machine lacks for it.  On
+ * x86, cpuid and xgetbv tell what the processor and the operating system support; on AArch64, HWCAP
+ * does.
  *
  * The build defines WIF_BUILD_<set> for every set of isas.def: 1 if its kernels are compiled in,
  * else 0. */
 #include "isa/dispatch.h"
 
-/* X(feature, what a message calls it): what the entries of isas.def may need, in the order in which
- * one that is missing is looked for. */
+/* X(feature, what a message calls it) for each feature that an entry of isas.def may need.  If a
+ * machine lacks several features of a set, messages name the first of them in this order. */
 #define FOR_EACH_FEATURE(X)                                                                        \
     X(AVX512, "AVX-512 F/BW/DQ/VL")                                                                \
     X(AVX2, "AVX2")                                                                                \
@@ -56,7 +57,7 @@ static unsigned features(void) {
         found |= VAES;
     if (zmm_saved && (b >> 16 & 1) && (b >> 17 & 1) && (b >> 30 & 1) && (b >> 31 & 1))
         found |= AVX512;
-    if (found & AVX512 && a >= 1) { /* a is the last subleaf of leaf 7 */
+    if (found & AVX512 && a >= 1) { /* a is the number of leaf 7's last subleaf */
         __cpuid_count(7, 1, a, b, c, d);
         if (a >> 5 & 1)
             found |= BF16;
@@ -74,7 +75,7 @@ static unsigned features(void) { return ARM_AES; } /* every Apple AArch64 core h
 static unsigned features(void) { return 0; }
 #endif
 
-/* What a set of an architecture lacks here; NULL if it lacks nothing. */
+/* What a message calls the first feature that is wanted and not found; NULL if none is missing. */
 static const char *missing(unsigned wanted, unsigned found) {
 #define NAME_IF_MISSING(feature, name)                                                             \
     if (wanted & ~found & feature)                                                                 \
@@ -84,6 +85,7 @@ static const char *missing(unsigned wanted, unsigned found) {
     return NULL;
 }
 
+/* What this machine lacks for a set of each architecture that isas.def names. */
 #define LACKS_any(wanted, found) missing((wanted), (found))
 #if defined(__x86_64__) || defined(__i386__)
 #define LACKS_x86(wanted, found) missing((wanted), (found))
@@ -99,7 +101,7 @@ static const char *missing(unsigned wanted, unsigned found) {
 #define WIF_ISA(name, ...) extern const wif_kernels wif_kernels_##name;
 #include "isa/isas.def"
 
-/* The table of a set that is built, NULL of one that is not. */
+/* The table of a set if the set is built, else NULL. */
 #define TABLE_OF(built, name) TABLE_OF_(built, name)
 #define TABLE_OF_(built, name) TABLE_IF_##built(name)
 #define TABLE_IF_0(name) NULL

@@ -4,11 +4,11 @@
  *   WIF_ISA_NAME    the set's name, e.g. avx2_vaes
  *   WIF_VOCABULARY  the header with its vocabulary, e.g. "simd/avx2.h"
  *   WIF_WORDS       the header that makes the words, e.g. "words/vaes256.h"
- *   WIF_FALLBACK    the set that draws bfloat16 where values may be subnormal; not defined if this
- *                   set does that itself
+ *   WIF_FALLBACK    the set that draws bfloat16 values which may be subnormal; not defined if this
+ *                   set draws them itself
  *
  * The object file exports the table wif_kernels_<WIF_ISA_NAME> and nothing else
- * (tests/values/test_engine_source.py).
+ * (tests/values/test_engine_source.py checks that).
  */
 #ifndef WIF_ISA_NAME
 #error "isa.c needs WIF_ISA_NAME, the name of the instruction set"
@@ -27,8 +27,12 @@
 
 #define CACHE_LINE 64
 #define PAGE 4096
+/* From this size on, rows with gaps are stored past the caches even where the rows do not begin at
+ * the same place in a cache line. */
 #define STREAMED_ROW_BYTES 512
-#define STRIP_GROUPS 32 /* up to 4 KiB, more than the stores that a core holds back at once */
+/* How many groups a strip holds.  They are up to 4 KiB, which is more than the stores that wait in
+ * a core's store buffer: the stores into a strip have been committed when the strip is read. */
+#define STRIP_GROUPS 32
 
 #include "kernels/kernels.h"
 #include "kernels/transforms.h"
@@ -63,7 +67,8 @@ _Static_assert(PIECES == sizeof(vu32) / 16, "PIECES is how many 16 bytes a regis
 #define ITEM_BYTES 4
 #include "kernels/draw_rows_template.h"
 
-/* A constant is a pattern of eight bytes, whatever its type: one kernel for each size. */
+/* A constant of any type is a pattern of eight bytes, so that one kernel serves all types of a
+ * size. */
 #define NAME constant_1
 #define TRANSFORM pattern_u64
 #define VEC vu64
@@ -121,6 +126,8 @@ _Static_assert(PIECES == sizeof(vu32) / 16, "PIECES is how many 16 bytes a regis
 #define ITEM 8
 #include "kernels/transpose_template.h"
 
+/* narrow_<type>, a wif_narrow (kernels.h): rounds numbers group by group with a store of
+ * outputs.h. */
 #define NARROW(type, put)                                                                          \
     static void narrow_##type(void *dst, const float *src, size_t count) {                         \
         char *to = dst;                                                                            \
@@ -141,6 +148,7 @@ NARROW(bf16, put_exact_bf16)
 NARROW(f8e4m3fn, put_f8e4m3fn)
 NARROW(f8e5m2, put_f8e5m2)
 
+/* The `block` of the table: draws the group that holds the block, and copies that block. */
 static void one_block(uint32_t out[4], uint64_t key_low, uint64_t key_high, uint64_t counter_low,
                       uint64_t counter_high) {
     const round_keys keys = expand_keys(key_low, key_high);
@@ -153,7 +161,8 @@ static void one_block(uint32_t out[4], uint64_t key_low, uint64_t key_high, uint
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
-/* A row for each transform, by how many kernels kernels.h says that it has. */
+/* Each transform has a row of kernels, one column for each type.  ROW_OF_<...> makes the row of a
+ * transform for which kernels.h says ONE, EACH_SIZE, EACH_TYPE or EACH_SINGLE. */
 #define ROW(transform, kernels, ...) [WIF_##transform] = ROW_OF_##kernels(transform),
 #define ROW_OF_ONE(transform) {[WIF_f32] = draw_rows_##transform}
 #define ROW_OF_EACH_SIZE(transform) {WIF_FOR_EACH_TYPE(KERNEL_OF_SIZE, transform)}

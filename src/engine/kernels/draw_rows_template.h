@@ -1,5 +1,6 @@
-/* One kernel: words, their transform and the store of its values, over rows of a stream.  Each
- * inclusion defines the static function draw_rows_<NAME>, a wif_draw_rows (kernels.h), of
+/* One kernel: it makes the words of rows of a stream, transforms them to values, and stores the
+ * values.  Each inclusion defines the static function draw_rows_<NAME>, a wif_draw_rows
+ * (kernels.h), from these definitions, and undefines them at the end:
  *
  *   NAME         the kernel, e.g. normal_bf16
  *   TRANSFORM    the transform in transforms.h, with its family, e.g. normal_f32
@@ -7,8 +8,7 @@
  *   OUTPUT       the store in outputs.h without its put_, e.g. bf16
  *   GROUP_ITEMS  how many elements a group of 32 words makes
  *   ITEM_BYTES   the size of an element
- *
- * and forgets these six definitions afterwards. */
+ */
 #ifndef NAME
 #error "draw_rows_template.h needs NAME, the name of the kernel"
 #endif
@@ -31,7 +31,7 @@
 #define CAT_(a, b) a##b
 #define CAT(a, b) CAT_(a, b)
 #define T(suffix) CAT(NAME, suffix)
-#define OUT_BYTES ((size_t)GROUP_ITEMS * ITEM_BYTES) /* of the elements of one group */
+#define OUT_BYTES ((size_t)GROUP_ITEMS * ITEM_BYTES) /* the size of a group's elements */
 
 _Static_assert(ITEM_BYTES == 1 || ITEM_BYTES == 2 || ITEM_BYTES == 4 || ITEM_BYTES == 8,
                "elements have 1, 2, 4 or 8 bytes");
@@ -44,7 +44,8 @@ typedef struct {
     CAT(TRANSFORM, _params) params;
 } T(_state);
 
-/* Store the elements of a group at any address, or past the caches where `stream`. */
+/* Store the elements of a group: at any address, or, if `stream`, past the caches at an address
+ * that is aligned for such stores. */
 INLINE void T(_store)(char *dst, const T(_state) * s, const group *g, int stream) {
     VEC y[WIF_GROUP_WORDS * WIF_WORD_BYTES / sizeof(VEC)];
     CAT(TRANSFORM, _group)(&s->params, g, y);
@@ -59,7 +60,7 @@ static void T(_part)(char *dst, const T(_state) * s, counter c, size_t skip, siz
     copy_row(dst, whole + skip * ITEM_BYTES, items * ITEM_BYTES, 0);
 }
 
-/* Goes through the groups that hold the elements of some rows, one after the other. */
+/* A walk goes through the groups that hold the elements of some rows, one group after the other. */
 typedef struct {
     uint64_t stream;
     uint64_t first;      /* first element of the present row */
@@ -90,13 +91,14 @@ INLINE group T(_next)(const T(_state) * s, T(_walk) * w) {
 }
 
 /* Store `groups` whole groups, one or more, with a gap of `gap` bytes after every `per_row` of
- * them.  Here and below the words of the next group are drawn before the present group is
- * transformed, also from one row to the next: a transform is one long chain of dependent
- * operations, and the scheduler of a core does not hold enough operations of two groups to start
- * on the next group's words by itself (5 to 15 % of a normal's speed on AVX-512). */
+ * them.  Here and in the functions below, the words of the next group are drawn before the present
+ * group is transformed, even if the next group begins another row: a transform is one long chain of
+ * dependent operations, and the scheduler of a core does not hold enough operations of two groups
+ * to start on the next group's words by itself.  (This order makes normals 5 to 15 % faster with
+ * AVX-512.) */
 static void T(_groups)(char *dst, ptrdiff_t gap, const T(_state) * state, T(_walk) w, size_t groups,
                        size_t per_row) {
-    const T(_state) s = *state; /* in registers, since a store to dst might change *state */
+    const T(_state) s = *state; /* a copy stays in registers: a store to dst might change *state */
     size_t left = per_row;
     group g = T(_next)(&s, &w);
     for (; --groups; dst += OUT_BYTES) {
@@ -111,15 +113,15 @@ static void T(_groups)(char *dst, ptrdiff_t gap, const T(_state) * state, T(_wal
     T(_store)(dst, &s, &g, 0);
 }
 
-/* Only whole cache lines leave a strip (see below).  The groups of float8 are half a line, and are
- * stored as they come. */
+/* Whether groups may pass through a strip (see below), which they leave as whole cache lines.  A
+ * group of float8 is half a line, and is stored as it comes. */
 #define SHIFTABLE (OUT_BYTES % CACHE_LINE == 0)
 
 #if STREAM_BYTES
-/* The same past the caches, where dst and gap are multiples of a cache line. */
+/* Does what _groups does, but stores past the caches; dst and gap are multiples of a cache line. */
 static void T(_groups_streamed)(char *dst, ptrdiff_t gap, const T(_state) * state, T(_walk) w,
                                 size_t groups, size_t per_row) {
-    const T(_state) s = *state; /* in registers, since a store to dst might change *state */
+    const T(_state) s = *state; /* a copy stays in registers: a store to dst might change *state */
     size_t left = per_row;
     group g = T(_next)(&s, &w);
     for (; groups; groups--, dst += OUT_BYTES) {
@@ -133,29 +135,32 @@ static void T(_groups_streamed)(char *dst, ptrdiff_t gap, const T(_state) * stat
     }
 }
 
-/* The same past the caches from any address on, without gaps.  NumPy's large arrays lie 16 bytes
- * past the beginning of a cache line, where no streaming store may go.  So groups are stored into a
- * strip, a buffer in the first-level cache, and whole lines of dst leave the strip by loads that
- * straddle two of its lines.  (Stores that straddle two lines cost more: they gave 0.83 of the
- * store limit for uniforms.)  One strip is filled while the other strip leaves: a line that is read
- * back at once would wait for its stores, which are committed behind the streaming stores before
- * them (that gave 0.73). */
+/* Does the same from any address on, without gaps.  NumPy's large arrays lie 16 bytes past the
+ * beginning of a cache line, and a streaming store cannot go there, since it must be aligned.  So
+ * groups are stored into a strip, a buffer in the first-level cache, and dst gets whole lines out
+ * of the strip, by loads that straddle two lines of the strip.  (Ordinary stores to dst that
+ * straddle two lines cost more: uniforms reached 0.83 of the store limit with them.)  While one
+ * strip is filled, the other one is copied to dst: a line that is read back at once would wait for
+ * its stores, which are committed only after the streaming stores before them.  (With one strip,
+ * uniforms reached 0.73 of the store limit.) */
 static void T(_groups_shifted)(char *dst, const T(_state) * state, T(_walk) w, size_t groups) {
-    const T(_state) s = *state; /* in registers, since a store to dst might change *state */
+    const T(_state) s = *state; /* a copy stays in registers: a store to dst might change *state */
     enum { STRIP_BYTES = STRIP_GROUPS * OUT_BYTES };
     /* A load waits for an earlier store that has the same low twelve address bits and has not been
-     * committed yet; a uniform then takes up to 1.7 times as long.  So, modulo pages, a quarter of
-     * a page lies between dst and the strip that is filled first, and half of one between the two
-     * strips. */
+     * committed yet; a uniform then takes up to 1.7 times as long.  So the low twelve bits of the
+     * three addresses are kept apart: the strip that is filled first lies a quarter of a page after
+     * dst, and the other strip half a page after the end of the first.  (The strips of 2-byte types
+     * are half a page long, so that the low bits of both strips agree all the same.  What that
+     * costs has not been measured.) */
     char room[PAGE + CACHE_LINE + STRIP_BYTES + PAGE / 2 + STRIP_BYTES];
     const size_t lead = (uintptr_t)dst % CACHE_LINE; /* from the beginning of dst's line to dst */
-    /* Before each strip there is room for the beginning of its first line, with which the other
-     * strip has ended. */
+    /* Before each strip there is room for up to a line: the bytes that the other strip has left,
+     * because they do not fill a line of dst, are copied there. */
     char *filling = room + CACHE_LINE;
     filling += ((uintptr_t)dst - lead + PAGE / 4 - (uintptr_t)filling) % PAGE;
     char *leaving = filling + STRIP_BYTES + PAGE / 2;
     size_t leaving_bytes = 0;
-    int first_line = 1; /* of dst: its beginning is not ours to write */
+    int first_line = 1; /* is the next line of dst its first one, whose beginning is not ours? */
     group g = T(_next)(&s, &w);
     dst -= lead;
     do {
@@ -184,7 +189,7 @@ static void T(_groups_shifted)(char *dst, const T(_state) * state, T(_walk) w, s
         leaving_bytes = now * OUT_BYTES;
         groups -= now;
     } while (leaving_bytes);
-    memcpy(dst, leaving - lead, lead); /* the last line's beginning */
+    memcpy(dst, leaving - lead, lead); /* the beginning of dst's last line */
 }
 #endif
 
@@ -222,8 +227,9 @@ static void T(_row)(char *dst, const T(_state) * s, uint64_t stream, uint64_t fi
                  counter_at(stream, (first / GROUP_ITEMS + groups) * ARS_GROUP_BLOCKS), 0, rest);
 }
 
-/* Store short rows.  Whole groups go into a ring of slots, and the row in a slot leaves the ring
- * some stores later, when its loads need not wait for those stores any more. */
+/* Store short rows.  The whole groups that hold a row go into a slot of a ring of slots.  The row
+ * is copied from the slot to dst when all other slots have been filled too: by then the stores into
+ * the slot have been committed, so that the loads from it need not wait. */
 static void T(_short_rows)(char *dst, ptrdiff_t dst_step, const T(_state) * state, T(_walk) w,
                            size_t rows, size_t groups_most, int nontemporal) {
     const T(_state) s = *state;
@@ -231,6 +237,7 @@ static void T(_short_rows)(char *dst, ptrdiff_t dst_step, const T(_state) * stat
     const size_t slot = groups_most * OUT_BYTES, slots = sizeof ring / slot;
     char *const end = ring + slots * slot, *in = ring;
     const char *out = ring;
+    /* The first elements of the row that enters the ring, and of the row that leaves it. */
     uint64_t entering = w.first, leaving = w.first;
     group g = T(_next)(&s, &w);
     for (size_t k = 0; k < rows + slots - 1; k++) {
@@ -264,12 +271,14 @@ static void CAT(draw_rows_, NAME)(void *dst, ptrdiff_t dst_step, uint64_t first,
     const ptrdiff_t gap = dst_step - (ptrdiff_t)row_bytes;
     const int whole_groups = (first | first_step | count) % GROUP_ITEMS == 0;
     const int whole_lines = ((uintptr_t)dst | (uintptr_t)gap) % CACHE_LINE == 0;
-    const size_t groups_most = (count + 2 * (GROUP_ITEMS - 1)) / GROUP_ITEMS; /* of a row */
-    /* Whether the rows have gaps between them and yet are worth storing past the caches. */
+    /* The most groups that may hold elements of one row. */
+    const size_t groups_most = (count + 2 * (GROUP_ITEMS - 1)) / GROUP_ITEMS;
+    /* Whether there are gaps between the rows, and storing the rows past the caches pays anyway. */
     const int stream_rows = STREAM_BYTES && nontemporal && gap &&
                             (dst_step % CACHE_LINE == 0 || row_bytes >= STREAMED_ROW_BYTES);
-    /* Rows of whole groups are one run of groups; other rows go through a ring of slots if they are
-     * short, or else each by itself. */
+    /* Rows of whole groups are one run of groups.  Other rows go through a ring of slots if they
+     * are short: up to STRIP_GROUPS groups if they are stored past the caches, and up to 5 groups
+     * otherwise.  All other rows are stored one by one. */
     if (rows > 1 && whole_groups && (whole_lines || !stream_rows)) {
         T(_whole)(dst, gap, &s, w, rows * (count / GROUP_ITEMS), count / GROUP_ITEMS, nontemporal);
     } else if (rows > 1 && stream_rows && groups_most <= STRIP_GROUPS) {

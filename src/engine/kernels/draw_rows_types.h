@@ -4,8 +4,9 @@
  *   TRANSFORM_NAME      the transform, e.g. normal
  *   SINGLE_FAMILY_ONLY  defined where the transform has no kernel of the double family
  *
- * Narrow types take the values of the single family, so that their transform is that of float32.
- * A type of kernels.h that is missing here does not compile: isa.c's table names its kernel. */
+ * The narrow types take the values of the single family, so that their transform is that of
+ * float32.  If a type of kernels.h is missing here, isa.c does not compile, since its table names a
+ * kernel for every type. */
 #ifndef TRANSFORM_NAME
 #error "draw_rows_types.h needs TRANSFORM_NAME, the name of a transform"
 #endif

@@ -1,8 +1,9 @@
-/* The interface between the two halves of the engine: what to draw, which the host prepares, and
- * the kernels that draw it, of which each instruction set has a table.
+/* The interface between the two halves of the engine.  The host half (host/) prepares a wif_draw,
+ * which says what to draw.  The kernels draw it; each instruction set has a table of kernels, a
+ * wif_kernels.
  *
- * The lists of types and transforms stand here, once.  Enumerations, names, sizes, formats and the
- * tables of kernels are made from them, in C and in Cython.
+ * This file also holds the lists of types and of transforms.  Enumerations, names, sizes, formats
+ * and the tables of kernels are made from them, in C and in Cython.
  */
 #ifndef WIF_KERNELS_H
 #define WIF_KERNELS_H
@@ -20,8 +21,9 @@ enum { WIF_GROUP_WORDS = 32, WIF_WORD_BYTES = 4 };
 /* ---- the types ------------------------------------------------------------------------------- */
 
 /* X(with, type, name in NumPy or ml_dtypes, bytes, family, significand bits that are stored,
- *   exponent of the least normal value, whether there are infinities, largest finite value);
- * `with` is what the user of the list passes on to each X, or nothing */
+ *   exponent of the least normal value, whether there are infinities, largest finite value)
+ *
+ * `with` may be empty.  It is an argument that whoever uses the list passes on to each X. */
 #define WIF_FOR_EACH_TYPE(X, with)                                                                 \
     X(with, f32, float32, 4, single, 23, -126, 1, 0x1.fffffep127)                                  \
     X(with, f64, float64, 8, double, 52, -1022, 1, 0x1.fffffffffffffp1023)                         \
@@ -68,15 +70,15 @@ WIF_FOR_EACH_TYPE(WIF_CHECK_FORMAT, )
 
 /* ---- the transforms -------------------------------------------------------------------------- */
 
-/* X(transform, for which types it has kernels, number of parameters, names of those that messages
- *   show)
+/* X(transform, for which types it has kernels, number of parameters, names of the parameters that
+ *   messages show)
  *
- *   ONE             one kernel, in the place of float32's
- *   EACH_SIZE       one kernel for all types of a size
+ *   ONE             one kernel, which stands in the column of float32
+ *   EACH_SIZE       one kernel for all types of the same size
  *   EACH_TYPE       a kernel for each type
  *   EACH_SINGLE     a kernel for each type of the single family
  *
- * What the parameters are stands in host/params.h. */
+ * host/params.h says what the parameters are. */
 #define WIF_FOR_EACH_PUBLIC_TRANSFORM(X)                                                           \
     X(words, ONE, 0, "") /* 32-bit words as they come */                                           \
     X(constant, EACH_SIZE, 1, "value")                                                             \
@@ -86,10 +88,10 @@ WIF_FOR_EACH_TYPE(WIF_CHECK_FORMAT, )
 
 /* A variant makes the values of a public transform in another way, for parameters that allow it:
  *
- *   uniform_clamped_words   uniform, with its clamp moved from the values to the words; the same
- *                           bits, sooner (wif_clamp_words in host/params.h)
- *   truncated_near_median   truncated, where both bounds are near the median of the parent
- *                           (wif_prepare in host/params.h) */
+ *   uniform_clamped_words   makes the bits of uniform faster: it clamps the words instead of the
+ *                           values (wif_clamp_words in host/params.h)
+ *   truncated_near_median   takes the place of truncated if both bounds are near the median of the
+ *                           parent, the normal distribution that is truncated (wif_prepare) */
 #define WIF_FOR_EACH_VARIANT(X)                                                                    \
     X(uniform_clamped_words, EACH_SINGLE, 0, "")                                                   \
     X(truncated_near_median, EACH_TYPE, 0, "")
@@ -97,7 +99,8 @@ WIF_FOR_EACH_TYPE(WIF_CHECK_FORMAT, )
 enum wif_transform {
 #define WIF_TRANSFORM(transform, ...) WIF_##transform,
     WIF_FOR_EACH_PUBLIC_TRANSFORM(WIF_TRANSFORM) WIF_PUBLIC_TRANSFORMS,
-    WIF_LAST_PUBLIC_TRANSFORM = WIF_PUBLIC_TRANSFORMS - 1, /* so that the variants follow it */
+    /* Steps back by one, so that the first variant has the number WIF_PUBLIC_TRANSFORMS. */
+    WIF_LAST_PUBLIC_TRANSFORM = WIF_PUBLIC_TRANSFORMS - 1,
     WIF_FOR_EACH_VARIANT(WIF_TRANSFORM) WIF_TRANSFORMS
 #undef WIF_TRANSFORM
 };
@@ -130,33 +133,36 @@ static inline const char *wif_parameter_names(int transform) {
 
 /* ---- what to draw ---------------------------------------------------------------------------- */
 
-/* Every number here is already a value of its family's type, and the clamp a value of the output's
- * type: wif_prepare (host/params.h) has rounded them. */
+/* What to draw.  wif_prepare (host/params.h) has rounded every number here to float32 or float64,
+ * the type in which the family computes, and the clamp to the output's type. */
 typedef struct {
     enum wif_transform transform; /* the public transform, or the variant that stands in for it */
-    int may_be_subnormal;         /* whether a value other than 0 may lie below 2^-126 */
+    int may_be_subnormal;         /* whether a value other than 0 may lie within 2^-126 of 0 */
     uint64_t key_low, key_high, stream;
     uint64_t pattern;                  /* constant: its bits, repeated over eight bytes */
     double least, greatest;            /* uniform, truncated: the clamp */
-    double centre, half;               /* uniform: centre and half width of the interval;
-                                          truncated: the same of x = 2 Phi(z) - 1 */
-    int32_t word_least, word_greatest; /* uniform_clamped_words: the clamp, in words */
-    double mean, std;
-    /* truncated: the probabilities beyond the interval on either side, to the middle of the first
-     * word, and the step from one word to the next, all times 2^k; then -4 * 2^-k; then what the
-     * factor 2^k and the shift of the polynomial's variable add to -2 ln. */
-    double tail_low, tail_high, tail_step, unscale, log_shift;
+    double centre, half;               /* uniform: centre and half width of the interval; truncated:
+                                          fma(word, half, centre) is x = 2 Phi(z) - 1 of a word */
+    int32_t word_least, word_greatest; /* uniform_clamped_words: the clamp of the words */
+    double mean, std;                  /* normal; truncated: of the parent distribution */
+    /* truncated: fma(n, tail_step, tail) is the probability q beyond an element, times 2^k (the k
+     * of host/params.h), where n counts words from the nearer end of the interval */
+    double tail_low, tail_high; /* the tail at the lower and at the upper end, for n = 0 */
+    double tail_step;           /* the step from one word to the next */
+    double unscale;             /* -4 * 2^-k, which takes 2^k out of 4 q^2 */
+    double log_shift;           /* 2 k ln 2, which takes 2^k out of -2 ln, less the shift of the
+                                   variable of the polynomial (QUANTILE_SHIFT) */
 } wif_draw;
 
 /* ---- the kernels of one instruction set ------------------------------------------------------ */
 
 /* Write `rows` rows of `count` elements.  Row k starts at the byte dst + k * dst_step and holds the
  * elements first + k * first_step, first + k * first_step + 1, ... of the stream; the elements of a
- * row are adjacent in memory.  Any alignment will do.  With `nontemporal`, stores go past the
- * caches where that pays.
+ * row are adjacent in memory.  dst and dst_step may have any alignment.  If `nontemporal`, stores
+ * go past the caches where that pays.
  *
- * The caller guarantees that all those bytes belong to it, and that the floating-point state is the
- * standard one (host/fpenv.h). */
+ * The caller guarantees that the bytes of all rows belong to it, and that the floating-point state
+ * is the standard one (host/fpenv.h). */
 typedef void wif_draw_rows(void *dst, ptrdiff_t dst_step, uint64_t first, uint64_t first_step,
                            size_t rows, size_t count, const wif_draw *draw, int nontemporal);
 
@@ -165,8 +171,8 @@ typedef void wif_draw_rows(void *dst, ptrdiff_t dst_step, uint64_t first, uint64
 typedef void wif_transpose(char *dst, ptrdiff_t column_step, const char *tile, ptrdiff_t row_bytes,
                            size_t rows, size_t columns);
 
-/* Round float32 numbers, none of them NaN, to the bits of a narrower type as every draw is
- * rounded. */
+/* Round `count` float32 numbers, none of them NaN, to a narrower type, in the same way as draws are
+ * rounded, and write their bits to dst. */
 typedef void wif_narrow(void *dst, const float *src, size_t count);
 
 typedef struct wif_kernels {
@@ -174,11 +180,12 @@ typedef struct wif_kernels {
     wif_draw_rows *draw_rows[WIF_TRANSFORMS][WIF_TYPES]; /* NULL: there is none */
     wif_transpose *transpose[WIF_TYPES];
     wif_narrow *narrow[WIF_TYPES]; /* NULL for float32 and float64 */
-    /* Make one block of four words by its counter, for tests with known answers: elements reach
-     * only counters below 2^62. */
+    /* Make the block of four words at a counter.  Tests use it with known answers, for counters
+     * that no element reaches (elements reach those below 2^62). */
     void (*block)(uint32_t out[4], uint64_t key_low, uint64_t key_high, uint64_t counter_low,
                   uint64_t counter_high);
-    /* The set whose kernels draw bfloat16 where values may be subnormal; NULL: this set's own. */
+    /* The set whose kernels draw bfloat16 values that may be subnormal (the glossary's fallback);
+     * NULL: this set draws them itself. */
     const struct wif_kernels *subnormal_bf16;
 } wif_kernels;
 

@@ -1,17 +1,18 @@
-/* How a group leaves the registers: put_<type> rounds registers of float32, where the type is
- * narrower, once, to nearest even, and stores them at any address, or past the caches where
- * `stream`.
+/* Stores the values of a group.  For each type, put_<type> takes the registers of a group and
+ * stores them at any address, or, if `stream`, past the caches at an aligned address.  If the type
+ * is narrower than float32, it first rounds the values once, to nearest even.
  *
  * bfloat16 and the float8 types are rounded here, by integer operations on the bits of float32,
- * into the upper half of each lane.  Where there is an instruction for bfloat16 it is used; it
- * flushes subnormals, so that draws which may have some go to the kernels of another set.  float16
- * has instructions (the vocabulary's store_f16).  Draws are never NaN.
+ * into the upper half of each lane.  A set that has an instruction for bfloat16 uses that instead.
+ * This instruction flushes subnormals, so that draws which may contain subnormals go to the kernels
+ * of another set, the fallback.  For float16 the vocabulary has store_f16.  Draws are never NaN.
  */
 #ifndef WIF_OUTPUTS_H
 #define WIF_OUTPUTS_H
 
 #include "kernels/kernels.h"
 
+/* Without stores past the caches, `stream` changes nothing. */
 #if !STREAM_BYTES
 #define stream_u32 store_u32
 #define stream_u64 store_u64
@@ -23,9 +24,9 @@
 
 /* ---- rounding ------------------------------------------------------------------------------ */
 
-/* Round the bits, as integers, to a multiple of 2^shift, ties to even.  A carry goes into the
- * exponent, and from the largest finite value to infinity.  The low `shift` bits of the result mean
- * nothing. */
+/* Round the bits of a float32, as an integer, to a multiple of 2^shift, ties to even.  A carry out
+ * of the significand raises the exponent, as it should, and takes the largest finite value to
+ * infinity.  The low `shift` bits of the result are not cleared and mean nothing. */
 #define round_bits(x, shift)                                                                       \
     add_u32(add_u32((x), set1_u32((1u << ((shift) - 1)) - 1)),                                     \
             and_u32(shr_u32((x), (shift)), set1_u32(1)))
@@ -36,9 +37,10 @@ INLINE vu32 high_bf16(vf32 x) { return round_bits(bits_f32(x), 16); }
 /* 2^e as a constant expression, for the exponents of float8. */
 #define from_exponent_f32(e) ((float)((e) < 0 ? 1.0 / (1 << (-(e) & 31)) : 1 << ((e) & 31)))
 
-/* float8 in the bits 16 to 23 of each lane.  Magnitudes stop at `limit`: 448, where e4m3fn
- * saturates, or 2^16, whose code in e5m2 is that of infinity.  Normal values are rounded as
- * integers, subnormal ones by adding a number whose last place is their unit. */
+/* high_<type> returns the code of float8 in the bits 16 to 23 of each lane.  Magnitudes above
+ * `limit` become `limit`: 448, at which e4m3fn saturates, or 2^16, whose code in e5m2 is the code
+ * of infinity.  Normal values are rounded as integers.  Subnormal values are rounded by an
+ * addition: the last place of the number `magic` has the unit of the subnormals. */
 #define HIGH_F8(name, mantissa_bits, min_exponent, limit)                                          \
     INLINE vu32 high_##name(vf32 x) {                                                              \
         enum { SHIFT = 23 - (mantissa_bits) };                                                     \
@@ -118,8 +120,9 @@ PUT_BYTES(f8e5m2)
 
 /* ---- copies out of the first-level cache ----------------------------------------------------- */
 
-/* Copy less than CACHE_LINE bytes in two moves that may overlap.  A call of memcpy costs more than
- * most rows here take, and one move for each bit of the size is mispredicted where sizes vary. */
+/* Copy fewer than CACHE_LINE bytes in two moves, which may overlap.  Two other ways are slower: a
+ * call of memcpy takes longer than most of these copies, and one move for each bit of the size has
+ * branches that are mispredicted if sizes vary. */
 INLINE void copy_few(char *dst, const char *src, size_t bytes) {
 #define COPY_FROM(piece)                                                                           \
     if (bytes >= (piece)) {                                                                        \
@@ -142,7 +145,8 @@ INLINE void copy_few(char *dst, const char *src, size_t bytes) {
 #undef COPY_FROM
 }
 
-/* Copy one line; where `stream`, dst is a multiple of CACHE_LINE and the stores pass the caches. */
+/* Copy one cache line.  If `stream`, dst is a multiple of CACHE_LINE, and the stores go past the
+ * caches. */
 INLINE void copy_line(char *dst, const char *src, int stream) {
     UNROLL for (size_t k = 0; k < CACHE_LINE / sizeof(vu32); k++) {
         const vu32 x = load_u32(src + k * sizeof x);
@@ -153,7 +157,7 @@ INLINE void copy_line(char *dst, const char *src, int stream) {
     }
 }
 
-/* Copy a row to any address; whole lines of dst go past the caches where `stream`. */
+/* Copy a row to any address.  If `stream`, the whole lines of dst are stored past the caches. */
 INLINE void copy_row(char *dst, const char *src, size_t bytes, int stream) {
     if (stream) {
         const size_t to_line = -(uintptr_t)dst % CACHE_LINE;

@@ -1,10 +1,11 @@
-/* The transforms of the stream contract (docs/stream-contract.md), each written once, on the
- * vocabulary: a group of 32 words becomes 32 elements of the single family or 16 of the double
- * family.
+/* The transforms of the stream contract (docs/stream-contract.md).  Each is written once, in the
+ * operations of the vocabulary (simd/), and turns a group of 32 words into 32 elements of the
+ * single family or 16 elements of the double family.
  *
- * A transform T of the type t has three parts: the type T_t_params; T_t_prepare, which broadcasts
- * the parameters of the draw to registers, once a call; and T_t_group, which makes of a group the
- * registers y[0], y[1], ... in the order of the elements.
+ * A transform T for registers of the type t (f32, f64, u32, u64) has three parts: the struct
+ * T_t_params; T_t_prepare, which makes it once for each call of a kernel, by broadcasting the
+ * parameters of the draw to registers; and T_t_group, which turns a group into the registers y[0],
+ * y[1], ..., in the order of the elements.
  */
 #ifndef WIF_TRANSFORMS_H
 #define WIF_TRANSFORMS_H
@@ -39,9 +40,10 @@ INLINE void pattern_u64_group(const pattern_u64_params *p, const group *g, vu64 
         y[v] = *p;
 }
 
-/* u, of which a normal's radius sqrt(-2 ln u) is made, comes from U = A >> 1.  In the single
- * family, where u is below 2^-23 (about once in 10^7 words), eight bits of B refine it, so that the
- * far tails are as finely graded as they are long. */
+/* u, from which a normal's radius sqrt(-2 ln u) is made, is computed from U = A >> 1 (`top`).  In
+ * the single family, u is refined with eight bits of B if it is below 2^-23 (about once in 10^7
+ * words), so that the values of the far tails lie close to each other.  A and B are the two words
+ * of a pair of elements (docs/stream-contract.md). */
 INLINE vf32 radius_argument_f32(vu32 a, vu32 b) {
     const vu32 top = shr_u32(a, 1);
     vf32 u = fma_f32(set1_f32(0x1.fffffep-32f), to_f32(top), set1_f32(0x1p-32f));

@@ -31,7 +31,8 @@
 _Static_assert(sizeof(REAL) * 8 == WORD_BITS && sizeof(BITS) == sizeof(REAL),
                "an element takes as many random bits as it has bits");
 
-/* The word as a signed integer, rounded to REAL, times 2^(1 - WORD_BITS): a number in [-1, 1]. */
+/* The fraction of a word is a number in [-1, 1]: the word as a signed integer, rounded to REAL,
+ * times 2^(1 - WORD_BITS). */
 INLINE VF F(fraction)(VU word) {
     const REAL unit = (REAL)1 / (REAL)((BITS)1 << (WORD_BITS - 1));
     return F(mul)(F(to)(word), F(set1)(unit));
@@ -58,9 +59,10 @@ INLINE void GROUP(uniform)(const PARAMS(uniform) *p, const group *g, VF *y) {
     }
 }
 
-/* The same with the clamp moved from the values to the words: there the comparisons are of
- * integers, which are cheaper, and the fraction needs no multiplication of its own.  It is taken
- * for parameters with which it changes no bit (wif_clamp_words in host/params.h). */
+/* The variant of uniform that clamps the words instead of the values.  To compare integers is
+ * cheaper, and the fraction needs no multiplication of its own, as half already holds its 2^-31.
+ * wif_clamp_words (host/params.h) chooses this variant for parameters with which it changes no
+ * bit. */
 #if WORD_BITS == 32
 typedef struct {
     VF centre, half;
@@ -92,34 +94,35 @@ INLINE VF F(horner)(VF x, const REAL *coefficient, int terms) {
     return y;
 }
 
-/* The logarithm by a table of eight cells (src/derive/derive_polynomials.py), for u = m 2^e and i,
- * the cell that m lies in. */
+/* The logarithm is computed with a table of eight cells, which divide [1, 2) into eight equal parts
+ * (src/derive/derive_polynomials.py).  Below, u = m 2^e with m in [1, 2), and m lies in cell i. */
 typedef struct {
     F(table) inverse, log;
 } F(cells);
 
-/* The table for times * -2 ln u + more, where times is a power of two. */
-INLINE F(cells) F(load_cells)(REAL times, double more) {
+/* The table for factor * -2 ln u + addend, where factor is a power of two. */
+INLINE F(cells) F(load_cells)(REAL factor, double addend) {
     static const REAL inverses[] = P(LOG_CELL_INVERSES), logs[] = P(LOG_CELL_LOGS);
     REAL shares[COUNT(logs)];
     for (int k = 0; k < COUNT(logs); k++)
-        shares[k] = (REAL)(times * logs[k] + more);
+        shares[k] = (REAL)(factor * logs[k] + addend);
     return (F(cells)){F(load_table)(inverses), F(load_table)(shares)};
 }
 
-/* times * -2 ln u + more, for 0 < u <= 1.  In the cell that ends at 1, f = m / centre - 1 is exact,
- * and the shares of the cell and of t cancel, so that the relative accuracy holds as u -> 1. */
-INLINE VF F(minus_2_log)(const F(cells) * cells, REAL times, VF u) {
+/* factor * -2 ln u + addend, for 0 < u <= 1, with the table of this factor and addend.  In the last
+ * cell, where u may tend to 1, f = m / 2 - 1 is exact, and what the cell and t add cancels, so that
+ * the relative accuracy holds as u -> 1. */
+INLINE VF F(minus_2_log)(const F(cells) * cells, REAL factor, VF u) {
     static const REAL terms[] = P(LOG);
     const VU one = F(bits)(F(set1)(1)), mantissa = U(set1)(((BITS)1 << MANTISSA_BITS) - 1);
     const VU t = U(sra)(U(sub)(F(bits)(u), one), MANTISSA_BITS - 3); /* t = 8 e + i */
     const VF m = F(from_bits)(U(merge)(mantissa, F(bits)(u), one));
     const VF f = F(fma)(m, F(look_up)(&cells->inverse, t), F(set1)(-1));
     const VF share = F(look_up)(&cells->log, t);
-    VF slope = F(set1)(times * terms[COUNT(terms) - 1]);
+    VF slope = F(set1)(factor * terms[COUNT(terms) - 1]); /* -2 ln(1 + f) / f */
     UNROLL for (int k = COUNT(terms) - 2; k >= 0; k--)
-        slope = F(fma)(slope, f, F(set1)(times * terms[k]));
-    return F(fma)(slope, f, F(fma)(F(to)(t), F(set1)(times * P(LOG_STEP)), share));
+        slope = F(fma)(slope, f, F(set1)(factor * terms[k]));
+    return F(fma)(slope, f, F(fma)(F(to)(t), F(set1)(factor * P(LOG_STEP)), share));
 }
 
 /* A polynomial by Horner's rule whose coefficients are registers, lowest order first. */
@@ -149,8 +152,9 @@ INLINE PARAMS(normal) PREPARE(normal)(const wif_draw *draw) {
     return p;
 }
 
-/* With r = 2 sqrt(-2 ln u), whose sign is the low bit of A, and x = fraction(B), a pair of elements
- * is mean + r std/2 cos(pi/2 x) and mean + r std/2 sin(pi/2 x). */
+/* A pair of elements is mean + r std/2 cos(pi/2 x) and mean + r std/2 sin(pi/2 x), where x is
+ * fraction(B), r is 2 sqrt(-2 ln u), twice the contract's r, and the sign of r is the low bit of A.
+ * The polynomials hold std/2 (src/derive/derive_polynomials.py says why not std). */
 INLINE void GROUP(normal)(const PARAMS(normal) *p, const group *g, VF *y) {
     enum { HALF = VECTORS / 2 };
     UNROLL for (int v = 0; v < HALF; v++) {
@@ -167,9 +171,9 @@ INLINE void GROUP(normal)(const PARAMS(normal) *p, const group *g, VF *y) {
 /* ---- truncated normal: the quantile of a probability between those of the bounds ----------- */
 
 /* With x = 2 Phi(z) - 1 and n = -2 ln(1 - x^2), z / x is a smooth function of n (Giles,
- * "Approximating the erfinv function", GPU Computing Gems 2, 2012).  Where both bounds are near the
- * median of the parent, as the usual bounds are, x alone has enough digits and one polynomial is
- * enough. */
+ * "Approximating the erfinv function", GPU Computing Gems, Jade edition, 2011).  If both bounds are
+ * near the median of the parent, as the usual bounds are, x alone has enough digits, and one
+ * polynomial in n is enough. */
 typedef struct {
     F(cells) cells;
     VF terms[TERMS(QUANTILE_NEAR_MEDIAN)], centre, half, mean, least, greatest;
@@ -184,7 +188,8 @@ INLINE PARAMS(truncated_near_median) PREPARE(truncated_near_median)(const wif_dr
     return p;
 }
 
-/* word - 2^(WORD_BITS - 1) as a signed integer, rounded to REAL: probabilities ascend with it. */
+/* word - 2^(WORD_BITS - 1) as a signed integer, rounded to REAL.  An element's probability ascends
+ * with this number, as it ascends with the word. */
 INLINE VF F(ascending)(VU word) { return F(to)(U(xor)(word, U(set1)((BITS)1 << (WORD_BITS - 1)))); }
 
 INLINE void GROUP(truncated_near_median)(const PARAMS(truncated_near_median) *p, const group *g,
@@ -198,14 +203,15 @@ INLINE void GROUP(truncated_near_median)(const PARAMS(truncated_near_median) *p,
     }
 }
 
-/* In the tails, where x -> 1, x loses its digits, while q = Phi(-|z|) keeps them, and
- * n = -2 ln(4 q (1 - q)).  So both are made of the word: x of its signed fraction, q of its
- * distance from the nearer end of the interval.  One polynomial reaches to a |z| of about 3, where
- * most elements are; beyond it there are pieces in sqrt(n), behind a branch.
+/* In the tails, where |x| -> 1, 1 - |x| has too few digits, while q = Phi(-|z|) has enough, and n
+ * is -2 ln(4 q (1 - q)).  So both x and q are made from the word: x from the word as a signed
+ * integer, q from the word's distance to the nearer end of the interval.  One polynomial serves up
+ * to a |z| of about 3, where most elements are.  Beyond it there are polynomials in sqrt(n), one
+ * for each piece of the tail, behind a branch.
  *
- * With far bounds of the double family q is multiplied by 2^k, since the step of a word would lie
- * below the least normal number.  The logarithm takes k out again, together with the shift of the
- * polynomial's variable. */
+ * In the double family, if the bounds are far from the median, q is multiplied by 2^k, since the
+ * step of q from word to word could be below the least normal number.  The logarithm takes 2^k out
+ * again (log_shift), together with the shift of the polynomial's variable: t = n - shift. */
 typedef struct {
     F(cells) cells;
     VF centre, half;                            /* make x */
@@ -227,8 +233,8 @@ INLINE PARAMS(truncated) PREPARE(truncated)(const wif_draw *draw) {
                                BROADCAST(greatest)};
 }
 
-/* z / x in the lanes whose t = n - shift lies beyond the central polynomial.  The other lanes keep
- * the value that it gave them. */
+/* z / x by the polynomials of the tail, in the lanes in which t = n - shift is beyond the central
+ * polynomial.  The other lanes keep `central`, the value of the central polynomial. */
 static NOINLINE VF F(quantile_tails)(VF t, VF central) {
     static const REAL edges[] = P(QUANTILE_TAIL_EDGES), centres[] = P(QUANTILE_TAIL_CENTRES);
     static const REAL terms[COUNT(edges)][TERMS(QUANTILE_TAIL)] = P(QUANTILE_TAIL);

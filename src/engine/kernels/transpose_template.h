@@ -1,14 +1,16 @@
-/* Transposes a tile into the buffer, for one size of element.  Each inclusion defines the static
- * function transpose_<ITEM>, a wif_transpose (kernels.h), of
+/* Defines the static function transpose_<ITEM>, a wif_transpose (kernels.h), which transposes a
+ * tile into the buffer.  Each inclusion defines it for one size of element, and undefines
  *
  *   ITEM  the size of an element in bytes: 1, 2, 4 or 8
  *
- * and forgets ITEM afterwards.
+ * at the end.
  *
- * SIDE columns of the tile go through as many registers.  Each register takes pieces of SIDE
- * elements from rows that are SIDE apart, and log2(SIDE) rounds of zips transpose the square that
- * the pieces at the same place of all registers make.  Element by element, a transposed float32
- * costs 0.6 to 0.9 ns, twice the time in which it is drawn.
+ * SIDE columns of the tile are transposed at a time, in SIDE registers.  A register holds PIECES
+ * pieces of 16 bytes.  Each piece is SIDE adjacent elements of one row, and the rows of a
+ * register's pieces are SIDE apart.  So the first pieces of all registers make a square of SIDE
+ * rows and SIDE columns, the second pieces another square, and so on.  log2(SIDE) rounds of zips
+ * transpose all squares.  A float32 that is copied by itself costs 0.6 to 0.9 ns, twice the time in
+ * which it is drawn.
  */
 #ifndef ITEM
 #error "transpose_template.h needs ITEM, the size of an element in bytes"

@@ -31,7 +31,7 @@ INLINE group group_from_blocks(const __m128i x[8]) {
     return (group){{join_blocks(x), join_blocks(x + 4)}};
 }
 
-/* Operations on integers; sra shifts the sign in. */
+/* Operations on integers.  sra is the arithmetic shift to the right, which repeats the sign bit. */
 INLINE vu32 set1_u32(uint32_t x) { return _mm512_set1_epi32((int32_t)x); }
 INLINE vu64 set1_u64(uint64_t x) { return _mm512_set1_epi64((int64_t)x); }
 INLINE vu32 add_u32(vu32 a, vu32 b) { return _mm512_add_epi32(a, b); }
@@ -48,7 +48,7 @@ INLINE vu64 xor_u64(vu64 a, vu64 b) { return _mm512_xor_si512(a, b); }
 #define sra_u32(x, n) _mm512_srai_epi32((x), (n))
 #define sra_u64(x, n) _mm512_srai_epi64((x), (n))
 
-/* The bits of a where the mask has ones, and those of b elsewhere. */
+/* The bits of a where the mask has ones, and the bits of b elsewhere. */
 INLINE vu32 merge_u32(vu32 mask, vu32 a, vu32 b) {
     return _mm512_ternarylogic_epi32(mask, a, b, 0xca);
 }
@@ -56,11 +56,12 @@ INLINE vu64 merge_u64(vu64 mask, vu64 a, vu64 b) {
     return _mm512_ternarylogic_epi64(mask, a, b, 0xca);
 }
 
-/* Lanes as signed integers, raised to a bound or lowered to it. */
+/* The greater (at_least) or the smaller (at_most) of x and a bound, as signed integers. */
 INLINE vu32 at_least_i32(vu32 bound, vu32 x) { return _mm512_max_epi32(bound, x); }
 INLINE vu32 at_most_i32(vu32 bound, vu32 x) { return _mm512_min_epi32(bound, x); }
 
-/* Lanes below 2^31 against a limit: whether one is below it, and a choice lane by lane. */
+/* Whether any lane is below a limit, and a choice in each lane by whether it is.  All lanes and the
+ * limit are below 2^31. */
 INLINE int any_below_u32(vu32 x, uint32_t limit) {
     return _mm512_cmplt_epu32_mask(x, set1_u32(limit)) != 0;
 }
@@ -68,7 +69,7 @@ INLINE vf32 select_below_f32(vu32 x, uint32_t limit, vf32 below, vf32 otherwise)
     return _mm512_mask_mov_ps(otherwise, _mm512_cmplt_epu32_mask(x, set1_u32(limit)), below);
 }
 
-/* A choice lane by lane, by the sign bit. */
+/* A choice in each lane by the sign bit of `sign`. */
 INLINE vu32 select_negative_u32(vu32 sign, vu32 negative, vu32 otherwise) {
     return _mm512_mask_mov_epi32(otherwise, _mm512_movepi32_mask(sign), negative);
 }
@@ -76,7 +77,7 @@ INLINE vu64 select_negative_u64(vu64 sign, vu64 negative, vu64 otherwise) {
     return _mm512_mask_mov_epi64(otherwise, _mm512_movepi64_mask(sign), negative);
 }
 
-/* Lanes against a limit: whether one reaches it, and a choice lane by lane. */
+/* Whether any lane is at or above a limit, and a choice in each lane by whether it is. */
 INLINE int any_from_f32(vf32 x, vf32 limit) {
     return _mm512_cmp_ps_mask(x, limit, _CMP_GE_OQ) != 0;
 }
@@ -98,8 +99,8 @@ INLINE vf64 from_bits_f64(vu64 b) { return _mm512_castsi512_pd(b); }
 INLINE vf32 xor_f32(vf32 x, vu32 b) { return from_bits_f32(_mm512_xor_si512(bits_f32(x), b)); }
 INLINE vf64 xor_f64(vf64 x, vu64 b) { return from_bits_f64(_mm512_xor_si512(bits_f64(x), b)); }
 
-/* Arithmetic.  Every operation rounds once, to nearest even.  to_* reads its lanes as signed
- * integers, unsigned_to_* as unsigned ones. */
+/* Arithmetic.  Every operation rounds once, to nearest even.  to_* converts signed integers, and
+ * unsigned_to_* unsigned integers. */
 INLINE vf32 set1_f32(float x) { return _mm512_set1_ps(x); }
 INLINE vf64 set1_f64(double x) { return _mm512_set1_pd(x); }
 INLINE vf32 to_f32(vu32 x) { return _mm512_cvtepi32_ps(x); }
@@ -117,7 +118,8 @@ INLINE vf64 negate_f64(vf64 x) { return xor_f64(x, set1_u64(UINT64_C(1) << 63));
 INLINE vf32 sqrt_f32(vf32 x) { return _mm512_sqrt_ps(x); }
 INLINE vf64 sqrt_f64(vf64 x) { return _mm512_sqrt_pd(x); }
 
-/* A table of eight numbers, and its entry for the low three bits of each lane. */
+/* A table of eight numbers, and look_up, which finds the entry whose number is the low three bits
+ * of each lane. */
 typedef __m512 table_f32;
 typedef __m512d table_f64;
 INLINE table_f32 load_table_f32(const float *p) {
@@ -127,14 +129,16 @@ INLINE table_f64 load_table_f64(const double *p) { return _mm512_loadu_pd(p); }
 INLINE vf32 look_up_f32(const table_f32 *table, vu32 i) { return _mm512_permutexvar_ps(i, *table); }
 INLINE vf64 look_up_f64(const table_f64 *table, vu64 i) { return _mm512_permutexvar_pd(i, *table); }
 
-/* The bound where it is greater (smaller) than x, else x itself, whose zero keeps its sign. */
+/* The bound if it is greater (at_least) or smaller (at_most) than x, else x itself.  So if x and
+ * the bound are zeros of different sign, the result is x. */
 INLINE vf32 at_least_f32(vf32 bound, vf32 x) { return _mm512_max_ps(bound, x); }
 INLINE vf64 at_least_f64(vf64 bound, vf64 x) { return _mm512_max_pd(bound, x); }
 INLINE vf32 at_most_f32(vf32 bound, vf32 x) { return _mm512_min_ps(bound, x); }
 INLINE vf64 at_most_f64(vf64 bound, vf64 x) { return _mm512_min_pd(bound, x); }
 
-/* Narrower lanes: the upper halves of the lanes of a, then of b, in one register; lanes rounded to
- * float16 and stored; the low bytes of 16-bit lanes, stored. */
+/* Narrower lanes.  pack_high_u16 puts the upper halves of the lanes of a and then of b into one
+ * register of 16-bit lanes; store_f16 rounds to float16 and stores; store_low_u8 stores the low
+ * bytes of 16-bit lanes. */
 INLINE vu32 pack_high_u16(vu32 a, vu32 b) {
     const __m512i odd =
         _mm512_set_epi16(63, 61, 59, 57, 55, 53, 51, 49, 47, 45, 43, 41, 39, 37, 35, 33, 31, 29, 27,
@@ -142,7 +146,8 @@ INLINE vu32 pack_high_u16(vu32 a, vu32 b) {
     return _mm512_permutex2var_epi16(a, odd, b);
 }
 #ifdef __AVX512BF16__
-/* Both rounded to bfloat16; subnormals become zero whatever the floating-point state says. */
+/* pack_flushed_bf16 rounds the lanes of a and then of b to bfloat16.  Its instruction flushes
+ * subnormals to zero in any floating-point state. */
 #define FLUSHING_BF16
 INLINE vu32 pack_flushed_bf16(vf32 a, vf32 b) { return (__m512i)_mm512_cvtne2ps_pbh(b, a); }
 #endif
@@ -159,8 +164,9 @@ INLINE void stream_low_u8(void *p, vu32 x) {
     _mm256_stream_si256((__m256i *)p, _mm512_cvtepi16_epi8(x));
 }
 
-/* Pieces of 16 bytes, PIECES to a register, loaded from p, p + step, and so on.  The zips take
- * items of 1, 2, 4 or 8 bytes from a and b in turn, from the lower (upper) half of each piece. */
+/* A register holds PIECES pieces of 16 bytes; load_pieces loads them from p, p + step, and so on.
+ * zip_low_<n> and zip_high_<n> take elements of n bytes alternately from a and b: from the lower,
+ * or from the upper, half of each piece of both. */
 #define PIECES 4
 INLINE vu32 load_pieces(const char *p, ptrdiff_t step) {
     const __m256i low =
@@ -181,7 +187,8 @@ INLINE vu32 zip_high_2(vu32 a, vu32 b) { return _mm512_unpackhi_epi16(a, b); }
 INLINE vu32 zip_high_4(vu32 a, vu32 b) { return _mm512_unpackhi_epi32(a, b); }
 INLINE vu32 zip_high_8(vu32 a, vu32 b) { return _mm512_unpackhi_epi64(a, b); }
 
-/* Loads and stores at any address; and stores past the caches, at multiples of what they store. */
+/* Loads and stores at any address, and stores past the caches (stream_*), whose address must be a
+ * multiple of the size that they store. */
 INLINE vu32 load_u32(const void *p) { return _mm512_loadu_si512(p); }
 INLINE void store_u32(void *p, vu32 x) { _mm512_storeu_si512(p, x); }
 INLINE void store_u64(void *p, vu64 x) { _mm512_storeu_si512(p, x); }
@@ -193,8 +200,9 @@ INLINE void stream_f32(void *p, vf32 x) { _mm512_stream_ps((float *)p, x); }
 INLINE void stream_f64(void *p, vf64 x) { _mm512_stream_pd((double *)p, x); }
 INLINE void stream_fence(void) { _mm_sfence(); }
 
-/* The last instruction of a kernel: upper halves that stay in use make code for SSE slow.  GCC 12
- * puts it at the end of every function but those with a VAES intrinsic. */
+/* The end of a kernel.  If the upper halves of registers stayed in use, the caller's SSE code would
+ * be slow.  GCC 12 ends every function with this instruction by itself, except functions that
+ * contain a VAES intrinsic. */
 INLINE void leave_registers(void) { _mm256_zeroupper(); }
 
 #endif

@@ -9,7 +9,9 @@
 
 #define LANES_32 4
 #define LANES_64 2
-#define STREAM_BYTES 0 /* STNP is a hint and has no intrinsic; plain stores combine as well */
+/* There are no stores past the caches: STNP is only a hint and has no intrinsic, and processors
+ * combine plain stores as well. */
+#define STREAM_BYTES 0
 
 typedef float32x4_t vf32;
 typedef float64x2_t vf64;
@@ -23,7 +25,7 @@ typedef struct {
 INLINE vu32 group_u32(const group *g, int v) { return g->v[v]; }
 INLINE vu64 group_u64(const group *g, int v) { return vreinterpretq_u64_u32(g->v[v]); }
 
-/* Operations on integers; sra shifts the sign in. */
+/* Operations on integers.  sra is the arithmetic shift to the right, which repeats the sign bit. */
 INLINE vu32 set1_u32(uint32_t x) { return vdupq_n_u32(x); }
 INLINE vu64 set1_u64(uint64_t x) { return vdupq_n_u64(x); }
 INLINE vu32 add_u32(vu32 a, vu32 b) { return vaddq_u32(a, b); }
@@ -40,11 +42,11 @@ INLINE vu64 xor_u64(vu64 a, vu64 b) { return veorq_u64(a, b); }
 #define sra_u32(x, n) vreinterpretq_u32_s32(vshrq_n_s32(vreinterpretq_s32_u32(x), (n)))
 #define sra_u64(x, n) vreinterpretq_u64_s64(vshrq_n_s64(vreinterpretq_s64_u64(x), (n)))
 
-/* The bits of a where the mask has ones, and those of b elsewhere. */
+/* The bits of a where the mask has ones, and the bits of b elsewhere. */
 INLINE vu32 merge_u32(vu32 mask, vu32 a, vu32 b) { return vbslq_u32(mask, a, b); }
 INLINE vu64 merge_u64(vu64 mask, vu64 a, vu64 b) { return vbslq_u64(mask, a, b); }
 
-/* Lanes as signed integers, raised to a bound or lowered to it. */
+/* The greater (at_least) or the smaller (at_most) of x and a bound, as signed integers. */
 INLINE vu32 at_least_i32(vu32 bound, vu32 x) {
     return vreinterpretq_u32_s32(vmaxq_s32(vreinterpretq_s32_u32(bound), vreinterpretq_s32_u32(x)));
 }
@@ -52,13 +54,14 @@ INLINE vu32 at_most_i32(vu32 bound, vu32 x) {
     return vreinterpretq_u32_s32(vminq_s32(vreinterpretq_s32_u32(bound), vreinterpretq_s32_u32(x)));
 }
 
-/* Lanes below 2^31 against a limit: whether one is below it, and a choice lane by lane. */
+/* Whether any lane is below a limit, and a choice in each lane by whether it is.  All lanes and the
+ * limit are below 2^31. */
 INLINE int any_below_u32(vu32 x, uint32_t limit) { return vminvq_u32(x) < limit; }
 INLINE vf32 select_below_f32(vu32 x, uint32_t limit, vf32 below, vf32 otherwise) {
     return vbslq_f32(vcltq_u32(x, vdupq_n_u32(limit)), below, otherwise);
 }
 
-/* A choice lane by lane, by the sign bit. */
+/* A choice in each lane by the sign bit of `sign`. */
 INLINE vu32 select_negative_u32(vu32 sign, vu32 negative, vu32 otherwise) {
     return vbslq_u32(vcltzq_s32(vreinterpretq_s32_u32(sign)), negative, otherwise);
 }
@@ -66,7 +69,7 @@ INLINE vu64 select_negative_u64(vu64 sign, vu64 negative, vu64 otherwise) {
     return vbslq_u64(vcltzq_s64(vreinterpretq_s64_u64(sign)), negative, otherwise);
 }
 
-/* Lanes against a limit: whether one reaches it, and a choice lane by lane. */
+/* Whether any lane is at or above a limit, and a choice in each lane by whether it is. */
 INLINE int any_from_f32(vf32 x, vf32 limit) { return vmaxvq_u32(vcgeq_f32(x, limit)) != 0; }
 INLINE int any_from_f64(vf64 x, vf64 limit) {
     return vmaxvq_u32(vreinterpretq_u32_u64(vcgeq_f64(x, limit))) != 0;
@@ -86,8 +89,8 @@ INLINE vf64 from_bits_f64(vu64 b) { return vreinterpretq_f64_u64(b); }
 INLINE vf32 xor_f32(vf32 x, vu32 b) { return from_bits_f32(veorq_u32(bits_f32(x), b)); }
 INLINE vf64 xor_f64(vf64 x, vu64 b) { return from_bits_f64(veorq_u64(bits_f64(x), b)); }
 
-/* Arithmetic.  Every operation rounds once, to nearest even.  to_* reads its lanes as signed
- * integers, unsigned_to_* as unsigned ones. */
+/* Arithmetic.  Every operation rounds once, to nearest even.  to_* converts signed integers, and
+ * unsigned_to_* unsigned integers. */
 INLINE vf32 set1_f32(float x) { return vdupq_n_f32(x); }
 INLINE vf64 set1_f64(double x) { return vdupq_n_f64(x); }
 INLINE vf32 to_f32(vu32 x) { return vcvtq_f32_s32(vreinterpretq_s32_u32(x)); }
@@ -105,8 +108,9 @@ INLINE vf64 negate_f64(vf64 x) { return vnegq_f64(x); }
 INLINE vf32 sqrt_f32(vf32 x) { return vsqrtq_f32(x); }
 INLINE vf64 sqrt_f64(vf64 x) { return vsqrtq_f64(x); }
 
-/* A table of eight numbers, and its entry for the low three bits of each lane.  The lookup is by
- * bytes: byte k of an entry lies at the entry's number times its size, plus k. */
+/* A table of eight numbers, and look_up, which finds the entry whose number is the low three bits
+ * of each lane.  The instruction looks up bytes: byte k of an entry is at the place (number of the
+ * entry) * (size of an entry) + k of the table. */
 typedef uint8x16x2_t table_f32;
 typedef uint8x16x4_t table_f64;
 INLINE table_f32 load_table_f32(const float *p) { return vld1q_u8_x2((const uint8_t *)p); }
@@ -124,15 +128,16 @@ INLINE vf64 look_up_f64(const table_f64 *table, vu64 i) {
     return vreinterpretq_f64_u8(vqtbl4q_u8(*table, vreinterpretq_u8_u32(place)));
 }
 
-/* The bound where it is greater (smaller) than x, else x itself, so that a zero of x keeps its
- * sign. FMAX would choose between zeros of different sign. */
+/* The bound if it is greater (at_least) or smaller (at_most) than x, else x itself.  So if x and
+ * the bound are zeros of different sign, the result is x; FMAX would choose +0, and FMIN -0. */
 INLINE vf32 at_least_f32(vf32 bound, vf32 x) { return vbslq_f32(vcgtq_f32(bound, x), bound, x); }
 INLINE vf64 at_least_f64(vf64 bound, vf64 x) { return vbslq_f64(vcgtq_f64(bound, x), bound, x); }
 INLINE vf32 at_most_f32(vf32 bound, vf32 x) { return vbslq_f32(vcltq_f32(bound, x), bound, x); }
 INLINE vf64 at_most_f64(vf64 bound, vf64 x) { return vbslq_f64(vcltq_f64(bound, x), bound, x); }
 
-/* Narrower lanes: the upper halves of the lanes of a, then of b, in one register; lanes rounded to
- * float16 and stored; the low bytes of 16-bit lanes, stored. */
+/* Narrower lanes.  pack_high_u16 puts the upper halves of the lanes of a and then of b into one
+ * register of 16-bit lanes; store_f16 rounds to float16 and stores; store_low_u8 stores the low
+ * bytes of 16-bit lanes. */
 INLINE vu32 pack_high_u16(vu32 a, vu32 b) {
     return vreinterpretq_u32_u16(vcombine_u16(vshrn_n_u32(a, 16), vshrn_n_u32(b, 16)));
 }
@@ -143,8 +148,9 @@ INLINE void store_low_u8(void *p, vu32 x) {
     vst1_u8((uint8_t *)p, vmovn_u16(vreinterpretq_u16_u32(x)));
 }
 
-/* Pieces of 16 bytes, PIECES to a register, loaded from p, p + step, and so on.  The zips take
- * items of 1, 2, 4 or 8 bytes from a and b in turn, from the lower (upper) half of each piece. */
+/* A register holds PIECES pieces of 16 bytes; load_pieces loads them from p, p + step, and so on.
+ * zip_low_<n> and zip_high_<n> take elements of n bytes alternately from a and b: from the lower,
+ * or from the upper, half of each piece of both. */
 #define PIECES 1
 INLINE vu32 load_pieces(const char *p, ptrdiff_t step) {
     (void)step;
@@ -171,7 +177,8 @@ INLINE vu32 zip_high_8(vu32 a, vu32 b) {
     return vreinterpretq_u32_u64(vzip2q_u64(vreinterpretq_u64_u32(a), vreinterpretq_u64_u32(b)));
 }
 
-/* Loads and stores at any address.  They are of bytes, which promise no alignment. */
+/* Loads and stores at any address.  They load and store bytes, since loads and stores of larger
+ * items promise the compiler an alignment. */
 INLINE vu32 load_u32(const void *p) { return vreinterpretq_u32_u8(vld1q_u8((const uint8_t *)p)); }
 INLINE void store_u32(void *p, vu32 x) { vst1q_u8((uint8_t *)p, vreinterpretq_u8_u32(x)); }
 INLINE void store_u64(void *p, vu64 x) { vst1q_u8((uint8_t *)p, vreinterpretq_u8_u64(x)); }

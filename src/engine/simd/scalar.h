@@ -4,7 +4,8 @@
 #define WIF_SIMD_H
 
 #include "compiler.h"
-/* With one lane no loop needs to be unrolled.  With loops unrolled 32 times, GCC took minutes. */
+/* With one lane no loop needs to be unrolled.  When the loops were unrolled 32 times, GCC took
+ * minutes. */
 #undef UNROLL
 #define UNROLL
 #include <math.h>
@@ -29,7 +30,7 @@ INLINE vu64 group_u64(const group *g, int v) {
     return g->w[2 * v] | (uint64_t)g->w[2 * v + 1] << 32;
 }
 
-/* Operations on integers; sra shifts the sign in. */
+/* Operations on integers.  sra is the arithmetic shift to the right, which repeats the sign bit. */
 INLINE vu32 set1_u32(uint32_t x) { return x; }
 INLINE vu64 set1_u64(uint64_t x) { return x; }
 INLINE vu32 add_u32(vu32 a, vu32 b) { return a + b; }
@@ -46,21 +47,22 @@ INLINE vu64 xor_u64(vu64 a, vu64 b) { return a ^ b; }
 #define sra_u32(x, n) (shr_u32((x), (n)) | -((vu32)(x) >> 31) << (31 - (n)) << 1)
 #define sra_u64(x, n) (shr_u64((x), (n)) | -((vu64)(x) >> 63) << (63 - (n)) << 1)
 
-/* The bits of a where the mask has ones, and those of b elsewhere. */
+/* The bits of a where the mask has ones, and the bits of b elsewhere. */
 INLINE vu32 merge_u32(vu32 mask, vu32 a, vu32 b) { return (mask & a) | (~mask & b); }
 INLINE vu64 merge_u64(vu64 mask, vu64 a, vu64 b) { return (mask & a) | (~mask & b); }
 
-/* Lanes as signed integers, raised to a bound or lowered to it. */
+/* The greater (at_least) or the smaller (at_most) of x and a bound, as signed integers. */
 INLINE vu32 at_least_i32(vu32 bound, vu32 x) { return (int32_t)bound > (int32_t)x ? bound : x; }
 INLINE vu32 at_most_i32(vu32 bound, vu32 x) { return (int32_t)bound < (int32_t)x ? bound : x; }
 
-/* Lanes below 2^31 against a limit: whether one is below it, and a choice lane by lane. */
+/* Whether any lane is below a limit, and a choice in each lane by whether it is.  All lanes and the
+ * limit are below 2^31. */
 INLINE int any_below_u32(vu32 x, uint32_t limit) { return x < limit; }
 INLINE vf32 select_below_f32(vu32 x, uint32_t limit, vf32 below, vf32 otherwise) {
     return x < limit ? below : otherwise;
 }
 
-/* A choice lane by lane, by the sign bit. */
+/* A choice in each lane by the sign bit of `sign`. */
 INLINE vu32 select_negative_u32(vu32 sign, vu32 negative, vu32 otherwise) {
     return sign >> 31 ? negative : otherwise;
 }
@@ -68,7 +70,7 @@ INLINE vu64 select_negative_u64(vu64 sign, vu64 negative, vu64 otherwise) {
     return sign >> 63 ? negative : otherwise;
 }
 
-/* Lanes against a limit: whether one reaches it, and a choice lane by lane. */
+/* Whether any lane is at or above a limit, and a choice in each lane by whether it is. */
 INLINE int any_from_f32(vf32 x, vf32 limit) { return x >= limit; }
 INLINE int any_from_f64(vf64 x, vf64 limit) { return x >= limit; }
 INLINE vf32 select_from_f32(vf32 x, vf32 limit, vf32 from, vf32 otherwise) {
@@ -102,8 +104,8 @@ INLINE vf64 from_bits_f64(vu64 b) {
 INLINE vf32 xor_f32(vf32 x, vu32 b) { return from_bits_f32(bits_f32(x) ^ b); }
 INLINE vf64 xor_f64(vf64 x, vu64 b) { return from_bits_f64(bits_f64(x) ^ b); }
 
-/* Arithmetic.  Every operation rounds once, to nearest even.  to_* reads its lanes as signed
- * integers, unsigned_to_* as unsigned ones. */
+/* Arithmetic.  Every operation rounds once, to nearest even.  to_* converts signed integers, and
+ * unsigned_to_* unsigned integers. */
 INLINE vf32 set1_f32(float x) { return x; }
 INLINE vf64 set1_f64(double x) { return x; }
 INLINE vf32 to_f32(vu32 x) { return (float)(int32_t)x; }
@@ -116,8 +118,9 @@ INLINE vf32 mul_f32(vf32 a, vf32 b) { return a * b; }
 INLINE vf64 mul_f64(vf64 a, vf64 b) { return a * b; }
 /* The product a b is exact in binary64, and the sum is rounded to 53 bits before it is rounded to a
  * float.  The first rounding never crosses a point halfway between two floats, since these points
- * are doubles themselves; so it can only matter where its result is such a point.  Below the least
- * normal float the halfway points are others. */
+ * are doubles themselves.  So it can change the result only if the rounded sum is such a point, and
+ * then fmaf is called.  fmaf is also called for sums below the least normal float, where the
+ * halfway points are others. */
 INLINE vf32 fma_f32(vf32 a, vf32 b, vf32 c) {
     const double sum = (double)a * b + c;
     uint64_t bits;
@@ -133,7 +136,8 @@ INLINE vf64 negate_f64(vf64 x) { return -x; }
 INLINE vf32 sqrt_f32(vf32 x) { return sqrtf(x); }
 INLINE vf64 sqrt_f64(vf64 x) { return sqrt(x); }
 
-/* A table of eight numbers, and its entry for the low three bits of each lane. */
+/* A table of eight numbers, and look_up, which finds the entry whose number is the low three bits
+ * of each lane. */
 typedef struct {
     float entry[8];
 } table_f32;
@@ -153,15 +157,17 @@ INLINE table_f64 load_table_f64(const double *p) {
 INLINE vf32 look_up_f32(const table_f32 *table, vu32 i) { return table->entry[i & 7]; }
 INLINE vf64 look_up_f64(const table_f64 *table, vu64 i) { return table->entry[i & 7]; }
 
-/* The bound where it is greater (smaller) than x, else x itself, whose zero keeps its sign. */
+/* The bound if it is greater (at_least) or smaller (at_most) than x, else x itself.  So if x and
+ * the bound are zeros of different sign, the result is x. */
 INLINE vf32 at_least_f32(vf32 bound, vf32 x) { return bound > x ? bound : x; }
 INLINE vf64 at_least_f64(vf64 bound, vf64 x) { return bound > x ? bound : x; }
 INLINE vf32 at_most_f32(vf32 bound, vf32 x) { return bound < x ? bound : x; }
 INLINE vf64 at_most_f64(vf64 bound, vf64 x) { return bound < x ? bound : x; }
 
-/* Narrower lanes: the upper halves of the lanes of a, then of b, in one register; lanes rounded to
- * float16 and stored; the low bytes of 16-bit lanes, stored.  Two lanes of 16 bits lie in a
- * register as they lie in memory, whatever the byte order. */
+/* Narrower lanes.  pack_high_u16 puts the upper halves of the lanes of a and then of b into one
+ * register of 16-bit lanes; store_f16 rounds to float16 and stores; store_low_u8 stores the low
+ * bytes of 16-bit lanes.  The order of the two 16-bit lanes in a register is their order in memory,
+ * on machines of either byte order. */
 INLINE vu32 pair_u16(vu32 a, vu32 b) {
     const uint16_t pair[2] = {(uint16_t)a, (uint16_t)b};
     vu32 x;
@@ -169,8 +175,9 @@ INLINE vu32 pair_u16(vu32 a, vu32 b) {
     return x;
 }
 INLINE vu32 pack_high_u16(vu32 a, vu32 b) { return pair_u16(a >> 16, b >> 16); }
-/* The bits of float16.  From 2^-14 on integers round, and their carries reach infinity too.  Below
- * 2^-14 the last place of 0.5 is the unit of float16's subnormals, so that one addition rounds. */
+/* The bits of x as float16.  From 2^-14 on, x is rounded as an integer, and a carry may reach
+ * infinity.  Below 2^-14, one addition of 0.5 rounds: the last place of 0.5 in float32 has the unit
+ * of float16's subnormals. */
 INLINE vu32 bits_f16(vf32 x) {
     const vu32 sign = bits_f32(x) >> 16 & 0x8000, magnitude = bits_f32(x) & 0x7fffffff;
     if (magnitude < 0x38800000)

@@ -1,12 +1,13 @@
-/* The S-box of AES (FIPS 197) and the four round tables that are made of it (the T-tables of Daemen
- * & Rijmen, "The Design of Rijndael", section 4.2).  Table k holds, for each value of a byte in row
- * k of a column, what that byte adds to the column after SubBytes and MixColumns.  Columns are
- * little-endian 32-bit words, with row 0 in the lowest byte. */
+/* The S-box of AES (FIPS 197), and the four round tables that are made from it (the T-tables of
+ * Daemen & Rijmen, "The Design of Rijndael", section 4.2).  A byte in row k of a column contributes
+ * the entry table[k][byte] to the column after SubBytes and MixColumns; the four contributions of a
+ * column are XORed.  Columns are little-endian 32-bit words, with row 0 in the lowest byte. */
 #ifndef WIF_AES_TABLES_H
 #define WIF_AES_TABLES_H
 
 #include <stdint.h>
 
+/* F(s) for each entry s of the S-box. */
 #define AES_SBOX(F)                                                                                \
     F(0x63), F(0x7c), F(0x77), F(0x7b), F(0xf2), F(0x6b), F(0x6f), F(0xc5), F(0x30), F(0x01),      \
         F(0x67), F(0x2b), F(0xfe), F(0xd7), F(0xab), F(0x76), F(0xca), F(0x82), F(0xc9), F(0x7d),  \
@@ -35,6 +36,7 @@
         F(0x8c), F(0xa1), F(0x89), F(0x0d), F(0xbf), F(0xe6), F(0x42), F(0x68), F(0x41), F(0x99),  \
         F(0x2d), F(0x0f), F(0xb0), F(0x54), F(0xbb), F(0x16)
 
+/* Twice s in the field GF(2^8) of AES. */
 #define AES_DOUBLE(s) ((uint32_t)(((s) << 1) ^ (((s) >> 7) * 0x11b)))
 #define AES_T0(s)                                                                                  \
     (AES_DOUBLE(s) | (uint32_t)(s) << 8 | (uint32_t)(s) << 16 | (AES_DOUBLE(s) ^ (s)) << 24)

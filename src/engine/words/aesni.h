@@ -1,13 +1,13 @@
 /* ARS4x32-7 with 128-bit AES-NI.  The eight blocks of a group are encrypted side by side, which
  * hides the latency of the instruction. */
-#ifndef WIF_ARS_H
-#define WIF_ARS_H
+#ifndef WIF_WORDS_H
+#define WIF_WORDS_H
 
 #include "words/ars.h"
 
 typedef struct {
     __m128i first[ARS_GROUP_BLOCKS]; /* round key 0 XOR the place of the block in its group */
-    __m128i rk[ARS_ROUNDS + 1];      /* rk[0] is not used */
+    __m128i rk[ARS_ROUNDS + 1];      /* the round keys; rk[0] is not used, since `first` holds it */
 } round_keys;
 
 typedef __m128i counter;

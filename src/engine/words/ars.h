@@ -1,21 +1,21 @@
-/* What every implementation of the words shares.  The words are those of ARS4x32-7 (Salmon, Moraes,
- * Dror & Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC'11): AES with a Weyl sequence in
- * the place of its key schedule, and with seven of its ten rounds.
+/* What all implementations of the words share.  The generator is ARS4x32-7 (Salmon, Moraes, Dror &
+ * Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC'11).  It encrypts a counter by AES, with
+ * a Weyl sequence instead of the key schedule of AES, and with seven rounds instead of ten.
  *
  * An implementation defines
  *
- *   round_keys     a key, expanded; expand_keys() makes it
- *   counter        the place in a stream; counter_at() makes it
- *   next_group()   encrypts the group of words at a counter and moves the counter to the next group
+ *   round_keys     the type of a key's round keys; expand_keys() makes them
+ *   counter        the type of a place in a stream; counter_at() makes it
+ *   next_group()   encrypts the counters of a group, and moves the counter to the next group
  *
- * on the vocabulary, which is included before it and has the type `group`.
+ * for the vocabulary, which is included before it and defines the type `group`.
  *
- * The words come in groups of 32, eight blocks of four, because a normal pairs word j with word
- * j + 16.  A group starts at a block whose number is a multiple of eight, so that block j of it has
- * the counter (first block XOR j).  Implementations therefore put j into round key 0 and save the
- * addition. */
-#ifndef WIF_ARS_COMMON_H
-#define WIF_ARS_COMMON_H
+ * The words come in groups of 32, that is, eight blocks of four, because a normal pairs word j with
+ * word j + 16.  A group starts at a block whose number is a multiple of eight, so that its block j
+ * has the counter (first block XOR j).  The first step of the encryption is an XOR with round key
+ * 0.  Implementations therefore XOR j into round key 0 beforehand, and save the addition of j. */
+#ifndef WIF_ARS_H
+#define WIF_ARS_H
 
 #include <stdint.h>
 

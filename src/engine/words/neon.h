@@ -1,8 +1,8 @@
 /* ARS4x32-7 with the Armv8 AES instructions.  AESE XORs its key before SubBytes, while AES-NI XORs
- * its key after MixColumns.  So round key r goes into step r + 1, and the last round key takes a
- * XOR of its own. */
-#ifndef WIF_ARS_H
-#define WIF_ARS_H
+ * its key after MixColumns.  So the instruction of round r + 1 takes the key of round r, and the
+ * last round key needs an XOR of its own. */
+#ifndef WIF_WORDS_H
+#define WIF_WORDS_H
 
 #include "words/ars.h"
 

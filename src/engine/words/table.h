@@ -1,6 +1,6 @@
 /* ARS4x32-7 by tables, for machines without AES instructions: the words of the scalar set. */
-#ifndef WIF_ARS_H
-#define WIF_ARS_H
+#ifndef WIF_WORDS_H
+#define WIF_WORDS_H
 
 #include "words/aes_tables.h"
 #include "words/ars.h"
@@ -27,7 +27,8 @@ INLINE round_keys expand_keys(uint64_t low, uint64_t high) {
 
 INLINE counter counter_at(uint64_t stream, uint64_t block) { return (counter){block, stream}; }
 
-/* Column j of a round.  ShiftRows makes it take row i of column (j + i) mod 4. */
+/* Column j of the state s after a round, without the round key.  Because of ShiftRows its row i
+ * comes from column (j + i) mod 4.  The last round has no MixColumns, and uses the S-box itself. */
 INLINE uint32_t aes_column(const uint32_t s[4], int j) {
     return aes_round_table[0][s[j] & 0xff] ^ aes_round_table[1][s[(j + 1) & 3] >> 8 & 0xff] ^
            aes_round_table[2][s[(j + 2) & 3] >> 16 & 0xff] ^

@@ -1,13 +1,13 @@
 /* ARS4x32-7 with 256-bit VAES: an instruction encrypts two blocks, and the four registers of a
  * group are encrypted side by side. */
-#ifndef WIF_ARS_H
-#define WIF_ARS_H
+#ifndef WIF_WORDS_H
+#define WIF_WORDS_H
 
 #include "words/ars.h"
 
 typedef struct {
-    __m256i first[4]; /* round key 0 XOR the places of the blocks in their group */
-    __m256i rk[ARS_ROUNDS + 1];
+    __m256i first[4];           /* round key 0 XOR the places of the blocks in their group */
+    __m256i rk[ARS_ROUNDS + 1]; /* each round key twice, for two blocks; rk[0] is not used */
 } round_keys;
 
 typedef __m256i counter;

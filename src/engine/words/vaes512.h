@@ -1,12 +1,12 @@
 /* ARS4x32-7 with 512-bit VAES: an instruction encrypts four blocks; a group is two registers. */
-#ifndef WIF_ARS_H
-#define WIF_ARS_H
+#ifndef WIF_WORDS_H
+#define WIF_WORDS_H
 
 #include "words/ars.h"
 
 typedef struct {
-    __m512i first[2]; /* round key 0 XOR the places of the blocks in their group */
-    __m512i rk[ARS_ROUNDS + 1];
+    __m512i first[2];           /* round key 0 XOR the places of the blocks in their group */
+    __m512i rk[ARS_ROUNDS + 1]; /* each round key four times, for four blocks; rk[0] is not used */
 } round_keys;
 
 typedef __m512i counter;
