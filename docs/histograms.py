@@ -7,7 +7,7 @@ picture and the numbers that were measured.
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -18,7 +18,6 @@ import weightinit_fast as wi
 __all__ = ["HEAT_MAPS", "HISTOGRAMS", "write"]
 
 SHAPE = (500, 2000)  # (out, in), with fans that differ, and with a million draws
-FAN_OUT, FAN_IN = SHAPE
 BINS = 100
 LEAST = 1000  # the ratio is shown for bins with at least so many expected draws
 BLUE, RED, GREY = "#4477aa", "#cc3311", "#888888"
@@ -31,68 +30,44 @@ STYLE = {
 }
 
 
-class Law(NamedTuple):
-    """A distribution of mean 0: N(0, std²) between ±cut·std, or U[-cut, cut) where std is 0."""
-
-    std: float
-    cut: float = math.inf
-
-    def deviation(self) -> float:
-        """Return the standard deviation."""
-        if self.std == 0:
-            return self.cut / math.sqrt(3)
-        if self.cut == math.inf:
-            return self.std
-        density = math.exp(-(self.cut**2) / 2) / math.sqrt(2 * math.pi)
-        return self.std * math.sqrt(1 - 2 * self.cut * density / math.erf(self.cut / math.sqrt(2)))
-
-    def ends(self) -> float:
-        """Return the value at which the picture ends."""
-        return self.cut if self.std == 0 else self.std * min(self.cut, 4.5)
-
-    def below(self, y: np.ndarray) -> np.ndarray:
-        """Return the distribution function at y."""
-        if self.std == 0:
-            return (y / self.cut + 1) / 2
-        scale = self.std * math.sqrt(2)
-        mass = math.erf(self.cut / math.sqrt(2))
-        return np.array([math.erf(value / scale) / mass for value in y.tolist()]) / 2 + 0.5
+#: The initialisers whose draws are shown as histograms, with the parameters of their pictures.
+HISTOGRAMS = (
+    wi.initializer(wi.uniform, low=-1, high=1),
+    wi.initializer(wi.normal, std=0.02),
+    wi.initializer(wi.truncated_normal, std=0.02),
+    wi.initializer(wi.variance_scaling, scale=2, distribution="truncated_normal"),
+    wi.initializer(wi.xavier_uniform),
+    wi.initializer(wi.xavier_normal),
+    wi.initializer(wi.he_uniform),
+    wi.initializer(wi.he_normal),
+    wi.initializer(wi.lecun_uniform),
+    wi.initializer(wi.lecun_normal),
+    wi.initializer(wi.fan_in_uniform),
+)
 
 
-def uniform(variance: float) -> Law:
-    """Return the uniform distribution with a variance."""
-    return Law(0.0, math.sqrt(3 * variance))
+def ends(law: wi.Law) -> tuple[float, float]:
+    """Return the values at which a picture begins and ends."""
+    return max(law.low, law.mean - 4.5 * law.std), min(law.high, law.mean + 4.5 * law.std)
 
 
-def normal(variance: float) -> Law:
-    """Return the normal distribution with a variance."""
-    return Law(math.sqrt(variance))
+def below(law: wi.Law, y: np.ndarray) -> np.ndarray:
+    """Return the distribution function of a law at y.
+
+    A Law does not hold the parameters of a truncated normal's parent. All truncated normals of this
+    file are cut at two standard deviations of the parent on either side of its mean.
+    """
+    if law.kind == "uniform":
+        return (y - law.low) / (law.high - law.low)
+    std = (law.high - law.low) / 4 if law.kind == "truncated_normal" else law.std
+    scale = std * math.sqrt(2)
+    mass = math.erf((law.high - law.mean) / scale)
+    return np.array([math.erf((v - law.mean) / scale) / mass for v in y.tolist()]) / 2 + 0.5
 
 
-_CUT = Law(1.0, 2.0).deviation()
-_XAVIER = 2 / (FAN_IN + FAN_OUT)
-
-#: For each initialiser its own keywords, and the law that its formula gives for the shape.
-HISTOGRAMS: dict[str, tuple[dict[str, Any], Law]] = {
-    "uniform": ({"low": -1, "high": 1}, uniform(1 / 3)),
-    "normal": ({"std": 0.02}, normal(0.02**2)),
-    "truncated_normal": ({"std": 0.02}, Law(0.02, 2.0)),
-    "variance_scaling": (
-        {"scale": 2, "distribution": "truncated_normal"},
-        Law(math.sqrt(2 / FAN_IN) / _CUT, 2.0),
-    ),
-    "xavier_uniform": ({}, uniform(_XAVIER)),
-    "xavier_normal": ({}, normal(_XAVIER)),
-    "he_uniform": ({}, uniform(2 / FAN_IN)),
-    "he_normal": ({}, normal(2 / FAN_IN)),
-    "lecun_uniform": ({}, uniform(1 / FAN_IN)),
-    "lecun_normal": ({}, normal(1 / FAN_IN)),
-    "fan_in_uniform": ({}, uniform(1 / (3 * FAN_IN))),
-}
-
-
-def _call(name: str, shape: tuple[int, ...], own: dict[str, Any]) -> str:
-    words = [repr(shape), *(f"{key}={value!r}" for key, value in own.items())]
+def _call(init: wi.Initializer, shape: tuple[int, ...]) -> str:
+    name = init.function.__name__
+    words = [repr(shape), *(f"{key}={value!r}" for key, value in init.own.items())]
     return f"wi.{name}({', '.join(words)}, rng=0, stream={name!r})"
 
 
@@ -103,21 +78,22 @@ def _save(figure: Any, folder: Path, name: str, alt: str, caption: str) -> None:
     (folder / f"{name}.md").write_text(text, encoding="utf-8")
 
 
-def histogram(name: str, own: dict[str, Any], law: Law, folder: Path) -> None:
+def histogram(init: wi.Initializer, folder: Path) -> None:
     """Draw a histogram and the density, and below them the ratio of counts to expected counts."""
-    draws = np.sort(getattr(wi, name)(SHAPE, **own, rng=0, stream=name).ravel().astype(np.float64))
+    name, law = init.function.__name__, init.law(SHAPE)
+    draws = np.sort(init(SHAPE, rng=0, stream=name).ravel().astype(np.float64))
     n = draws.size
-    edges = np.linspace(-law.ends(), law.ends(), BINS + 1)
+    edges = np.linspace(*ends(law), BINS + 1)
     counts = np.histogram(draws, edges)[0]
-    expected = n * np.diff(law.below(edges))
+    expected = n * np.diff(below(law, edges))
     width = np.diff(edges)
     figure, (top, bottom) = plt.subplots(
         2, 1, sharex=True, figsize=(6.4, 3.9), height_ratios=(3, 1), layout="constrained"
     )
     top.stairs(counts / n / width, edges, fill=True, color=BLUE, alpha=0.45, label="draws")
-    fine = np.linspace(-law.ends(), law.ends(), 8 * BINS + 1)
+    fine = np.linspace(*ends(law), 8 * BINS + 1)
     middle = (fine[1:] + fine[:-1]) / 2
-    top.plot(middle, np.diff(law.below(fine)) / np.diff(fine), color=RED, lw=1.2, label="density")
+    top.plot(middle, np.diff(below(law, fine)) / np.diff(fine), color=RED, lw=1.2, label="density")
     top.set_ylim(bottom=0)
     top.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
     full = np.flatnonzero(expected >= LEAST)
@@ -127,14 +103,14 @@ def histogram(name: str, own: dict[str, Any], law: Law, folder: Path) -> None:
     bottom.stairs(counts[some] / expected[some], part, baseline=None, color=BLUE)
     bottom.set(ylim=(0.9, 1.1), ylabel="ratio", xlabel="value")
     steps = np.arange(n + 1) / n
-    there = law.below(draws)
+    there = below(law, draws)
     distance = max(np.max(steps[1:] - there), np.max(there - steps[:-1])) * math.sqrt(n)
     caption = (
-        f"`{_call(name, SHAPE, own)}`: above, {n:,} draws in {BINS} bins and the density. Below, "
+        f"`{_call(init, SHAPE)}`: above, {n:,} draws in {BINS} bins and the density. Below, "
         f"the number of draws in a bin divided by the expected number, where that is {LEAST:,} or "
         f"more; the grey band is two standard errors wide on either side. The mean is "
         f"{draws.mean():.2g}, the standard deviation {draws.std():.6g} (by the formula "
-        f"{law.deviation():.6g}), and the extremes are {draws[0]:.6g} and {draws[-1]:.6g}. "
+        f"{law.std:.6g}), and the extremes are {draws[0]:.6g} and {draws[-1]:.6g}. "
         f"Kolmogorov's √n·D is {distance:.2f}; with the true distribution it stays below "
         f"{math.sqrt(-math.log(0.025) / 2):.2f} in 19 samples of 20."
     )
@@ -245,8 +221,8 @@ def write(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     plt.switch_backend("Agg")
     with mpl.rc_context(STYLE):
-        for name, (own, law) in HISTOGRAMS.items():
-            histogram(name, own, law, folder)
+        for init in HISTOGRAMS:
+            histogram(init, folder)
         for draw in HEAT_MAPS.values():
             draw(folder)
 

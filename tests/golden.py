@@ -1,8 +1,9 @@
-"""The golden file: one SHA-256 per transform, dtype, parameters and range; it judges every build.
+"""The golden file: one SHA-256 for each transform, dtype, parameters and range; it judges builds.
 
-``python tests/golden.py --write`` makes tests/data/golden.json from the installed package (a change
-of bits, to be explained in the changelog); ``python tests/golden.py --dump COMMAND...`` holds a
-golden_dump program (tests/engine), natively or under an emulator, against the file.
+``python tests/golden.py --write`` makes tests/data/golden.json from the installed package. Where
+that changes the file, bits have changed, and the changelog has to explain it. ``python
+tests/golden.py --dump COMMAND...`` compares what a golden_dump program (tests/engine) draws,
+natively or under an emulator, with the file.
 """
 
 import argparse
@@ -10,30 +11,29 @@ import hashlib
 import json
 import math
 import os
-import runpy
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, NamedTuple
 
-HERE = Path(__file__).parent
-GOLDEN = HERE / "data" / "golden.json"
+from support import DATA, internals
+
+GOLDEN = DATA / "golden.json"
 
 KEY = (0x0123456789ABCDEF, 0xFEDCBA9876543210)
 STREAM = 0x1F2E3D4C5B6A7988
 MEGAWORD = (1 << 20) + 15  # 241 rows of 4351: not a multiple of any width
-#: name -> bytes, in the order of _core.DTYPES.
+#: Name -> bytes, in the order of the engine's types.
 ITEMSIZE = {"f32": 4, "f64": 8, "f16": 2, "bf16": 2, "f8e4m3fn": 1, "f8e5m2": 1}
 DTYPES = tuple(ITEMSIZE)
 NARROW = DTYPES[2:]
 
 
 class Case(NamedTuple):
-    """A range of a stream and how it is transformed."""
+    """A range of a stream, and how it is transformed."""
 
     transform: str
-    dtype: str  # words: f32, for their size
+    dtype: str  # of words: f32, which has their size
     params: tuple[float, ...]
     first: int
     count: int
@@ -46,12 +46,11 @@ class Case(NamedTuple):
 
     @property
     def given(self) -> tuple[float, ...]:
-        """What the engine is given."""
+        """The parameters that the engine is given."""
         if self.transform != "truncated":
             return self.params
-        # The module is pure Python, and the --dump mode does without the package.
-        module = runpy.run_path(str(HERE.parent / "weightinit_fast" / "_resolve/truncation.py"))
-        return self.params + module["interval"](*self.params[2:], 8 * max(4, ITEMSIZE[self.dtype]))
+        word_bits = 8 * max(4, ITEMSIZE[self.dtype])
+        return self.params + internals.truncation_interval(*self.params[2:], word_bits)
 
 
 UNIFORM = ((0.0, 1.0), (-0.1, 0.1), (-1e-3, 3.5), (1.0, 1.0 + 2.0**-20), (-2e38, 3e38))
@@ -60,11 +59,11 @@ TRUNCATED = (
     *((0.0, 1.0, -2.0, 2.0), (1.5, 0.02, -math.inf, math.inf), (0.0, 1.0, 0.0, math.inf)),
     *((-1.0, 2.0, 3.0, 4.0), (0.0, 1.0, 5.0, 8.0), (0.0, 1.0, -8.0, -7.5)),
 )
-FAR = (0.0, 1.0, -math.inf, -36.5)  # in double alone
+FAR = (0.0, 1.0, -math.inf, -36.5)  # for double alone
 
 
 def cases() -> list[Case]:
-    """Return every case: all parameters over a megaword; odd, far and far-tail ranges."""
+    """Return every case: all parameters over a megaword and two other ranges, and a far tail."""
     wide, double = ("f32", "f64"), ("f64",)
     choices = [
         ("words", ("f32",), [()]),
@@ -85,12 +84,12 @@ def cases() -> list[Case]:
         for params in parameters
         for r in ranges
     ]
-    # About one far tail in 2**24 words: enough for two or three.
+    # One word in 2**24 is in the far tail: these have two or three.
     result.append(Case("normal", "f32", (0.0, 1.0), 1 << 33, 3 << 24))
     return result
 
 
-#: Calls of the public functions whose bytes are fixed as well, but not by one kernel alone.
+#: Calls of public functions whose bytes are fixed as well, but depend on more than one kernel.
 PUBLIC = (
     ("sparse", (1000, 37), {"sparsity": 0.3}),
     ("sparse", (513, 100), {"sparsity": 0.07, "dtype": "float64"}),
@@ -105,7 +104,7 @@ PUBLIC = (
 
 
 def public_name(name: str, shape: tuple[int, ...], options: dict[str, Any]) -> str:
-    """Return a public call as a line of Python."""
+    """Return a public call as an expression of Python."""
     return f"{name}({shape}, {', '.join(f'{k}={v!r}' for k, v in options.items())})"
 
 
@@ -120,23 +119,23 @@ def public_digest(name: str, shape: tuple[int, ...], options: dict[str, Any]) ->
 
 
 def expected(section: str = "sha256") -> dict[str, str]:
-    """Return name -> SHA-256 as the golden file has them."""
+    """Return name -> SHA-256 of a section of the golden file."""
     return json.loads(GOLDEN.read_text())[section]
 
 
 def fill_into(out: Any, case: Case, first: int, threads: int = 1) -> None:
     """Fill an array with the case's transform from an element on."""
     import weightinit_fast as wi  # noqa: PLC0415
-    from weightinit_fast import _core  # noqa: PLC0415
 
-    _core.fill(
-        out, getattr(_core, case.transform.upper()), DTYPES.index(case.dtype), case.given,
+    core = internals.core
+    core.fill(
+        out, getattr(core, case.transform.upper()), DTYPES.index(case.dtype), case.given,
         wi.Key(*KEY), STREAM, first, None, threads,
     )  # fmt: skip
 
 
 def fill(case: Case, threads: int = 1) -> Any:
-    """Return the bits of the case's elements from the installed package."""
+    """Return the bits of the case's elements, drawn by the installed package."""
     import numpy as np  # noqa: PLC0415
 
     out = np.empty(case.count, f"=u{ITEMSIZE[case.dtype]}")
@@ -145,12 +144,12 @@ def fill(case: Case, threads: int = 1) -> Any:
 
 
 def digest(data: Any) -> str:
-    """Return the SHA-256 of an array's, or bytes', little-endian contents."""
+    """Return the SHA-256 of bytes, or of an array that is little-endian."""
     return hashlib.sha256(data).hexdigest()
 
 
 def runnable(command: list[str]) -> list[str]:
-    """Return the sets that a golden_dump program, a list of words, can run."""
+    """Return the sets that a golden_dump program can run, given the words of its command."""
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     return [line.split()[0] for line in lines if line.endswith(" runnable")]
 
@@ -173,7 +172,7 @@ def differing(command: list[str], isa: str, chosen: list[Case]) -> list[str]:
 
 
 def check_dump(command: list[str], most: int) -> int:
-    """Hold every runnable set of a golden_dump program against the file; return an exit code."""
+    """Compare every runnable set of a golden_dump program with the file; return an exit code."""
     chosen = [case for case in cases() if case.count <= most]
     found = runnable(command)
     failures = not found

@@ -1,24 +1,23 @@
-"""The cases of weightinit_fast: its public functions, into a resident buffer, by every set."""
+"""The cases of weightinit_fast: its initialisers, into a resident buffer, by every set."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from functools import partial
 
 import weightinit_fast as wi
 
 from .. import internals
-from .case import BOUND, OUR_DTYPES, OUR_KINDS, STD, STDS, Array, Buffer, Case, Run, storage
+from .case import BOUND, OUR_DTYPES, OUR_KINDS, STD, STDS, Buffer, Case, Run, storage
 
 LIBRARY = "weightinit_fast"
 SHARES = {"scalar": 1 / 32}  # of the sets that take long
 TRUNCATED_SHARE = 1 / 4  # of a set that is not the one in use
 SAMPLES = 3  # in each repetition, for short fills that goals are judged by
 COLUMNS = 1024  # of the matrices that Xavier and He fill
-Fill = Callable[..., object]
 
-FILLS: dict[str, tuple[Fill, dict[str, float]]] = {
-    "uniform": (wi.uniform, {"low": -BOUND, "high": BOUND}),
-    "normal": (wi.normal, {"std": STD}),
-    "truncated": (wi.truncated_normal, {"std": STD}),
+INITIALISERS = {
+    "uniform": wi.initializer(wi.uniform, low=-BOUND, high=BOUND),
+    "normal": wi.initializer(wi.normal, std=STD),
+    "truncated": wi.initializer(wi.truncated_normal, std=STD),
 }
 
 
@@ -36,9 +35,7 @@ def cases(threads: list[int]) -> list[Case]:
 
 def fill(kind: str, dtype: str, threads: int) -> Callable[..., object]:
     """Return a fill that needs nothing more than shape, index and out."""
-    function, own = FILLS[kind]
-    common: dict[str, Any] = {"dtype": dtype, "rng": wi.key(0), "threads": threads, **own}
-    return lambda *shape, **where: function(*shape, **where, **common)
+    return partial(INITIALISERS[kind], dtype=dtype, rng=wi.key(0), threads=threads)
 
 
 def select(isa: str, run: Run) -> Run:
@@ -67,19 +64,18 @@ def _plain(kind: str, dtype: str, threads: int, isa: str) -> Case:
 def _others(threads: int) -> Iterator[Case]:
     key, isa = wi.key(0), internals.isa()
 
-    def case(what: str, run: Callable[[Array], object], std: float | None, vector: bool) -> Case:
+    def case(init: wi.Initializer, std: float | None, matrix: bool = False) -> Case:
         def bind(buffer: Buffer) -> Run:
             out = buffer.view("float32")
-            out = out if vector else out.reshape(-1, COLUMNS)
-            return select(isa, lambda: run(out))
+            out = out.reshape(-1, COLUMNS) if matrix else out
+            return select(isa, lambda: init(out=out, rng=key, threads=threads))
 
+        what = init.function.__name__
         return Case(LIBRARY, isa, what, "float32", threads, 1.0, bind, std=std, samples=SAMPLES)
 
-    common: dict[str, Any] = {"threads": threads}
-    yield case("zeros", lambda out: wi.zeros(out=out, **common), None, True)
-    yield case("constant", lambda out: wi.constant(value=0.5, out=out, **common), None, True)
-    common["rng"] = key
+    yield case(wi.initializer(wi.zeros), None)
+    yield case(wi.initializer(wi.constant, value=0.5), None)
     # Xavier's fans are those of the whole matrix: its deviation depends on the buffer's size.
-    yield case("xavier_uniform", lambda out: wi.xavier_uniform(out=out, **common), None, False)
-    he = (2 / COLUMNS) ** 0.5
-    yield case("he_normal", lambda out: wi.he_normal(out=out, **common), he, False)
+    yield case(wi.initializer(wi.xavier_uniform), None, matrix=True)
+    he = wi.initializer(wi.he_normal)
+    yield case(he, he.law((1, COLUMNS)).std, matrix=True)

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import schemes
 
+import weightinit_fast as wi
+
 Array = np.ndarray
 
 #: Each name stands for a function of z, and for its derivative as a function of that value.
@@ -137,18 +139,18 @@ def cross_entropy(logits: Array, labels: Array) -> tuple[Array, Array]:
     return loss, (np.exp(log_p) - truth) / logits.dtype.type(labels.shape[-1])
 
 
-def draw_stack(scheme: schemes.Scheme, shape: tuple[int, ...], layout: str, how: dict) -> Array:
+def draw_stack(scheme: wi.Initializer, shape: tuple[int, ...], layout: str, how: dict) -> Array:
     """Return a stack of weights, one for each seed, drawn from (seed, stream)."""
     seeds = how["seeds"]
     stack = np.empty((len(seeds), *shape), how["dtype"])
     for weight, seed in zip(stack, seeds, strict=True):
-        scheme(out=weight, layout=layout, rng=seed, stream=how["stream"])
+        schemes.fill(scheme, weight, layout, rng=seed, stream=how["stream"])
     return stack
 
 
 def dense_net(
     widths: Sequence[int],
-    scheme: Sequence[schemes.Scheme] | schemes.Scheme,
+    scheme: Sequence[wi.Initializer] | wi.Initializer,
     activations: Sequence[str],
     seeds: Sequence[int],
     dtype: str,
@@ -158,7 +160,7 @@ def dense_net(
     ``scheme`` is one scheme for all layers, or a sequence with one for each.
     """
     depth = len(widths) - 1
-    each = [scheme] * depth if callable(scheme) else scheme
+    each = [scheme] * depth if isinstance(scheme, wi.Initializer) else scheme
     layers = []
     for i in range(depth):
         how = {"seeds": seeds, "dtype": dtype, "stream": f"dense{i + 1}.weight"}
@@ -168,7 +170,7 @@ def dense_net(
 
 def conv_net(
     channels: Sequence[int],
-    scheme: schemes.Scheme,
+    scheme: wi.Initializer,
     activations: Sequence[str],
     seeds: Sequence[int],
     dtype: str,

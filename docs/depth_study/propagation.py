@@ -134,7 +134,7 @@ def uneven(s: Settings) -> dict[str, Any]:
     """Measure Xavier's and He's rules where narrow and wide layers alternate."""
     widths = [s.uneven[i % 2] for i in range(s.depth + 1)]
     cases = {
-        "xavier_linear": (schemes.xavier, "linear"),
+        "xavier_linear": (schemes.XAVIER, "linear"),
         "he_relu": (schemes.he(), "relu"),
     }
     return {

@@ -1,56 +1,42 @@
 """The initialisations that are studied. Every initial value of a weight comes from weightinit_fast.
 
-A scheme is a function that fills ``out`` from (rng, stream). All schemes of one layer use the same
+A scheme is an Initializer, and ``fill`` fills a weight by it. All schemes of one layer use the same
 stream, so that they scale the same normals, and two curves differ by the scale alone.
 """
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import weightinit_fast as wi
 
-Scheme = Callable[..., Any]
-
 #: The slope of PReLU's negative side, with which He et al. (2015) start it.
 SLOPE = 0.25
 
+ZEROS = wi.initializer(wi.zeros)
+#: Xavier's rule, with the variance 2 / (fan_in + fan_out).
+XAVIER = wi.initializer(wi.xavier_normal)
 
-def zeros(out: Any, layout: str, rng: int, stream: str) -> None:
-    """Fill with zeros."""
-    wi.zeros(out=out)
 
-
-def constant(value: float) -> Scheme:
+def constant(value: float) -> wi.Initializer:
     """Return a scheme with one non-zero value everywhere: equal units that do pass a signal on."""
-
-    def fill(out: Any, layout: str, rng: int, stream: str) -> None:
-        wi.constant(value=value, out=out)
-
-    return fill
+    return wi.initializer(wi.constant, value=value)
 
 
-def fixed(std: float) -> Scheme:
+def fixed(std: float) -> wi.Initializer:
     """Return a scheme that draws from N(0, std^2), whatever the shape."""
-
-    def fill(out: Any, layout: str, rng: int, stream: str) -> None:
-        wi.normal(std=std, out=out, rng=rng, stream=stream)
-
-    return fill
+    return wi.initializer(wi.normal, std=std)
 
 
-def xavier(out: Any, layout: str, rng: int, stream: str) -> None:
-    """Fill by Xavier's rule, with the variance 2 / (fan_in + fan_out)."""
-    wi.xavier_normal(layout=layout, out=out, rng=rng, stream=stream)
-
-
-def he(a: float = 0.0) -> Scheme:
+def he(a: float = 0.0) -> wi.Initializer:
     """Return a scheme of He's rule, with the variance 2 / ((1 + a^2) fan_in)."""
+    return wi.initializer(wi.he_normal, a=a)
 
-    def fill(out: Any, layout: str, rng: int, stream: str) -> None:
-        wi.he_normal(a=a, layout=layout, out=out, rng=rng, stream=stream)
 
-    return fill
+def fill(scheme: wi.Initializer, out: Any, layout: str, rng: int, stream: str) -> None:
+    """Fill a weight, whose axes ``layout`` names for the schemes that read their scale from it."""
+    if scheme.function in (wi.xavier_normal, wi.he_normal):
+        scheme = wi.initializer(scheme, layout=layout)
+    scheme(out=out, rng=rng, stream=stream)
 
 
 def factor_std(factor: float, fan_in: int) -> float:
@@ -69,13 +55,13 @@ LOOK = {
 }
 
 
-def study(fan_in: int) -> dict[str, Scheme]:
+def study(fan_in: int) -> dict[str, wi.Initializer]:
     """Return the six schemes of the study. ``fan_in`` gives the sigma whose factor is 0.7."""
     return {
-        "zeros": zeros,
+        "zeros": ZEROS,
         "sigma_small": fixed(0.01),
         "sigma_factor": fixed(factor_std(0.7, fan_in)),
         "sigma_one": fixed(1.0),
-        "xavier": xavier,
+        "xavier": XAVIER,
         "he": he(),
     }

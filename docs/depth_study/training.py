@@ -11,6 +11,8 @@ import schemes
 from nets import Net, conv_net, cross_entropy, dense_net, relu_factor
 from propagation import VGG
 
+import weightinit_fast as wi
+
 CLASSES = 10
 #: The loss of a net that only knows how frequent the classes are.
 CHANCE = math.log(CLASSES)
@@ -168,7 +170,7 @@ def conv_family(depth: int, data: Data, s: Settings) -> Family:
     )
 
 
-def vgg_scheme(model: str, width: int) -> list[schemes.Scheme]:
+def vgg_scheme(model: str, width: int) -> list[wi.Initializer]:
     """Return for each layer the sigma that multiplies a signal as 0.01 does at VGG's widths."""
     channels = VGG[model]
     factors = [1.0, *(relu_factor(0.01, 9 * c) for c in channels)]  # conv1 reads the image
@@ -213,7 +215,7 @@ def run(s: Settings, say: Callable[[str], None]) -> dict[str, Any]:
                 for depth in s.depths[:3]
             }
             for name, scheme in (
-                ("zeros", schemes.zeros),
+                ("zeros", schemes.ZEROS),
                 ("constant", schemes.constant(1 / s.width)),
                 ("he", schemes.he()),
             )

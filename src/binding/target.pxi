@@ -102,17 +102,21 @@ def address(object buffer):
 cdef tuple WHOLE = (None, 0, 0)
 
 
-def plain_target(object out):
-    """Return the Target of an array that is filled as it is, whole; None for every other out."""
+def plain_target(object array, object result):
+    """Return the Target of an array that is filled as it is, whole; None for every other array.
+
+    Such an array is C-contiguous, aligned and writable, of one of NumPy's types in native byte
+    order. The result is what the caller gets.
+    """
     cdef Target target
-    if type(out) is not ndarray:
+    if type(array) is not ndarray:
         return None
-    dtype = out.dtype
+    dtype = array.dtype
     kind = default_kind if dtype is default_dtype else plain_kinds.get(dtype)
-    if kind is None or not out.flags.carray:
+    if kind is None or not array.flags.carray:
         return None
     target = Target.__new__(Target)
-    target.array = target.result = out
-    target.kind, target.region, target.whole = kind, WHOLE, out.shape
+    target.array, target.result = array, result
+    target.kind, target.region, target.whole = kind, WHOLE, array.shape
     target.code = kind.code
     return target

@@ -33,18 +33,18 @@ FUNCTIONS = {
         *(wi.sparse, wi.orthogonal, wi.delta_orthogonal),
     )
 }
-#: Functions of which element i does not depend on the shape.
+#: Functions whose element i does not depend on the shape.
 FLAT = (wi.zeros, wi.ones, wi.constant, wi.uniform, wi.normal, wi.truncated_normal)
-WHOLE = (wi.orthogonal, wi.delta_orthogonal)  # no index
-NOT_DRAWN = (wi.zeros, wi.ones, wi.constant, wi.identity, wi.dirac)  # rng is not looked at
+WHOLE = (wi.orthogonal, wi.delta_orthogonal)  # they take no index
+NOT_DRAWN = (wi.zeros, wi.ones, wi.constant, wi.identity, wi.dirac)  # they do not read rng
 
 
 class Finding(Exception):  # noqa: N818
-    """What must not be."""
+    """Something that must not happen."""
 
 
 class Input:
-    """Bytes, read from the beginning; zeros once there are no more."""
+    """Bytes that are read one after the other, and zeros once there are no more."""
 
     def __init__(self, data):
         self.data, self.at = data, 0
@@ -134,7 +134,7 @@ def take_index(source):
 
 
 def take_rng(source):
-    """Return what makes an rng, the same each time, and is therefore called twice."""
+    """Return a function that makes the same rng each time, since it is needed twice."""
     seed = source.below(65536)
     return source.choice(
         (
@@ -164,7 +164,7 @@ class OnlyDLPack:
 
 
 class Out:
-    """Bytes of a pattern and a view of any layout in them, handed over as one kind of buffer."""
+    """Bytes with a pattern, and a view of any layout in them, given as some kind of buffer."""
 
     def __init__(self, source, shape, dtype):
         shape = tuple(shape)
@@ -208,7 +208,7 @@ class Out:
         elif kind in (7, 8):
             try:
                 return memoryview(view)
-            except (ValueError, BufferError):  # a dtype that has no buffer format
+            except (ValueError, BufferError):  # there is no buffer format for the dtype
                 return view
         return view
 
@@ -216,7 +216,7 @@ class Out:
         return self.given is self.view or isinstance(self.given, (memoryview, OnlyDLPack))
 
     def check(self, expected):
-        """Judge every byte: the elements, or, where None is expected, none at all."""
+        """Compare every byte; where None is expected, nothing may be written."""
         wanted = self.before.copy()
         if expected is not None:
             shape, dtype, first, strides = self.place
@@ -229,10 +229,10 @@ class Out:
 
 
 def attempt(function, *args, **kwargs):
-    """Return (result, refusal): whatever else is raised goes on."""
+    """Return (result, refusal); whatever else is raised goes on."""
     try:
         return function(*args, **kwargs), None
-    except OverflowError as error:  # of a number that no float holds
+    except OverflowError as error:  # no float holds the number
         if 10**400 not in kwargs.values():
             raise
         return None, error
@@ -241,7 +241,7 @@ def attempt(function, *args, **kwargs):
 
 
 def same(got, expected):
-    """Whether type, dtype, shape and bits are the same."""
+    """Return whether type, dtype, shape and bits are the same."""
     return (type(got), got.dtype, got.shape) == (
         type(expected),
         expected.dtype,
@@ -257,7 +257,7 @@ def state(rng):
 
 
 def run(data):
-    """Make the call that some bytes stand for; raise Finding, or what must not be raised."""
+    """Make the call that the bytes stand for; raise Finding, or an exception that must not be."""
     source = Input(data)
     function = source.choice(tuple(FUNCTIONS))
     shape, dtype = take_shape(source), source.choice(DTYPES)
@@ -306,14 +306,15 @@ def judge(source, function, shape, dtype, make_rng, index, common):
 
 
 def check_out(source, function, shape, dtype, make_rng, index, common, whole, expected, refusal):
-    """Give the same call memory of any kind."""
+    """Make the same call with memory of some kind as out=."""
     if refusal is not None:
         out = Out(source, (2, 3), np.dtype("f4"))
     else:
         out = Out(source, expected.shape, whole.dtype)
     rng = make_rng()
     before = state(rng)
-    if not source.below(2) and refusal is None:  # what one type refuses, out's may hold
+    # Parameters that one type refuses may fit that of out.
+    if not source.below(2) and refusal is None:
         dtype = None
     got, error = attempt(
         function, shape, out=out.given, dtype=dtype, rng=rng, index=index, **common
@@ -332,7 +333,7 @@ def check_out(source, function, shape, dtype, make_rng, index, common, whole, ex
     if out.is_ours():
         out.check(expected)
         return
-    held = np.asarray(out.given)  # of either byte order, or the bits of a type that NumPy lacks
+    held = np.asarray(out.given)  # in any byte order, or the bits of a type that NumPy lacks
     wanted = np.asarray(expected, held.dtype if held.dtype.kind == "f" else None)
     if held.tobytes() != wanted.tobytes():
         raise Finding("elements of out differ")

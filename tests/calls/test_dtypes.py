@@ -13,7 +13,7 @@ EXTENDED = ("bfloat16", "float8_e4m3fn", "float8_e5m2")
 
 @pytest.mark.process
 def test_without_ml_dtypes():
-    """A new array needs its types, an integer buffer does not; no other buffer takes their bits."""
+    """A new array needs ml_dtypes; an integer buffer does not, and no other takes their bits."""
     script = """
 import sys
 sys.modules["ml_dtypes"] = None
@@ -54,7 +54,7 @@ def test_types_of_ml_dtypes(name):
 
 
 def test_no_other_byte_order_of_ml_dtypes():
-    """NumPy makes a void type of it; refused whether or not the native one was met before."""
+    """NumPy makes it a void type, which is refused even if the native type was met before."""
     ml_dtypes = pytest.importorskip("ml_dtypes", reason="ml_dtypes is not installed")
     wi.normal(3, dtype=ml_dtypes.bfloat16, rng=0)
     other = np.dtype(ml_dtypes.bfloat16).newbyteorder(">")

@@ -1,4 +1,4 @@
-"""Keys of ints, of NumPy's bit generators and of everybody else's, against NumPy's own words."""
+"""Keys of ints, of NumPy's bit generators and of others', against the words that NumPy draws."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ KINDS = [getattr(np.random, name) for name in NAMES]
 
 
 def same_state(a, b):
-    return repr(a.state) == repr(b.state)  # MT19937's holds an array
+    return repr(a.state) == repr(b.state)  # the state of MT19937 holds an array
 
 
 # Seeds -------------------------------------------------------------------------------------------
@@ -45,7 +45,7 @@ def test_seeds(seed):
 
 def test_ten_thousand_seeds():
     seeds = default_rng(0).integers(0, 2**64, 10_000, dtype=np.uint64)
-    seeds >>= default_rng(1).integers(0, 64, 10_000, dtype=np.uint64)  # of every length
+    seeds >>= default_rng(1).integers(0, 64, 10_000, dtype=np.uint64)  # numbers of every length
     for seed in map(int, seeds):
         assert wi.key(seed) == joined(SeedSequence(seed).generate_state(4)), seed
 
@@ -78,7 +78,7 @@ def test_a_seed_or_a_key_does_not_load_numpys_generators():
 def test_the_words_are_those_of_random_raw(kind, wrap):
     bits, twin = kind(5), kind(5)
     rng = wrap(bits)
-    for _ in range(500):  # MT19937 makes new words every 624, SFC64 and Philox buffer theirs
+    for _ in range(500):  # MT19937 makes 624 words at a time, SFC64 and Philox have buffers
         assert wi.key(rng) == joined(twin.random_raw(4))
     assert same_state(bits, twin)
     out = np.empty(5, np.float32)
@@ -89,7 +89,7 @@ def test_the_words_are_those_of_random_raw(kind, wrap):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_half_a_word_that_waits_goes_on_waiting(kind):
-    """A Generator keeps the other half of a word that it drew 32 bits of: random_raw passes by."""
+    """A Generator that drew 32 bits keeps the other half of the word; random_raw leaves it."""
     bits, twin = kind(5), kind(5)
     for one in (bits, twin):
         Generator(one).integers(0, 2**31, dtype=np.uint32)
@@ -99,7 +99,7 @@ def test_half_a_word_that_waits_goes_on_waiting(kind):
 
 
 class Recorded(PCG64):
-    """One that draws in its own way."""
+    """A bit generator that draws in its own way."""
 
     def random_raw(self, size=None, output=True):
         return np.arange(size, dtype=np.uint64) + (7 << 32)
@@ -110,7 +110,7 @@ class Plain(PCG64):
 
 
 class Foreign:
-    """What a Generator also takes: any object with a capsule and a lock."""
+    """An object with a capsule and a lock, which a Generator takes for a bit generator."""
 
     def __init__(self):
         self.kept = PCG64(5)
@@ -149,7 +149,8 @@ def test_an_empty_tensor_takes_a_key_too():
 
 OUT = {"out": np.full(12, 77, np.float32)}
 BAD = [
-    (wi.normal, {"std": 1e39, "stream": -1}, "overflows"),  # what is wrong first is told first
+    # Parameters are judged before the stream.
+    (wi.normal, {"std": 1e39, "stream": -1}, "overflows"),
     (wi.normal, {"threads": 0, "std": 1e39}, "threads"),
     (wi.normal, {"stream": 2**64}, "stream"),
     (wi.normal, {"stream": -1}, "stream"),
@@ -198,13 +199,13 @@ def test_the_engine_proves_its_bounds_before_it_draws():
 
 
 def test_threads_that_share_a_generator_never_share_a_key():
-    """Beside one that draws from it with the GIL released: its four words are always neighbours."""
+    """The four words of a key are always neighbours, though another thread draws beside it."""
     rng, twin = default_rng(5), PCG64(5)
     done = threading.Event()
 
     def others():
         drawn = 0
-        while not done.is_set() and drawn < 300_000:  # which are all made again below
+        while not done.is_set() and drawn < 300_000:  # all of them are drawn again below
             rng.bit_generator.random_raw(4 * 1000, output=False)
             drawn += 1000
         return drawn
@@ -239,5 +240,5 @@ def test_a_generators_lock_is_waited_for(kind):
             with pytest.raises(TimeoutError):
                 waiting.result(timeout=0.05)
         assert waiting.result(timeout=10) == joined(twin.random_raw(4))
-    with ThreadPoolExecutor(1) as pool:  # and it is given back
+    with ThreadPoolExecutor(1) as pool:  # the lock is given back
         assert pool.submit(is_free).result(timeout=10)

@@ -20,7 +20,7 @@ import weightinit_fast as wi
 COMMAND = [sys.executable, "-m", "weightinit_fast"]
 TOTALS = {"gpt2": 124_439_808, "resnet50": 25_557_032, "embedding": 128_000_000}
 ESCAPE = "\x1b"
-# An editable install may talk on standard output about the rebuild that the import starts.
+# An editable install may write about the rebuild that the import starts.
 QUIET = os.environ | {"SKBUILD_EDITABLE_VERBOSE": "0"}
 
 
@@ -38,7 +38,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def resnet_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the smallest model, where what is tested is the talk around it."""
+    """Leave the smallest model, for tests of what the command prints about it."""
     internals.keep_only_model(monkeypatch, "resnet50")
 
 
@@ -51,7 +51,7 @@ def test_tables(model: str) -> None:
 
 
 def test_rows_as_published() -> None:
-    """Spot checks against the checkpoints of Hugging Face and torchvision."""
+    """Compare some rows with the checkpoints of Hugging Face and torchvision."""
     gpt2 = {row.name: (row.shape, row) for row in models.gpt2()}
     assert len(gpt2) == 148
     assert gpt2["h.11.attn.c_attn.weight"][0] == (768, 2304)
@@ -107,7 +107,7 @@ def test_json_in_a_pipe() -> None:
         if group["wanted_std"] == 0:
             assert group["measured_std"] == 0
         else:
-            # The std of n normals is known to 1 part in sqrt(2n); uniforms are tighter.
+            # The std of n normals has a relative error of 1 / sqrt(2n), uniforms have less.
             error = 6 / math.sqrt(2 * group["elements"])
             assert group["measured_over_wanted"] == pytest.approx(1, abs=error)
     assert elements == TOTALS
@@ -115,7 +115,7 @@ def test_json_in_a_pipe() -> None:
 
 @pytest.mark.usefixtures("resnet_only")
 def test_against_numpy(capsys: pytest.CaptureFixture[str]) -> None:
-    """The whole command would spend ten seconds in NumPy."""
+    """Compare with NumPy for one model; NumPy takes ten seconds for all of them."""
     assert command.main(["--json"]) == 0
     groups = json.loads(capsys.readouterr().out)["groups"]
     assert [group["group"] for group in groups] == ["convolutions", "fc", "norms"]
@@ -125,7 +125,7 @@ def test_against_numpy(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_numpy_does_the_same_work() -> None:
-    """NumPy's values have the wanted moments too, or the comparison would not be fair."""
+    """NumPy's values have the wanted moments too, so that the comparison is fair."""
     rows = {row.group: row for row in [*models.gpt2(), *models.embedding()]}
     for group in ("linear weights", "embedding", "norms"):
         init = rows[group].init
@@ -237,7 +237,7 @@ def test_usage() -> None:
 
 @pytest.mark.process
 def test_import_leaves_the_command_out() -> None:
-    """``import weightinit_fast`` must not pay for it."""
+    """``import weightinit_fast`` does not import the command."""
     code = "import sys, weightinit_fast; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {models.__name__, command.__name__} & set(done.stdout.split())

@@ -50,7 +50,7 @@ def test_memory_is_let_go_once():
 
 @pytest.mark.parametrize("kind", [Exporter, OldExporter])
 def test_exporters_of_before_1_0(kind):
-    """They cannot say whether their memory may be written: filled, or refused as read-only."""
+    """They cannot say whether their memory may be written, so that a refusal is right as well."""
     memory = backing()
     out = kind(memory.ctypes.data, memory.shape, versioned=False)
     refusal = None
@@ -80,7 +80,7 @@ def test_a_foreign_device_is_refused(device, kind):
     "dtype", [(2, 32, 4), (99, 32, 1), (2, 31, 1), (0, 32, 1), (4, 32, 1), (10, 16, 1), (11, 8, 1)]
 )
 def test_a_foreign_dtype_is_refused(dtype, kind):
-    """Vectors of four, an unknown code, 31 bits, integers, widths that no type has, e4m3fnuz."""
+    """Refuse vectors, an unknown code, 31 bits, integers, widths that no type has, e4m3fnuz."""
     memory = backing()
     out = kind(memory.ctypes.data, (8,), dtype=dtype)
     refuse((TypeError, ValueError), None, wi.normal, out=out, guard=memory)

@@ -32,12 +32,12 @@ MODES = {
 }
 #: Standard deviation of N(0, 1) between -2 and 2.
 TRUNCATED = 0.8796256610342398
-#: (kurtosis - 1)/4 of the unit distributions, for the error of a deviation.
+#: (kurtosis - 1)/4 of the unit distributions, from which the error of a deviation follows.
 SPREAD = {"normal": 0.5, "truncated_normal": 0.34, "uniform": 0.2}
 
 
 def close(got, expected, dtype):
-    """To the bit in float32; in float64 a scale may have rounded by another formula."""
+    """Assert equality in float32; in float64 another formula may round the scale otherwise."""
     if dtype == "f4":
         assert same_bits(got, expected)
     else:
@@ -45,7 +45,7 @@ def close(got, expected, dtype):
 
 
 def plain(shape, variance, distribution, **same):
-    """The distribution of that variance, by the initialisers that know no fans."""
+    """Return the distribution of that variance, by an initialiser without fans."""
     std = math.sqrt(variance)
     if distribution == "normal":
         return wi.normal(shape, std=std, **same)
@@ -101,7 +101,7 @@ def test_variance_scaling_defaults():
 
 
 def test_literal_scales():
-    """(64, 3, 7, 7): fans 147 and 3136; deviations from a calculator."""
+    """The fans of (64, 3, 7, 7) are 147 and 3136; a calculator gave the deviations."""
     shape, same = (64, 3, 7, 7), {"rng": 5, "dtype": "f8"}
     unit, flat = wi.normal(shape, **same), wi.uniform(shape, low=-1, high=1, **same)
     cut = wi.truncated_normal(shape, **same)
@@ -171,7 +171,7 @@ def test_lecun_and_fan_in_uniform(shape, options, fan_in, fan_out, dtype):
     got = wi.fan_in_uniform(shape, **options, **same)
     bound = 1 / math.sqrt(fan_in)
     close(got, wi.uniform(shape, low=-bound, high=bound, **same), dtype)
-    # torch writes the same as kaiming_uniform_ with a = √5.
+    # torch has the same scale as kaiming_uniform_ with a = √5.
     other = wi.he_uniform(shape, a=math.sqrt(5), **options, **same)
     np.testing.assert_allclose(got, other, rtol=3e-7, atol=3e-7 * bound)
 

@@ -100,7 +100,7 @@ def test_scales_by_formula(shape, options, fan_in, fan_out, dtype):
         # Relative standard error of a deviation: sqrt((kurtosis - 1) / 4n).
         assert abs(got.std(dtype="f8") / std - 1) < 6 * math.sqrt(0.5 / n)
         assert abs(got.mean(dtype="f8")) < 6 * std / math.sqrt(n)
-        # The scale is rounded here by another formula: allow a few last bits of r <= 9.4.
+        # Another formula rounds the scale here, so that r <= 9.4 may differ in the last bits.
         tight = {"rtol": 0, "atol": 0 if dtype == "f4" else 4e-15 * std}
         np.testing.assert_allclose(got, wi.normal(shape, std=std, **same), **tight)
 
@@ -150,7 +150,7 @@ def test_gain_of_zero_gives_zeros(name, dtype):
 @pytest.mark.parametrize("name", ["xavier_normal", "xavier_uniform"])
 @pytest.mark.parametrize("gain", [1e-200, 1e200])
 def test_gain_of_any_size_in_double(name, gain):
-    """The square of a gain over- or underflows before its scale does."""
+    """The square of a gain overflows or underflows before the scale does."""
     unit = getattr(wi, name)((30, 40), dtype="f8", rng=0)
     got = getattr(wi, name)((30, 40), gain=gain, dtype="f8", rng=0)
     np.testing.assert_allclose(got, unit * gain, rtol=1e-12)

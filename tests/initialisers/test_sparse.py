@@ -21,7 +21,7 @@ DTYPES = ("f4", "f8")
 
 
 def sparse(shape, sparsity, std, dtype, key=RNG, stream=STREAM):
-    """The package's own normals under the oracle's mask."""
+    """Return the normals of the package under the mask of the oracle."""
     values = wf.normal(shape, std=std, dtype=dtype, rng=key, stream=stream)
     zeros = oracle_structured.sparse_zeros((key.low, key.high), stream, shape, sparsity)
     return np.where(zeros, values.dtype.type(0), values).astype(values.dtype)
@@ -45,7 +45,7 @@ def test_sparse(dtype, sparsity, shape):
 
 
 def test_sparse_defaults_and_counts():
-    """torch counts ceil(sparsity·rows) in float64: 0.1·10 is 1, 0.07·100 a little above 7."""
+    """torch counts ceil(sparsity·rows) in float64: 0.1·10 is 1, but 0.07·100 is above 7."""
     w = wf.sparse((10, 50), sparsity=0.1, **SAME)
     assert same_bits(w, sparse((10, 50), 0.1, 0.01, "f4"))
     assert ((w == 0).sum(axis=0) == 1).all()
@@ -59,7 +59,7 @@ def test_empty_sparse(shape):
 
 
 def test_sparse_ties_go_to_the_first_rows():
-    """A column so long that words repeat, cut between the two rows of one word."""
+    """Words repeat in a column that long, and the cut lies between two rows of one word."""
     rows = 2**18
     words = oracle.words(KEY, STREAM, np.arange(rows, dtype=np.uint64) + np.uint64(2**63))
     order = np.argsort(words, kind="stable")

@@ -49,7 +49,7 @@ def test_memmap_modes(tmp_path, mode):
 @forks
 @pytest.mark.process
 def test_a_file_cut_under_its_map(tmp_path):
-    """The kernel ends the process (SIGBUS); what is left of the file holds right values or old."""
+    """The kernel ends the process (SIGBUS); what is left of the file holds right or old values."""
     path, page = tmp_path / "weights", mmap.PAGESIZE
     path.write_bytes(bytes(1 << 20))
 
@@ -73,7 +73,7 @@ def test_a_file_cut_under_its_map(tmp_path):
 @forks
 @pytest.mark.process
 def test_shared_memory():
-    """Of another process; the block can be closed as soon as the fill is done."""
+    """A child fills the block of its parent, and can close it as soon as the fill is done."""
     block = shared_memory.SharedMemory(create=True, size=4 * N)
     try:
 
@@ -96,7 +96,7 @@ def test_shared_memory():
 
 
 def test_what_was_pinned_is_free_again(tmp_path):
-    """After fills that ended well, and after refusals."""
+    """Memory can be resized or closed after fills, and after refusals."""
     rng = np.random.default_rng(0)
 
     def use(out):
@@ -140,7 +140,7 @@ def test_ctypes():
 
 
 class Interface:
-    """An array to NumPy alone."""
+    """A class that only NumPy knows as an array."""
 
     __array_interface__ = None
 
@@ -152,7 +152,7 @@ class Interface:
 
 
 class Trap:
-    """Raises whatever is asked first."""
+    """A class whose attribute of one name raises an exception."""
 
     def __init__(self, name):
         self.name = name
@@ -198,7 +198,7 @@ def test_classes_that_are_filled():
 
 
 def test_a_map_closed_before():
-    """NumPy's own array on it is lost; a view of the map is refused."""
+    """A map cannot be closed while a view of it lives; a released view is refused."""
     memory = mmap.mmap(-1, 4 * N)
     view = memoryview(memory).cast("f")
     filled(view)

@@ -55,7 +55,7 @@ def test_dlpack_lies(shape, options, text):
 
 
 def test_dlpack_of_no_memory():
-    """NumPy makes memory of its own for a null pointer: the caller would never see the values."""
+    """A null pointer is refused: NumPy makes memory of its own for it, which no caller sees."""
     for function in (wi.normal, wi.zeros):
         refuse(
             ValueError, "Exporter is refused: it has no memory", function, out=Exporter(None, (8,))

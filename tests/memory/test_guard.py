@@ -1,8 +1,9 @@
-"""No byte beside a buffer is touched: pages around it that may be neither read nor written.
+"""No byte beside a buffer is touched: the pages around it may be neither read nor written.
 
-Buffers lie flush against the page above them, then against the one below. A child sweeps, and notes
-each case before it: a segmentation fault names its own. What lies between the buffer and the other
-page is a canary; every byte of the buffer is held against the scalar kernels' long draw.
+Buffers end at the page above them, and then begin at the page below. A child process goes through
+all cases and notes each of them beforehand, so that a segmentation fault names its case. Canaries
+lie between the buffer and the page that it does not touch. Every byte of the buffer is compared
+with one long draw of the scalar kernels.
 """
 
 import ctypes
@@ -25,7 +26,7 @@ PAGE = mmap.PAGESIZE
 KEY = wi.Key(7, 8)
 CANARY = 0xA5
 STARTS = tuple(range(34))
-#: About every vector, group of 16 or 32 elements, and cache line.
+#: Lengths about those of vectors, of groups of 16 or 32 elements, and of cache lines.
 LENGTHS = (*range(6), 7, 8, 9, 15, 16, 17, 23, 24, 25, 31, 32, 33, 47, 48, 49)
 LENGTHS += (63, 64, 65, 95, 96, 97, 127, 128, 129)
 KERNELS = {
@@ -41,12 +42,12 @@ ELEMENTS = 1 << 17
 
 @pytest.fixture
 def isa(outer_isa):
-    """A sweep takes seconds for each instruction set."""
+    """Run over fewer sets unless all tests are asked for: a sweep takes seconds."""
     return outer_isa
 
 
 def kernels():
-    """Every (transform, dtype, parameters) of the engine."""
+    """Yield every (transform, dtype, parameters) of the engine."""
     for name, params in KERNELS.items():
         transform = name.split()[0]
         for dtype in ITEMSIZE if transform != "words" else ("f32",):
@@ -69,7 +70,7 @@ class Pages:
         self.size = whole
 
     def places(self, size, lead=0):
-        """Where `size` bytes may begin: lead bytes from the page above, and from the one below."""
+        """Return where `size` bytes begin that lie `lead` bytes from the page above, or below."""
         return self.size - size - lead, lead
 
     def clear(self):
@@ -82,8 +83,10 @@ class Pages:
 
 @functools.cache
 def elements(transform, dtype, given):
-    """The first ELEMENTS elements as integers, by the scalar set; with room behind them, since
-    this is no child yet."""
+    """Return the first ELEMENTS elements as integers, drawn by the scalar set.
+
+    There is room behind them, since no child process shields the tests from a stray write here.
+    """
     out = np.empty(ELEMENTS + PAGE, f"u{ITEMSIZE[dtype]}")[:ELEMENTS]
     with internals.instruction_set("scalar"):
         fill(out, transform, dtype, given, 0, None)
@@ -91,14 +94,14 @@ def elements(transform, dtype, given):
 
 
 def fill(out, transform, dtype, given, first, axes, start=0, threads=1):
-    """Fill a buffer from an element on."""
+    """Fill a buffer with the elements from `first` on."""
     code = list(ITEMSIZE).index(dtype)
     number = getattr(core, transform.upper())
     core.fill(out, number, code, given, KEY, 0, first, axes, threads, False, start)
 
 
 def sweep_runs(pages, isa, kernel, starts, lengths, leads=(0,), threads=1):
-    """Adjacent elements from every start, of every length."""
+    """Draw adjacent elements from every start and of every length."""
     transform, dtype, given = kernel
     size = ITEMSIZE[dtype]
     whole = elements(*kernel).view(np.uint8)
@@ -123,13 +126,13 @@ def test_runs(isa):
             sweep_runs(pages, isa, kernel, STARTS, LENGTHS)
 
     for kernel in kernels():
-        elements(*kernel)  # cached before the fork
+        elements(*kernel)  # computed before the fork, and cached
     isolated(sweep)
 
 
 @pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "stored"])
 def test_long_runs(isa, streamed):
-    """Strips past the caches, at any distance from a line; large uniforms' own kernel."""
+    """Stores that bypass the caches begin anywhere in a line; a large uniform has its kernel."""
 
     def sweep():
         core.nontemporal_from(0 if streamed else 1 << 60)
@@ -187,18 +190,19 @@ def check_region(pages, isa, kernel, first, axes):
 
 
 def rows_with_gaps(size):
-    """By the ring of short rows, by whole groups, and each row alone."""
+    """Yield rows that are drawn through the ring of short rows, by whole groups, and one by one."""
     for length in (1, 3, 15, 16, 17, 31, 32, 33, 64, 65, 127, 128, 160, 161, 1061):
         for gap in (0, size, 64, 128 - length * size % 64):
             if gap % size == 0:
                 yield 9, length, length + 5, length * size + gap
                 yield 9, length, length, length * size + gap
-                yield 5, length, 2 * length, -(length * size + gap)  # upwards; every second row
+                # Backwards in memory, every second row.
+                yield (5, length, 2 * length, -(length * size + gap))
         yield 40, length, length, length * size + 3 * size
 
 
 def fortran(size):
-    """Rows along memory: whole squares of registers, and what remains beside them."""
+    """Yield columns that are transposed in squares of registers, and what remains beside them."""
     for rows in (1, 2, 15, 16, 17, 31, 32, 33, 64, 65, 129):
         for columns in (1, 2, 15, 16, 17, 33, 65):
             yield [(rows, columns + 2, size), (columns, 1, rows * size)]
@@ -209,7 +213,7 @@ def fortran(size):
 
 
 def strides(size):
-    """Steps in memory, in the stream and in both, forwards and backwards."""
+    """Yield steps in memory, in the stream and in both, forwards and backwards."""
     for n in (1, 2, 31, 32, 33, 100, 700):
         for step in (1, 2, 3, 32, 33):
             for along in (size, 2 * size, -size, -3 * size, size + 1):
@@ -224,7 +228,8 @@ def sweep_regions(isa, streamed):
     tall = Pages(40 * (1061 + 3) * 8)
     for kernel in kernels():
         size = ITEMSIZE[kernel[1]]
-        if kernel[0] not in ("words", "normal"):  # where they lie is not the transform's business
+        # The transform does not matter for where elements lie.
+        if kernel[0] not in ("words", "normal"):
             continue
         for rows, length, step, stride in rows_with_gaps(size):
             axes = [(rows, step, stride), (length, 1, size)]
@@ -246,7 +251,7 @@ def test_regions(isa, streamed):
 
 
 def test_narrow(isa):
-    """Both what is read and what is written lie at a page."""
+    """The numbers that are read and the bits that are written both lie at a page."""
 
     def sweep():
         numbers = np.linspace(-500, 500, 200, dtype=np.float32)
@@ -272,10 +277,10 @@ def test_narrow(isa):
 
 
 def test_the_pages_are_guarded():
-    """One byte further on either side ends the child, and the message says where it was."""
+    """A byte written one further on either side ends the child, and the message names the case."""
 
     def stray(at):
-        faulthandler.disable()  # the message is enough
+        faulthandler.disable()  # the message of `isolated` is enough
         pages = Pages(100)
         note("the stray byte")
         address = pages.bytes.ctypes.data
@@ -298,7 +303,7 @@ def test_a_canary_dies():
 
 
 def on_a_small_stack(memory, stack, axes):
-    """Fill in a thread whose stack, and the page that guards it, lie above `memory`."""
+    """Fill in a thread whose stack is at the upper end of `memory`, above a page that guards it."""
     faulthandler.disable()
     libc, address = ctypes.CDLL(None), memory.ctypes.data
     guard = ctypes.c_void_p(address + memory.size - stack - PAGE)
@@ -325,10 +330,10 @@ def on_a_small_stack(memory, stack, axes):
 @pytest.mark.parametrize(
     "axes",
     [[(64, 300, 4), (300, 1, 256)], [(250, 40, 64 * 4), (33, 1, 4)], None],
-    ids=["turned", "rows", "whole"],
+    ids=["transposed", "rows", "whole"],
 )
 def test_stacks_that_are_too_small(isa, axes):
-    """Filled, or ended at the guard page: never is memory below that page written."""
+    """The fill succeeds or ends at the guard page; memory below that page is never written."""
     ended = []
     for stack in range(16 << 10, 144 << 10, 16 << 10):
         memory = np.frombuffer(mmap.mmap(-1, (256 << 10) + stack), np.uint8)

@@ -94,7 +94,7 @@ def test_a_table_that_grows_keeps_its_rows(function, dtype):
 
 
 class Sub(np.ndarray):
-    """A subclass that has opinions about indexing."""
+    """A subclass that refuses to be indexed."""
 
     def __getitem__(self, key):
         raise AssertionError("indexed")
@@ -114,7 +114,7 @@ class OnlyDLPack:
 
 
 def field_of_records():
-    """An array whose elements lie 13 bytes apart."""
+    """Return an array whose elements lie 13 bytes apart."""
     return np.zeros(40, [("skip", "S5"), ("value", "f4"), ("rest", "S4")])["value"]
 
 

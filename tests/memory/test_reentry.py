@@ -22,11 +22,11 @@ from support.isolated import forks, half_written, isolated, note
 import weightinit_fast as wi
 
 pytestmark = [forks, pytest.mark.process]
-N = 5000  # beyond what is filled with the GIL held
+N = 5000  # so many elements are filled without the GIL
 
 
 class Sub(np.ndarray):
-    """A subclass that calls something else its base."""
+    """A subclass that says to have no base."""
 
     base = None
 
@@ -60,11 +60,11 @@ def of_memmap(tmp):
     return out[::-1], out._mmap.close
 
 
-#: name -> (out, what would free its memory)
+#: name -> a function that returns an out= and what would free its memory.
 OWNERS = {
     "array": lambda _: of_array(),
     "strided": lambda _: of_array(lambda a: a[::2]),
-    "turned": lambda _: of_array(lambda a: a.reshape(50, -1).T),
+    "transposed": lambda _: of_array(lambda a: a.reshape(50, -1).T),
     "other byte order": lambda _: of_array(lambda a: a.view(">f4")),
     "subclass": lambda _: of_array(lambda a: a.view(Sub)),
     "view of a subclass": lambda _: of_array(lambda a: a.view(Sub)[1:].view(np.ndarray)),
@@ -79,7 +79,7 @@ OWNERS = {
 
 
 class Number:
-    """An integer that is read by a call back."""
+    """An integer that calls a function when it is read."""
 
     def __init__(self, value, then):
         self.value, self.then = value, then
@@ -106,7 +106,7 @@ class Bits(np.random.PCG64):
 
 
 class Lookalike:
-    """An object that says to be a Generator while it takes the memory."""
+    """An object that claims to be a Generator, and calls a function when it is asked."""
 
     def __init__(self, then):
         self.then, self.bit_generator = then, np.random.PCG64(5)
@@ -141,7 +141,7 @@ def calling(kind, then, *args):
     return thing
 
 
-#: name -> arguments that call back while they are read, given out.
+#: name -> a function of (out, then) that returns arguments which call `then` when they are read.
 ARGUMENTS = {
     "bit generator": lambda out, then: {"rng": calling(Bits, then, 5)},
     "Generator": lambda out, then: {"rng": np.random.Generator(calling(Bits, then, 5))},
@@ -158,13 +158,13 @@ ARGUMENTS = {
     },
     "dtype": lambda out, then: {"dtype": DType(np.asarray(out).dtype, then)},
 }
-#: What they say, without calling back.
+#: Arguments of the same values that call nothing.
 QUIET = {"index": {"index": 1}, "slice": {"index": slice(5, None)}, "stream number": {"stream": 6}}
 QUIET |= {"stream name": {"stream": "name"}, "seed sequence": {"rng": 5}}
 
 
 def expected(name, arguments, out):
-    """The same values by arguments that do not call back."""
+    """Return the same values, by arguments that call nothing."""
     options = {"shape": np.shape(out), "rng": 0} | arguments | QUIET.get(name, {})
     if name in ("bit generator", "Generator", "lookalike"):
         options["rng"] = np.random.PCG64(5)
@@ -216,7 +216,7 @@ def test_a_signal_handler_that_frees_the_buffer():
                 out.resize(1, refcheck=False)
             except ValueError:
                 refused.append(True)
-            else:  # between two fills
+            else:  # the signal came between two fills
                 out.resize(1 << 27, refcheck=False)
 
         signal.signal(signal.SIGALRM, handler)
@@ -249,7 +249,7 @@ def test_a_thread_that_frees_the_buffer():
             thread = pool.submit(work)
             for _ in range(200):
                 if len(refused) < 100:
-                    # Cut between the reading of its shape and the fill, it is refused.
+                    # Where it is cut between the reading of its shape and the fill, it is refused.
                     with contextlib.suppress(ValueError):
                         wi.normal(out=out, rng=0)
             done.set()
@@ -260,7 +260,7 @@ def test_a_thread_that_frees_the_buffer():
 
 
 def test_a_handler_that_fills_the_same_buffer():
-    """Nested: the outer fill goes on when the handler has returned."""
+    """The outer fill goes on when the handler has returned from its own fill."""
 
     def nested():
         core.select_isa("scalar")
@@ -290,7 +290,7 @@ def test_a_handler_that_fills_the_same_buffer():
 
 
 def test_sparse_asks_for_its_threads_before_it_writes(monkeypatch):
-    """However many blocks of columns there are: an answer that raises could come too late."""
+    """It asks once, not for each block of columns: an answer that raises could come too late."""
     asked = []
 
     class Threads:

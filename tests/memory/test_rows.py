@@ -1,6 +1,7 @@
-"""Rows with gaps between them, of every length about groups and lines, streamed or stored.
+"""Rows with gaps between them, of lengths about those of groups and cache lines.
 
-Between the rows, before the first and after the last, no byte may change.
+Stores bypass the caches, or do not. No byte between the rows, before the first and after the last
+may change.
 """
 
 import numpy as np
@@ -14,7 +15,8 @@ KEY = wi.Key(5, 6)
 SIZES = dict(zip(core.DTYPES, (4, 8, 2, 2, 1, 1), strict=True))
 STORAGE = dict(zip(core.DTYPES, ("f4", "f8", "f2", "u2", "u1", "u1"), strict=True))
 SENTINEL = 0xA5
-#: Of a row: about a group of 16 or 32 elements, some groups, and the rows that have no ring.
+#: Lengths of a row about that of a group of 16 or 32 elements, about some groups, and rows that are
+#: too long for the ring of short rows.
 LENGTHS = (1, 3, 15, 16, 17, 31, 32, 33, 63, 64, 65, 96, 127, 128, 160, 161, 255, 256, 1024, 1061)
 ROWS = 41
 WHOLE = {}
@@ -22,13 +24,13 @@ WHOLE = {}
 
 @pytest.fixture(params=[True, False], ids=["streamed", "stored"])
 def streamed(request):
-    """Past the caches from the first byte on, or never."""
+    """Let stores bypass the caches from the first byte on, or never."""
     with internals.streamed_from(0 if request.param else 1 << 60):
         yield request.param
 
 
 def whole(name, n):
-    """The first elements in one piece."""
+    """Return the first elements, drawn in one piece."""
     if name not in WHOLE or WHOLE[name].size < n:
         out = np.empty(n, STORAGE[name])
         wi.normal(out=out, dtype=name, rng=KEY, threads=1)
@@ -37,14 +39,14 @@ def whole(name, n):
 
 
 def rows_of(name, length, row_step, first):
-    """What ROWS rows hold that begin row_step elements apart in the stream."""
+    """Return the values of ROWS rows that begin row_step elements apart in the stream."""
     n = first + (ROWS - 1) * row_step + length
     elements = whole(name, max(n, 64_000))
     return np.stack([elements[first + k * row_step :][:length] for k in range(ROWS)])
 
 
 def check(name, length, row_step, first, gap_bytes, lead):
-    """Fill rows of memory, `gap_bytes` apart, from `lead` bytes past a line on."""
+    """Fill rows with `gap_bytes` between them, the first of them `lead` bytes past a line."""
     size = SIZES[name]
     step = length * size + gap_bytes
     raw = np.full(256 + ROWS * step + 256, SENTINEL, np.uint8)
@@ -73,7 +75,7 @@ def test_rows_with_gaps(isa, streamed, name):
 
 @pytest.mark.parametrize("name", core.DTYPES)
 def test_slices_into_adjacent_rows(isa, streamed, name):
-    """As `index=np.s_[:, a:b]` writes them."""
+    """Fill rows as `index=np.s_[:, a:b]` does."""
     for length in LENGTHS[:-2]:
         for first, row_step in ((0, 512), (32, 512), (7, 301), (64, 320)):
             for lead in (0, 16, 1):
@@ -82,7 +84,7 @@ def test_slices_into_adjacent_rows(isa, streamed, name):
 
 @pytest.mark.parametrize("name", core.DTYPES)
 def test_rows_upside_down(isa, streamed, name):
-    """A step backwards through memory."""
+    """Each row lies before the former one in memory."""
     size = SIZES[name]
     for length in (31, 32, 64, 160):
         step = length * size + 3 * size

@@ -1,4 +1,4 @@
-"""Fills past the caches: lines and parts of lines, at any address, and nothing beside them."""
+"""Stores that bypass the caches write lines and parts of lines at any address, and nothing else."""
 
 import functools
 import math
@@ -11,7 +11,7 @@ import weightinit_fast as wi
 
 pytestmark = pytest.mark.usefixtures("streamed_from")
 KEY = wi.Key(3, 4)
-#: From this many bytes on, and in rows of this many, stores pass the caches.
+#: Buffers of so many bytes, and rows of so many, are written by stores that bypass the caches.
 STREAMED, STREAMED_ROW = 4 << 20, 4096
 SIZES = dict(zip(core.DTYPES, (4, 8, 2, 2, 1, 1), strict=True))
 STORAGE = dict(zip(core.DTYPES, ("f4", "f8", "f2", "u2", "u1", "u1"), strict=True))
@@ -21,7 +21,7 @@ SENTINEL = 0xA5
 
 @functools.cache
 def expected(name, n, first=0):
-    """Elements first, first + 1, ..., made in pieces too small to pass the caches."""
+    """Return elements first, first + 1, ..., drawn in pieces too small to bypass the caches."""
     out = np.empty(n, STORAGE[name])
     for k in range(0, n, PIECE):
         part = out[k : k + PIECE]
@@ -31,7 +31,7 @@ def expected(name, n, first=0):
 
 
 def placed(size, lead):
-    """Memory of a sentinel, and where `size` bytes begin that lie `lead` bytes past a line."""
+    """Return memory full of a sentinel, and where `size` bytes begin `lead` bytes past a line."""
     raw = np.full(size + 256, SENTINEL, np.uint8)
     begin = 64 + -raw.ctypes.data % 64 + lead
     return raw, begin
@@ -67,7 +67,7 @@ def test_columns_of_a_wider_matrix(streaming_isa, name, extra):
 @pytest.mark.parametrize("lead", [5, 16, 48])
 @pytest.mark.parametrize("name", core.DTYPES)
 def test_threads_beside_each_other(streaming_isa, name, lead):
-    """Each thread begins where another one ends, within a line."""
+    """One thread's part ends and another one's begins within a cache line."""
     n, first = 3 * STREAMED // 2 // SIZES[name] + 11, 16
     size = n * SIZES[name]
     for _ in range(3):

@@ -19,7 +19,7 @@ DTYPES = ("f4", "f8")
 
 
 def check_part(shape, index, dtype, function=wi.normal, threads=(1,), **layout):
-    """Fill a part of a tensor into memory of that layout, with each number of threads."""
+    """Fill a part of a tensor into memory of a layout, with each number of threads."""
     expected = reference(function, shape, dtype)[index]
     for number in threads:
         memory = Memory(expected.shape, dtype, **layout)
@@ -32,7 +32,7 @@ ROWS = (1, 2, TILE_ROWS - 1, TILE_ROWS, TILE_ROWS + 1, 3 * TILE_ROWS + 5)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("rows", ROWS)
 def test_fortran_parts_around_the_tile(rows, dtype):
-    """Rows run along memory, columns along the stream: the widest tile that 32 rows leave."""
+    """Rows lie along memory and columns along the stream; a tile of 32 rows is as wide as fits."""
     wide = TILE // np.dtype(dtype).itemsize // min(rows, TILE_ROWS)
     for columns in (1, wide - 1, wide, wide + 1, 2 * wide + 3):
         shape = (rows + 2, columns + 5)
@@ -43,7 +43,7 @@ def test_fortran_parts_around_the_tile(rows, dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("columns", [1, 2, 3, 9])
 def test_fortran_parts_of_many_rows(columns, dtype):
-    """Fewer columns than a tile could hold: as many rows as fit instead."""
+    """With fewer columns than a tile could hold, a tile has as many rows as fit."""
     tall = TILE // np.dtype(dtype).itemsize // columns
     for rows in (tall - 1, tall, tall + 1, 2 * tall + 7):
         check_part((rows, columns + 2), np.s_[:, 1:-1], dtype, order=(1, 0))
@@ -52,7 +52,7 @@ def test_fortran_parts_of_many_rows(columns, dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("step", range(1, 41))
 def test_column_steps(step, dtype):
-    """Up to a step of 32 what lies between is drawn and dropped; beyond, each element alone."""
+    """Up to a step of 32 elements between are drawn and dropped; beyond, each is drawn alone."""
     per_tile = TILE // np.dtype(dtype).itemsize // step
     for rows, columns in ((1, 3 * per_tile + 2), (3, per_tile + 1), (40, per_tile // 32 + 2)):
         shape = (rows, columns * step + step // 2)
@@ -63,7 +63,7 @@ def test_column_steps(step, dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("offset", [0, 1, 31])
 def test_rows_longer_than_a_task(offset, dtype):
-    """Their tasks end where the stream's groups do, at another column in each row."""
+    """Tasks end where groups of the stream end, which is at another column in each row."""
     for columns in (TASK - 1, TASK, TASK + 1, 2 * TASK - 31, 2 * TASK + 33):
         shape = (3, columns + offset + 7)
         check_part(shape, np.s_[:, offset : offset + columns], dtype, threads=(3,), gaps=3)
@@ -92,7 +92,7 @@ def test_as_many_axes_as_numpy_has():
 @pytest.mark.parametrize("function", DRAWS)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_large_buffers_at_any_address(function, dtype, streamed_from):
-    """Past 4 MiB stores pass the caches: whole lines, whatever the address."""
+    """From 4 MiB on stores bypass the caches in whole lines, whatever the address."""
     rows = 2**20 // 1500 + 1
     for offset in (0, 1, 4, 16, 33, 60, 63):
         Memory((2**20 + 77,), dtype, offset=offset).assert_filled(
@@ -143,7 +143,7 @@ def test_threads_do_not_change_new_arrays(dtype):
 @pytest.mark.parametrize("function", DRAWS)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_parts_of_huge_tables_agree(function, dtype):
-    """2**46 elements as a table, as a vector and as a box."""
+    """2**46 elements are the same as a table, as a vector and as a box."""
     options = {"dtype": dtype, "rng": LAYOUT_KEY, "stream": "huge", "threads": 2}
     row, count = 2**39 + 12_345, 700
     table = function((2**40, 64), index=np.s_[row : row + count], **options)

@@ -1,4 +1,4 @@
-"""The benchmarks' arithmetic: ratios, spreads, verdicts, the baseline. Nothing is timed."""
+"""The arithmetic of the benchmarks: ratios, spreads, verdicts, the baseline. Nothing is timed."""
 
 import argparse
 import fnmatch
@@ -150,7 +150,7 @@ def test_every_goal_finds_its_cases(bench, goal_list):
         importlib.import_module(f"bench.measure.{name}") for name in ("growth", "small_calls")
     )
     limit = modules["store_limit"]
-    library, threads = MagicMock(), [1, 2]  # nothing is loaded, nothing runs
+    library, threads = MagicMock(), [1, 2]  # so that nothing is loaded and nothing runs
     library.nt_name.return_value = b"avx512f"
     isa, peers = modules["ours"].wi.info()["isa"], modules["peers"]
     cases = [*limit.cases(threads, library), *growth.cases([18, 28], threads, 26, library)]

@@ -1,4 +1,4 @@
-"""The depth study's mathematics: its backward passes, its data, its symmetric nets."""
+"""The mathematics of the depth study: backward passes, data, symmetric nets."""
 
 import numpy as np
 import pytest
@@ -45,7 +45,8 @@ def test_backward_against_finite_differences(study, kind, activation):
     net, shape = build(study, kind, activation)
     x = normals(shape, "x")
     labels = np.arange(shape[0] * shape[1]).reshape(shape[:2]) % 3
-    for layer in net.layers:  # away from the kinks at zero, where bias gradients would hide
+    # Away from the kinks at zero, where an error of a bias gradient would not show.
+    for layer in net.layers:
         layer.bias += 0.1 * normals(layer.bias.shape, "bias")
 
     def loss(at):
@@ -66,7 +67,7 @@ def test_backward_against_finite_differences(study, kind, activation):
         value[...] = middle
         assert np.isclose((above - below) / (2 * STEP), (slope * direction).sum(), rtol=1e-5)
 
-    # The gradient of the first activations, through the layers above alone.
+    # The gradient of the first activations passes through the layers above them alone.
     h = net.forward(x)[1]
     direction = normals(h.shape, "activations")
     upper = study["nets"].Net(net.layers[1:], net.activations[1:])
@@ -92,7 +93,7 @@ def test_convolution_by_its_definition(study):
 
 
 def test_a_layer_does_not_depend_on_its_stack(study):
-    """Seeds are rng keys: a net of a stack is the net of its seed alone."""
+    """A net of a stack is the net of its seed, however many others there are."""
     nets, he = study["nets"], study["schemes"].he()
     both = nets.dense_net((6, 5), he, ["linear"], (3, 4), "f4")
     alone = nets.dense_net((6, 5), he, ["linear"], (4,), "f4")
@@ -100,7 +101,7 @@ def test_a_layer_does_not_depend_on_its_stack(study):
 
 
 def test_fans_are_those_of_the_orientation(study):
-    """Weights are stored input first: He's std has to follow the inputs."""
+    """Weights are stored with the inputs first, and He's std has to follow the inputs."""
     nets, he = study["nets"], study["schemes"].he()
     wide = nets.dense_net((2000, 50), he, ["linear"], (0,), "f8").layers[0].weight
     assert abs(wide.std() / np.sqrt(2 / 2000) - 1) < 0.02
@@ -116,7 +117,7 @@ def test_gradient_ratio_runs_downwards(study):
 
 
 def test_vgg_b_is_what_he_et_al_reckon_with(study):
-    """Their section 2.2: the gradient from conv10 to conv2 is 1/(1.7e4) of what it should be."""
+    """He et al. 2.2: the gradient from conv10 to conv2 is 1/(1.7e4) of what it should be."""
     nets, channels = study["nets"], study["propagation"].VGG["B"]
     reckoned = np.prod([nets.relu_factor(0.01, 9 * c) for c in channels[1:]])
     assert round(1 / reckoned, -3) == 17_000
@@ -125,12 +126,12 @@ def test_vgg_b_is_what_he_et_al_reckon_with(study):
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 @pytest.mark.parametrize(
     ("name", "least", "most"),
-    # Some BLAS adds equal columns in different orders: the difference is rounding's.
+    # Some BLAS adds equal columns in different orders, so that they differ by rounding.
     [("zeros", 0, 0), ("constant", 0, 1e-5), ("he", 0.1, 10)],
 )
 def test_equal_units_stay_equal(study, training, activation, name, least, most):
     schemes = study["schemes"]
-    scheme = {"zeros": schemes.zeros, "constant": schemes.constant(1 / 16), "he": schemes.he()}
+    scheme = {"zeros": schemes.ZEROS, "constant": schemes.constant(1 / 16), "he": schemes.he()}
     data = __import__("digits").load()
     family = training.dense_family(3, activation, data, training.QUICK)
     found = training.tuned(family, scheme[name], training.QUICK, gaps=True)

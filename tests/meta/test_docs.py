@@ -1,4 +1,4 @@
-"""The documentation holds: a page for each function, examples that print so, true fans."""
+"""The documentation is true: a page for each function, examples that print so, right fans."""
 
 import doctest
 import importlib.util
@@ -68,7 +68,7 @@ def test_no_page_without_a_function():
 @pytest.mark.parametrize("name", PAGES)
 def test_examples(name):
     text = (DOCS / name).read_text(encoding="utf-8")
-    source = re.sub(r"^```.*$", "", text, flags=re.MULTILINE)  # a fence is not an output
+    source = re.sub(r"^```.*$", "", text, flags=re.MULTILINE)  # a fence is not part of the output
     test = doctest.DocTestParser().get_doctest(source, {}, name, name, 0)
     assert test.examples
     assert doctest.DocTestRunner().run(test).failed == 0
@@ -102,7 +102,7 @@ def test_fans_are_what_one_counts(peer, row):
 
 
 def test_where_the_peers_differ():
-    """The defects that layers.md tells of are in the table, and nothing else is."""
+    """The table has the defects that layers.md tells of, and no others."""
     differ = {
         (peer, row.layer.split("(")[0], row.groups > 1)
         for peer, rows in table.GROUPS.items()

@@ -1,4 +1,4 @@
-"""The oracle itself: known answers, exact arithmetic by a second way, and cases done by hand."""
+"""The oracle itself: known answers, exact arithmetic in a second way, and cases done by hand."""
 
 import hashlib
 from fractions import Fraction
@@ -12,7 +12,7 @@ KEY = (0x299F31D0A4093822, 0xEC4E6C89082EFA98)
 
 
 def correctly_rounded_float32(value):
-    """Nearest binary32 of a Fraction, by comparing the exact distances of three neighbours."""
+    """Return the nearest binary32 of a Fraction, by the exact distances of three neighbours."""
     guess = np.float32(float(value))
     neighbours = (np.nextafter(guess, np.float32(-np.inf)), guess)
     neighbours += (np.nextafter(guess, np.float32(np.inf)),)
@@ -86,13 +86,13 @@ def test_stream_numbers():
 
 
 def test_fma32_by_hand():
-    """(1 - 2^-16)·2^-24·(1 + 2^-16) is 2^-56 below a tie, which a binary64 sum does not see."""
+    """(1 - 2^-16)·2^-24·(1 + 2^-16) is 2^-56 below a tie, which a sum in binary64 loses."""
     a, b = np.float32([1 - 2.0**-16]), np.float32(2.0**-24 * (1 + 2.0**-16))
     c = np.float32(1 + 2.0**-23)
     twice_rounded = np.float32(float(a[0]) * float(b) + float(c))
     assert twice_rounded == 1 + 2.0**-22
     assert oracle.fma32(a, b, c).tolist() == [1 + 2.0**-23]
-    # Exactly on a tie: to even, down and up.
+    # A tie is rounded to even, down and up.
     down = oracle.fma32(np.float32([1]), np.float32(2.0**-24), np.float32(1))
     up = oracle.fma32(np.float32([1]), np.float32(2.0**-24), c)
     assert (down.tolist(), up.tolist()) == ([1.0], [1 + 2.0**-22])
@@ -166,13 +166,13 @@ def test_float32_radius_argument_is_exact_before_its_rounding():
 
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 def test_normal_agrees_with_mpmath(dtype):
-    """The fast evaluation is within 2^-8 of the contract's bound of a 120-bit one."""
+    """The fast evaluation differs from one in 120 bits by 2^-8 of the contract's bound at most."""
     i = np.arange(1024)
     args = (KEY, 3, i, 0.25, 1.5, dtype)
     y, bound = oracle.normal_exact(*args)
     precise, _ = oracle.normal_exact(*args, polar=oracle._polar_mp)
     for fast, slow, limit in zip(y, precise, bound, strict=True):
-        high = float(fast)  # mpmath takes no long double, so in two exact parts
+        high = float(fast)  # in two exact parts, since mpmath takes no long double
         error = slow - oracle.mpmath.mpf(high) - oracle.mpmath.mpf(float(fast - high))
         assert abs(error) < float(limit) / 256
 

@@ -1,4 +1,4 @@
-"""The oracles of types, truncated normals and structure, each by a second way."""
+"""The oracles of types, truncated normals and structure, each judged in a second way."""
 
 from fractions import Fraction
 
@@ -53,7 +53,7 @@ def test_encode_inverts_decode(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_rounding_against_exact_distances(name):
-    """float64 numbers around values and midpoints: the nearest of the grid, or the even one."""
+    """Numbers around values and midpoints round to the nearest value, or to the even one."""
     f = oracle_types.TYPES[name]
     rng = np.random.default_rng(5)
     grid = oracle_types.values(name)
@@ -82,14 +82,14 @@ def test_rounding_at_the_ends(name):
     x = np.array([inside, outside, 1e300, INF, -outside, -INF])
     expected = [f.largest, end, end, end, -end, -end]
     assert oracle_types.round_to(name, x).tolist() == expected
-    # The tie goes to the even pattern: infinity after 0x7B...F, but 448 = 0x7E.
+    # The tie goes to the even pattern, which is infinity after 0x7B...F, but 448 = 0x7E.
     assert oracle_types.round_to(name, f.overflow) == end
     assert np.signbit(oracle_types.round_to(name, [-0.0, -f.tiny / 2])).all()
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_rounding_against_other_implementations(name):
-    """numpy for float16; ml_dtypes for the others, skipped where it is not installed."""
+    """NumPy judges float16; ml_dtypes judges the others, where it is installed."""
     module = np if name == "float16" else pytest.importorskip("ml_dtypes")
     other = getattr(module, name)
     f = oracle_types.TYPES[name]
@@ -134,7 +134,7 @@ def test_limits_by_hand():
             map(float, oracle.uniform_limits(low, high, "f4"))
         )
     assert limits("bfloat16", -1, 0) == (-1, -(2.0**-133))
-    # 1 + 2^-8 + 2^-40 rounds up to 1 + 2^-7 once, down to 1 through float32.
+    # 1 + 2^-8 + 2^-40 rounds up to 1 + 2^-7, but by way of float32 it rounds down to 1.
     edge = 1 + 2.0**-8 + 2.0**-40
     assert limits("bfloat16", 0, edge) == (0, 1)
     assert limits("bfloat16", edge, 2) == (1 + 2.0**-7, 2 - 2.0**-7)
@@ -158,7 +158,7 @@ INTERVALS += [(0, 1e-6), (1, 1 + 1e-5), (-INF, INF), (-1, 0.5), (8, INF), (-37, 
 
 @pytest.mark.parametrize(("lower", "upper"), INTERVALS)
 def test_fast_truncated_is_exact_enough(lower, upper):
-    """Within 2^-10 of the contract's bound, at the extreme words and others."""
+    """It is off by 2^-10 of the contract's bound at most, at extreme words and others."""
     words = np.concatenate(
         [[0, 1, 2**31 - 1, 2**31, 2**32 - 2, 2**32 - 1], oracle.words(KEY, 5, range(58))]
     )
@@ -172,7 +172,7 @@ def test_fast_truncated_is_exact_enough(lower, upper):
 @pytest.mark.parametrize(("lower", "upper"), [(-2, 2), (5, 8), (-8, -7.5), (-INF, -8), (36, 37)])
 @pytest.mark.parametrize("dtype", [np.uint32, np.uint64])
 def test_exact_truncated_solves_its_equation(lower, upper, dtype):
-    """The contract's formula in 700 bits, where cancellation does no harm."""
+    """It solves the contract's formula in 700 bits, where cancellation does no harm."""
     bits = 8 * np.dtype(dtype).itemsize
     words = np.array([0, 3, 2 ** (bits - 1), 2**bits - 1], dtype=dtype)
     with mpmath.workprec(1500):
@@ -182,7 +182,7 @@ def test_exact_truncated_solves_its_equation(lower, upper, dtype):
         ):
             p = mpmath.mpf(2 * word + 1) / 2 ** (bits + 1)
             target = low + p * (high - low)
-            error = (mpmath.ncdf(z) - target) / mpmath.npdf(z)  # of z, to first order
+            error = (mpmath.ncdf(z) - target) / mpmath.npdf(z)  # the error of z, to first order
             assert abs(error) < mpmath.mpf(2) ** -100
 
 
@@ -196,7 +196,7 @@ def test_truncated_bound_by_hand():
 
 @pytest.mark.parametrize(("lower", "upper"), [(-2, 2), (0, INF), (3, 4), (-1, 0.5)])
 def test_truncated_moments(lower, upper):
-    """Against quadrature, and the standard deviation that libraries divide by."""
+    """Compare with quadrature, and with the standard deviation that libraries divide by."""
     mass = mpmath.ncdf(upper) - mpmath.ncdf(lower)
     for k, moment in enumerate(oracle_truncated.moments(lower, upper)):
         integral = mpmath.quad(lambda x, k=k: x**k * mpmath.npdf(x), [lower, upper]) / mass

@@ -1,6 +1,6 @@
-"""The judges of tests/proof, distributions.py and independence.py: what they pass, what they fail.
+"""What the judges of tests/proof, distributions.py and independence.py, pass and what they fail.
 
-NumPy's draws stand for a good generator, so that what is expected does not rest on the package.
+NumPy's draws stand for a good generator, so that what is expected does not depend on the package.
 """
 
 import json
@@ -35,7 +35,7 @@ NORMAL = LAW["normal"]
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    """As the scripts: products of vectors are too short for more."""
+    """Compute with one thread as the scripts do, since vectors are too short for more."""
     with threadpool_limits(1, "blas"):
         yield
 
@@ -44,7 +44,7 @@ def one_thread():
 
 
 def test_p_values_by_known_cases():
-    """Small binomials summed by hand, scores and bins from tables."""
+    """Compare with binomials that were summed by hand, and with scores and bins from tables."""
     assert math.isclose(binomial_p(0, 10, 0.25), 2 * 0.75**10)
     assert math.isclose(binomial_p(9, 10, 0.5), 2 * 11 / 1024)
     assert math.isclose(normal_p(1.959963985), 0.05, rel_tol=1e-8)
@@ -67,7 +67,7 @@ def test_p_values_by_known_cases():
 
 
 def test_chi_square_of_few_cells_and_unequal_ones():
-    """Upper tails by mpmath's incomplete gamma function."""
+    """Compare with upper tails by mpmath's incomplete gamma function."""
     for freedom in (10, 55, 400):
         for factor in (0.6, 1.0, 1.8):
             chi = freedom * factor
@@ -122,15 +122,15 @@ def test_atoms_have_the_moments_of_the_law(law):
 
 
 def test_cells_of_a_uniform_by_hand():
-    """float8_e5m2 between 0.5 and 1 has steps of 1/8: a cell is as wide, its ties go to the even.
+    """float8_e5m2 has steps of 1/8 between 0.5 and 1. A cell is as wide; ties go to even values.
 
-    Words lie 2^-32 apart, or are rounded to 2^-24 as float32; 0.5625, a tie, goes down to 0.5. The
-    last cell also has what would be rounded to 1.
+    Words lie 2^-32 apart, or 2^-24 where they are rounded to float32. The tie 0.5625 goes down to
+    0.5. The last cell also has the numbers that would be rounded to 1.
     """
     chances = dict(zip(oracle_types.values("float8_e5m2"), cells_of(LAWS[0], "float8_e5m2")[0],
                        strict=True))  # fmt: skip
     assert chances[0.625] == pytest.approx(1 / 8, abs=2.0**-23)
-    assert chances[0.625] < 1 / 8  # loses its ties to both neighbours, which are even
+    assert chances[0.625] < 1 / 8  # its ties go to both neighbours, which are even
     assert chances[0.75] > 1 / 8
     assert chances[0.875] == pytest.approx(3 / 16, abs=2.0**-23)
     assert chances[1.0] == 0
@@ -147,7 +147,7 @@ def test_merged_cells_have_enough():
 
 
 def p_values(law, name, y):
-    """Name without numbers -> p-value."""
+    """Return the p-value of each name without numbers."""
     results = runs.Results()
     tally = tally_wide(law, [y]) if name in oracle_types.IEEE else tally_narrow(law, name, [y])
     judge(results, law, name, tally)
@@ -155,7 +155,7 @@ def p_values(law, name, y):
 
 
 def numpy_draws(law, name):
-    """Float32 or float64 of NumPy's making; uniform words by the contract's formula."""
+    """Return draws that NumPy made; uniforms of float32 are made of words as in the contract."""
     rng = np.random.default_rng(0x243F6A88)
     if law.name == "uniform":
         if name == "float64":
@@ -169,7 +169,7 @@ def numpy_draws(law, name):
 
 
 def rounded(law, name, y):
-    """The bit patterns of a narrow type, clamped as the contract says."""
+    """Return the bit patterns in a narrow type, clamped as the contract says."""
     y = np.clip(oracle_types.round_to(name, y), *law.limits(name))
     return oracle_types.encode(name, y)
 
@@ -193,7 +193,7 @@ DEFECTS = {
     "even": (lambda y: NORMAL_QUANTILES, "chi-square"),
     "gap": (lambda y: y[(y < 1) | (y > 1.03)], "Kolmogorov distance"),
 }
-#: As no draws are: every cell has what is expected of it.
+#: No draws are like these: every cell has just what is expected of it.
 NORMAL_QUANTILES = np.array([NormalDist().inv_cdf((k + 0.5) / N) for k in range(N)])
 
 
@@ -206,7 +206,7 @@ def test_bad_draws_fail(defect):
 
 @pytest.mark.parametrize("name", ["bfloat16", "float8_e4m3fn", "float8_e5m2"])
 def test_rounding_towards_zero_fails(name):
-    """Of float16, 10^6 draws do not show it: cells are narrow, and their ends alike."""
+    """float16 is left out: its cells are too narrow for 10^6 draws to show a difference."""
     y = numpy_draws(NORMAL, name)
     v = oracle_types.values(name)
     at = np.searchsorted(v, np.abs(y), side="right") - 1
@@ -221,7 +221,7 @@ def test_values_that_cannot_be_fail():
     assert found["impossible values"] == 0
     law = LAW["truncated (-2, 2)"]
     y = numpy_draws(law, "float32")
-    y[5] = 2  # the bound is left out
+    y[5] = 2  # the bound itself is never drawn
     assert p_values(law, "float32", y)["impossible values"] == 0
 
 
@@ -229,19 +229,19 @@ def test_values_that_cannot_be_fail():
 
 
 class Source(independence.Draws):
-    """Draws of NumPy's making, by index: a million normals, spoiled."""
+    """A million normals that NumPy made and that were spoiled, by index."""
 
     def __call__(self, shape, index, out=None):
         y = self.stream
-        if isinstance(index, tuple):  # of the first column
+        if isinstance(index, tuple):  # asks for the first column
             return y[index[0]]
         return y[index] if out is None else np.copyto(out, y[index]) or out
 
 
 def examined(spoil):
-    """Name -> p-value of the tests of one tensor of 2^20 normals and some more."""
+    """Return name -> p-value of the tests of one tensor of 2^20 normals and some more."""
     y = np.random.default_rng(0x85A308D3).standard_normal((1 << 20) + 4096)
-    draws = Source(independence.LAWS[1], "float64", None, spoil(y))
+    draws = Source(independence.JUDGED[1], "float64", None, spoil(y))
     results = runs.Results()
     independence.examine_lags(results, "", draws, 1 << 20)
     independence.examine_rows(results, "", draws, 1 << 20)
@@ -250,25 +250,25 @@ def examined(spoil):
 
 
 def echo(y, lag, share=0.01):
-    """A hundredth of the element lag before is in each."""
+    """Add to each element a hundredth of the element `lag` before it."""
     y[lag:] = math.sqrt(1 - share**2) * y[lag:] + share * y[:-lag]
     return y
 
 
 def swell(y, lag):
-    """Elements are the larger the larger the one lag before is."""
+    """Enlarge elements by how large the element `lag` before is."""
     y[lag:] *= 1 + 0.01 * (y[:-lag] ** 2 - 1)
     return y
 
 
 def reuse(y):
-    """One element in a hundred is its neighbour once more."""
+    """Let one element in a hundred be equal to its neighbour."""
     y[1::100] = y[::100][: len(y[1::100])]
     return y
 
 
-def turn(y):
-    """The angle of a pair follows its radius."""
+def twist(y):
+    """Let the angle of a pair depend on its radius."""
     pairs = y[: len(y) // 16 * 16].reshape(-1, 2, 8)
     z = pairs[:, 0] + 1j * pairs[:, 1]
     z *= np.exp(0.3j * np.cos(np.angle(z)) * (np.abs(z) > 1))
@@ -294,7 +294,7 @@ def test_other_dependences_fail():
     assert found["lag 4, v"] > 1e-4
     degrees = f"{independence.CELLS**2 - 1} degrees"
     assert examined(reuse)[f"neighbours, {degrees}"] < 1e-6
-    assert examined(turn)[f"circle, {degrees}"] < 1e-6
+    assert examined(twist)[f"circle, {degrees}"] < 1e-6
 
 
 @pytest.mark.parametrize("spoiled", [False, True])
@@ -319,13 +319,13 @@ def test_a_little_in_common_of_all_tensors():
     assert results.rows[1]["p"] < 1e-6
 
 
-@pytest.mark.parametrize("law", independence.LAWS, ids=lambda law: law.name)
-def test_features_have_variance_1_and_cells_are_level(law):
-    y = np.array([law.quantile((k + 0.5) / N) for k in range(N)])
-    for feature in independence.features(law, y):
+@pytest.mark.parametrize("judged", independence.JUDGED, ids=lambda judged: judged.name)
+def test_features_have_variance_1_and_cells_are_level(judged):
+    y = np.array([judged.quantile((k + 0.5) / N) for k in range(N)])
+    for feature in independence.features(judged, y):
         assert feature.mean() == pytest.approx(0, abs=1e-4)
         assert (feature**2).mean() == pytest.approx(1, abs=1e-3)
-    table, chances = independence.cell_table(law)
+    table, chances = independence.cell_table(judged)
     assert chances.sum() == pytest.approx(1)
     assert chances.min() > 0.97 / independence.CELLS
     assert table.max() == independence.CELLS - 1
@@ -338,7 +338,7 @@ def test_features_have_variance_1_and_cells_are_level(law):
     ("p", "failed"),
     [
         ((np.arange(100) + 0.5) / 100, False),
-        (np.linspace(0.05, 1, 100), False),  # their spread is the lesser of the two
+        (np.linspace(0.05, 1, 100), False),  # the test of their spread gives the smaller p-value
         ([*((np.arange(100) + 0.5) / 100), 1e-5], False),
         ([*((np.arange(100) + 0.5) / 100), 1e-7], True),
         (np.full(100, 0.5), True),
@@ -361,9 +361,10 @@ def test_dependent_p_values_are_judged_alone():
     assert not results.verdict()["failed"]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("p", [0.4, 1e-9])
 def test_a_run_exits_with_its_verdict(p, monkeypatch, tmp_path, capsys):
-    """What it prints begins with the command; --json has every row."""
+    """The output begins with the command, and --json writes every row."""
     file = tmp_path / "results.json"
     monkeypatch.setattr("sys.argv", ["here/some.py", "--quick", "--json", str(file)])
     with pytest.raises(SystemExit) as end:

@@ -2,18 +2,36 @@
 
 import doctest
 import os
+import re
+import subprocess
+import sys
 
 import pytest
 from support import ROOT
 
-pytestmark = [pytest.mark.meta, pytest.mark.process]
 README = ROOT / "README.md"
+pytestmark = [
+    pytest.mark.meta,
+    pytest.mark.skipif(not README.is_file(), reason="README.md is not beside the tests"),
+]
 
 
-@pytest.mark.skipif(not README.is_file(), reason="README.md is not beside the tests")
-def test_readme(tmp_path, monkeypatch):
+def test_sessions(tmp_path, monkeypatch):
+    """What stands behind >>> prints what stands below it."""
     monkeypatch.chdir(tmp_path)
     result = doctest.testfile(str(README), module_relative=False, encoding="utf-8")
     assert result.attempted > 15
     assert result.failed == 0
     assert os.listdir(tmp_path) == ["table.npy"]
+
+
+@pytest.mark.process
+def test_scripts(tmp_path):
+    """Whatever else is Python is a whole script."""
+    blocks = re.findall(r"^```python\n(.*?)^```", README.read_text("utf-8"), re.S | re.M)
+    scripts = [block for block in blocks if ">>>" not in block]
+    assert scripts
+    for script in scripts:
+        path = tmp_path / "script.py"
+        path.write_text(script, encoding="utf-8")
+        subprocess.run([sys.executable, path], check=True, cwd=tmp_path, timeout=120)

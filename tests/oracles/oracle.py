@@ -1,13 +1,13 @@
 """A slow, readable oracle of the stream contract, version 1: words, uniform and normal.
 
-Written from the contract alone (docs/stream-contract.md) and sharing no code with the package. A
-key is a pair ``(low, high)`` of 64-bit integers, a stream an ``int`` or a ``str``, and an element
-is named by its index ``i`` in the flattened global tensor: every function takes any array of
-indices, so that whole tensors, slices and single elements have one reference.
+It was written from the contract alone (docs/stream-contract.md), and shares no code with the
+package. A key is a pair ``(low, high)`` of 64-bit integers, a stream is an ``int`` or a ``str``,
+and an element has an index ``i`` in the flattened global tensor. Every function takes any array of
+indices, so that one reference serves whole tensors, slices and single elements.
 
-Rounding is never left to chance. Each value that the contract fixes to the bit is formed either
-in arithmetic that is exact here, or as a quotient of Python integers, which CPython rounds
-correctly (to nearest even, subnormal results included).
+Each value that the contract fixes to the bit is formed in arithmetic that is exact here, or as a
+quotient of Python integers, which CPython rounds correctly (to nearest even, subnormal results
+included).
 """
 
 import functools
@@ -30,7 +30,7 @@ PAIR = {np.dtype("f4"): 16, np.dtype("f8"): 8}
 
 
 def derive_key(rng):
-    """Key of any kind of ``rng``; advances a generator by four raw draws."""
+    """Return the key of any kind of ``rng``; a generator advances by four raw draws."""
     if isinstance(rng, (bool, np.bool_)):
         raise TypeError("a bool is not a seed")
     if isinstance(rng, np.random.RandomState):
@@ -46,7 +46,7 @@ def derive_key(rng):
 
 
 def stream_number(stream):
-    """Stream as an integer below 2^64; a name stands for its 8-byte BLAKE2b digest."""
+    """Return a stream as an integer below 2^64; a name stands for its 8-byte BLAKE2b digest."""
     if isinstance(stream, str):
         digest = hashlib.blake2b(stream.encode("utf-8"), digest_size=8).digest()
         return int.from_bytes(digest, "little")
@@ -59,7 +59,7 @@ def stream_number(stream):
 
 
 def _gf_multiply(a, b):
-    """Product in GF(2^8) modulo x^8 + x^4 + x^3 + x + 1."""
+    """Return the product in GF(2^8) modulo x^8 + x^4 + x^3 + x + 1."""
     product = 0
     while b:
         if b & 1:
@@ -72,7 +72,7 @@ def _gf_multiply(a, b):
 
 
 def _sbox_entry(value):
-    """Multiplicative inverse (value^254), then the affine map of FIPS 197, 5.1.1."""
+    """Return the affine map (FIPS 197, 5.1.1) of the multiplicative inverse, value^254."""
     inverse = 1
     for _ in range(254):
         inverse = _gf_multiply(inverse, value)
@@ -87,7 +87,7 @@ SHIFT_ROWS = [4 * ((c + r) % 4) + r for c in range(4) for r in range(4)]
 
 
 def _mix_columns(state):
-    """MixColumns of an (n, 16) array of state bytes, column after column."""
+    """Return MixColumns of an (n, 16) array of state bytes, column after column."""
     a = state.reshape(-1, 4, 4)
     b = np.roll(a, -1, axis=2)  # the next byte of the same column
     rest = np.roll(a, -2, axis=2) ^ np.roll(a, -3, axis=2)
@@ -95,13 +95,13 @@ def _mix_columns(state):
 
 
 def _round_key(key, r):
-    """Bytes of round key ``r``, the least significant first."""
+    """Return the bytes of round key ``r``, the least significant first."""
     halves = ((k + r * w) & MASK64 for k, w in zip(key, WEYL, strict=True))
     return np.frombuffer(b"".join(h.to_bytes(8, "little") for h in halves), dtype=np.uint8)
 
 
 def ars4x32(key, stream, blocks, rounds=ROUNDS):
-    """The four words of each block, shape ``(len(blocks), 4)``.
+    """Return the four words of each block, in the shape ``(len(blocks), 4)``.
 
     The 128-bit counter of a block is the block number (low half) and the stream (high half).
     """
@@ -117,7 +117,7 @@ def ars4x32(key, stream, blocks, rounds=ROUNDS):
 
 
 def known_answers():
-    """Rows of the known-answer file: (rounds, counter, key, words), 64-bit (low, high) pairs."""
+    """Return rows of the known-answer file: (rounds, counter, key, words), in (low, high) pairs."""
     path = Path(__file__).parents[1] / "data" / "ars4x32_kat.txt"
     rows = []
     for line in path.read_text(encoding="utf-8").splitlines():
@@ -130,14 +130,14 @@ def known_answers():
 
 
 def words(key, stream, n):
-    """Words W[n], any array of word numbers below 2^64."""
+    """Return words W[n] of any array of word numbers below 2^64."""
     n = np.atleast_1d(np.asarray(n, dtype=np.uint64))
     blocks, inverse = np.unique(n >> np.uint64(2), return_inverse=True)
     return ars4x32(key, stream, blocks)[inverse, (n & np.uint64(3)).astype(np.intp)]
 
 
 def double_words(key, stream, n):
-    """Double words D[n] = W[2n] | W[2n+1] << 32, two to a block, any n below 2^64."""
+    """Return double words D[n] = W[2n] | W[2n+1] << 32 of any numbers below 2^64, two a block."""
     n = np.atleast_1d(np.asarray(n, dtype=np.uint64))
     blocks, inverse = np.unique(n >> np.uint64(1), return_inverse=True)
     pairs = ars4x32(key, stream, blocks).astype("<u4").view("<u8")
@@ -145,7 +145,7 @@ def double_words(key, stream, n):
 
 
 def family_words(key, stream, n, dtype):
-    """W for float32, D for float64."""
+    """Return W for float32, D for float64."""
     return (words if np.dtype(dtype) == np.float32 else double_words)(key, stream, n)
 
 
@@ -153,7 +153,7 @@ def family_words(key, stream, n, dtype):
 
 
 def fma32(a, b, c):
-    """RN32(a·b + c) of float32 arrays, rounded once.
+    """Return RN32(a·b + c) of float32 arrays, rounded once.
 
     The product of two 24-bit significands is exact in binary64. TwoSum then gives the rounded sum
     and its exact error; where the error is not zero and the last bit of the sum is even, one step
@@ -173,12 +173,12 @@ def fma32(a, b, c):
 
 
 def _dyadic(value):
-    """A finite float as (numerator, denominator)."""
+    """Return a finite float as (numerator, denominator)."""
     return float(value).as_integer_ratio()
 
 
 def fma64(a, b, c):
-    """RN64(a·b + c) for float64 array ``a`` and scalars ``b``, ``c``: integers, one division."""
+    """Return RN64(a·b + c) of an array ``a`` and scalars, by integers and one division."""
     (nb, db), (nc, dc) = _dyadic(b), _dyadic(c)
     out = np.empty(np.shape(a))
     for position, value in np.ndenumerate(a):
@@ -188,12 +188,12 @@ def fma64(a, b, c):
 
 
 def uniform_limits(low, high, dtype):
-    """Smallest and largest value of ``dtype`` with max(lo, RN(lo)) <= y < min(hi, RN(hi))."""
+    """Return the least and greatest ``dtype`` y with max(lo, RN(lo)) <= y < min(hi, RN(hi))."""
     scalar = np.dtype(dtype).type
     first, end = scalar(low), scalar(high)
     if Fraction(float(first)) < Fraction(float(low)):
         first = np.nextafter(first, scalar(np.inf))
-    # RN(hi) is the value nearest to hi, so the one below RN(hi) is below hi also.
+    # RN(hi) is the value nearest to hi, so that the value below RN(hi) is below hi too.
     last = np.nextafter(end, scalar(-np.inf))
     if first > last:
         raise ValueError(f"no {np.dtype(dtype).name} lies in [{low}, {high})")
@@ -201,7 +201,7 @@ def uniform_limits(low, high, dtype):
 
 
 def uniform(key, stream, indices, low=0.0, high=1.0, dtype=np.float32):
-    """Elements of uniform[low, high), exact to the bit."""
+    """Return elements of uniform[low, high), exact to the bit."""
     dtype = np.dtype(dtype)
     limits = uniform_limits(low, high, dtype)
     centre = dtype.type(np.float64(low) / 2 + np.float64(high) / 2)
@@ -216,14 +216,14 @@ def uniform(key, stream, indices, low=0.0, high=1.0, dtype=np.float32):
     return np.clip(y, *limits)
 
 
-# Normal: exact up to the transform, then evaluated far beyond the bound ---------------------------
+# Normal: exact up to the transform, which is evaluated far more exactly than the bound ------------
 
 
 def radius_argument(a, b, dtype):
-    """Argument u of the logarithm, exactly as the contract rounds it."""
+    """Return the argument u of the logarithm, rounded as the contract says."""
     if np.dtype(dtype) == np.float32:
         upper = (a >> np.uint32(1)).astype(np.int32)
-        # 24-bit c times 24-bit U plus 2^-32 spans fewer than 53 bits: exact before the rounding.
+        # 24-bit c times 24-bit U plus 2^-32 has fewer than 53 bits: exact before the rounding.
         c = (1 - 2.0**-24) * 2.0**-31
         u = (c * upper.astype(np.float32).astype(np.float64) + 2.0**-32).astype(np.float32)
         tail = (256.0 * upper + (b & np.uint32(255)) + 0.5) * 2.0**-39
@@ -234,11 +234,11 @@ def radius_argument(a, b, dtype):
 
 
 def _polar(u, x):
-    """r = sqrt(-2 ln u), cos and sin of (pi/2)·x, with at least ten bits to spare.
+    """Return r = sqrt(-2 ln u) and cos and sin of (pi/2)·x, with at least ten bits to spare.
 
-    ``u`` in binary32 values: binary64 (2^-52 against a bound of 2^-21). ``u`` in binary64 values:
-    long double where it has 64 bits or more (a few 2^-63 against 2^-50), mpmath elsewhere. The
-    bound is absolute in r, so cancellation near x = ±1 needs no further care.
+    binary64 serves ``u`` of binary32 values (2^-52 against a bound of 2^-21). For ``u`` of binary64
+    values, long double serves where it has 64 bits or more (a few 2^-63 against 2^-50), and mpmath
+    elsewhere. The bound is absolute in r, so that cancellation near x = ±1 does no harm.
     """
     if x.dtype == np.float32:
         x, half_pi = x.astype(np.float64), np.pi / 2
@@ -251,7 +251,7 @@ def _polar(u, x):
 
 
 def _polar_mp(u, x, bits=120):
-    """As `_polar`, by mpmath, in object arrays."""
+    """Return the same as `_polar`, by mpmath, in object arrays."""
     mpmath.mp.prec = bits
     r = [mpmath.sqrt(-2 * mpmath.log(mpmath.mpf(float(v)))) for v in u]
     angle = [mpmath.pi / 2 * mpmath.mpf(float(v)) for v in x]
@@ -260,7 +260,7 @@ def _polar_mp(u, x, bits=120):
 
 
 def normal_exact(key, stream, indices, mean=0.0, std=1.0, dtype=np.float32, polar=_polar):
-    """Elements of the normal transform before its final rounding, and the contract's bound.
+    """Return elements of the normal transform before the final rounding, and the bound.
 
     Returns
     -------

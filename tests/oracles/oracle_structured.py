@@ -1,7 +1,7 @@
 """Oracle of the initialisers whose elements depend on their place: identity, dirac, sparse, QR.
 
-Orthogonal matrices are judged from normals that the caller supplies, since the contract fixes
-normals to a bound and a QR to the normals' precision.
+The caller supplies the normals of an orthogonal matrix, since the contract fixes normals to a
+bound, and the QR to the precision of the normals.
 """
 
 import functools
@@ -14,7 +14,7 @@ from . import oracle
 
 
 def identity(shape, gain=1.0):
-    """Gain on the main diagonal, float64."""
+    """Return the gain on the main diagonal, in float64."""
     w = np.zeros(shape)
     for k in range(min(shape)):
         w[k, k] = gain
@@ -30,7 +30,7 @@ def stored(weight, layout):
 
 
 def canonical(shape, layout):
-    """Shape of the same weight as O, I, kernel axes in their stored order."""
+    """Return the shape of the same weight as O, I, and the kernel axes in their stored order."""
     if layout is None:
         return tuple(shape)
     sizes = dict(zip(layout, shape, strict=True))
@@ -38,7 +38,7 @@ def canonical(shape, layout):
 
 
 def dirac(shape, groups=1, layout=None):
-    """As ``torch.nn.init.dirac_``: convolution with it keeps channels, in each group."""
+    """Return the weight of ``torch.nn.init.dirac_``, which keeps the channels of each group."""
     out, into, *kernel = canonical(shape, layout)
     assert out % groups == 0
     per_group = out // groups
@@ -51,7 +51,7 @@ def dirac(shape, groups=1, layout=None):
 
 
 def ranks_first(words, count):
-    """Mask of the ``count`` smallest pairs (word, row) of one column."""
+    """Return the mask of the ``count`` smallest pairs (word, row) of one column."""
     order = sorted((int(word), row) for row, word in enumerate(words))
     mask = np.zeros(len(words), dtype=bool)
     mask[[row for _, row in order[:count]]] = True
@@ -60,7 +60,7 @@ def ranks_first(words, count):
 
 @functools.lru_cache(maxsize=64)
 def sparse_zeros(key, stream, shape, sparsity, axis=0):
-    """Mask of the zeros; words of the upper half of the stream, single ones in both families.
+    """Return the mask of the zeros, by single words of the upper half of the stream.
 
     The zeros are counted along an axis: 0, in each column, or 1, in each row (layout="OI").
     """
@@ -79,7 +79,7 @@ def sparse_zeros(key, stream, shape, sparsity, axis=0):
 
 
 def orthogonal(normals, shape, gain=1.0, column_axis=0):
-    """The contract's matrix in float64, from normals of shape (d_c, rest)."""
+    """Return the contract's matrix in float64, from normals of shape (d_c, rest)."""
     rows = shape[column_axis]
     others = [n for axis, n in enumerate(shape) if axis != column_axis % len(shape)]
     a = np.asarray(normals, dtype=np.float64)
@@ -91,7 +91,7 @@ def orthogonal(normals, shape, gain=1.0, column_axis=0):
 
 
 def delta_orthogonal(matrix, shape, layout=None):
-    """Zeros but for the centre tap, which is the (O, I) matrix."""
+    """Return zeros with the (O, I) matrix at the centre tap."""
     out, into, *kernel = canonical(shape, layout)
     w = np.zeros((out, into, *kernel), dtype=matrix.dtype)
     w[(slice(None), slice(None), *((k - 1) // 2 for k in kernel))] = matrix

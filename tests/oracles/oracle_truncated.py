@@ -1,11 +1,12 @@
 """Oracle of the truncated normal: the exact transform of the same bits, and the contract's bound.
 
 z = Φ⁻¹((1 - p)·Φ(lower) + p·Φ(upper)) is the contract's formula without its cancellation. With
-Q(x) = Φ(-x), the mirrored form gives -z, and whichever of the two masses is smaller is taken: all
-of its terms are positive, so it has full relative accuracy however far the tail.
+Q(x) = Φ(-x), the mirrored form gives -z. The smaller one of the two masses is taken: all of its
+terms are positive, so that it has full relative accuracy however far the tail is.
 
-`z_exact` is mpmath. `z_fast` is binary64 for single words and within 2^-10 of the bound, which the
-tests of this module show; ``statistics.NormalDist`` inverts Φ by Wichura's AS 241 (1988).
+`z_exact` computes by mpmath. `z_fast` computes in binary64 for single words, and is off by 2^-10 of
+the bound at most, as tests/meta/test_oracles.py shows. ``statistics.NormalDist`` inverts Φ by
+Wichura's AS 241 (1988).
 """
 
 from statistics import NormalDist
@@ -20,7 +21,7 @@ _guess = NormalDist().inv_cdf
 
 
 def masses(lower, upper):
-    """Φ(lower), Φ(upper), Q(lower), Q(upper) as mpmath numbers."""
+    """Return Φ(lower), Φ(upper), Q(lower), Q(upper) as mpmath numbers."""
 
     def phi(x):
         return mpmath.erfc(-mpmath.mpf(x) / mpmath.sqrt(2)) / 2
@@ -30,20 +31,21 @@ def masses(lower, upper):
 
 
 def _lower_quantile(q):
-    """Z with Φ(z) = q <= 1/2, by Newton's method on ln Φ, which is concave: it always converges."""
+    """Return z with Φ(z) = q <= 1/2, by Newton's method on ln Φ: it is concave, which converges."""
     z = mpmath.mpf(_guess(float(q))) if q > 1e-290 else -mpmath.sqrt(-2 * mpmath.log(q))
     for _ in range(50):
         mass = mpmath.erfc(-z / mpmath.sqrt(2)) / 2
         density = mpmath.exp(-z * z / 2) / mpmath.sqrt(2 * mpmath.pi)
         step = (mpmath.log(mass) - mpmath.log(q)) * mass / density
         z -= step
-        if abs(step) < mpmath.mpf(2) ** -60:  # quadratic: the next error is below 2^-110
+        # Convergence is quadratic: the next error is below 2^-110.
+        if abs(step) < mpmath.mpf(2) ** -60:
             return z
     raise AssertionError(f"no convergence at {q}")
 
 
 def z_exact(words, lower, upper):
-    """List of mpmath numbers z for an array of words (uint32) or double words (uint64)."""
+    """Return mpmath numbers z of an array of words (uint32) or double words (uint64)."""
     bits = 8 * words.dtype.itemsize
     phi_lower, phi_upper, q_lower, q_upper = masses(lower, upper)
     result = []
@@ -58,7 +60,7 @@ def z_exact(words, lower, upper):
 
 
 def z_fast(words, lower, upper):
-    """The z of single words as float64."""
+    """Return the z of single words as float64."""
     assert words.dtype == np.uint32, "p of a double word has more bits than float64"
     phi_lower, phi_upper, q_lower, q_upper = map(float, masses(lower, upper))
     p = (words + 0.5) * 2.0**-32
@@ -68,10 +70,10 @@ def z_fast(words, lower, upper):
 
 
 def truncated_exact(key, stream, indices, mean=0.0, std=1.0, lower=-2.0, upper=2.0, dtype="f4"):
-    """Elements before their final rounding, clamped, and the contract's bound.
+    """Return clamped elements before the final rounding, and the contract's bound.
 
-    The clamp moves no two numbers apart, so a result within the bound of an exact value stays
-    within it when both are clamped: clamped elements need no exception.
+    The clamp moves no two numbers apart. A result within the bound of an exact value is therefore
+    within it when both are clamped, and clamped elements need no exception.
 
     Returns
     -------
@@ -97,13 +99,13 @@ def truncated_exact(key, stream, indices, mean=0.0, std=1.0, lower=-2.0, upper=2
 
 
 def moments(lower, upper, count=8):
-    """Raw moments 0, 1, ..., count of N(0, 1) between lower and upper, by integration by parts."""
+    """Return raw moments 0 to count of N(0, 1) between the bounds, by integration by parts."""
     phi_lower, phi_upper, q_lower, q_upper = masses(lower, upper)
     with mpmath.workprec(BITS):
         mass = phi_upper - phi_lower if phi_upper <= q_lower else q_lower - q_upper
 
         def boundary(x, power):
-            """x^power·φ(x), which vanishes at infinity."""
+            """Return x^power·φ(x), which vanishes at infinity."""
             x = mpmath.mpf(x)
             density = mpmath.exp(-x * x / 2) / mpmath.sqrt(2 * mpmath.pi)
             return x**power * density if mpmath.isfinite(x) else mpmath.mpf(0)

@@ -1,7 +1,8 @@
 """Oracle of the output types: value sets, rounding, bit patterns and the limits of the clamps.
 
-A type is its precision, its least exponent and its greatest value. Values are float64, which holds
-every value of every type, so that scaling by powers of two and rounding to an integer are exact.
+A type is described by its precision, its least exponent and its greatest value. Values are float64,
+which holds every value of every type. Scaling by powers of two and rounding to an integer are
+therefore exact.
 """
 
 import functools
@@ -22,7 +23,7 @@ class Format(NamedTuple):
 
     @property
     def epsilon(self):
-        """Distance from 1 to the next value."""
+        """The distance from 1 to the next value."""
         return 2.0 ** (1 - self.precision)
 
     @property
@@ -38,7 +39,7 @@ class Format(NamedTuple):
 
     @property
     def bits(self):
-        """Unsigned integer type of the same width."""
+        """The unsigned integer type of the same width."""
         return np.dtype(f"u{self.width // 8}")
 
 
@@ -47,12 +48,12 @@ TYPES = {
     for f in (
         Format("float16", 16, 11, -14, 65504.0),
         Format("bfloat16", 16, 8, -126, float.fromhex("0x1.FEp127")),
-        # OCP 8-bit floating point: E4M3 gives its greatest exponent to numbers, all but one NaN.
+        # In OCP's E4M3 the greatest exponent has numbers too, and one NaN.
         Format("float8_e4m3fn", 8, 4, -6, 448.0, has_infinity=False),
         Format("float8_e5m2", 8, 3, -14, 57344.0),
     )
 }
-#: The types of numpy that round as IEEE 754 says.
+#: The types of NumPy that round as IEEE 754 says.
 IEEE = {"float32": np.float32, "float64": np.float64}
 
 
@@ -60,10 +61,10 @@ IEEE = {"float32": np.float32, "float64": np.float64}
 
 
 def round_to(name, x, *, saturate=True):
-    """Nearest values of a narrow type, ties to even, as float64.
+    """Return the nearest values of a narrow type, ties to even, as float64.
 
-    Overflow gives infinity; in a type without infinities the greatest value, unless ``saturate``
-    is false, which is for judging whether a parameter fits.
+    An overflow gives infinity. In a type without infinities it gives the greatest value, unless
+    ``saturate`` is false, which serves to judge whether a parameter fits.
     """
     f = TYPES[name]
     with np.errstate(invalid="ignore"):  # a signalling NaN
@@ -79,7 +80,7 @@ def round_to(name, x, *, saturate=True):
 
 
 def encode(name, y):
-    """Bit patterns of float64 values that the type holds."""
+    """Return the bit patterns of float64 values that the type holds."""
     f = TYPES[name]
     y = np.asarray(y, dtype=np.float64)
     finite = np.isfinite(y)
@@ -101,7 +102,7 @@ def encode(name, y):
 
 
 def decode(name, patterns):
-    """Values of bit patterns, as float64."""
+    """Return the values of bit patterns, as float64."""
     f = TYPES[name]
     pattern = np.asarray(patterns).view(f.bits).astype(np.int64)
     sign = np.where(pattern >> (f.width - 1), -1.0, 1.0)
@@ -120,7 +121,7 @@ def decode(name, patterns):
 
 @functools.cache
 def values(name):
-    """All finite values of a narrow type in ascending order, zero once."""
+    """Return all finite values of a narrow type in ascending order, with one zero."""
     v = decode(name, np.arange(1 << TYPES[name].width).astype(TYPES[name].bits))
     return np.unique(v[np.isfinite(v)] + 0.0)  # -0 + 0 = +0
 
@@ -129,7 +130,7 @@ def values(name):
 
 
 def nearest(name, x):
-    """RN_T(x) of one number, as a float; beyond the greatest value it is infinite in all types."""
+    """Return RN_T(x) of one number, as a float; an overflow is infinite in all types."""
     if name in IEEE:
         with np.errstate(over="ignore"):
             return float(IEEE[name](x))
@@ -137,21 +138,21 @@ def nearest(name, x):
 
 
 def above(name, x):
-    """The least value of the type that is greater than ``x``, as a float; inf if there is none."""
+    """Return the least value of the type above ``x``, as a float; inf if there is none."""
     if name in IEEE:
-        y = nearest(name, x)  # a float: numpy would compare a float32 with x in float32
+        y = nearest(name, x)  # a float, since NumPy would compare a float32 with x in float32
         return y if y > x else float(np.nextafter(IEEE[name](y), IEEE[name](np.inf)))
     position = np.searchsorted(values(name), x, side="right")
     return float(values(name)[position]) if position < len(values(name)) else np.inf
 
 
 def below(name, x):
-    """The greatest value of the type that is less than ``x``."""
+    """Return the greatest value of the type below ``x``."""
     return -above(name, -x)
 
 
 def uniform_limits(name, low, high):
-    """Least and greatest y with max(lo, RN_T(lo)) <= y < min(hi, RN_T(hi))."""
+    """Return the least and greatest y with max(lo, RN_T(lo)) <= y < min(hi, RN_T(hi))."""
     start = nearest(name, low)
     first = start if start >= low else above(name, low)
     last = below(name, min(high, nearest(name, high)))
@@ -161,7 +162,7 @@ def uniform_limits(name, low, high):
 
 
 def truncated_limits(name, mean, std, lower, upper):
-    """Least and greatest y strictly between lo and hi, and between RN_T(lo) and RN_T(hi)."""
+    """Return the least and greatest y strictly between lo and hi, and RN_T(lo) and RN_T(hi)."""
     low, high = mean + std * lower, mean + std * upper  # binary64
     first = above(name, max(low, nearest(name, low)))
     last = below(name, min(high, nearest(name, high)))
@@ -174,16 +175,16 @@ def truncated_limits(name, mean, std, lower, upper):
 
 
 def midpoints(name):
-    """Numbers half way between neighbours of the type (its ends included), exact in float64."""
+    """Return the numbers half way between neighbours of the type, and beyond its ends."""
     v = values(name)
     end = TYPES[name].overflow
     return np.concatenate([[-end], v[:-1] / 2 + v[1:] / 2, [end]])
 
 
 def awkward_float32(name):
-    """float32 inputs of a rounding: all values and midpoints of the type and their neighbours.
+    """Return float32 inputs of a rounding: the type's values and midpoints, and their neighbours.
 
-    To them come the upper 16 bits in all patterns with lower bits around a carry, which covers
+    In addition, all patterns of the upper 16 bits come with lower bits around a carry. These cover
     every exponent, both zeros, subnormals of both types, infinities and NaNs.
     """
     with np.errstate(over="ignore"):

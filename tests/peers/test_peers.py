@@ -1,6 +1,6 @@
 """torch, JAX and Keras, where they are installed: fans and scales, and tensors as buffers.
 
-`python tests/peers` compares every initialiser on every layer; this is the part that is fast.
+`python tests/peers` compares every initialiser on every layer; these are the fast comparisons.
 """
 
 import math
@@ -18,7 +18,7 @@ SHAPE = (37, 53)
 
 
 def peer(name):
-    """A framework, or a skip."""
+    """Import a framework, or skip the test."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

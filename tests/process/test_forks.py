@@ -41,7 +41,7 @@ def check(size=LARGE, dtype="f4", stream=0, threads=THREADS):
 
 
 def tasks():
-    """Threads of this process, Python's or not; None where nothing tells."""
+    """Return how many threads this process has; None where nothing tells."""
     return len(os.listdir("/proc/self/task")) if sys.platform == "linux" else None
 
 
@@ -49,7 +49,7 @@ def tasks():
 
 
 def child():
-    """It has one thread; its fills have as many as asked for, as if it had been started anew."""
+    """Begin with one thread; fills then have as many as asked for, as in a new process."""
     begin = tasks()
     check()
     check()
@@ -62,11 +62,11 @@ def fork_often(times):
     for k in range(times):
         note(f"fork {k}")
         isolated(child, timeout=30)
-        check()  # the parent's next fill
+        check()  # the next fill of the parent
 
 
 def busily(function, *args):
-    """Call while two other threads are in parallel fills, one after the other."""
+    """Call a function while two other threads do one parallel fill after another."""
     done = threading.Event()
 
     def work():
@@ -89,7 +89,7 @@ def in_a_thread(function, *args):
         pool.submit(function, *args).result()
 
 
-#: Name -> a function of how many forks there are to be.
+#: Name -> a function of the number of forks.
 FORKS = {
     "after fills": lambda times: fork_often(2 * times),
     "during fills": lambda times: busily(fork_often, times),
@@ -127,7 +127,7 @@ def test_forks_of_forks():
 
 @forks
 def test_a_handler_that_forks_during_a_fill():
-    """Its child may fill, on one thread, and must not return into the fill that it left."""
+    """The child may fill on one thread, but must not return into the fill that it left."""
     script = """
     codes = []
     def handler(*_):
@@ -152,7 +152,7 @@ CROWD = 64
 
 
 def work(k):
-    """Fills of various sizes and types."""
+    """Fill arrays of various sizes and types."""
     size = (5, 100, 4097, 20_000, LARGE)[k % 5]
     dtype = ("f4", "f8", "f2")[k % 3]
     for _ in range(5):
@@ -183,13 +183,13 @@ def test_a_crowd_of_threads():
 
 
 class Slow(np.random.PCG64):
-    """Draws by Python, and so not as NumPy's own are drawn from."""
+    """A bit generator that is drawn from by Python, unlike NumPy's own."""
 
 
 @forks
 @pytest.mark.parametrize("kind", [np.random.PCG64, np.random.MT19937, Slow])
 def test_a_crowd_that_shares_a_generator(kind):
-    """Four draws at a time, never mixed: the keys are those that one thread gets, in some order."""
+    """The four draws of a key are never mixed: the keys are those of one thread, in some order."""
 
     def shared():
         former, times = sys.getswitchinterval(), 25
@@ -224,7 +224,7 @@ def fill_in_workers(method):
 
 @pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
 def test_workers_of_multiprocessing(method):
-    """Of an interpreter whose __main__ they can do without."""
+    """The workers need no __main__, which an interpreter with -c does not have."""
     here = Path(__file__).parent
     script = f"""
     import sys

@@ -1,4 +1,4 @@
-"""The host's floating-point state: whatever it is, it changes no bit, and it is left as it was."""
+"""The host's floating-point state changes no bit of a fill, and is left as it was."""
 
 import ctypes
 import itertools
@@ -14,7 +14,7 @@ import weightinit_fast as wi
 
 pytestmark = pytest.mark.usefixtures("eager")
 MXCSR = 28  # its offset in glibc's fenv_t for x86-64
-#: Rounding up, down and to zero; flush to zero, denormals are zero; three at once.
+#: Rounding up, down and to zero; flush to zero; denormals are zero; three of them at once.
 STATES = (0x4000, 0x2000, 0x6000, 0x8000, 0x0040, 0xE040)
 STATED = {"fans": (300, 7)}
 FILLS = [
@@ -35,7 +35,7 @@ FILLS = [
 ]
 
 
-#: Other shapes and narrow types, in which some of the above have no value.
+#: Fills of other shapes and of narrow types, for which some of the fills above have no value.
 SMALL = [
     *((wi.sparse, (rows, 4), {"sparsity": s}) for rows, s in ((10, 0.1), (100, 0.07), (50, 0.3))),
     *(
@@ -58,7 +58,7 @@ def all_fills(dtype, threads):
 
 
 def in_new_thread(function, *args):
-    """Of a thread just made, the workers are new too, and inherit its state."""
+    """Call a function in a new thread, whose workers are new too and inherit its state."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(function, *args).result()
 
@@ -98,7 +98,7 @@ def test_floating_point_state_of_the_host(state, threads):
 @glibc_x86_only
 @pytest.mark.process
 def test_floating_point_traps_of_the_host():
-    """Invalid, division by zero, overflow and underflow trap; a fill must not be what does."""
+    """Four exceptions trap: invalid, division by zero, overflow, underflow. No fill raises one."""
     script = """
     import ctypes
     libm = ctypes.CDLL("libm.so.6")
@@ -114,7 +114,7 @@ def test_floating_point_traps_of_the_host():
 
 
 def machine_code(code, result):
-    """Return a function of bytes that the processor runs, and what keeps them there."""
+    """Return a function made of bytes of machine code, and the memory that holds them."""
     try:
         memory = mmap.mmap(
             -1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC
@@ -132,11 +132,12 @@ def machine_code(code, result):
 )
 @pytest.mark.parametrize("dtype", ["f4", "f8", "f2"])
 def test_no_upper_half_of_a_register_stays_in_use(isa, dtype):
-    """Code of the host that was compiled for SSE may be slow as long as one does.
+    """Code that was compiled for SSE may be slow as long as an upper half is in use.
 
-    After fills by VAES that GCC 12 left without vzeroupper, fused multiply-adds of libm took 30 to
-    60 times as long on a Sapphire Rapids. XGETBV says which parts of the state differ from zero: 4
-    is the upper halves of the AVX registers, 64 those of the AVX-512 registers 0 to 15.
+    GCC 12 puts no vzeroupper into functions with VAES. After fills by these, libm's fused
+    multiply-adds took 30 to 60 times as long on a Sapphire Rapids. XGETBV says which parts of the
+    state differ from zero: 4 is the upper halves of the AVX registers, 64 is those of the AVX-512
+    registers 0 to 15.
     """
     zero_upper, kept = machine_code(bytes.fromhex("c5f877c3"), None)
     in_use, kept_too = machine_code(bytes.fromhex("b9010000000f01d0c3"), ctypes.c_uint32)

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.process
 
 
 def proc(file, name):
-    """A number of kB from a file of /proc, as bytes."""
+    """Return a number of kB from a file of /proc, in bytes."""
     with open(f"/proc/{file}", encoding="ascii") as lines:
         return next(1024 * int(line.split()[1]) for line in lines if line.startswith(name + ":"))
 
@@ -48,7 +48,7 @@ GOOD = {
     "key": lambda: wi.key(RNG),
     "threads": lambda: wi.normal(LARGE, rng=KEY, threads=2),
 }
-#: Called less often, for what they take.
+#: Calls that take long, and how often they are made.
 SLOW = {"threads": 400}
 BAD = {
     "negative shape": lambda: wi.normal((3, -1)),
@@ -86,7 +86,7 @@ def failing(call):
 
 
 def rss():
-    """What status says of it is off by some 32 pages a processor, in newer kernels."""
+    """Return the resident memory; in new kernels status is off by some 32 pages a processor."""
     return proc("self/smaps_rollup", "Rss")
 
 
@@ -94,14 +94,14 @@ HELD = (OUT, SQUARE, KEY, RNG, RNG.bit_generator, LEGACY, SEED, READONLY, NAMED,
 
 
 def flat(calls, times):
-    """A hundred thousand calls in all leave no object, no reference and no memory behind."""
+    """Assert that many calls leave no object, no reference and no memory behind."""
     gc.collect()
     gc.disable()
     np.seterr(all="ignore")
     for name, call in calls.items():
         n = SLOW.get(name, times)
         note(name)
-        for _ in range(n // 2):  # Python keeps up to 2000 tuples of each length for the next ones
+        for _ in range(n // 2):  # Python keeps up to 2000 freed tuples of each length
             call()
         blocks, memory = sys.getallocatedblocks(), [rss()]
         references = [sys.getrefcount(thing) for thing in HELD]
@@ -112,7 +112,7 @@ def flat(calls, times):
         got = [sys.getrefcount(thing) for thing in HELD]
         assert max(b - a for a, b in zip(references, got, strict=True)) < n / 10, (name, got)
         assert sys.getallocatedblocks() - blocks < n / 10, name
-        # What leaks grows each time; malloc keeps a freed array or returns it, as it likes.
+        # A leak grows each time, whereas malloc may keep or return a freed array.
         more = min(np.diff(memory))
         assert more < 256 << 10, f"{name}: {more} bytes more"
 

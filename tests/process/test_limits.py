@@ -24,7 +24,7 @@ wi.normal(10, rng=0), wi.orthogonal((3, 3), rng=0), wi.sparse((9, 9), sparsity=0
 
 @linux_only
 def test_memory_that_is_not_there():
-    """MemoryError each time, with nothing drawn and nothing lost; small calls go on."""
+    """Each call raises MemoryError, draws nothing and loses nothing, and small calls go on."""
     script = """
     limit(64 << 20)
     rng, small = np.random.default_rng(3), wi.normal(1000, rng=5).tobytes()
@@ -48,7 +48,7 @@ def test_memory_that_is_not_there():
     print(status("VmSize") - before)
     """
     lost = int(run(script, prelude=LIMIT, OPENBLAS_NUM_THREADS="1"))
-    assert lost < 4 << 20  # Python's own arenas take 1 MiB each
+    assert lost < 4 << 20  # an arena of Python takes 1 MiB
 
 
 NO_THREADS = """
@@ -73,7 +73,7 @@ print(before, fill(), fill())
     ids=["no room", "room for some", "already there"],
 )
 def test_threads_that_cannot_be_made(first, room, most):
-    """Stacks take 8 MiB each. GCC's runtime would end the process: fills do with fewer."""
+    """A stack takes 8 MiB. GCC's runtime would end the process, but fills take fewer threads."""
     script = NO_THREADS.format(first=first, room=room)
     before, *during = map(int, run(script, prelude=LIMIT, OPENBLAS_NUM_THREADS="1").split())
     assert before == (8 if first else 1)
@@ -84,7 +84,7 @@ def test_threads_that_cannot_be_made(first, room, most):
 @linux_only
 @openmp_only
 def test_a_fill_within_a_fill_makes_no_threads():
-    """A signal handler's: the record of the threads that there are stays true."""
+    """A fill in a signal handler makes no threads, and the count of threads stays true."""
     script = """
     import signal
     big, calls = np.empty(1 << 24, "f4"), []

@@ -71,7 +71,7 @@ def test_the_process_ends_during_a_fill(name):
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="on_exit is glibc's")
 @pytest.mark.parametrize("threads", [1, 3])
 def test_the_process_outlives_the_interpreter(threads):
-    """Fills of daemon threads go on for half a second, and find nothing to return to."""
+    """Fills of daemon threads go on for half a second, when there is no interpreter any more."""
     script = f"""
     import ctypes
     libc = ctypes.CDLL(None)
@@ -110,7 +110,7 @@ except Exception as error:
 
 @pytest.mark.parametrize("before", ["", "import weightinit_fast as wi; wi.normal(2**20, rng=0)"])
 def test_subinterpreters(before):
-    """As with NumPy, one interpreter of a process may import it. Its fills go on as ever."""
+    """As with NumPy, one interpreter of a process may import it, and its fills go on."""
     after = "assert wi.normal(2**22, rng=0, threads=3).any()" if before else ""
     script = SUBINTERPRETER.format(before=before, after=after)
     assert run(script, prelude="").split()[0] == ("refused" if before else "filled")
@@ -118,7 +118,7 @@ def test_subinterpreters(before):
 
 @openmp_only
 def test_a_child_that_is_not_python():
-    """subprocess, from a thread, during fills: no handler of ours runs between fork and exec."""
+    """subprocess forks during fills of a thread, and none of our fork handlers does harm."""
     script = """
     import subprocess
     done = threading.Event()

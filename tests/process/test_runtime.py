@@ -34,7 +34,7 @@ assert not out.reshape(-1)[-1000:].any(), "the fill went on to its end"
 again = right(1) and right({threads})
 print(delay, again)
 """
-#: Memory, and more options: seconds of work each by table AES.
+#: Name -> (memory, more options). Each fill is seconds of work by table AES.
 INTERRUPTED = {
     "contiguous": ("np.zeros(2**27, 'f4')", ""),
     "rows": ("np.zeros((2**19, 256), 'f4')[:, 1:]", ""),
@@ -132,12 +132,12 @@ print(status("VmHWM") - before)
 def test_peak_memory_is_the_buffer(dtype, shape, view, threads):
     kib = int(run(PEAK.format(dtype=dtype, shape=shape, view=view, threads=threads)))
     print(f"{kib} KiB beyond the buffer")
-    pages = 2 * max(32, 2 * (os.cpu_count() or 1))  # that newer kernels' counts may be off by
+    pages = 2 * max(32, 2 * (os.cpu_count() or 1))  # by which the count of a new kernel may be off
     assert kib < 768 + 4 * pages  # 1024 on up to 16 processors
 
 
 def test_import_brings_nothing_heavy_and_starts_nothing():
-    """Beyond NumPy: itself, and modules of the standard library that NumPy mostly has too."""
+    """Beside itself it imports modules of the standard library, none of them heavy."""
     script = """
     import sys, threading, numpy, numpy.random, numpy.typing
     before = set(sys.modules)

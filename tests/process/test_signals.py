@@ -1,4 +1,4 @@
-"""Signals amid ten gigabytes, and handlers that return: every element is right or untouched."""
+"""Signals during a fill of ten gigabytes leave elements right or untouched; handlers may return."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ import weightinit_fast as wi
 
 pytestmark = pytest.mark.process
 
-#: Touched is what the fill reaches before it ends: 1 GB, and more on a busy machine.
+#: The fill reaches 1 GB before it is interrupted, and up to TOUCHED on a busy machine.
 BYTES, TOUCHED = 10 * 10**9, 3 << 30
 SIGNALS = {
     "Ctrl-C": (signal.SIGINT, KeyboardInterrupt),
@@ -24,7 +24,7 @@ SIGNALS = {
 
 
 def huge(dtype="f4"):
-    """Ten gigabytes of untouched pages, or what of them the machine can promise."""
+    """Return ten gigabytes of untouched pages, or as much as the machine can promise."""
     with modules_of(BENCH.parent, ["bench.measure.machine"]) as modules:
         available = modules["bench.measure.machine"].free_bytes()
     if available < TOUCHED:
@@ -38,7 +38,7 @@ def huge(dtype="f4"):
 
 
 def written(out, stream, piece=1 << 22):
-    """How many elements are written; each of the others must be as it was."""
+    """Return how many elements are written, and assert that the others are as they were."""
     count = 0
     for begin in range(0, out.size, piece):
         part = out[begin : begin + piece]
@@ -53,12 +53,12 @@ def written(out, stream, piece=1 << 22):
 
 
 def interrupt(threads, how):
-    """Interrupt a fill; print the time from signal to exception, and the share written."""
+    """Interrupt a fill; print how long it took to end, and how many elements are written."""
     out, sent = huge(), []
     number, error = SIGNALS[how]
 
     def send():
-        while not out[out.size // 20]:  # the fill is not there yet
+        while not out[out.size // 20]:  # until the fill comes there
             time.sleep(0.01)
         sent.append(time.perf_counter())
         os.kill(os.getpid(), number)
@@ -67,7 +67,7 @@ def interrupt(threads, how):
         raise LookupError("enough")
 
     begin = np.zeros(1 << 20, "f4")
-    wi.normal(out=begin, rng=0, threads=threads)  # the workers are there
+    wi.normal(out=begin, rng=0, threads=threads)  # makes the workers
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGALRM, handler)
     threading.Thread(target=send, daemon=True).start()
@@ -90,13 +90,13 @@ def interrupt(threads, how):
 @pytest.mark.parametrize("how", SIGNALS)
 @pytest.mark.parametrize("threads", [1, 2])
 def test_signals_amid_ten_gigabytes(threads, how):
-    """An exception long before the end; each element is written, and right, or untouched."""
+    """The fill ends by an exception long before its end; elements are right or untouched."""
     isolated(interrupt, threads, how)
 
 
 @forks
 def test_a_handler_that_returns():
-    """The fill goes on, and no element is lost, however often."""
+    """The fill goes on after each return of a handler, and no element is lost."""
 
     def often():
         internals.core.select_isa("scalar")

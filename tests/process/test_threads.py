@@ -27,7 +27,7 @@ def test_fills_from_many_threads_at_once():
 
 
 def test_others_run_during_a_fill():
-    """Another thread sees the buffer half written."""
+    """Another thread sees the buffer half written, so that it runs during the fill."""
     out, seen, done = np.zeros(2**23, "f4"), threading.Event(), threading.Event()
 
     def watch():
@@ -92,7 +92,7 @@ def test_threads_by_threadpoolctl():
     before = wi.info()["threads"]
     with threadpoolctl.threadpool_limits(1, user_api="openmp"):
         assert wi.info()["threads"] == 1
-        wi.normal(LARGE, rng=0, threads=3)  # an explicit number must not leak
+        wi.normal(LARGE, rng=0, threads=3)  # a number of one call must not stay
         assert wi.info()["threads"] == 1
     assert wi.info()["threads"] == before
 

@@ -1,11 +1,13 @@
 """The largest error of every transform: over every input in float32, over many in float64.
 
-Runs the program ``accuracy`` of tests/engine, whose sweeps hand words to the kernels of every
-vocabulary and judge them in double (float32) or long double (float64); composes the bound of all
-2^63 pairs of a normal from that of its radius and that of its angle; and judges chosen words by
-mpmath. ``--step N`` visits one chunk of 2^16 words in N, for a quick look; ``--emulated`` does so
-with an AArch64 build under qemu, for the NEON kernels. Exit code 1 where a
-bound of the contract is not kept, a uniform is not right to the bit, or two sets differ.
+The command runs the program ``accuracy`` of tests/engine. Its sweeps hand words to the kernels of
+every vocabulary, and judge the results in double (float32) or long double (float64). The command
+composes the bound of all 2^63 pairs of a normal from those of radius and angle, and judges chosen
+words by mpmath.
+
+``--step N`` visits one chunk of 2^16 words in N, for a quick look. ``--emulated`` judges the NEON
+kernels by an AArch64 build under qemu. The exit code is 1 where a bound of the contract is not
+kept, a uniform is not right to the bit, or two sets differ.
 """
 
 import argparse
@@ -18,32 +20,33 @@ from pathlib import Path
 
 import mpmath as mp
 import numpy as np
-from engine import RESULTS, build, command_line, cross
+from engine import RESULTS, build, cross
+from provenance import heading
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from support.internals import truncation_interval
 
 INF = float("inf")
 UNIFORMS = ((0, 1), (-1, 1), (-0.1, 0.1), (-0.05, 0.25), (1, 1.00001), (-2e38, 3e38))
-#: The first three by the quantile for bounds within 2.25, the others by the general one.
+#: The quantile for bounds within 2.25 serves the first three, the general one the others.
 INTERVALS = (
     *((-2, 2), (-2.25, 2.25), (1, 2.25)),
     *((-8, 8), (0, INF), (-2, 3), (3, 4), (5, 8)),
 )
-FAR = ((-37, 37), (-INF, -36.5), (30, 31))  # in double alone
-STDS = (1, 1.28)  # cosine's and sine's coefficients round with it
+FAR = ((-37, 37), (-INF, -36.5), (30, 31))  # for double alone
+STDS = (1, 1.28)  # the coefficients of cosine and sine are rounded with the std
 NARROW = ("float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
 PAIRS, DOUBLES = 10**9, 10**8
 SHARE = re.compile(r"(.+): \d+ elements, worst ([0-9.]+|nan|inf) of the bound")
 
 
 def given(lower, upper, word_bits):
-    """The engine's parameters of a truncated normal, without mean and std."""
+    """Return the engine's parameters of a truncated normal, without mean and std."""
     return (lower, upper, *truncation_interval(float(lower), float(upper), word_bits))
 
 
 def sweeps():
-    """Arguments of every run of the program."""
+    """Yield the arguments of every run of the program."""
     for low, high in UNIFORMS:
         yield ("uniform", low, high)
     for bounds in INTERVALS:
@@ -66,17 +69,17 @@ def sweeps():
 # ---- chosen words by mpmath ----------------------------------------------------------------------
 
 
-def chosen_words(bits, turn=0):
-    """Words with few ones or zeros, their neighbours, those about the turn, and random ones."""
+def chosen_words(bits, median=0):
+    """Return words with few ones or zeros, with their neighbours, about the median, and random."""
     limit, random = 1 << bits, np.random.default_rng(5)
     words = [(1 << k) + d for k in range(bits) for d in (-1, 0, 1, 2)]
-    words += [turn + s * (1 << k) for k in range(0, bits, 2) for s in (-1, 1)]
+    words += [median + s * (1 << k) for k in range(0, bits, 2) for s in (-1, 1)]
     words += [int(w) for w in random.integers(0, limit, 256, dtype=np.uint64, endpoint=False)]
     return sorted({w % limit for word in words for w in (word, ~word)})
 
 
 def drawn(program, transform, bits, words, parameters):
-    """The elements that the fastest set makes of words."""
+    """Return the elements that the fastest set makes of words."""
     type_, word = (("f32", "<u4"), ("f64", "<u8"))[bits == 64]
     return np.frombuffer(
         subprocess.run(
@@ -90,13 +93,13 @@ def drawn(program, transform, bits, words, parameters):
 
 
 def rounded(number, significand):
-    """To so many bits, to nearest even."""
+    """Return a number rounded to so many bits, to nearest even."""
     with mp.workprec(significand):
         return +mp.mpf(number)
 
 
 def worst_normal(program, bits):
-    """The largest share of the bound, with mean 0 and std 1."""
+    """Return the largest share of the bound (mean 0, std 1), and how many words were judged."""
     half = 16 if bits == 32 else 8
     chosen = chosen_words(bits)
     radii = [chosen[k % len(chosen)] for k in range(4 * len(chosen))]
@@ -125,19 +128,19 @@ def worst_normal(program, bits):
 
 
 def worst_truncated(program, bits, lower, upper):
-    """The largest share of the bound, with mean 0 and std 1."""
+    """Return the largest share of the bound (mean 0, std 1), and how many words were judged."""
     half = mp.sqrt(2) / 2
     below, above = mp.erfc(-mp.mpf(lower) * half) / 2, mp.erfc(mp.mpf(upper) * half) / 2
     mass = mp.erfc(lower * half) / 2 - above if lower > 0 else mp.erfc(-upper * half) / 2 - below
-    turn = int(min(max(0, (mp.mpf(0.5) - below) / mass * 2**bits), 2**bits - 1))
-    words = chosen_words(bits, turn)
+    median = int(min(max(0, (mp.mpf(0.5) - below) / mass * 2**bits), 2**bits - 1))
+    words = chosen_words(bits, median)
     y, worst = drawn(program, "truncated", bits, words, (0, 1, *given(lower, upper, bits))), 0
     relative, of_y = (-20, -23) if bits == 32 else (-48, -52)
     for word, value in zip(words, y, strict=True):
         p, q = (mp.ldexp(w + mp.mpf(0.5), -bits) * mass for w in (word, 2**bits - 1 - word))
         tail, sign = min((below + p, -1), (above + q, 1))
         z = mp.mpf(sign * float(value))
-        for _ in range(4):  # Halley's iteration on the logarithm of the tail
+        for _ in range(4):  # Halley's method on the logarithm of the tail
             has = mp.erfc(z * half) / 2
             gap, hazard = mp.log(has / tail), mp.npdf(z) / has
             z += 2 * gap / (2 * hazard + gap * (hazard - z))
@@ -160,7 +163,8 @@ def main():
         print(line, flush=True)
 
     began = time.monotonic()
-    say(command_line())
+    for line in heading():
+        say(line)
     with tempfile.TemporaryDirectory() as folder:
         aarch64 = cross("aarch64-linux-gnu", "aarch64")
         options, runner = aarch64 if arguments.emulated else ((), ())
@@ -176,7 +180,8 @@ def main():
             for name, share in SHARE.findall(done.stdout):
                 shares[name] = max(shares.get(name, 0), float(share))
         if {"radius", "far tail", "cosine", "sine"} <= shares.keys():
-            angle = max(shares["cosine"], shares["sine"] + 2.0**-24 / 2.0**-21)  # x 2r is rounded
+            # The product x 2r is rounded.
+            angle = max(shares["cosine"], shares["sine"] + 2.0**-24 / 2.0**-21)
             radius = max(shares["radius"], shares["far tail"])
             composed = radius + angle * (1 + 2.0**-21)
             say(f"any pair: {radius:.4f} + {angle:.4f} = {composed:.4f} of the bound at most")

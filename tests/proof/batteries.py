@@ -2,12 +2,12 @@
 
 ``python tests/proof/batteries.py sequential`` builds tests/engine, pipes ``draws`` in that layout
 into ``dieharder -g 200`` (Debian's package) and prints its verdicts; ``--keep`` writes them to
-results/dieharder_LAYOUT.txt. The tests are all that dieharder calls good, with the lagged sums 0,
-3, 15 and 31 of its 33; ``--all`` runs these too. Nothing but the layout distinguishes the runs:
-every one has the same key, digits of pi, and every test begins at the layout's beginning.
+results/dieharder_LAYOUT.txt. All tests are run that dieharder calls good, with the lagged sums of
+lags 0, 3, 15 and 31; ``--all`` runs all 33 lags. The runs differ by their layout alone: every one
+has the same key, digits of pi, and every test begins at the beginning of the layout.
 
 dieharder calls a p-value WEAK within 0.005 of 0 or 1, which one in a hundred is by chance, and
-FAILED within 0.000001; a FAILED is this command's exit code 1.
+FAILED within 0.000001. This command's exit code is 1 where one FAILED.
 """
 
 import argparse
@@ -17,13 +17,14 @@ import sys
 import tempfile
 import time
 
-from engine import RESULTS, build, command_line
+from engine import RESULTS, build
+from provenance import heading
 
 KEY = ("0x243F6A8885A308D3", "0x13198A2E03707344")
 LAYOUTS = ("sequential", "reversed", "streams", "keys", "shards")
 VERDICT = re.compile(r"(\S+)\|\s*(\d+)\|\s*(\d+)\|\s*(\d+)\|([0-9.]+)\|\s*(\w+)")
-#: Number of a test -> its tuples or lags. Without those that dieharder itself calls Suspect (5, 6
-#: and 7: OPSO, OQSO, DNA) or Do Not Use (14: sums).
+#: Number of a test -> its tuples or lags. Left out are tests that dieharder itself calls Suspect
+#: (5, 6 and 7: OPSO, OQSO, DNA) or Do Not Use (14: sums).
 TESTS = {
     **dict.fromkeys((*range(5), *range(8, 14), 15, 16, 17, 100, 101, 102), (0,)),
     200: range(1, 13),
@@ -59,7 +60,7 @@ def main():
     parser.add_argument("--keep", action="store_true")
     arguments = parser.parse_args()
     began, taken = time.monotonic(), 0
-    lines = [command_line()]
+    lines = heading()
     found = []
     tests = TESTS | ({203: range(33)} if arguments.all else {})
     with tempfile.TemporaryDirectory() as folder:

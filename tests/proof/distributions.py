@@ -3,20 +3,22 @@
     python tests/proof/distributions.py             10^9 draws each, five minutes of a core
     python tests/proof/distributions.py --quick     10^6 draws each, seconds
 
-Printed for each: the moments 1 to 6 as standard scores, and all six together (chi-square of 6
-degrees); chi-square over cells, the Kolmogorov distance over the same cells, and how many values
-lie beyond 3, 4, 5 and 6 sigma. Cells are the values of a narrow type, and 2^16 intervals of float32
-and float64; neighbours are merged until 100 draws are expected.
+The command prints for each of them the moments 1 to 6 as standard scores, and all six together
+(chi-square of 6 degrees); chi-square over cells; the Kolmogorov distance over the same cells; and
+how many values lie beyond 3, 4, 5 and 6 sigma. Cells are the values of a narrow type, or 2^16
+intervals of float32 and float64. Neighbouring cells are merged until 100 draws are expected.
 
-What is expected is what the stream contract says. Exactly: a float32 uniform counts its 2^32 words;
-rounding to a narrow type, its ties to even, and the clamp move the ends of cells; the words of a
-truncated normal are a grid of 2^32 probabilities. Left out, as 10^9 draws cannot see them: the
-factor 1 - 2^-24 of the radius argument (moment 2 is larger by 2^-24: a score of 0.001), the half
-word by which the words' mean is off 0 (2^-32), and the float32 grids inside a cell.
+The stream contract says what is expected. These things are reckoned exactly: the 2^32 words of a
+float32 uniform; the ends of cells, which are moved by rounding to a narrow type, by its ties to
+even and by the clamp; the grid of 2^32 probabilities of a truncated normal's words. Other things
+are left out, since 10^9 draws cannot show them: the factor 1 - 2^-24 of the radius argument (moment
+2 is larger by 2^-24, which is a score of 0.001), the half word by which the mean of the words is
+off 0 (2^-32), and the float32 grids inside a cell.
 
 Where float32 keeps 24 bits of a truncated normal's word, 2^7 words make one value, and near +-2 the
-values lie four float32 apart: 10^9 draws see in 2^16 cells which of them an end of a cell cuts off
-(chi-square larger by 4 %). There cells are merged until a 4096th of all draws is expected.
+values lie four float32 apart. 10^9 draws in 2^16 cells show which of these values the end of a cell
+cuts off (chi-square is larger by 4 %). There cells are merged until a 4096th of all draws is
+expected.
 """
 
 import math
@@ -36,10 +38,10 @@ from oracles.oracle_types import TYPES
 
 MOMENTS = 6
 SIGMAS = (3, 4, 5, 6)
-MERGED = 100  # draws expected of a cell, at least
-GRAIN = 2.0**-12  # and share of all, where float32 has kept 24 bits of a word
+MERGED = 100  # at least so many draws are expected of a cell
+GRAIN = 2.0**-12  # at least this share of all draws, where float32 keeps 24 bits of a word
 BINS = 1 << 16
-BLOCK = 1 << 15  # of sums in float64: within the second-level cache
+BLOCK = 1 << 15  # so many float64 are summed at a time, which fit into the second-level cache
 DTYPES = ("float32", "float64", *TYPES)
 INF = math.inf
 
@@ -48,19 +50,19 @@ INF = math.inf
 
 
 def tails(z):
-    """Return P(Z > z) of each."""
+    """Return P(Z > z) of each z."""
     return np.array([math.erfc(value * math.sqrt(0.5)) / 2 for value in np.ravel(z)])
 
 
 def halves(z):
-    """Return P(0 < Z < z) of each."""
+    """Return P(0 < Z < z) of each z."""
     return np.array([math.erf(value * math.sqrt(0.5)) / 2 for value in np.ravel(z)])
 
 
 def rounded_apart(edges, name):
-    """Return where a number must lie to be rounded, by way of float32, to above each edge.
+    """Return from where on a number is rounded, by way of float32, to the value above each edge.
 
-    Edges are half way between values of a narrow type: a float32 there goes to the even one.
+    Edges are half way between values of a narrow type, and a float32 there goes to the even value.
     """
     upper = np.searchsorted(oracle_types.values(name), edges)
     pattern = oracle_types.encode(name, oracle_types.values(name)[upper])
@@ -69,33 +71,35 @@ def rounded_apart(edges, name):
 
 
 class Gaussian(NamedTuple):
-    """The standard normal between bounds."""
+    """The standard normal, or a truncated normal whose parent it is."""
 
     name: str
-    fill: object
-    lower: float = -INF
-    upper: float = INF
-    start: float = -4.0  # of the bins
+    init: wi.Initializer
+    start: float = -4.0  # where the bins begin
     width: float = 2.0**-13
-    centre: float = 0.0  # moments are those of (y - centre) / scale
+    centre: float = 0.0  # moments are taken of (y - centre) / scale
     scale: float = 1.0
+
+    @property
+    def lower(self):
+        return self.init.law(1).low
+
+    @property
+    def upper(self):
+        return self.init.law(1).high
 
     @property
     def bounded(self):
         return math.isfinite(self.lower)
 
-    @property
-    def params(self):
-        return {"lower": self.lower, "upper": self.upper} if self.bounded else {}
-
     def limits(self, name):
-        """Least and greatest value of a type."""
+        """Return the least and greatest value of a type."""
         if not self.bounded:
             return -INF, INF
         return oracle_types.truncated_limits(name, 0, 1, self.lower, self.upper)
 
     def chances(self, edges, name):
-        """Probabilities between ascending edges, from the nearer tail or the median."""
+        """Return the probabilities between ascending edges, from the nearer tail or the median."""
         if name in TYPES:
             finite = np.isfinite(edges)
             edges = edges.copy()
@@ -114,7 +118,7 @@ class Gaussian(NamedTuple):
         return GRAIN if self.bounded and name == "float32" else 0.0
 
     def atoms(self):
-        """Points and weights whose moments are the law's (Gauss and Legendre)."""
+        """Return points and weights that have the moments of the law (Gauss and Legendre)."""
         low, high = max(self.lower, -14.0), min(self.upper, 14.0)
         x, w = np.polynomial.legendre.leggauss(160)
         x = (low + high) / 2 + (high - low) / 2 * x
@@ -123,32 +127,29 @@ class Gaussian(NamedTuple):
 
 
 class Uniform(NamedTuple):
-    """Uniform between 0 and 1."""
+    """The uniform distribution between 0 and 1."""
 
     name: str = "uniform"
-    fill: object = wi.uniform
+    init: wi.Initializer = wi.initializer(wi.uniform)
     start: float = 0.0
     width: float = 2.0**-16
     centre: float = 0.5
     scale: float = 0.5
 
-    @property
-    def params(self):
-        return {}
-
     def limits(self, name):
         return oracle_types.uniform_limits(name, 0.0, 1.0)
 
     def chances(self, edges, name):
-        """Counts of words between ascending edges, by bisection; in float64 their length."""
+        """Return the shares of words between ascending edges, by bisection."""
         if name == "float64":
             return np.diff(np.clip(edges, 0, 1))
         narrow = name in TYPES
-        below = np.full(len(edges), -(2**31) - 1)  # words that come to lie below the edge
+        below = np.full(len(edges), -(2**31) - 1)  # words whose values are below the edge
         above = np.full(len(edges), 2**31)
         while (above - below > 1).any():
             word = (below + above) // 2
-            y = (word.astype(np.float32) * 2.0**-32 + 0.5).astype(np.float32)  # exact, then once
+            # Exact in float64, then rounded once.
+            y = (word.astype(np.float32) * 2.0**-32 + 0.5).astype(np.float32)
             y = oracle_types.round_to(name, y) if narrow else y.astype(np.float64)
             y = np.clip(y, *self.limits(name))
             below, above = np.where(y < edges, word, below), np.where(y < edges, above, word)
@@ -164,10 +165,13 @@ class Uniform(NamedTuple):
 
 LAWS = (
     Uniform(),
-    Gaussian("normal", wi.normal),
-    Gaussian("truncated (-2, 2)", wi.truncated_normal, -2.0, 2.0, -2.0, 2.0**-14),
-    # Beyond 2.25, where the general quantile takes over.
-    Gaussian("truncated (0.5, 4)", wi.truncated_normal, 0.5, 4.0, 0.5, 2.0**-14, 1.14, 0.5),
+    Gaussian("normal", wi.initializer(wi.normal)),
+    Gaussian("truncated (-2, 2)", wi.initializer(wi.truncated_normal), -2.0, 2.0**-14),
+    Gaussian(
+        "truncated (0.5, 4)",  # beyond 2.25 the general quantile serves
+        wi.initializer(wi.truncated_normal, lower=0.5, upper=4),
+        *(0.5, 2.0**-14, 1.14, 0.5),
+    ),
 )
 
 
@@ -175,11 +179,11 @@ LAWS = (
 
 
 class Cells(NamedTuple):
-    """What a run is counted in, in ascending order."""
+    """The cells in which a run is counted, in ascending order."""
 
     chances: np.ndarray
     beyond: list  # chances of |y| beyond each of SIGMAS
-    points: np.ndarray  # and weights that have the moments of what is counted
+    points: np.ndarray  # with the weights, they have the moments of what is counted
     weights: np.ndarray
 
 
@@ -200,7 +204,7 @@ def cells_of(law, name):
 
 
 def merged(counts, expected, least=MERGED):
-    """Neighbouring cells together, until enough is expected of each."""
+    """Merge neighbouring cells until enough is expected of each."""
     starts, total = [], INF
     for k, share in enumerate(expected):
         if total >= least:
@@ -216,31 +220,31 @@ def merged(counts, expected, least=MERGED):
 
 
 def slabs(law, name, n):
-    """The run cut into slabs, each a row selection of one global tensor."""
+    """Yield the run in slabs, each of them a range of one global tensor."""
     storage = name if name.startswith("float") and name[5:].isdigit() else TYPES[name].bits
     out = np.empty(min(n, SLAB), storage)
     for start in range(0, n, SLAB):
         part = out[: min(SLAB, n - start)]
-        yield law.fill(
-            n, **law.params, out=part, dtype=name, rng=KEY, stream=f"proof/{law.name}/{name}",
+        yield law.init(
+            n, out=part, dtype=name, rng=KEY, stream=f"proof/{law.name}/{name}",
             index=np.s_[start : start + len(part)], threads=1,
         )  # fmt: skip
 
 
 class Tally(NamedTuple):
-    """What is kept of a run."""
+    """What is remembered of a run."""
 
-    counts: np.ndarray  # of cells
+    counts: np.ndarray  # how many values fell into each cell
     sums: np.ndarray  # of powers of (y - centre) / scale, from 1 on
     beyond: np.ndarray  # how many |y| exceed each of SIGMAS
-    stray: int = 0  # how many are no numbers
+    stray: int = 0  # how many values are NaN or infinite
 
 
 def tally_wide(law, parts):
-    """Counts and sums of float32 or float64.
+    """Return counts and sums of float32 or float64.
 
-    A sum of 2^15 products in float64 is off by 2^-38 of it at the most, and the mean of 10^9 is
-    known to 2^-15: none of what rounding does to the sums can be seen.
+    A sum of 2^15 products in float64 is off by 2^-38 of it at most, and the mean of 10^9 draws is
+    known to 2^-15. What rounding does to the sums can therefore not be seen.
     """
     counts, sums = np.zeros(BINS + 2, np.int64), np.zeros(MOMENTS)
     beyond = np.zeros(len(SIGMAS), np.int64)
@@ -262,7 +266,7 @@ def tally_wide(law, parts):
 
 
 def tally_narrow(law, name, parts):
-    """The same of a narrow type, all of it from the counts of its bit patterns."""
+    """Return the same of a narrow type, computed from the counts of its bit patterns."""
     bits = TYPES[name].bits
     patterns = np.arange(1 << TYPES[name].width)
     seen = np.zeros(len(patterns), np.int64)
@@ -271,7 +275,8 @@ def tally_narrow(law, name, parts):
     values, decoded = oracle_types.values(name), oracle_types.decode(name, patterns.astype(bits))
     finite = np.isfinite(decoded)
     counts = np.zeros(len(values), np.int64)
-    np.add.at(counts, np.searchsorted(values, decoded[finite]), seen[finite])  # both zeros as one
+    # Both zeros are one value.
+    np.add.at(counts, np.searchsorted(values, decoded[finite]), seen[finite])
     v = np.where(counts, (values - law.centre) / law.scale, 0)
     sums = np.array([counts @ v**k for k in range(1, MOMENTS + 1)])
     beyond = np.array([counts[np.abs(values) > sigmas].sum() for sigmas in SIGMAS])
@@ -308,7 +313,7 @@ def judge(results, law, name, tally):
     p = two_sided(chi_square_p(counts, expected))
     results.add(group, f"chi-square, {freedom} degrees", chi, p)
     distance = np.abs(np.cumsum(tally.counts) / n - np.cumsum(cells.chances)).max()
-    p = kolmogorov_p(distance, n)  # on cells, an upper bound
+    p = kolmogorov_p(distance, n)  # an upper bound, since the values are in cells
     results.add(group, "Kolmogorov distance", distance, p, independent=False)
     for sigmas, count, chance in zip(SIGMAS, tally.beyond, cells.beyond, strict=True):
         if chance:

@@ -1,9 +1,9 @@
-"""Fills of every kind, for a sanitizer to watch (tests/proof/sanitize.py runs this in its builds).
+"""Fills of every kind, which a sanitizer watches: tests/proof/sanitize.py runs this in its builds.
 
-python tests/proof/fills.py --items 100000 --threads 2 3 7 --process   all of it
+python tests/proof/fills.py --items 100000 --threads 2 3 7 --process   all of them
 python tests/proof/fills.py --race                                     tasks that overlap: a race
 
-Results are held against those of one thread; what a sanitizer finds it reports itself.
+Results are compared with those of one thread. A sanitizer reports itself what it finds.
 """
 
 import argparse
@@ -24,13 +24,13 @@ from support import internals
 from support.internals import core
 
 KEY = wi.Key(3, 4)
-DRAWS = {
-    "constant": lambda **own: wi.constant(value=0.1, **own),
-    "uniform": lambda **own: wi.uniform(low=-0.1, high=0.3, **own),
-    "normal": wi.normal,
-    "truncated": lambda **own: wi.truncated_normal(lower=-1, upper=3, **own),
-    "near": wi.truncated_normal,
-}
+INITIALISERS = (
+    wi.initializer(wi.constant, value=0.1),
+    wi.initializer(wi.uniform, low=-0.1, high=0.3),
+    wi.initializer(wi.normal),
+    wi.initializer(wi.truncated_normal, lower=-1, upper=3),
+    wi.initializer(wi.truncated_normal),  # within 2.25 deviations: by another quantile
+)
 STORAGE = dict(zip(core.DTYPES, ("f4", "f8", "f2", "u2", "u1", "u1"), strict=True))
 WIDTH = 251
 
@@ -52,10 +52,10 @@ def layouts(rows, dtype):
 def check_regions(items, threads):
     """Fill every layout with every transform of every dtype; return how many fills that were."""
     fills, rows = 0, max(2, items // WIDTH)
-    for (name, draw), (dtype, storage) in itertools.product(DRAWS.items(), STORAGE.items()):
-        own = {"dtype": dtype, "rng": KEY}
+    for init, (dtype, storage) in itertools.product(INITIALISERS, STORAGE.items()):
+        call = {"dtype": dtype, "rng": KEY}
         for shape, index in (((rows, WIDTH), None), ((WIDTH, rows * 5), np.s_[::-1, 2::5])):
-            wanted = draw(out=np.empty(shape, storage), threads=1, **own)
+            wanted = init(out=np.empty(shape, storage), threads=1, **call)
             wanted = wanted if index is None else np.ascontiguousarray(wanted[index])
             for layout, view in layouts(rows, storage).items():
                 if view.dtype.itemsize == 1 and layout == "swapped":
@@ -64,16 +64,16 @@ def check_regions(items, threads):
                     continue
                 out = view if index is None else view.T
                 for count in threads:
-                    options = own | ({"dtype": None} if layout == "swapped" else {})
-                    draw(shape=shape, index=index, out=out, threads=count, **options)
+                    options = call | ({"dtype": None} if layout == "swapped" else {})
+                    init(shape=shape, index=index, out=out, threads=count, **options)
                     fills += 1
                     if out.astype(storage).tobytes() != wanted.tobytes():
-                        raise SystemExit(f"{name} of {dtype}, {layout}: wrong with {count} threads")
+                        raise SystemExit(f"{init} of {dtype}, {layout}: wrong with {count} threads")
     return fills
 
 
 def check_streams(items, threads):
-    """Fill from several Python threads at once, some of them the same stream."""
+    """Fill from several Python threads at once, some of which draw the same stream."""
 
     def work(stream):
         count = threads[stream % len(threads)]
@@ -89,7 +89,8 @@ def check_streams(items, threads):
 def check_interrupt(threads):
     """Stop a fill by a signal."""
     out = np.zeros(1 << 27, "f4")
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
+    # A shell's background job ignores the signal.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     try:
@@ -116,7 +117,7 @@ def check_fork(items, threads):
 
 
 def race():
-    """Let four rows of a region be the same bytes, which the public functions never do."""
+    """Fill a region whose four rows are the same bytes, which no public function does."""
     out = np.empty(1 << 20, "f4")
     axes = [(4, 1 << 18, 0), (1 << 18, 1, 4)]
     core.fill(out, core.NORMAL, 0, (0.0, 1.0), KEY, 0, 0, axes, 4)

@@ -3,10 +3,10 @@
 python tests/proof/fuzz.py engine --seconds 600   libFuzzer, clang-19: fills of any region in C
 python tests/proof/fuzz.py python --seconds 600   atheris: calls of the public functions
 
-engine builds tests/engine/fuzz_fill.c with AddressSanitizer and UBSan; python instruments the
-package's Python code and needs atheris beside it. Both begin with what tests/data/fuzz holds and
-print executions, coverage and findings; --keep N puts the N inputs back there that reach the most.
-The exit code is 1 after a finding, whose input is printed.
+engine builds tests/engine/fuzz_fill.c with AddressSanitizer and UBSan. python instruments the
+package's Python code, and needs atheris beside it. Both begin with the inputs in tests/data/fuzz,
+and print executions, coverage and findings. --keep N puts the N inputs back there that reach the
+most. After a finding its input is printed, and the exit code is 1.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from engine import CHECKS, ROOT, build, sanitizing
 
 DATA = ROOT / "tests/data/fuzz"
 FLAGS = sanitizing(f"fuzzer-no-link,{CHECKS}")
-#: Where fuzz_target lies, and what it imports.
+#: The folders of fuzz_target, and of what it imports.
 TARGET = [str(ROOT / "tests/calls"), str(ROOT / "tests")]
 LENGTH = {"engine": 96, "python": 160}
 
@@ -39,13 +39,13 @@ def build_engine(work):
 
 
 def run_atheris(options):
-    """Be the fuzzer: this process never returns."""
+    """Turn this process into the fuzzer, which never returns."""
     import atheris  # noqa: PLC0415  only where it is asked for
 
     sys.path[:0] = TARGET
     import fuzz_target  # noqa: PLC0415
 
-    # By function, not by import: an editable install's own loader would leave nothing instrumented.
+    # Functions are instrumented, not imports: the loader of an editable install would bypass those.
     for function in gc.get_objects():
         if isinstance(function, FunctionType) and re.match(
             r"(weightinit_fast|fuzz_target)\b", function.__module__ or ""
@@ -110,7 +110,7 @@ def lines_reached(data):
 
 
 def cover(corpus, kept, most):
-    """Return inputs that together reach every line that all do, greedily, at most so many."""
+    """Return the inputs that reach the most lines together, chosen greedily, at most so many."""
     sys.path[:0] = TARGET
     paths = sorted([*corpus.glob("*"), *kept.glob("*")], key=lambda path: path.stat().st_size)
     reach = {data: lines_reached(data) for data in (path.read_bytes() for path in paths)}
@@ -128,7 +128,7 @@ def cover(corpus, kept, most):
 def merge(command, corpus, kept, most):
     """Return the inputs that reach the most edges of the engine, at most so many.
 
-    A cover is chosen greedily, and written in that order.
+    libFuzzer chooses a cover greedily, and writes it in that order.
     """
     with tempfile.TemporaryDirectory() as merged:
         options = [f"-max_len={LENGTH['engine']}", "-set_cover_merge=1", "-use_counters=0"]

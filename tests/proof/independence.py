@@ -6,20 +6,21 @@
 For normals and uniforms of float32 and float64, v of mean 0 and variance 1:
 
     lag k        elements i and i + k of a tensor
-    members      the two of a Box-Muller pair, (i, i + 16), in float64 (i, i + 8)
+    members      the two of a Box-Muller pair, (i, i + 16), or (i, i + 8) in float64
     rows         the first elements of neighbouring rows of a table of 4096 columns
     streams      two streams of a key, by number and by name
-    keys         neighbours; one bit apart, and the same bit of the stream, so that what enters the
-                 first round is the same; one round apart: round key r + 1 of one is r of the other
+    keys         neighbours; keys one bit apart, also with the same bit of the stream, so that the
+                 first round begins alike; keys one round apart (round key r + 1 of one key is
+                 round key r of the other)
     seeds        the 499,500 correlations between 1000 tensors, by integer seeds, streams, or names
 
-Three correlations of each pair, as standard scores: of v, of v^2 and of |v|. Chi-square over 256
-times 256 cells of members and of neighbours; and of the circle of members (x, y) = r (cos, sin),
-where exp(-r^2 / 2) and the angle are uniform and independent.
+Each pair has three correlations, as standard scores: of v, of v^2 and of |v|. Chi-square judges 256
+times 256 cells of members, of neighbours, and of the circle of members (x, y) = r (cos, sin), where
+exp(-r^2 / 2) and the angle are uniform and independent.
 """
 
+import itertools
 import math
-from itertools import pairwise
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -29,7 +30,7 @@ from runs import run
 
 import weightinit_fast as wi
 
-#: One for each law and dtype: the next digits of pi.
+#: A key for each distribution and dtype: the next digits of pi.
 KEYS = (
     wi.Key(0xA4093822299F31D0, 0x082EFA98EC4E6C89),
     wi.Key(0x452821E638D01377, 0xBE5466CF34E90C6C),
@@ -39,61 +40,76 @@ KEYS = (
 MEMBERS = {"float32": 16, "float64": 8}
 LAGS = (1, 2, 4, 8, 16, 32, 4096)
 ROW = 4096
-WINDOW = (
-    28 << 10
-)  # with the longest lag 2^15 elements, whose float64 stay in the second-level cache
+#: With the longest lag these are 2^15 elements, whose float64 stay in the second-level cache.
+WINDOW = 28 << 10
 SLAB = 146 * WINDOW
-CELLS = 256  # a side
-GRID = 4096  # steps of a unit that cells are made of
+CELLS = 256  # on each side
+GRID = 4096  # cells consist of steps of 1 / GRID
 TENSORS, TENSOR = 1000, 1 << 17
-CHUNK = 1 << 14  # of all tensors at a time
+CHUNK = 1 << 14  # so many elements of all tensors at a time
 
 
-class Law(NamedTuple):
-    """Draws of mean 0: variance, mean of |v|, deviations of v^2 and |v| at variance 1."""
+class Judged(NamedTuple):
+    """An initialiser whose draws have mean 0, and the moments of them that a wi.Law does not hold.
 
-    name: str
-    fill: object
-    params: dict
-    scale: float
+    Let v be a draw divided by its standard deviation. ``size`` is the mean of |v|, and the two
+    deviations are the standard deviations of v^2 and of |v|.
+    """
+
+    init: wi.Initializer
     size: float
     square_deviation: float
     size_deviation: float
 
+    @property
+    def law(self):
+        """The distribution of an element, which is the same for every shape."""
+        return self.init.law(1)
+
+    @property
+    def name(self):
+        return self.law.kind
+
     def quantile(self, p):
-        return NormalDist().inv_cdf(p) if self.name == "normal" else 2 * p - 1
+        low, high = self.law.low, self.law.high
+        return NormalDist().inv_cdf(p) if self.name == "normal" else low + p * (high - low)
 
     def chance(self, low, high):
-        """P(low < y < high)."""
+        """Return P(low < y < high)."""
         if self.name == "normal":
             return (math.erf(high * math.sqrt(0.5)) - math.erf(low * math.sqrt(0.5))) / 2
-        return (min(high, 1) - max(low, -1)) / 2
+        law = self.law
+        return (min(high, law.high) - max(low, law.low)) / (law.high - law.low)
 
 
-LAWS = (
-    Law("uniform", wi.uniform, {"low": -1, "high": 1}, math.sqrt(3), math.sqrt(3) / 2,
-        math.sqrt(4 / 5), 0.5),
-    Law("normal", wi.normal, {}, 1.0, math.sqrt(2 / math.pi), math.sqrt(2),
-        math.sqrt(1 - 2 / math.pi)),
+JUDGED = (
+    Judged(wi.initializer(wi.uniform, low=-1, high=1), math.sqrt(3) / 2, math.sqrt(4 / 5), 0.5),
+    Judged(wi.initializer(wi.normal), math.sqrt(2 / math.pi), math.sqrt(2),
+           math.sqrt(1 - 2 / math.pi)),
 )  # fmt: skip
 
 
 class Draws(NamedTuple):
     """A source of elements."""
 
-    law: Law
+    judged: Judged
     dtype: str
     rng: object
     stream: object
 
+    @property
+    def group(self):
+        """The name of the results."""
+        return f"{self.judged.name}, {self.dtype}"
+
     def __call__(self, shape, index, out=None):
-        return self.law.fill(
-            shape, **self.law.params, dtype=self.dtype, out=out, rng=self.rng, stream=self.stream,
-            index=index, threads=1,
+        return self.judged.init(
+            shape, dtype=self.dtype, out=out, rng=self.rng, stream=self.stream, index=index,
+            threads=1,
         )  # fmt: skip
 
     def slabs(self, n, size, reach=0):
-        """Elements [start, start + size + reach) for every start below n, the last ones fewer."""
+        """Yield elements [start, start + size + reach) for every start; the last are fewer."""
         out = np.empty(min(n, size) + reach, self.dtype)
         for start in range(0, n, size):
             stop = min(n, start + size) + reach
@@ -103,28 +119,28 @@ class Draws(NamedTuple):
 # Correlations ------------------------------------------------------------------------------------
 
 
-def features(law, y):
+def features(judged, y):
     """Return v, v^2 and |v|, each of mean 0 and variance 1."""
     v = y.astype(np.float64)
-    v *= law.scale
+    v *= 1 / judged.law.std
     square = v * v
     square -= 1
-    square /= law.square_deviation
+    square /= judged.square_deviation
     size = np.abs(v)
-    size -= law.size
-    size /= law.size_deviation
+    size -= judged.size
+    size /= judged.size_deviation
     return v, square, size
 
 
 def correlate(a, b):
-    """Sums of products."""
+    """Return the sums of products."""
     return np.array([x @ y for x, y in zip(a, b, strict=True)])
 
 
 def add_correlations(results, group, name, sums, n):
     for of, total in zip(("v", "v^2", "|v|"), sums, strict=True):
         score = total / math.sqrt(n)
-        # Those of |v| follow those of v^2.
+        # The correlations of |v| depend on those of v^2.
         results.add(group, f"{name}, {of}", score, normal_p(score), independent=of != "|v|")
 
 
@@ -137,7 +153,7 @@ def windows(draws, n, reach=0):
 def examine_lags(results, group, draws, n):
     sums = dict.fromkeys(LAGS, 0)
     for y in windows(draws, n, max(LAGS)):
-        f = features(draws.law, y)
+        f = features(draws.judged, y)
         count = len(y) - max(LAGS)
         first = [x[:count] for x in f]
         for lag in LAGS:
@@ -150,13 +166,13 @@ def examine_rows(results, group, draws, n):
     sums = 0
     for start in range(0, n, WINDOW):
         stop = min(n, start + WINDOW) + 1
-        f = features(draws.law, draws((n + 1, ROW), np.s_[start:stop, 0]))
+        f = features(draws.judged, draws((n + 1, ROW), np.s_[start:stop, 0]))
         sums = sums + correlate([x[:-1] for x in f], [x[1:] for x in f])
     add_correlations(results, group, "rows", sums, n)
 
 
 def others(draws):
-    """A source, and named others that must have nothing in common with it."""
+    """Yield sources, each with named others that must have nothing in common with it."""
     low, high = draws.rng.low, draws.rng.high
     keys = {
         "keys k, k + 1": (low + 1, high),
@@ -178,8 +194,7 @@ def others(draws):
     yield draws, near
     first, second = (draws._replace(stream=f"layer.{k}") for k in range(2))
     yield first, {"streams by name": second}
-    group = f"{draws.law.name}, {draws.dtype}"
-    first, second = (draws._replace(rng=k, stream=group) for k in range(2))
+    first, second = (draws._replace(rng=k, stream=draws.group) for k in range(2))
     yield first, {"seeds 0, 1": second}
 
 
@@ -187,9 +202,9 @@ def examine_others(results, group, draws, n):
     for one, near in others(draws):
         sums = dict.fromkeys(near, 0)
         for y, *ys in zip(*(windows(source, n) for source in (one, *near.values())), strict=True):
-            f = features(draws.law, y)
+            f = features(draws.judged, y)
             for name, other in zip(near, ys, strict=True):
-                sums[name] = sums[name] + correlate(f, features(draws.law, other))
+                sums[name] = sums[name] + correlate(f, features(draws.judged, other))
         for name, total in sums.items():
             add_correlations(results, group, name, total, n)
 
@@ -197,12 +212,12 @@ def examine_others(results, group, draws, n):
 # Cells -------------------------------------------------------------------------------------------
 
 
-def cell_table(law):
+def cell_table(judged):
     """Cell of each step of the grid from -8 to 8, and the cells' probabilities, about equal."""
-    ends = np.rint([law.quantile(k / CELLS) * GRID for k in range(1, CELLS)]).astype(int)
+    ends = np.rint([judged.quantile(k / CELLS) * GRID for k in range(1, CELLS)]).astype(int)
     table = np.searchsorted(ends, np.arange(-8 * GRID, 8 * GRID), side="right")
     ends = [-math.inf, *(ends / GRID), math.inf]
-    return table, np.array([law.chance(*pair) for pair in pairwise(ends)])
+    return table, np.array([judged.chance(*pair) for pair in itertools.pairwise(ends)])
 
 
 def cells(table, y):
@@ -212,7 +227,7 @@ def cells(table, y):
 
 
 def circle_cells(x, y):
-    """Cell of exp(-r^2/2) and the angle, CELLS of each."""
+    """Return the cells of exp(-r^2/2) and the angle, CELLS of each."""
     x, y = x.astype(np.float64), y.astype(np.float64)
     radius = np.minimum(np.exp((x * x + y * y) / -2) * CELLS, CELLS - 1).astype(np.intp)
     angle = (np.arctan2(y, x) / (2 * math.pi) + 0.5) * CELLS
@@ -227,7 +242,7 @@ def add_chi_square(results, group, name, counts, chances):
 
 def examine_cells(results, group, draws, n):
     """Pairs of 2n elements, each in one pair: members, and neighbours."""
-    table, chances = cell_table(draws.law)
+    table, chances = cell_table(draws.judged)
     members, neighbours, circle = np.zeros((3, CELLS * CELLS), np.int64)
     sums = 0
     for slab in draws.slabs(2 * n // 32 * 32, 1 << 22):
@@ -240,14 +255,14 @@ def examine_cells(results, group, draws, n):
             neighbours += np.bincount(c[::2] * CELLS + c[1::2], minlength=len(neighbours))
             pairs = y.reshape(-1, 2, MEMBERS[draws.dtype])
             a, b = pairs[:, 0].ravel(), pairs[:, 1].ravel()
-            sums = sums + correlate(features(draws.law, a), features(draws.law, b))
-            if draws.law.name == "normal":
+            sums = sums + correlate(features(draws.judged, a), features(draws.judged, b))
+            if draws.judged.name == "normal":
                 circle += np.bincount(circle_cells(a, b), minlength=len(circle))
     add_correlations(results, group, "members", sums, members.sum())
     joint = np.outer(chances, chances).ravel()
     add_chi_square(results, group, "members", members, joint)
     add_chi_square(results, group, "neighbours", neighbours, joint)
-    if draws.law.name == "normal":
+    if draws.judged.name == "normal":
         add_chi_square(results, group, "circle", circle, np.full(CELLS**2, CELLS**-2.0))
 
 
@@ -255,10 +270,10 @@ def examine_cells(results, group, draws, n):
 
 
 def examine_tensors(results, group, name, sources, length):
-    """All correlations between tensors: the greatest, and the sum of squares.
+    """Judge all correlations between tensors: the greatest, and the sum of squares.
 
-    Of normal tensors their squares are uncorrelated, each of mean 1/N and 3/(N (N + 2)) on average
-    of the fourth power; of uniform ones nearly so.
+    For normal tensors the squares of correlations are uncorrelated; their mean is 1/N, and that of
+    the fourth powers is 3/(N (N + 2)). For uniform tensors this holds nearly.
     """
     gram = 0
     for start in range(0, length, CHUNK):
@@ -288,9 +303,10 @@ def examine_group(results, group, draws, n):
 
 
 def examine(results, n):
-    groups = [(law, dtype) for law in LAWS for dtype in MEMBERS]
-    for key, (law, dtype) in zip(KEYS, groups, strict=True):
-        examine_group(results, f"{law.name}, {dtype}", Draws(law, dtype, key, 0), n)
+    sources = itertools.product(JUDGED, MEMBERS)
+    for key, (judged, dtype) in zip(KEYS, sources, strict=True):
+        draws = Draws(judged, dtype, key, 0)
+        examine_group(results, draws.group, draws, n)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 """The same bits everywhere, as one grid.
 
 Every build of the engine alone (tests/engine) draws the cases of tests/data/golden.json with each
-instruction set that it can run, natively or under emulation; every CPython, with and without
+instruction set that it can run, natively or under emulation. Every CPython, with and without
 OpenMP, runs the tests of that file: sets, threads, cuts, layouts, floating-point states. A cell
-tells how many cases reproduced the file's SHA-256, or how many did not. Exit code 1 if any did
-not, or a row could not be run.
+shows how many cases reproduced the SHA-256 of the file, or how many did not. The exit code is 1 if
+any did not, or if a row could not be run.
 
 ``python tests/proof/matrix.py`` runs all rows (an hour on two cores, most of it under emulation),
-``--fast`` those of continuous integration, ``--only TEXT`` those with TEXT in their name.
+``--fast`` runs those of continuous integration, and ``--only TEXT`` those with TEXT in their name.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine import ROOT, build, cross, exported, instruction_sets
+from provenance import heading
 
 sys.path.insert(0, str(ROOT / "tests"))
 import golden
@@ -148,6 +149,7 @@ def main():
     parser.add_argument("--fast", action="store_true")
     parser.add_argument("--only", default="", metavar="TEXT")
     arguments = parser.parse_args()
+    print(*heading(), sep="\n")
     columns = (*SETS, *dict.fromkeys(c for c in CHECKS.values() if c != "sets"))
     wide = max(map(len, ROWS)) + 1
     print(" " * wide, *columns, sep="  ")

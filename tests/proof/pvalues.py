@@ -1,4 +1,4 @@
-"""P-values of the statistics that long runs are judged by: no library is needed for them."""
+"""P-values of the statistics that judge long runs, without a library of statistics."""
 
 import math
 
@@ -6,17 +6,17 @@ import numpy as np
 
 
 def normal_p(score):
-    """Two-sided p-value of a standard score."""
+    """Return the two-sided p-value of a standard score."""
     return math.erfc(abs(score) / math.sqrt(2))
 
 
 def two_sided(upper):
-    """Two-sided p-value of an upper one: a fit can also be too good."""
+    """Return the two-sided p-value of an upper one, since a fit can also be too good."""
     return min(1.0, 2 * min(upper, 1 - upper))
 
 
 def binomial_p(count, n, p):
-    """Two-sided p-value of a binomial count: twice the smaller tail, summed for small means."""
+    """Return the two-sided p-value of a binomial count: twice the smaller tail."""
     mean = n * p
     if mean > 1e4:
         return normal_p((abs(count - mean) - 0.5) / math.sqrt(mean * (1 - p)))
@@ -33,41 +33,41 @@ def binomial_p(count, n, p):
 
 
 def chi_square(counts, expected=None):
-    """Chi-square of counts in bins, equally likely ones unless told, and its degrees of freedom."""
+    """Return chi-square of counts in bins (by default equally likely), and its degrees."""
     expected = counts.sum() / len(counts) if expected is None else expected
     return float(((counts - expected) ** 2 / expected).sum()), len(counts) - 1
 
 
 def chi_square_score(chi, freedom):
-    """Standard score by the Wilson-Hilferty cube root, for tens of degrees of freedom or more."""
+    """Return a standard score by Wilson and Hilferty's cube root, for tens of degrees or more."""
     spread = 2 / (9 * freedom)
     return ((chi / freedom) ** (1 / 3) - (1 - spread)) / math.sqrt(spread)
 
 
 def chi_square_p(counts, expected=None):
-    """Upper p-value of chi_square."""
+    """Return the upper p-value of chi_square."""
     return math.erfc(chi_square_score(*chi_square(counts, expected)) / math.sqrt(2)) / 2
 
 
 def kolmogorov_p(distance, n):
-    """P-value of the greatest distance between n values' distribution and a continuous one."""
+    """Return the p-value of the greatest distance of n values from a continuous distribution."""
     root = math.sqrt(n)
-    x = distance * (root + 0.12 + 0.11 / root)  # Stephens (1970): good from n = 5 on
+    x = distance * (root + 0.12 + 0.11 / root)  # Stephens (1970), good from n = 5 on
     if x < 0.05:
         return 1.0
-    if x < 1.2:  # each series where it converges fast
+    if x < 1.2:  # here this series converges fast, beyond it the other one
         terms = (math.exp(-(((2 * k - 1) * math.pi / x) ** 2) / 8) for k in range(1, 20))
         return 1 - math.sqrt(2 * math.pi) / x * sum(terms)
     return 2 * sum((-1) ** (k - 1) * math.exp(-2 * (k * x) ** 2) for k in range(1, 20))
 
 
 def smallest_p(p, count):
-    """P-value of the smallest of so many p-values."""
+    """Return the p-value of the smallest of so many p-values."""
     return -math.expm1(count * math.log1p(-min(p, 1 - 2**-53)))
 
 
 def uniform_p(p_values):
-    """P-value of p-values being spread evenly over [0, 1]."""
+    """Return the p-value of p-values being spread evenly over [0, 1]."""
     p = np.sort(p_values)
     n = len(p)
     steps = np.arange(n + 1) / n

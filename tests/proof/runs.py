@@ -1,4 +1,4 @@
-"""What the statistical proofs share: key, options, and the verdict on all their p-values."""
+"""What the statistical proofs share: a key, options, and the verdict on all p-values."""
 
 import argparse
 import json
@@ -7,7 +7,7 @@ import sys
 import time
 
 import numpy as np
-from engine import command_line
+from provenance import heading
 from pvalues import smallest_p, uniform_p
 from threadpoolctl import threadpool_limits
 
@@ -15,19 +15,19 @@ import weightinit_fast as wi
 
 KEY = wi.Key(0x243F6A8885A308D3, 0x13198A2E03707344)  # digits of pi
 SLAB = 1 << 22
-#: A run fails where a perfect source would do as badly with less than this probability. Every draw
-#: is fixed, so that it fails always or never.
+#: A run fails where a perfect source would be as bad with less than this probability. Every draw is
+#: fixed, so that a run fails always or never.
 LIMIT = 1e-4
 
 
 class Results:
-    """P-values, printed as they come."""
+    """P-values, which are printed as they come."""
 
     def __init__(self):
         self.rows = []
 
     def add(self, group, name, statistic, p, *, independent=True):
-        """Print a test; `independent` p-values enter the test of their spread."""
+        """Print a test; only `independent` p-values enter the test of their spread."""
         p = p if p >= 0 else 0.0  # NaN proves nothing
         row = {"group": group, "name": name, "statistic": float(statistic), "p": float(p)}
         self.rows.append(row | {"independent": independent})
@@ -61,13 +61,13 @@ def run(doc, examine, n, quick):
     n = quick if options.quick else options.n
     began = time.perf_counter()
     info = wi.info()
-    print(command_line())
+    print(*heading(), sep="\n")
     print(
         f"weightinit_fast {info['version']}, stream version {info['stream_version']}, "
         f"{info['isa']}; NumPy {np.__version__}; {platform.machine()}; n = {n:,}\n"
     )
     results = Results()
-    with threadpool_limits(1, "blas"):  # the same sums everywhere
+    with threadpool_limits(1, "blas"):  # sums are the same everywhere
         examine(results, n)
     summary = results.verdict()
     print(f"{time.perf_counter() - began:.0f} s")

@@ -1,13 +1,15 @@
-"""Memory, undefined behaviour and races: the engine and the extension under sanitizers, valgrind.
+"""Memory, undefined behaviour and races: the engine and the extension under sanitizers, memcheck.
 
 python tests/proof/sanitize.py engine     ASan + UBSan, gcc, clang: golden cases, fuzz_fill
 python tests/proof/sanitize.py address    ASan + UBSan, gcc: the test suite, every set
 python tests/proof/sanitize.py thread     ThreadSanitizer, clang, libomp and archer: parallel fills
 python tests/proof/sanitize.py valgrind   memcheck: golden cases, fuzz_fill, fills from Python
+python tests/proof/sanitize.py --quick    samples of engine and address with gcc alone, in minutes
 
---quick does a part of it, for every change. Each builds what it needs in --work. A report of a
-sanitizer ends its program, and the exit code is 1. gcc, clang-19, libclang-rt-19-dev, libomp-19-dev
-and valgrind have to be there, and a package index or the --work folder of an earlier run.
+--quick beside the name of a part takes a sample of that part. Each part builds what it needs in
+--work. A report of a sanitizer ends its program, and the exit code is then 1. The parts need gcc,
+clang-19, libclang-rt-19-dev, libomp-19-dev and valgrind, and a package index or the --work folder
+of an earlier run. --quick without a part needs gcc and a package index.
 """
 
 import argparse
@@ -23,7 +25,7 @@ from engine import CHECKS, ROOT, build, sanitizing
 
 FILLS = str(Path(__file__).resolve().with_name("fills.py"))
 
-# Alignment is part of undefined: the kernels' stores to any address are the vocabulary's own.
+# UBSan checks alignment too: kernels store to any address by functions of the vocabulary alone.
 CHECKED = sanitizing(CHECKS)
 RACES = "-fsanitize=thread -fno-omit-frame-pointer -g1"
 
@@ -33,20 +35,23 @@ PACKAGES = (
     "ml_dtypes>=0.5",
 )
 #: The files of the suite that read and write most of the engine's memory.
-MEMORY = ("test_layout", "test_rows", "test_kernels", "test_core_bounds", "test_golden")
-#: Measures memory, which AddressSanitizer holds back when it is freed.
-FLAT = "tests/test_limits.py::test_a_hundred_thousand_calls_leave_nothing"
+MEMORY = (
+    *("memory/test_layout", "memory/test_tiles", "memory/test_rows", "memory/test_dlpack"),
+    *("refusals/test_core_bounds", "values/test_golden", "values/test_kernels"),
+)
+#: This test measures memory, which AddressSanitizer holds back when it is freed.
+FLAT = "tests/process/test_leaks.py::test_a_hundred_thousand_calls_leave_nothing"
 ISAS = ("scalar", "avx2", "avx512", "neon")
-#: Of golden cases, elements: under valgrind the megawords take an hour.
+#: Golden cases of at most so many elements: the megawords take an hour under valgrind.
 SHORT = 5000
 
 
 class Failed(Exception):  # noqa: N818
-    """A command that returned what it must not."""
+    """A command that did not succeed."""
 
 
 def run(*command, **environment):
-    """Run a command, its output passed on; raise Failed unless it succeeds."""
+    """Run a command and pass its output on; raise Failed unless it succeeds."""
     start = time.perf_counter()
     done = subprocess.run(
         list(map(str, command)), env=os.environ | environment, check=False, cwd=ROOT
@@ -88,7 +93,7 @@ def environment_of(work):
 
 
 def build_extension(work, name, compiler, flags):
-    """Install the package, built with a compiler and flags; return its folder."""
+    """Build and install the package with a compiler and flags; return its folder."""
     site = work / f"{name}-site"
     options = [f"-Cbuild-dir={work / name}-build", "-Cinstall.strip=false"]
     options += [f"-Ccmake.define.CMAKE_C_FLAGS={flags}"]
@@ -100,7 +105,7 @@ def build_extension(work, name, compiler, flags):
 
 
 def library(compiler, name):
-    """Return where a compiler has a library of its run time."""
+    """Return the path of a library that comes with a compiler."""
     return output_of(compiler, f"-print-file-name={name}")[1].strip()
 
 
@@ -115,8 +120,9 @@ def isas_of(python, **environment):
 # ---- the parts -----------------------------------------------------------------------------------
 
 
-def engine(work, quick):
-    for compiler in ("gcc", "clang-19"):
+def engine(work, quick, compilers=("gcc", "clang-19")):
+    """Draw the golden cases and run the fuzz target, with every set."""
+    for compiler in compilers:
         folder = build_engine(work, compiler, compiler, CHECKED)
         most = ["--most", SHORT] if quick else []
         run(sys.executable, ROOT / "tests/golden.py", *most, "--dump", folder / "golden_dump")
@@ -131,11 +137,11 @@ def address(work, quick):
     checked = {
         "PYTHONPATH": str(site),
         "LD_PRELOAD": library("gcc", "libasan.so"),
-        # CPython keeps what it allocates to its end; a refused huge array is NumPy's MemoryError;
-        # guard pages and files cut short are the tests' own, and a signal is what they wait for.
+        # CPython keeps some memory to its end. A huge array that is refused is NumPy's MemoryError.
+        # Tests with guard pages and files that are cut short wait for a signal.
         "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1:handle_segv=0:handle_sigbus=0",
         "UBSAN_OPTIONS": "print_stacktrace=1",
-        "PYTHONMALLOC": "malloc",  # a block for each object, with its own borders
+        "PYTHONMALLOC": "malloc",  # each object has a block of its own, with borders
         "PYTHONSAFEPATH": "1",
     }
     script = "import ctypes, numpy as np; a = np.empty(1000); ctypes.memset(a.ctypes.data, 0, 8001)"
@@ -145,7 +151,7 @@ def address(work, quick):
     for isa in isas_of(python, **checked):
         kinds = ["--items", 20_000, "--threads", 1, 3, "--process"]
         run(python, FILLS, *kinds, "--isa", isa, **checked)
-    files = [f"tests/{name}.py" for name in MEMORY] if quick else ["tests"]
+    files = [f"tests/{name}.py" for name in MEMORY] if quick else ["-m", "", "tests"]
     widest = isas_of(python, **checked)[-1]
     only = ["-k", f"{widest} or not ({' or '.join(ISAS)})"] if quick else []
     pytest = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--deselect", FLAT]
@@ -155,8 +161,8 @@ def address(work, quick):
 def thread(work, quick):
     """Ask ThreadSanitizer about parallel fills; archer tells it what libomp's barriers order.
 
-    It watches accesses of at most 16 bytes: the scalar set's are all seen, of the others' the ends
-    of rows alone. Which bytes a task writes does not depend on the set.
+    It watches accesses of at most 16 bytes. These are all accesses of the scalar set, but only the
+    ends of rows of the others. Which bytes a task writes does not depend on the set.
     """
     site = build_extension(work, "thread", "clang-19", RACES)
     python = environment_of(work)
@@ -165,12 +171,13 @@ def thread(work, quick):
         "LD_PRELOAD": library("clang-19", "libclang_rt.tsan-x86_64.so"),
         "OMP_TOOL_LIBRARIES": library("clang-19", "libarcher.so"),
         "ARCHER_OPTIONS": "verbose=1",
-        # Python and NumPy are not instrumented: what they do under the GIL is not to be judged.
+        # Python and NumPy are not instrumented, and what they do under the GIL is not judged.
         "TSAN_OPTIONS": "ignore_noninstrumented_modules=1:exitcode=66:die_after_fork=0",
         "PYTHONSAFEPATH": "1",
         "OPENBLAS_NUM_THREADS": "1",
     }
-    command = ["setarch", "-R", python, FILLS]  # its shadow needs addresses where it expects them
+    # ThreadSanitizer needs addresses where it expects them.
+    command = ["setarch", "-R", python, FILLS]
     scalar = [*command, "--isa", "scalar"]
     code, text = output_of(*scalar, "--race", **watched)
     found = code == 66 and "WARNING: ThreadSanitizer: data race" in text
@@ -178,13 +185,13 @@ def thread(work, quick):
     if not found or "Archer detected OpenMP application with TSan" not in text:
         raise Failed(f"the setup cannot see races:\n{text}")
     run(*scalar, "--items", 5000, "--threads", 2, 3, 7, "--process", **watched)
-    if not quick:  # of several direct tasks, whatever the type
+    if not quick:  # so many that each type has several direct tasks
         run(*scalar, "--items", 600_000, "--threads", 3, **watched)
         run(*command, "--items", 20_000, "--threads", 2, 7, "--process", **watched)
 
 
 def valgrind(work, quick):
-    """Ask memcheck, which knows AVX2 but not AVX-512, and so shows programs such a processor."""
+    """Ask memcheck, under which programs see a processor with AVX2 and without AVX-512."""
     folder = build_engine(work, "plain", "gcc", "-g1 -fno-omit-frame-pointer")
     memcheck = ["valgrind", "-q", "--error-exitcode=9", "--leak-check=full"]
     run(*memcheck, folder / "fuzz_fill", f"-runs={300 if quick else 3000}")
@@ -215,19 +222,26 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parts = {f.__name__: f for f in (engine, address, thread, valgrind)}
-    parser.add_argument("part", choices=parts)
-    parser.add_argument("--quick", action="store_true", help="a part of it, for every change")
+    parser.add_argument("part", choices=parts, nargs="?")
+    parser.add_argument("--quick", action="store_true", help="a sample, for every change")
     parser.add_argument("--work", type=Path, help="where to build; kept (default: a temporary one)")
     arguments = parser.parse_args()
+    name = arguments.part or "quick"
+    if name == "quick" and not arguments.quick:
+        parser.error("which part, or --quick?")
     with tempfile.TemporaryDirectory(prefix="sanitize-") as temporary:
         work = (arguments.work or Path(temporary)).resolve()
         work.mkdir(parents=True, exist_ok=True)
         try:
-            parts[arguments.part](work, arguments.quick)
+            if arguments.part:
+                parts[arguments.part](work, arguments.quick)
+            else:
+                engine(work, quick=True, compilers=["gcc"])
+                address(work, quick=True)
         except Failed as failure:
-            print(f"{arguments.part}: FAILED: {failure}")
+            print(f"{name}: FAILED: {failure}")
             return 1
-    print(f"{arguments.part}: nothing found")
+    print(f"{name}: nothing found")
     return 0
 
 

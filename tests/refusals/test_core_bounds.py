@@ -1,6 +1,6 @@
-"""What the extension module itself refuses: its proof that a fill stays inside buffer and stream.
+"""The extension module proves that a fill stays inside the buffer and the stream, or refuses it.
 
-The public functions never ask for these; nothing that they pass on may become a stray write.
+The public functions never ask for such fills. If they ever did, nothing may be written elsewhere.
 """
 
 import numpy as np
@@ -10,7 +10,8 @@ from support.internals import core
 import weightinit_fast as wi
 
 KEY = wi.Key(7, 8)
-#: In a buffer of 24 float32, the strides (24, 4): axes, byte of the start, first element.
+#: Fills of a buffer of (4, 6) float32: axes (n, step in the stream, step in bytes), the byte where
+#: they start, and the first element.
 REFUSED = {
     "beyond the end": ([(4, 6, 24), (7, 1, 4)], 0, 0),
     "one byte beyond the end": ([(4, 6, 24), (6, 1, 4)], 1, 0),

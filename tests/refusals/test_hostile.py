@@ -1,6 +1,7 @@
-"""Odd values for every argument: a clear exception, or just what was asked for.
+"""Odd values of every argument: they raise a clear exception, or give just what was asked for.
 
-The usual mistakes are in test_refused_arguments.py. Here is what only malice or an accident passes.
+The usual mistakes are in test_refused_arguments.py. These are values that only malice or an
+accident passes.
 """
 
 import re
@@ -20,11 +21,11 @@ FUNCTIONS = (wi.normal, wi.uniform, partial(wi.he_uniform, fans=(7, 9)), wi.trun
 FUNCTIONS += (wi.zeros,)
 RANDOM = (*FUNCTIONS[:-1], lambda *args, **kw: wi.sparse(*args, sparsity=0.5, **kw))
 RANDOM += (wi.orthogonal,)
-HUGE = 10**5000  # too long to be printed: str() refuses it
+HUGE = 10**5000  # str() refuses to print it
 
 
 class Raising:
-    """An object all of whose answers are exceptions."""
+    """An object that answers every question with an exception."""
 
     def __index__(self):
         raise ZeroDivisionError("index")
@@ -33,7 +34,7 @@ class Raising:
 
 
 def kind_of(value):
-    """Name a case: its number may be too long to be printed."""
+    """Name a case by its type, since a value may be too long to print, or show an address."""
     return type(value).__name__
 
 
@@ -49,15 +50,15 @@ LIKE_NUMPY = [
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
 @pytest.mark.parametrize("shape", LIKE_NUMPY, ids=str)
 def test_shapes_end_as_numpys_do(shape, dtype):
-    """Also those of 2**63 bytes and more, and empty ones with huge axes."""
+    """That includes shapes of 2**63 bytes and more, and empty ones with huge axes."""
     try:
         wanted = np.empty(shape, dtype).shape
     except (ValueError, MemoryError) as error:
         for function in FUNCTIONS:
-            # An overflow may be found before NumPy looks.
+            # The package may find an overflow before NumPy does.
             refuse((type(error), ValueError), None, function, shape, dtype=dtype)
     else:
-        if np.prod(wanted, dtype=float) < 1e6:  # a machine may promise more than it has
+        if np.prod(wanted, dtype=float) < 1e6:  # a machine may promise more memory than it has
             for function in FUNCTIONS:
                 assert function(shape, dtype=dtype, rng=0).shape == wanted
 
@@ -120,11 +121,11 @@ def test_integers_out_of_range(value):
 
 
 def test_integers_of_other_kinds():
-    """Whatever has an integer's value is one."""
+    """Every type that has an integer's value is taken as an integer."""
     out = wi.normal((5, 6), rng=0, stream=3)
     for three in (np.int8(3), np.uint64(3), np.array(3), type("Int", (int,), {})(3)):
         np.testing.assert_array_equal(wi.normal((5, 6), rng=0, stream=three, threads=three), out)
-        if not isinstance(three, np.ndarray):  # which an index would be an array of
+        if not isinstance(three, np.ndarray):  # as an index, an array would mean something else
             got = wi.normal((5, 6), rng=0, stream=3, index=np.s_[three:, three])
             np.testing.assert_array_equal(got, out[3:, 3])
 
@@ -140,7 +141,7 @@ def test_names_that_are_no_text():
 
 
 def bits(answer):
-    """A bit generator that answers, or raises, something else."""
+    """Return a bit generator whose random_raw returns, or raises, something else."""
 
     class Bits(np.random.PCG64):
         def random_raw(self, *_):
@@ -157,7 +158,7 @@ class State(np.random.SeedSequence):
 
 
 class Foreign:
-    """NumPy takes it for a bit generator; it has no random_raw."""
+    """An object that NumPy takes for a bit generator, though it has no random_raw."""
 
     def __init__(self):
         self.held = np.random.PCG64(0)
@@ -165,7 +166,7 @@ class Foreign:
 
 
 class Without(np.random.Generator):
-    """Whose bit generator is gone."""
+    """A Generator whose bit generator is gone."""
 
     bit_generator = None
 
@@ -180,7 +181,7 @@ RNGS = [
         for v in (np.float64(1), np.array([1.5]), [[1.5]], [1, object], (1j,))
     ),
     *((v, ValueError, repr(v)) for v in (["x"], -1, -(2**64), [2**64, -1])),
-    ([[3], [-3]], (TypeError, ValueError), "rng"),  # nested, and that is refused as such
+    ([[3], [-3]], (TypeError, ValueError), "rng"),  # nested seeds are refused as such
     *((bits(v), (TypeError, ValueError, AttributeError), None) for v in ANSWERS),
     (bits(ZeroDivisionError("raw")), ZeroDivisionError, "raw"),
     (np.random.Generator(bits(ZeroDivisionError("raw"))), ZeroDivisionError, "raw"),
@@ -206,7 +207,7 @@ def test_rngs(rng, error, text):
             with pytest.raises(error, match=text and re.escape(text)):
                 function(**call, rng=rng)
         assert out.tobytes() == backing().tobytes(), "bytes were written"
-    if not isinstance(rng, wi.Key):  # key() returns it as it is
+    if not isinstance(rng, wi.Key):  # which key() returns as it is
         with pytest.raises(error):
             wi.key(rng)
 
@@ -224,7 +225,7 @@ def test_rngs_of_other_kinds():
 
 
 def test_a_lock_that_its_caller_holds():
-    """A lock of NumPy's belongs to the thread, or a Generator could not draw under it either."""
+    """Where NumPy's lock can be taken twice by a thread, a call under it draws."""
     rng = np.random.default_rng(3)
     if type(rng.bit_generator.lock) is type(threading.Lock()):
         pytest.skip("this NumPy's bit generators have locks that block their holder")

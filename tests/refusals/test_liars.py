@@ -19,7 +19,7 @@ pytestmark = [forks, pytest.mark.process]
 
 
 class Calling:
-    """An integer that calls a function where it is read."""
+    """An integer that calls a function when it is read."""
 
     def __init__(self, function):
         self.function = function
@@ -30,7 +30,7 @@ class Calling:
 
 
 def unfinished():
-    """A bit generator whose __init__ raised: its functions are null pointers."""
+    """Return a bit generator whose __init__ raised, so that its functions are null pointers."""
     bits = np.random.PCG64.__new__(np.random.PCG64)
     with pytest.raises(TypeError):
         bits.__init__("junk")
@@ -38,7 +38,7 @@ def unfinished():
 
 
 class Pretending(type):
-    """A class that is equal to PCG64, not by being it."""
+    """A class that compares equal to PCG64 without being it."""
 
     def __hash__(cls):
         return hash(np.random.PCG64)
@@ -48,7 +48,7 @@ class Pretending(type):
 
 
 class Pretender(metaclass=Pretending):
-    """With the capsule of a bit generator that is gone."""
+    """An object with the capsule of a bit generator that is gone."""
 
     def __init__(self):
         self.capsule, self.lock = np.random.PCG64(1).capsule, threading.Lock()
@@ -102,7 +102,7 @@ AXES = [
 
 
 def test_axes_that_the_engine_must_not_trust():
-    """The Python modules make none such; the engine proves every one all the same."""
+    """No Python module makes such axes; the engine checks all of them nevertheless."""
 
     def call():
         faulthandler.disable()

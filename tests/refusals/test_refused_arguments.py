@@ -47,7 +47,7 @@ def test_shape_beyond_memory_raises_as_numpy_does(function, shape, error):
 
 
 def test_sparse_needs_memory_before_it_writes():
-    """All rows of a column are looked at, however few are wanted."""
+    """It looks at all rows of a column, however few are wanted."""
     out = backing().reshape(-1, 1)
     options = {"sparsity": 0.5, "index": np.s_[: len(out)], "out": out, "guard": out}
     refuse(MemoryError, None, wi.sparse, (2**52, 1), **options)
@@ -61,7 +61,7 @@ def test_gain_of_a_matrix_that_overflows(function, gain, dtype):
 
 @pytest.mark.parametrize("function", RANDOM)
 def test_an_iterator_is_no_shape_that_may_be_read_twice(function):
-    """Either refused, or the same as its tuple: never half of it."""
+    """It is refused, or means the same as its tuple, but is never half read."""
     try:
         result = function((n for n in (3, 4)), rng=0)
     except TypeError:
@@ -75,7 +75,7 @@ XAVIER, HE = (wi.xavier_uniform, wi.xavier_normal), (wi.he_uniform, wi.he_normal
 FINITE = [(wi.normal, "mean"), (wi.normal, "std"), (wi.uniform, "low"), (wi.uniform, "high")]
 FINITE += [*((f, "gain") for f in XAVIER), *((f, "a") for f in HE)]
 NUMBERS = [*FINITE, (wi.constant, "value")]
-THIN = {"low": 1 + 2**-30, "high": 1 + 2**-29}  # holds no float32
+THIN = {"low": 1 + 2**-30, "high": 1 + 2**-29}  # no float32 lies between
 OUT_OF_RANGE = [
     (wi.normal, {"std": -0.5}, "-0.5"),
     (wi.normal, {"std": -5e-324}, "-5e-324"),
@@ -96,7 +96,7 @@ OUT_OF_RANGE = [
 PARAMETERS = [
     *((f, {name: v}, ValueError, repr(v)) for f, name in FINITE for v in (NAN, INF, -INF)),
     *((f, {name: None}, TypeError, "None") for f, name in NUMBERS),
-    # A gain may be a name, so that a wrong one is a wrong value.
+    # A gain may be a name, so that a wrong name is a ValueError.
     *(
         (f, {name: v}, ValueError if name == "gain" else TypeError, repr(v))
         for f, name in NUMBERS

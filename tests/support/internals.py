@@ -8,6 +8,7 @@ C engine work without an installed package.
 """
 
 import contextlib
+import functools
 import importlib
 import math
 import runpy
@@ -117,13 +118,17 @@ def streamed_from(size):
         core.nontemporal_from(former)
 
 
+@functools.cache
+def _truncation():
+    return runpy.run_path(str(ROOT / "weightinit_fast/_resolve/truncation.py"))
+
+
 def truncation_interval(lower, upper, word_bits):
     """Return the engine's parameters for the bounds of a truncated normal.
 
     The module is run by its path, since it is pure Python and the package may not be installed.
     """
-    module = runpy.run_path(str(ROOT / "weightinit_fast/_resolve/truncation.py"))
-    return module["interval"](lower, upper, word_bits)
+    return _truncation()["interval"](lower, upper, word_bits)
 
 
 # Steps within an initialiser ---------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Run what may crash or hang in a forked child, which says what it was at."""
+"""Run what may crash or hang in a forked child, which notes what it does."""
 
 import mmap
 import os
@@ -10,27 +10,28 @@ import traceback
 import pytest
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
-_NOTED = mmap.mmap(-1, 4096)  # shared with the child
+_NOTED = mmap.mmap(-1, 4096)  # shared by parent and child
 
 
 def note(case):
-    """Say what comes next."""
+    """Note what comes next."""
     text = str(case).encode()[:4095]
     _NOTED[: len(text) + 1] = text + b"\0"
 
 
 def noted():
+    """Return what was noted last."""
     return _NOTED[:].partition(b"\0")[0].decode(errors="replace")
 
 
 def half_written(out):
-    """Whether a fill of zeros has begun and not ended."""
-    first, last = out[[0, -1]]  # at once
+    """Return whether a fill of zeros has begun and not ended."""
+    first, last = out[[0, -1]]  # both in one step
     return bool(first and not last)
 
 
 def isolated(function, *args, timeout=120):
-    """Run function(*args) in a child; whatever ends it is a failure that names the case."""
+    """Run function(*args) in a child; if it does not end well, fail and name what it noted."""
     note("its beginning")
     sys.stdout.flush()
     sys.stderr.flush()

@@ -13,13 +13,14 @@ from support.kernels import check_against_oracle, fill
 import weightinit_fast as wf
 
 DTYPES = ("f4", "f8")
-#: (stream, element): word 0 or 1, the pair's low byte 0, its angle near 0: about ±7.44 sigma.
+#: (stream, element): the element's word is 0 or 1, the low byte of the pair's other word is 0 and
+#: its angle is near 0. That gives about ±7.44 sigma.
 FARTHEST = ((0x67703CC29199ED3E, 0x0CA42F77DC7CA044), (0xC0BA298C6DF9C4A6, 0x0B00825097092D84))
-#: Key (0, 0), stream 0: elements of the far tail (A < 512) that a scan from 0 comes across.
+#: Elements of the far tail (A < 512) that a scan from element 0 of key (0, 0), stream 0 meets.
 FAR_TAIL = (25899566, 42452456, 45323043, 62836384, 91226853, 91309896, 92447084, 109987660)
 
 
-#: Intervals that need the clamp, or the one rounding, or subnormals.
+#: Intervals where the clamp matters, or that only one rounding takes place, or subnormals.
 INTERVALS = {
     "f4": (
         (0.0, 1.0),
@@ -53,7 +54,7 @@ INTERVALS = {
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_extreme_words(isa, dtype):
-    """Words that end the ranges of the radius, the angle and the uniform, among neighbours."""
+    """The words at the ends of the ranges of radius, angle and uniform, and their neighbours."""
     distance = oracle.PAIR[np.dtype(dtype)]
     for stream, i, word in PINS[dtype]:
         assert oracle.family_words(KEY, stream, [i], dtype)[0] == word
@@ -66,7 +67,7 @@ def test_extreme_words(isa, dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_ends_of_the_uniform(isa, dtype):
-    """The greatest word would round to high and must not; the least word gives low."""
+    """The greatest word would round to high, which it must not; the least word gives low."""
     one = np.dtype(dtype).type(1)
     bits = 32 if dtype == "f4" else 64
     ends = {2 ** (bits - 1) - 1: np.nextafter(one, 0 * one), 2 ** (bits - 1): -one}
@@ -79,7 +80,7 @@ def test_ends_of_the_uniform(isa, dtype):
 
 
 def test_far_tail_reaches_past_seven_sigma(isa):
-    """The two farthest elements that the float32 normal has, one on each side."""
+    """Test the two farthest elements of the float32 normal, one on each side."""
     (stream, i), (other_stream, k) = FARTHEST
     assert oracle.words(KEY, stream, [i])[0] == 0
     assert oracle.words(KEY, other_stream, [k])[0] == 1
@@ -92,7 +93,7 @@ def test_far_tail_reaches_past_seven_sigma(isa):
 
 
 def test_far_tail_where_a_scan_meets_it(isa):
-    """Both members of the pairs, through the public surface."""
+    """Test both members of the pairs, by the public function."""
     i = np.array([[k, k + 16] for k in FAR_TAIL])
     w = oracle.words((0, 0), 0, i[:, 0])
     assert (w < 512).all()
@@ -102,7 +103,8 @@ def test_far_tail_where_a_scan_meets_it(isa):
         wf.normal(2**27, rng=wf.Key(0, 0), index=np.s_[k : k + 1], threads=1)[0] for k in i.ravel()
     ]
     assert_within_bound(np.array(result), exact, bound)
-    # Without the branch the radius would be that of u = (U + 1/2)·2^-31: far outside the bound.
+    # Without the branch for the far tail, the radius would be that of u = (U + 1/2)·2^-31, which is
+    # far outside the bound.
     r = np.hypot(*np.array(result, dtype=np.float64).reshape(-1, 2).T)
     plain = np.sqrt(-2 * np.log(((w >> 1) + 0.5) * 2.0**-31))
     assert (np.abs(r - plain) > 8 * 2.0**-21 * r).all()
@@ -126,7 +128,7 @@ def test_uniform_intervals(isa, dtype):
 
 
 def test_intervals_do_clamp():
-    """The narrow intervals above would give values outside without the clamp."""
+    """Without the clamp the narrow intervals above would give values outside them."""
     w = oracle.words(KEY, STREAM, elements(9, 4096)).view(np.int32)
     s = w.astype(np.float32) * np.float32(2.0**-31)
     for low, high in ((1.0, 1 + 2.0**-23), (1.0, 1 + 2.0**-22), (-(2.0**-149), 2.0**-148)):

@@ -28,7 +28,7 @@ DTYPES = ("f4", "f8")
     ("counter", "key", "words"), [row[1:] for row in oracle.known_answers() if row[0] == 7]
 )
 def test_known_answer(isa, counter, key, words):
-    """All rows of 7 rounds; blocks from 2^62 on hold no element and are asked for by number."""
+    """Test all rows of 7 rounds; blocks from 2^62 on hold no element, and are drawn by number."""
     block, stream = counter
     if block < 2**62:
         result = fill(4, core.WORDS, "u4", 4 * block, key=key, stream=stream).tolist()
@@ -37,12 +37,12 @@ def test_known_answer(isa, counter, key, words):
     assert result == words
 
 
-# Whole runs --------------------------------------------------------------------------------------
+# Long runs ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("transform", "dtype"), KERNELS)
 def test_long_run(isa, transform, dtype):
-    """2^20 elements (2^17 in double, where the oracle is slow)."""
+    """Test 2^20 elements; 2^17 in double, where the oracle is slow."""
     n = 2**17 if dtype == "f8" else 2**20
     for params in {PARAMS[transform], (0.0, 1.0)[: len(PARAMS[transform])]}:
         check_against_oracle(fill(n, transform, dtype, 0, params), transform, 0, params)
@@ -71,7 +71,7 @@ def test_starts_up_to_the_end_of_the_stream(isa, transform, dtype):
 
 @pytest.mark.parametrize(("transform", "dtype"), KERNELS)
 def test_lengths_and_starts_around_each_width(isa, transform, dtype):
-    """Every cut has the bits of one long run, and no byte around it is touched."""
+    """A run cut anywhere has the bits of one long run, and no byte around it is touched."""
     base = 2**34 - 256  # a block number crosses 2^32 in single, 2^33 in double
     size = np.dtype(dtype).itemsize
     whole = fill(1024, transform, dtype, base)
@@ -104,7 +104,7 @@ def test_unaligned_buffers(isa, transform, dtype):
 @pytest.mark.parametrize(("threads", "shift"), [(1, 0), (1, 1), (2, 16), (3, 63), (7, 4)])
 @pytest.mark.parametrize(("transform", "dtype"), KERNELS)
 def test_large_fill_is_the_sum_of_small_ones(isa, transform, dtype, threads, shift):
-    """Large enough for streaming stores and cuts between threads, off a cache line by a shift."""
+    """The fill is so large that stores bypass the caches and threads share it, at any shift."""
     n, piece, first = 2**21 + 37 * threads, 2**14 + 3, 2**40 + 11
     size = np.dtype(dtype).itemsize
     raw = np.full(n * size + 256, 0xA5, dtype=np.uint8)
@@ -160,7 +160,7 @@ def test_keys_of_seeds(seed):
     ],
 )
 def test_keys_of_generators(kind):
-    """Two keys running, so that the advance of the generator is part of the test."""
+    """Take two keys in a row, so that the advance of the generator is tested too."""
     mine, theirs = kind(5), kind(5)
     for _ in range(2):
         assert wf.key(theirs) == wf.Key(*oracle.derive_key(mine))

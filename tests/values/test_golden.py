@@ -48,7 +48,7 @@ def test_every_thread_count(case, threads):
 
 @pytest.mark.parametrize("case", LARGE, ids=lambda c: c.name)
 def test_random_cuts(outer_isa, case):
-    """The range in pieces of every size, each written where it belongs in one buffer."""
+    """Draw the range in pieces of every size, each into its own place of one buffer."""
     random = np.random.default_rng(3)
     pieces = np.zeros(case.count, f"=u{golden.ITEMSIZE[case.dtype]}")
     sizes = random.choice([1, 2, 3, 15, 16, 17, 31, 32, 33, 1000, 65536], 400)
@@ -62,7 +62,7 @@ def test_random_cuts(outer_isa, case):
 
 
 def backwards(part, n):
-    """The slice of the same elements of n, last one first."""
+    """Return the slice that has the same elements of n in reverse order."""
     places = range(*part.indices(n))[::-1]
     stop = places.stop if places.stop >= 0 else None
     return slice(places.start, stop, places.step) if places else slice(0, 0)
@@ -71,7 +71,7 @@ def backwards(part, n):
 @pytest.mark.parametrize("dtype", ["f4", "f8", "f2"])
 @pytest.mark.parametrize("transform", ["uniform", "normal", "truncated_normal"])
 def test_random_slices(outer_isa, transform, dtype):
-    """A megaword table by random blocks and steps, each asked for by index into its own place."""
+    """Draw a megaword table by index, in random blocks and steps, each into its own place."""
     random = np.random.default_rng(4)
     shape = (241, 4351)
     case = f"{transform.removesuffix('_normal')}_f{int(dtype[1]) * 8}"
@@ -98,7 +98,7 @@ def test_random_slices(outer_isa, transform, dtype):
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 @pytest.mark.parametrize("transform", ["uniform", "normal"])
 def test_layouts_through_the_public_surface(transform, dtype, order):
-    """A megaword table written in any memory order reads, in C order, as the golden file says."""
+    """A megaword table in any memory order, read in C order, has the golden file's hash."""
     count = golden.MEGAWORD
     shape = (241, 4351)
     assert shape[0] * shape[1] == count

@@ -1,4 +1,4 @@
-"""Which instruction sets are built, run and chosen, judged against what the CPU says."""
+"""Which instruction sets are built, run and chosen, compared with what the CPU says of itself."""
 
 import os
 import subprocess
@@ -16,7 +16,8 @@ PRINT_ISA = "import weightinit_fast as wf; print(wf.info()['isa'])"
 def import_with(name):
     """Import the package in a fresh interpreter with ``WEIGHTINIT_FAST_ISA=name``.
 
-    The answer is the last line printed: an editable build may report itself before.
+    The last line that it prints is the answer, since an editable install may write about a rebuild
+    before.
     """
     environment = {k: v for k, v in os.environ.items() if k != "WEIGHTINIT_FAST_ISA"}
     if name is not None:

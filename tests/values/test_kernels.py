@@ -1,9 +1,9 @@
-"""Kernels that are chosen by the parameters make the same values as those that they stand in for.
+"""Kernels that the parameters choose make the same values as the kernels that they replace.
 
-Large uniforms of the single family trim their words instead of clamping their results; bounds near
-the median take a shorter quantile; bfloat16 is rounded by an instruction that flushes subnormals.
-Which kernel it is must be seen in the speed alone, save for the near quantile, which is part of the
-values and is held to the contract's bound here.
+Large uniforms of the single family trim their words instead of clamping their results. Truncated
+normals whose bounds are near the median take a shorter quantile. bfloat16 is rounded by an
+instruction that flushes subnormals. Only the speed may show which kernel was chosen. The near
+quantile is an exception, since the values depend on it; here it is held to the contract's bound.
 """
 
 import numpy as np
@@ -34,13 +34,13 @@ FLOAT32_INTERVALS = (
 
 
 def pieces(function, n, **own):
-    """What calls too short to be trimmed give."""
+    """Return what calls give that are too short to be trimmed."""
     step = TRIMMED_FROM // 2
     return np.concatenate([function(first=at, n=step, **own) for at in range(0, n, step)])
 
 
 def test_float32_uniforms_trimmed(isa):
-    """Also about the words whose fraction rounds to 1 and -1, or is next to that."""
+    """Test also runs around words whose fraction rounds to 1 or -1, or nearly so."""
     n = TRIMMED_FROM
     for low, high in FLOAT32_INTERVALS:
         for stream, first in ((STREAM, 0), *((s, i - n // 2 - 3) for s, i, _ in ANGLE_WORDS)):
@@ -67,7 +67,7 @@ def test_narrow_uniforms_trimmed(isa, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_narrow_uniforms_that_end_about_zero(isa, name):
-    """The bound, or what is next to it, is a zero; the sign of the zeros drawn is a bit as well."""
+    """A bound or its neighbour is a zero, and the sign of a zero is one of the bits."""
     tiny = float(oracle_types.TYPES[name].tiny)
     for bound in (1.0, 0.9, 0.7, 1.45):
         for other in (-7.7, -100.123, -1.0):
@@ -98,7 +98,7 @@ def test_bfloat16_uniforms_that_may_be_subnormal(isa):
 
 
 def test_bfloat16_truncated_that_may_be_subnormal(isa):
-    """Bounds beyond the values drawn: clamps do not differ between the types."""
+    """The bounds are beyond all values drawn, so that the clamps of the types do not matter."""
     for std in (1.0, *SMALL):
         for own in ({"lower": -8.0, "upper": 8.0}, {"mean": 1e-39, "lower": -8.0, "upper": 8.0}):
             y = single(wf.truncated_normal, 2048, std=std, **own)
@@ -108,7 +108,7 @@ def test_bfloat16_truncated_that_may_be_subnormal(isa):
 
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 def test_both_quantiles_where_they_meet(isa, dtype):
-    """2.25 is the last bound that is near."""
+    """The short quantile serves bounds up to 2.25."""
     n = 4096 if dtype == "f4" else 1024  # the oracle takes 0.3 ms for an element of float64
     for lower, upper in ((-2.25, 2.25), (-2.25, -2.0), (2.2, 2.25), (-2.0, 2.2500001), (-2.26, 2)):
         y = truncated(n, dtype, 11, lower=lower, upper=upper)
@@ -116,7 +116,7 @@ def test_both_quantiles_where_they_meet(isa, dtype):
 
 
 def test_normals_of_the_largest_std(isa):
-    """Pi / 2 times it would overflow; the results that do not are as exact as any."""
+    """Pi / 2 times this std overflows; the results that do not overflow are as exact as others."""
     big = float(np.finfo(np.float32).max)
     with np.errstate(over="ignore"):
         y = single(wf.normal, 4096, std=big).astype("f8") / 2.0**120
@@ -128,7 +128,7 @@ def test_normals_of_the_largest_std(isa):
 
 
 def test_the_store_policy_changes_no_bit(isa):
-    """Any size may pass the caches; the policy is the processor's."""
+    """From which size on stores bypass the caches depends on the processor."""
     for dtype in ("f2", "f4", "f8"):
         with internals.streamed_from(0):
             streamed = single(wf.normal, 30_001, 3, dtype=dtype)

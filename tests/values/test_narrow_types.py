@@ -41,7 +41,7 @@ PINS = RADIUS_WORDS + ANGLE_WORDS
 
 @functools.cache
 def uniform(name, n, low, high, first=0, stream=STREAM):
-    """The contract's uniform, float32 before its clamp, rounded and clamped in the type."""
+    """Return the contract's uniform: float32 without its clamp, rounded and clamped in the type."""
     centre, half = np.float32(low / 2 + high / 2), np.float32(high / 2 - low / 2)
     words = oracle.words(KEY, stream, elements(first, n))
     s = words.view(np.int32).astype(np.float32) * np.float32(2.0**-31)
@@ -58,11 +58,11 @@ def test_order_of_dtypes():
 
 @functools.cache
 def rounded(name):
-    """float32 numbers, and the bits that they are rounded to: once for all instruction sets."""
+    """Return float32 numbers and the bits of their rounded values: once for all sets."""
     rng = np.random.default_rng(3)
     random = rng.integers(0, 2**32, 2**20, dtype=np.uint32).view(np.float32)
     x = np.concatenate([oracle_types.awkward_float32(name), random])
-    number = ~np.isnan(x)  # draws never are
+    number = ~np.isnan(x)  # a draw is never NaN
     return x, number, oracle_types.encode(name, oracle_types.round_to(name, x[number]))
 
 
@@ -105,7 +105,7 @@ def test_uniform(isa, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_uniform_intervals_do_clamp(name):
-    """Rounding alone would reach the upper end."""
+    """Without the clamp, rounding would reach the upper end."""
     low, high = 0.0, 1.0
     words = oracle.words(KEY, STREAM, elements(0, 2**16)).view(np.int32)
     s = words.astype(np.float32) * np.float32(2.0**-31)
@@ -116,18 +116,18 @@ def test_uniform_intervals_do_clamp(name):
 
 @functools.cache
 def unit_uniform(name):
-    """The bits of 2^20 elements of [0, 1): once for all instruction sets."""
+    """Return the bits of 2^20 elements of [0, 1): once for all instruction sets."""
     return oracle_types.encode(name, uniform(name, 2**20, 0.0, 1.0))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_uniform_takes_every_value(isa, name):
-    """Of [0, 1) from 2^-6 on, in types whose spacing 2^20 words fill many times over."""
+    """Every value from 2^-6 to 1 occurs, where 2^20 words hit each of them many times."""
     got = draw(wf.uniform, 2**20, name)
     np.testing.assert_array_equal(got, unit_uniform(name))
     grid = oracle_types.values(name)
     grid = grid[(grid >= 2.0**-6) & (grid < 1)]
-    if name != "float16":  # its spacing of 2^-16 there leaves gaps
+    if name != "float16":  # 2^20 words leave gaps between its values
         assert np.isin(oracle_types.encode(name, grid), np.unique(got)).all()
 
 
@@ -144,7 +144,7 @@ def test_uniform_without_a_value_is_refused():
 
 
 def normals(name):
-    """Parameters that reach ties, subnormals and the overflow of the type."""
+    """Return parameters whose results include ties, subnormals and overflows of the type."""
     f = oracle_types.TYPES[name]
     return (
         *((0.0, 1.0), (0.25, 1.5), (0.0, 0.02), (1.0, f.epsilon)),
@@ -161,7 +161,7 @@ def test_normal_is_the_rounded_float32(isa, name):
 
 
 def test_float8_e4m3fn_never_writes_nan(isa):
-    """Saturation: where other types overflow to infinity, this one would have nothing but NaN."""
+    """It saturates: the type has no infinity, and an overflow would give NaN."""
     got = draw(wf.normal, 2**16, "float8_e4m3fn", std=448.0)
     y = oracle_types.decode("float8_e4m3fn", got)
     assert (y.min(), y.max()) == (-448, 448)
@@ -183,7 +183,7 @@ def test_chosen_words_and_starts(isa, name):
 @pytest.mark.parametrize("function", [wf.uniform, wf.normal, wf.truncated_normal])
 @pytest.mark.parametrize("name", NAMES)
 def test_lengths_and_starts_around_each_width(isa, name, function):
-    """Every cut has the bits of one long run, at any address, and no byte around it is touched."""
+    """A run cut anywhere has the bits of one long run, and no byte around it is touched."""
     f = oracle_types.TYPES[name]
     base, size, dtype = 2**34 - 256, f.width // 8, storage(name)
     whole = draw(function, 1024, name, base)
@@ -203,22 +203,22 @@ def test_lengths_and_starts_around_each_width(isa, name, function):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("threads", "first"), [(1, 0), (2, 16), (3, 2**40 + 11)])
 def test_large_fill_is_the_sum_of_small_ones(isa, name, threads, first):
-    """Long enough for cuts between threads and stores past the caches."""
+    """The fill is so long that threads share it and stores bypass the caches."""
     n, piece = 2**21 + 2**20 + 37 * threads, 2**17 + 3
     for function in (wf.uniform, wf.normal):
         out = draw(function, n, name, first, threads=threads)
-        for k in range(0, n, 4 * piece):  # a quarter of it: every part of a task comes up
+        for k in range(0, n, 4 * piece):  # a quarter of the fill, which visits every part of a task
             part = draw(function, min(piece, n - k), name, first + k)
             assert out[k : k + piece].tobytes() == part.tobytes(), k
 
 
-#: (dtype of memory, dtype=): any byte order of float16, either sign of the integers.
+#: (dtype of the memory, dtype=): float16 in both byte orders, and both kinds of integers.
 PLACED = (("<f2", None), (">f2", None), ("u2", "bfloat16"), ("i2", "bfloat16"))
 PLACED += (("u1", "float8_e4m3fn"), ("i1", "float8_e5m2"))
 
 
 def reference(function, shape, memory, name):
-    """The whole tensor in C order, as the memory's dtype shows it."""
+    """Return the whole tensor in C order, in the dtype of the memory."""
     name = name or "float16"
     out = np.empty(shape, storage(name))
     function(shape, out=out, dtype=name, rng=LAYOUT_KEY, stream="layout", threads=1)
@@ -247,7 +247,7 @@ def test_indexed_out_in_any_layout(data, case, function, types):
 
 @pytest.mark.parametrize(("memory", "name"), PLACED)
 def test_large_columns(memory, name):
-    """Tiles of a Fortran-order array of each width."""
+    """Fortran order is filled tile by tile, whatever the width of an element."""
     shape = (991, 1009)
     options = {} if name is None else {"dtype": name}
     for threads in (1, 3):
@@ -328,7 +328,7 @@ def test_overflowing_parameters(name):
     cases = [(wf.constant, {"value": v}) for v in (huge, -huge)]
     cases += [(wf.uniform, {"low": -huge}), (wf.uniform, {"high": huge})]
     cases += [(wf.normal, {p: huge}) for p in ("mean", "std")]
-    # Between finite bounds a parent's std may be of any size.
+    # A truncated normal with finite bounds may have a std of any size.
     cases += [(wf.truncated_normal, {"mean": huge})]
     for function, own in cases:
         out = np.full(8, 77, dtype=storage(name))

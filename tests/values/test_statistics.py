@@ -1,9 +1,9 @@
 """Statistics of long runs: moments, symmetry, bounds, tails and independence within a pair.
 
 Every draw is fixed by (key, stream, index), so a run passes always or never. A statistic fails
-where its two-sided p-value is below ``P_LIMIT``: an ideal source would fail one of the sixty or so
-below with a probability of 0.0006, once and for all, when the key was chosen. The key (digits of
-pi) was not chosen by its results.
+where its two-sided p-value is below ``P_LIMIT``. About sixty statistics are judged, so that an
+ideal source would fail one of them with a probability of 0.0006, and that was decided when the key
+was chosen. The key consists of digits of pi, and was not chosen by its results.
 """
 
 import functools
@@ -23,12 +23,12 @@ BINS = 1024
 #: Distance between the two members of a Box-Muller pair.
 PAIR = {"f4": 16, "f8": 8}
 TAILS = (3, 4, 5)
-#: The farthest that the radius argument lets a normal go.
+#: The greatest distance from 0 that the radius argument allows a normal.
 FARTHEST = {"f4": math.sqrt(80 * math.log(2)), "f8": math.sqrt(128 * math.log(2))}
 
 
 class Tally:
-    """Sums over slabs of a long run."""
+    """The sums over the slabs of a long run."""
 
     def __init__(self):
         self.n = 0
@@ -51,7 +51,7 @@ def dot(a, b):
 
 
 def slabs(function, dtype, stream):
-    """The run cut into slabs, each a row selection of one global tensor."""
+    """Yield the run in slabs, each of them a range of one global tensor."""
     n = SIZES[dtype]
     out = np.empty(min(n, SLAB), dtype=dtype)
     for start in range(0, n, SLAB):
@@ -61,7 +61,7 @@ def slabs(function, dtype, stream):
 
 
 def add_pairs(tally, y, distance):
-    """Products of pair members (i, i + distance), centred and scaled to unit variance."""
+    """Add products of pair members (i, i + distance) of values with mean 0 and variance 1."""
     pairs = y.reshape(-1, 2, distance)
     a, b = np.ascontiguousarray(pairs[:, 0]).ravel(), np.ascontiguousarray(pairs[:, 1]).ravel()
     tally.add(pair=dot(a, b), neighbour=dot(y[:-1], y[1:]), neighbours=len(y) - 1)
@@ -75,7 +75,7 @@ def add_pairs(tally, y, distance):
 
 @functools.cache
 def tally_uniform(dtype):
-    """Tally of uniform[0, 1) over a whole run; moments of v = √3 (2y - 1), of unit variance."""
+    """Return the tally of uniform[0, 1), with the moments of v = √3 (2y - 1), of variance 1."""
     tally = Tally()
     for y in slabs(wf.uniform, dtype, "statistics.uniform"):
         tally.n += len(y)
@@ -93,7 +93,7 @@ def tally_uniform(dtype):
 
 @functools.cache
 def tally_normal(dtype):
-    """Tally of the standard normal over a whole run."""
+    """Return the tally of the standard normal over a whole run."""
     tally = Tally()
     for y in slabs(wf.normal, dtype, "statistics.normal"):
         tally.n += len(y)
@@ -150,7 +150,7 @@ def test_normal_moment(normal_run, power, mean, variance):
 
 
 def test_uniform_stays_below_high_and_fills_the_interval(uniform_run):
-    """Ends: never high; and within 40/n of both, missed by chance with probability e^-40."""
+    """Values come within 40/n of both ends (by chance they fail to once in e^40), never to high."""
     dtype, tally = uniform_run
     low, high = tally.sums["limits"]
     reach = 40 / tally.n
@@ -174,7 +174,7 @@ def test_normal_is_symmetric(normal_run):
 
 
 def test_normal_stays_within_its_farthest(normal_run):
-    """Past 4.5 sigma on both sides, by chance missed less than once in e^30, and not too far."""
+    """Both sides go past 4.5 sigma (an ideal source fails once in e^30), and not too far."""
     dtype, tally = normal_run
     low, high = tally.sums["limits"]
     assert max(-low, high) <= FARTHEST[dtype] * (1 + 1e-6)
@@ -190,7 +190,7 @@ def test_normal_tail(normal_run, sigmas, side):
 
 
 def check_pairs(tally, kurtosis):
-    """Pair members are uncorrelated, in square too; quadrants are level; so are neighbours."""
+    """Assert that pairs and neighbours are uncorrelated, squares too, and quadrants level."""
     pairs = tally.n // 2
     assert normal_p(tally.sums["pair"] / math.sqrt(pairs)) > P_LIMIT
     assert normal_p(tally.sums["pair_squares"] / ((kurtosis - 1) * math.sqrt(pairs))) > P_LIMIT

@@ -43,9 +43,9 @@ DTYPES = ("f4", "f8")
 P_LIMIT = 1e-5  # as in test_statistics.py
 INTERVALS = [(-2, 2), (-8, 8), (0, INF), (3, 4), (5, 8), (-8, -7.5), (-100, 100), (-INF, -8)]
 INTERVALS += [(0, 1e-6), (1, 1 + 1e-5), (-INF, INF), (-1, 0.5), (8, INF), (-1e-3, 7), (2, 400)]
-#: (mean, std) with bounds 0, 1 and others: the clamp's limits are then no values of the types.
+#: (mean, std). With them the limits of the clamp are no values of the types.
 SCALES = [(0.0, 0.02), (0.7, 0.3), (-3.0, 1e-3), (1e6, 1.0), (0.1, 1e20), (1e-3, 1e-7)]
-#: Oracle elements of each run: mpmath takes 0.3 ms for one.
+#: How many elements of a run the oracle computes: mpmath takes 0.3 ms for one.
 LENGTHS = {"f4": 2**14, "f8": 150}
 
 
@@ -76,7 +76,7 @@ def test_mean_and_std(isa, dtype, mean, std):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_extreme_words(isa, dtype):
-    """The first and last words and those around the median, among neighbours."""
+    """Test the first and last words and those around the median, with their neighbours."""
     for lower, upper in ((-2, 2), (0, INF), (-INF, INF), (-8, -7.5), (-100, 100)):
         for stream, i, word in PINS[dtype]:
             assert oracle.family_words(KEY, stream, [i], dtype)[0] == word
@@ -87,7 +87,7 @@ def test_extreme_words(isa, dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_order_of_words_is_the_order_of_values(isa, dtype):
-    """Φ⁻¹ rises: neighbouring words may swap by the bound, no others."""
+    """Φ⁻¹ rises, so that only words whose values are within the bound may change places."""
     for lower, upper in ((-2, 2), (3, 4), (-INF, INF)):
         y = truncated(2**12, dtype, lower=lower, upper=upper).astype("f8")
         words = oracle.family_words(KEY, STREAM, np.arange(2**12), dtype)
@@ -97,7 +97,7 @@ def test_order_of_words_is_the_order_of_values(isa, dtype):
 
 
 def test_far_double_intervals_are_sane(isa):
-    """Past 8 the contract promises no bound, only that 37 is within reach."""
+    """Beyond 8 the contract promises no bound, but intervals up to 37 are taken."""
     for lower, upper in ((20, 25), (-37, -36), (36.5, INF), (-INF, -37)):
         y = truncated(100, "f8", 3, lower=lower, upper=upper)
         exact, _ = oracle_truncated.truncated_exact(
@@ -120,7 +120,7 @@ def test_all_sets_give_the_same_bits(isa, dtype, lower, upper):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_clamp_is_strict(isa, dtype):
-    """Intervals of few values, with ends that are values, and with ends between two."""
+    """Test intervals that hold few values, whose ends are values or lie between two."""
     t = np.dtype(dtype)
     eps = float(np.finfo(t).eps)
     for mean, std, lower, upper in (
@@ -137,7 +137,7 @@ def test_clamp_is_strict(isa, dtype):
 
 @pytest.mark.parametrize("name", oracle_types.TYPES)
 def test_narrow_types(isa, name):
-    """The float32 result rounded, then clamped strictly inside in the type."""
+    """The float32 result is rounded to the type, and then clamped strictly inside."""
     eps = oracle_types.TYPES[name].epsilon
     cases = [(0.0, 1.0, lower, upper) for lower, upper in INTERVALS if upper - lower > 1e-3]
     cases += [(1.0, eps, -1, 2), (0.7, 0.3, -1.1, 2.3), (0.0, 0.02, -2, 2), (-3.0, 8 * eps, -1, 1)]
@@ -145,7 +145,7 @@ def test_narrow_types(isa, name):
         own = {"mean": mean, "std": std, "lower": lower, "upper": upper}
         try:
             limits = oracle_types.truncated_limits(name, mean, std, lower, upper)
-        except ValueError:  # the coarser types have none between -8 and -7.5
+        except ValueError:  # the coarser types have no value between -8 and -7.5
             out = np.full(48, 77, storage(name))
             refuse(ValueError, None, wf.truncated_normal, out=out, dtype=name, guard=out, **own)
             continue
@@ -156,7 +156,7 @@ def test_narrow_types(isa, name):
 
 
 def test_narrow_clamp_matters():
-    """Two standard deviations round to the bound itself without the clamp."""
+    """Without the clamp, numbers near two standard deviations round to the bound itself."""
     y = oracle_types.round_to("float8_e5m2", single(wf.truncated_normal, 3000))
     assert y.max() == 2
     got = oracle_types.decode("float8_e5m2", draw(wf.truncated_normal, 3000, "float8_e5m2"))
@@ -166,7 +166,7 @@ def test_narrow_clamp_matters():
 @pytest.mark.parametrize("lower", [-2, -INF])
 @pytest.mark.parametrize("dtype", ["f4", "f8", "f2"])
 def test_std_of_zero_gives_mean(isa, dtype, lower):
-    """Also where 0·∞ would make a NaN of a bound."""
+    """That holds also where a bound would be 0·∞, which is NaN."""
     y = wf.truncated_normal(99, mean=0.7, std=0, lower=lower, upper=INF, dtype=dtype, rng=RNG)
     assert (y == np.dtype(dtype).type(0.7)).all()
 
@@ -177,7 +177,7 @@ def test_std_of_zero_gives_mean(isa, dtype, lower):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("lower", "upper"), [(-2, 2), (0, INF), (3, 4), (-1, 0.5)])
 def test_moments(dtype, lower, upper):
-    """Powers 1 to 4 of 2^22 elements, and neighbours; each fails an ideal source once in 10^5."""
+    """Judge powers 1 to 4 of 2^22 elements, and neighbours; each fails once in 10^5 by chance."""
     n = 2**22
     y = truncated(
         n, dtype, 2**40, stream="statistics.truncated", lower=lower, upper=upper, threads=2
@@ -241,7 +241,7 @@ def test_threads_and_sizes_do_not_change_a_bit(dtype):
 
 @pytest.mark.parametrize(("dtype", "std"), [("f8", 1e308), ("f4", 3e38), ("f2", 7e4)])
 def test_bounds_that_overflow_still_bound(dtype, std):
-    """mean + std·lower is past the type's largest value, or even float64's."""
+    """mean + std·lower exceeds the largest value of the type, or even of float64."""
     y = wf.truncated_normal(10_000, std=std, dtype=dtype, rng=RNG)
     assert np.isfinite(y).all()
     assert abs(y).max() == np.finfo(dtype).max
@@ -304,7 +304,7 @@ def test_parameters_that_overflow_float32(own):
 
 
 def test_interval_without_a_value():
-    """(1, 1 + 2^-23) holds none of float32, and many of float64."""
+    """(1, 1 + 2^-23) holds no float32, but many float64."""
     own = {"mean": 1.0, "std": 2.0**-23, "lower": 0, "upper": 1}
     out = np.full(48, 77, "f4")
     refuse(ValueError, None, wf.truncated_normal, out=out, guard=out, **own)

@@ -143,7 +143,12 @@ def _expand(index: tuple[Any, ...], ndim: int) -> tuple[list[Any], bool]:
             dots += 1
         elif entry is not None:
             used += 1
-            if type(entry) is slice or type(entry) is int:
+            if type(entry) is int:
+                continue
+            if type(entry) is slice:
+                if np.bool_ in (type(entry.start), type(entry.stop), type(entry.step)):
+                    # NumPy 2.1 warns, later versions refuse it.
+                    raise TypeError("index must have ints as bounds of slices, not " + shown(entry))
                 continue
             if isinstance(entry, (bool, np.bool_, np.ndarray)) or not (
                 isinstance(entry, slice) or hasattr(entry, "__index__")

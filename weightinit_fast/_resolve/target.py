@@ -34,18 +34,9 @@ def resolve(
     """
     if out is not None:
         if dtype is None and index is None:
-            target = _plain_target(out)
+            target = _plain_target(out, out)
             if target is not None:
-                if shape is not None:
-                    # For as long as this function runs: reading shape may run code of the caller,
-                    # which could resize out.
-                    _pinned = _core.pin(out)
-                    whole = as_shape(shape)
-                    if whole != target.whole:
-                        raise ValueError(_misfit(target.whole, whole, index))
-                elif target.whole == (0,):
-                    raise ValueError(_EMPTY)
-                return target
+                return _of_shape(target, shape)
         return _resolve_out(shape, dtype, out, index)
     if shape is None:
         raise TypeError("pass shape or out=")
@@ -82,11 +73,29 @@ def part_of(target: Target) -> Part:
     return part
 
 
+def _of_shape(target: Target, shape: Shape | None) -> Target:
+    """Return the Target of a whole array, unless shape= asks for another shape."""
+    if shape is not None:
+        # For as long as this function runs: reading shape may run code of the caller, which could
+        # resize the array.
+        _pinned = _core.pin(target.array)
+        whole = as_shape(shape)
+        if whole != target.whole:
+            raise ValueError(_misfit(target.whole, whole, None))
+    elif target.whole == (0,):
+        raise ValueError(_EMPTY)
+    return target
+
+
 def _resolve_out(
     shape: Shape | None, dtype: DTypeLike | None, out: Any, index: BasicIndex
 ) -> Target:
     """Return the Target of any memory that the caller passes."""
     array, held_kind = as_array(out)
+    if dtype is None and index is None and held_kind is None:
+        target = _plain_target(array, out)
+        if target is not None:
+            return _of_shape(target, shape)
     pinned = _core.pin(array)
     kind = _kind_to_write(array.dtype, held_kind, dtype)
     if shape is not None:
