@@ -200,7 +200,7 @@ def _rules(dense: Found, training: Found) -> list[list[str]]:
         ],
         [
             "Even under Xavier, tanh decays about as 1/√depth",
-            f"The std goes as the layer's number to the power {power:.2f}; "
+            f"The std falls as the layer's number to the power {power:.2f}; "
             f"{ratios_text(dense['tanh']['xavier'])}.",
             verdict(abs(power + 0.5) < 0.1),
         ],
