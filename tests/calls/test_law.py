@@ -1,4 +1,4 @@
-"""Laws: the distributions that initialisers tell, against formulas, mpmath and what is drawn."""
+"""Laws: what initialisers say of their distributions, against formulas, mpmath and draws."""
 
 import math
 
@@ -75,7 +75,7 @@ BOUNDS += [(-37, -36.5), (-INF, INF), (0.1, 0.1 + 1e-12), (-8, 8), (1e-300, 1), 
 
 @pytest.mark.parametrize(("lower", "upper"), BOUNDS)
 def test_truncated_moments(lower, upper):
-    """Against the closed forms in 700 digits, where their cancellation does not matter."""
+    """Compare with the closed forms in 700 digits, where cancellation does no harm."""
     got = law(f"truncated_normal(lower={lower}, upper={upper})", 3)
     with mpmath.workdps(700):
         a, b = mpmath.mpf(lower), mpmath.mpf(upper)
@@ -117,7 +117,7 @@ DRAWN = {
 
 @pytest.mark.parametrize("text", DRAWN)
 def test_what_is_drawn_has_the_law(text):
-    """Mean and deviation of 120,000 elements, within 5 standard errors (p = 6e-7 each)."""
+    """Mean and deviation of 120,000 elements are within 5 standard errors (p = 6e-7 each)."""
     init = wi.initializer(text)
     values, told = init(DRAWN[text], rng=11, dtype="f8"), init.law(DRAWN[text])
     n = values.size

@@ -13,7 +13,7 @@ import weightinit_fast as wi
 
 
 class Changing:
-    """A length that is another number whenever it is read."""
+    """A length that is another number each time it is read."""
 
     def __init__(self):
         self.reads = 0

@@ -34,7 +34,7 @@ import weightinit_fast as wi
         ((32, 1, 4, 4), {"layout": "IOHW", "transposed": True, "groups": 32}, (16, 16)),
         ((12, 64, 768), {"layout": "OOI"}, (768, 768)),  # heads, their size, inputs
         ((768, 12, 64), {"layout": "IOO"}, (768, 768)),
-        ((12, 64, 768), {"layout": "IIO"}, (768, 768)),  # what joins the heads again
+        ((12, 64, 768), {"layout": "IIO"}, (768, 768)),  # the projection that joins the heads
         ((3, 3, 2, 4, 8), {"layout": "HWIIO"}, (72, 72)),
         ((2, 3, 5, 7), {"layout": "OIOI"}, (21, 10)),
         ((4, 2, 3, 6), {"layout": "OOHI", "groups": 4}, (18, 6)),
@@ -51,7 +51,7 @@ def test_fans(shape, options, expected):
 
 @pytest.mark.parametrize("shape", [(), 7, (7,), (0,)])
 def test_one_axis_has_no_fans(shape):
-    """torch and JAX refuse it too: a forgotten layout or a bias must not get a scale in silence."""
+    """A forgotten layout or a bias must not get a scale in silence; torch and JAX refuse it too."""
     with pytest.raises(ValueError, match="fewer than two axes"):
         wi.fans(shape)
     for name in ("xavier_uniform", "he_normal", "lecun_normal", "fan_in_uniform"):
@@ -169,7 +169,7 @@ def test_fans_are_those_of_the_whole_shape():
 
 @pytest.mark.parametrize("name", ["he_normal", "xavier_uniform", "lecun_uniform", "fan_in_uniform"])
 def test_pieces_of_a_flat_parameter(name):
-    """Any contiguous piece of a flat parameter is that piece of the whole, as shards need it."""
+    """Any contiguous piece of a flat parameter equals that piece of the whole, as shards need."""
     function, shape = getattr(wi, name), (60, 5, 7)
     whole = function(shape, rng=4, stream="w").reshape(-1)
     stated = {"fans": wi.fans(shape), "rng": 4, "stream": "w"}
@@ -201,7 +201,7 @@ def test_stated_fans_are_those_that_are_used():
 
 
 def test_scales_whose_intermediate_values_are_not_representable():
-    """float64 holds each of these deviations, though not the numbers on the way to it."""
+    """float64 holds each of these deviations, but not the intermediate results."""
     unit = wi.normal((30, 40), rng=0, dtype="f8")
     flat = wi.uniform((30, 40), low=-1, high=1, rng=0, dtype="f8")
     same = {"rng": 0, "dtype": "f8"}
@@ -226,13 +226,13 @@ def test_an_interval_without_width_gives_its_value():
             got = wi.uniform((3, 4), low=value, high=value, dtype=dtype, rng=0)
             assert same_bits(got, wi.constant((3, 4), value=value, dtype=dtype))
     rng, twin = np.random.default_rng(5), np.random.default_rng(5)
-    wi.uniform(3, low=1, high=1, rng=rng)  # advances, as every draw
+    wi.uniform(3, low=1, high=1, rng=rng)  # the generator advances, as with every draw
     twin.bit_generator.random_raw(4)
     assert rng.bit_generator.state == twin.bit_generator.state
 
 
 def test_gains_that_no_paper_states():
-    """1/sqrt(E[f(z)^2]) for z of N(0, 1), by a sum of 20,001 points; relu shows its accuracy."""
+    """They are 1/sqrt(E[f(z)^2]), here by a sum of 20,001 points, whose accuracy relu shows."""
     z = np.linspace(-12, 12, 20_001)
     weight = np.exp(-z * z / 2) / math.sqrt(2 * math.pi) * (z[1] - z[0])
     erf = np.array([math.erf(x / math.sqrt(2)) for x in z])

@@ -105,7 +105,7 @@ def test_sparse_of_any_threads(isa):
 @pytest.mark.parametrize("sparsity", [0, 0.1, 0.5, 0.9])
 @pytest.mark.parametrize("shape", [(10, 7), (7, 10), (41, 300), (3000, 12)])
 def test_every_unit_has_as_many_zeros(dtype, sparsity, shape):
-    """Along the inputs of each output; the mask of rows by the oracle's rule for columns."""
+    """Zeros are counted along the inputs of each output, by the oracle's rule for columns."""
     own = {"sparsity": sparsity, "std": 0.3, "dtype": dtype, **SAME}
     with warned(sparsity, shape[1]):
         w = wf.sparse(shape, layout="OI", **own)
@@ -128,7 +128,7 @@ def test_parts_of_sparse_rows(data, shape, dtype, sparsity):
 
 @pytest.mark.parametrize("layout", [None, "OI", "IO"])
 def test_steps_beyond_64_bits(layout):
-    """They select one element, as in NumPy."""
+    """Such a step selects one element, as in NumPy."""
     w = wf.sparse((6, 5), sparsity=0.5, layout=layout, **SAME)
     for index in (
         np.s_[:, :: 2**70],
@@ -154,7 +154,7 @@ def test_a_weight_of_zeros_alone_warns():
 
 
 def test_units_of_the_default_layout_may_have_no_input():
-    """torch's rule counts by input: that is what the documentation says."""
+    """torch's rule counts by input, as the documentation says."""
     w = wf.sparse((64, 8), sparsity=0.9, rng=0)
     assert ((w == 0).sum(axis=0) == 58).all()
     assert (w == 0).all(axis=1).any()

@@ -1,4 +1,4 @@
-"""The scale of a distribution of a given variance: `_core.spread`, the formula and mpmath."""
+"""The scale of a distribution of a given variance: `core.spread` against formula and mpmath."""
 
 import math
 import sys
@@ -7,15 +7,15 @@ from ctypes import CDLL
 import mpmath as mp
 import numpy as np
 import pytest
+from support.internals import core
 
 import weightinit_fast as wi
-from weightinit_fast import _core
 
 #: What the variance is multiplied by under the root, and what the root is divided by.
 TIMES_OVER = {
-    _core.NORMAL: (1.0, 1.0),
-    _core.UNIFORM: (3.0, 1.0),
-    _core.TRUNCATED: (1.0, 0.8796256610342398),
+    core.NORMAL: (1.0, 1.0),
+    core.UNIFORM: (3.0, 1.0),
+    core.TRUNCATED: (1.0, 0.8796256610342398),
 }
 IDS = ("normal", "uniform", "truncated")
 TRANSFORMS = pytest.mark.parametrize("transform", TIMES_OVER, ids=IDS)
@@ -24,7 +24,7 @@ LEAST = 5e-324
 
 
 def plain(transform, scale, gain, slope, fan):
-    """The formula in doubles, and whether everything in it is a normal number."""
+    """Return the formula in doubles, and whether everything in it is a normal number."""
     times, over = TIMES_OVER[transform]
     numerator, divisor = times * scale, (1 + slope * slope) * fan
     variance = numerator / divisor
@@ -41,7 +41,7 @@ def exact(transform, scale, gain, slope, fan):
 
 
 def error_in_units(got, wanted):
-    """The error in units of the last place of a double there."""
+    """Return the error in units of the last place of a double."""
     with mp.workprec(200):
         return float(abs(mp.mpf(got) - wanted) / mp.mpf(math.ulp(float(wanted))))
 
@@ -58,7 +58,7 @@ def test_ordinary_numbers_give_the_bits_of_the_formula(transform):
             wanted, is_ordinary = plain(transform, scale, gain, slope, fan)
         if is_ordinary:
             ordinary += 1
-            assert _core.spread(transform, scale, gain, slope, fan) == wanted
+            assert core.spread(transform, scale, gain, slope, fan) == wanted
     assert ordinary > 15_000
 
 
@@ -69,12 +69,12 @@ def test_the_usual_rules_give_the_bits_of_the_formula(transform, fan):
         for gain in (1.0, math.sqrt(2), 5 / 3, 0.0):
             for slope in (0.0, 0.01, -0.25, math.sqrt(5)):
                 wanted, _ = plain(transform, scale, gain, slope, fan)
-                assert _core.spread(transform, scale, gain, slope, fan) == wanted
+                assert core.spread(transform, scale, gain, slope, fan) == wanted
 
 
 @TRANSFORMS
 def test_no_intermediate_result_spoils_a_representable_one(transform):
-    """Numbers of all sizes, to three units in the last place: the formula has seven roundings."""
+    """Three units in the last place are allowed, since the formula has seven roundings."""
     rng = np.random.default_rng(100 + transform)
     extreme, worst = 0, 0.0
     for _ in range(20_000):
@@ -86,7 +86,7 @@ def test_no_intermediate_result_spoils_a_representable_one(transform):
             continue
         with np.errstate(all="ignore"):
             extreme += not plain(transform, scale, gain, slope, fan)[1]
-        got = _core.spread(transform, scale, gain, slope, fan)
+        got = core.spread(transform, scale, gain, slope, fan)
         worst = max(worst, error_in_units(got, wanted))
     assert extreme > 3_000
     assert worst < 3, worst
@@ -95,50 +95,50 @@ def test_no_intermediate_result_spoils_a_representable_one(transform):
 @pytest.mark.parametrize(
     ("transform", "scale", "gain", "slope", "fan"),
     [
-        (_core.UNIFORM, 1e308, 1.0, 0.0, 100.0),  # 3 scale overflows
-        (_core.UNIFORM, LARGEST, 1.0, 0.0, 1.0),
-        (_core.NORMAL, 2.0, 1.0, 1e200, 64.0),  # slope^2 overflows
-        (_core.NORMAL, 2.0, 1.0, -1e308, 64.0),
-        (_core.NORMAL, 2.0, 1.0, LARGEST, 2.0**63),
-        (_core.NORMAL, 2.0, LARGEST, LARGEST, 2.0),
-        (_core.NORMAL, 5e-324, 1.0, 0.0, 64.0),  # scale / fan underflows
-        (_core.TRUNCATED, 5e-324, 1.0, 0.0, 64.0),
-        (_core.UNIFORM, 1e-310, 1e300, 0.0, 2.0**63),
-        (_core.NORMAL, 5e-324, 5e-162, 0.0, 1.0),  # the result is subnormal
-        (_core.TRUNCATED, 1e-300, 1e-170, 0.0, 1.0),
-        (_core.TRUNCATED, 1.0, 1.5e308, 0.0, 1.0),
+        (core.UNIFORM, 1e308, 1.0, 0.0, 100.0),  # 3 scale overflows
+        (core.UNIFORM, LARGEST, 1.0, 0.0, 1.0),
+        (core.NORMAL, 2.0, 1.0, 1e200, 64.0),  # slope^2 overflows
+        (core.NORMAL, 2.0, 1.0, -1e308, 64.0),
+        (core.NORMAL, 2.0, 1.0, LARGEST, 2.0**63),
+        (core.NORMAL, 2.0, LARGEST, LARGEST, 2.0),
+        (core.NORMAL, 5e-324, 1.0, 0.0, 64.0),  # scale / fan underflows
+        (core.TRUNCATED, 5e-324, 1.0, 0.0, 64.0),
+        (core.UNIFORM, 1e-310, 1e300, 0.0, 2.0**63),
+        (core.NORMAL, 5e-324, 5e-162, 0.0, 1.0),  # the result is subnormal
+        (core.TRUNCATED, 1e-300, 1e-170, 0.0, 1.0),
+        (core.TRUNCATED, 1.0, 1.5e308, 0.0, 1.0),
     ],
 )
 def test_extreme_numbers(transform, scale, gain, slope, fan):
     wanted = exact(transform, scale, gain, slope, fan)
-    assert error_in_units(_core.spread(transform, scale, gain, slope, fan), wanted) < 3
+    assert error_in_units(core.spread(transform, scale, gain, slope, fan), wanted) < 3
 
 
 @TRANSFORMS
 def test_zeros_and_overflow(transform):
-    assert _core.spread(transform, 0.0, 1e308, 1e200, 1.0) == 0
-    assert _core.spread(transform, LARGEST, 0.0, 0.0, 1.0) == 0
-    assert _core.spread(transform, LARGEST, LARGEST, 0.0, 1.0) == math.inf
-    assert _core.spread(transform, 5e-324, 5e-324, 1e308, 1.0) == 0
+    assert core.spread(transform, 0.0, 1e308, 1e200, 1.0) == 0
+    assert core.spread(transform, LARGEST, 0.0, 0.0, 1.0) == 0
+    assert core.spread(transform, LARGEST, LARGEST, 0.0, 1.0) == math.inf
+    assert core.spread(transform, 5e-324, 5e-324, 1e308, 1.0) == 0
 
 
-@pytest.mark.parametrize("transform", [_core.WORDS, _core.CONSTANT, -1, 5, 6])
+@pytest.mark.parametrize("transform", [core.WORDS, core.CONSTANT, -1, 5, 6])
 def test_other_transforms_have_no_scale(transform):
     with pytest.raises(ValueError, match=f"transform {transform} has no scale"):
-        _core.spread(transform, 1.0, 1.0, 0.0, 1.0)
+        core.spread(transform, 1.0, 1.0, 0.0, 1.0)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="fesetround's numbers are those of Linux")
 @TRANSFORMS
 def test_rounding_mode_of_the_host(transform):
-    """Every mode of fesetround; x86-64's numbers and AArch64's alike are tried, others refused."""
+    """Every mode of fesetround is tried, by x86-64's and AArch64's numbers; others are refused."""
     cases = [(1e308, 1.0, 0.3, 7.0), (2.0, 1.7, 0.3, 7.0), (3e-320, 1.0, 1e9, 11.0)]
-    wanted = [_core.spread(transform, *case) for case in cases]
+    wanted = [core.spread(transform, *case) for case in cases]
     fesetround = CDLL("libm.so.6").fesetround
     for mode in (0x400, 0x800, 0xC00, 0x400000, 0x800000, 0xC00000):
         refused = fesetround(mode)
         try:
-            got = [_core.spread(transform, *case) for case in cases]
+            got = [core.spread(transform, *case) for case in cases]
         finally:
             fesetround(0)
         assert refused or got == wanted

@@ -17,7 +17,7 @@ pytestmark = [
 
 
 def test_sessions(tmp_path, monkeypatch):
-    """What stands behind >>> prints what stands below it."""
+    """What stands after >>> prints what stands below it."""
     monkeypatch.chdir(tmp_path)
     result = doctest.testfile(str(README), module_relative=False, encoding="utf-8")
     assert result.attempted > 15
@@ -27,7 +27,7 @@ def test_sessions(tmp_path, monkeypatch):
 
 @pytest.mark.process
 def test_scripts(tmp_path):
-    """Whatever else is Python is a whole script."""
+    """Every other block of Python is a whole script, which runs."""
     blocks = re.findall(r"^```python\n(.*?)^```", README.read_text("utf-8"), re.S | re.M)
     scripts = [block for block in blocks if ">>>" not in block]
     assert scripts

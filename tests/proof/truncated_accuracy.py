@@ -3,11 +3,11 @@
     python tests/proof/truncated_accuracy.py            10^6 words, 10^8 for the moments; slow
     python tests/proof/truncated_accuracy.py --words 20000 --moments 1000000
 
-Needs mpmath. Exit code 1 where an element leaves the bound of the stream contract, or where a mean
-or a variance is more than MOST_SIGMAS standard errors from the exact one.
+It needs mpmath. The exit code is 1 where an element leaves the bound of the stream contract, or
+where a mean or a variance is more than MOST_SIGMAS standard errors from the exact one.
 
 The error of an element y of word W is judged by its probability: z - y is (P - Phi(y))/phi(y) with
-P = Phi(lower) + p (Phi(upper) - Phi(lower)), to second order; what this leaves out is 10^-7 of the
+P = Phi(lower) + p (Phi(upper) - Phi(lower)), to second order, which leaves out 10^-7 of the
 error. Phi is counted from the tail that y lies in. The bound is the stream contract's, for mean 0
 and std 1: 2^-20 max(1, |z|) + 2^-23 |y|; in float64 the two factors are 2^-48 and 2^-52.
 """
@@ -15,12 +15,15 @@ and std 1: 2^-20 max(1, |z|) + 2^-23 |y|; in float64 the two factors are 2^-48 a
 import argparse
 import math
 import sys
+from pathlib import Path
 
 import mpmath as mp
 import numpy as np
 
 import weightinit_fast as wi
-from weightinit_fast import _core
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from support.internals import core
 
 INF = math.inf
 INTERVALS = ((-2, 2), (-8, 8), (0, INF), (3, 4), (5, 8), (-8, -7.5), (-100, 100))
@@ -34,7 +37,7 @@ MOST_SIGMAS = 6.0  # of a random key, one of the 14 scores is beyond this in 3·
 def words(count: int, bits: int) -> np.ndarray:
     """Return the first words of the stream, unsigned, of the family's width."""
     out = np.empty(count * bits // 32, np.uint32)
-    _core.fill(out, _core.WORDS, 0, (), KEY, 0, 0, None, 1)
+    core.fill(out, core.WORDS, 0, (), KEY, 0, 0, None, 1)
     return out if bits == 32 else out.view("<u8")
 
 

@@ -1,6 +1,6 @@
-"""Bit generators that cannot draw: an exception, where NumPy itself would end the process.
+"""Bit generators that cannot draw give an exception, where NumPy itself would end the process.
 
-Each case runs in a child, which a crash would end.
+Each case runs in a child process, since a crash would end it.
 """
 
 import numpy as np
@@ -11,8 +11,8 @@ import weightinit_fast as wi
 
 pytestmark = [pytest.mark.process, forks]
 KINDS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
-#: What a Generator may be made of a bit generator, before or after that breaks.
-CLOTHES = {
+#: Name -> what is made of a bit generator, before or after it breaks.
+WRAPPERS = {
     "itself": lambda bits: bits,
     "Generator": np.random.Generator,
     "subclass of Generator": type("Mine", (np.random.Generator,), {}),
@@ -21,7 +21,7 @@ CLOTHES = {
 
 
 def break_again(bits):
-    """A second __init__ that raises leaves a bit generator without a state."""
+    """Call a second __init__ that raises, which leaves a bit generator without a state."""
     with pytest.raises((TypeError, ValueError)):
         bits.__init__("junk")
 
@@ -43,16 +43,16 @@ def refuse_all(make, case):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("clothes", CLOTHES)
+@pytest.mark.parametrize("clothes", WRAPPERS)
 def test_a_second_init_that_failed(kind, clothes):
     def child():
         for base in (getattr(np.random, kind), type("Sub", (getattr(np.random, kind),), {})):
             bits = base(5)
-            rng = CLOTHES[clothes](bits)
+            rng = WRAPPERS[clothes](bits)
             break_again(bits)
             refuse_all(lambda rng=rng: rng, f"{base.__name__} of {kind}")
-            bits.__init__(5)  # and it can be mended
-            assert wi.key(rng) == wi.key(CLOTHES[clothes](base(5)))
+            bits.__init__(5)  # another __init__ mends it
+            assert wi.key(rng) == wi.key(WRAPPERS[clothes](base(5)))
 
     isolated(child)
 

@@ -1,4 +1,4 @@
-"""A hundred mistaken calls: what is raised names the value, is short, and says what to do.
+"""A hundred mistaken calls: the exception names the value, is short, and says what to do.
 
 ``python tests/refusals/test_mistakes.py`` prints the table: length, error and message of each.
 """
@@ -18,12 +18,12 @@ BIG = np.zeros((1000, 1000), "f4")
 
 
 def named(module, name="Thing", **attributes):
-    """Return an object whose class says that it is another library's."""
+    """Return an object whose class says that it comes from another library."""
     return type(name, (), {"__module__": module, **attributes})()
 
 
 class Series:
-    """Like a pandas Series."""
+    """A class like pandas' Series."""
 
     def __array__(self, *_, **__):
         return np.zeros(3, "f4")

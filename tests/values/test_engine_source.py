@@ -51,7 +51,7 @@ def test_a_kernel_object_exports_its_table_alone(name, tmp_path):
 
 
 def test_every_function_in_a_header_is_static():
-    """A line that begins a function is not indented and ends with a brace."""
+    """Find the functions: the line that begins one is not indented and ends with a brace."""
     headers = sorted(ENGINE.rglob("*.h"))
     assert len(headers) > 15
     begins = re.compile(r"^(?!static |INLINE |typedef |struct |enum |[#/ }]).*\{$", re.MULTILINE)
@@ -63,7 +63,7 @@ def test_every_function_in_a_header_is_static():
 @needs_compiler
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_a_template_without_its_parameters_is_refused_with_a_sentence(name):
-    """All are missing, so that every message comes; each parameter is named in one of them."""
+    """All parameters are missing, and one of the messages names each of them."""
     done = compile_c("-fsyntax-only", "-x", "c", ENGINE / name)
     assert done.returncode != 0
     messages = re.findall(r'error: (?:#error )?"?(\S+ needs [^"\n]*)', done.stderr)

@@ -36,7 +36,7 @@ def resolve(
         if dtype is None and index is None:
             target = _plain_target(out, out)
             if target is not None:
-                return _of_shape(target, shape)
+                return _check_shape(target, shape)
         return _resolve_out(shape, dtype, out, index)
     if shape is None:
         raise TypeError("pass shape or out=")
@@ -73,11 +73,11 @@ def part_of(target: Target) -> Part:
     return part
 
 
-def _of_shape(target: Target, shape: Shape | None) -> Target:
-    """Return the Target of a whole array, unless shape= asks for another shape."""
+def _check_shape(target: Target, shape: Shape | None) -> Target:
+    """Return the target of a whole array, whose shape must be the one that is asked for."""
     if shape is not None:
         # For as long as this function runs: reading shape may run code of the caller, which could
-        # resize the array.
+        # resize out.
         _pinned = _core.pin(target.array)
         whole = as_shape(shape)
         if whole != target.whole:
@@ -95,7 +95,7 @@ def _resolve_out(
     if dtype is None and index is None and held_kind is None:
         target = _plain_target(array, out)
         if target is not None:
-            return _of_shape(target, shape)
+            return _check_shape(target, shape)
     pinned = _core.pin(array)
     kind = _kind_to_write(array.dtype, held_kind, dtype)
     if shape is not None:

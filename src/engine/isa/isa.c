@@ -8,7 +8,7 @@
  *                   set does that itself
  *
  * The object file exports the table wif_kernels_<WIF_ISA_NAME> and nothing else
- * (tests/test_engine_objects.py).
+ * (tests/values/test_engine_source.py).
  */
 #ifndef WIF_ISA_NAME
 #error "isa.c needs WIF_ISA_NAME, the name of the instruction set"
