@@ -25,7 +25,7 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def reach(values: list[float | None]) -> tuple[float, float, float]:
+def median_and_range(values: list[float | None]) -> tuple[float, float, float]:
     """Return the median, the least and the greatest value; None (diverged) counts as infinite."""
     ordered = sorted(math.inf if v is None else v for v in values)
     half = len(ordered) // 2
@@ -35,7 +35,7 @@ def reach(values: list[float | None]) -> tuple[float, float, float]:
 
 def median(values: list[float | None]) -> float:
     """Return the median, which is infinite where most seeds diverged."""
-    return reach(values)[0]
+    return median_and_range(values)[0]
 
 
 def seed_trains(loss: float | None) -> bool:
@@ -83,7 +83,7 @@ def verdict(*conditions: bool) -> str:
     return "yes" if all(conditions) else "in part" if any(conditions) else "no"
 
 
-def pair(found: Found) -> str:
+def ratios_text(found: Found) -> str:
     """Return the ratios of activations and of gradients, in words."""
     up, down = (found[k]["ratio"]["median"] for k in ("activation", "gradient"))
     return f"activations {number(up)}, gradients {number(down)}"
@@ -130,7 +130,7 @@ def _extremes(dense: Found, training: Found) -> list[list[str]]:
             "A very large σ saturates or explodes",
             f"With σ = 1, {percent(tanh['saturated'])} of the last layer's tanh units lie beyond "
             f"±0.99, and the ratio of gradients is {number(tanh['gradient']['ratio']['median'])}. "
-            f"Under ReLU: {pair(dense['relu']['sigma_one'])}. "
+            f"Under ReLU: {ratios_text(dense['relu']['sigma_one'])}. "
             f"In training, ReLU {limit_text(large['dense_relu'])}, and "
             f"tanh {limit_text(large['dense_tanh'])}.",
             verdict(
@@ -148,7 +148,7 @@ def _fixed(training: Found) -> list[list[str]]:
     small = [limit(training["factors"][n]) for n in names if float(n) < 0.95]
     stops = [found[1] for found in small]
     rising = [found[0] or 0 for found in small]
-    told = ", ".join(
+    depths_text = ", ".join(
         f"{float(n) * math.sqrt(2):.2f} ({n}) → {limit(training['factors'][n])[0] or 'none'}"
         for n in names
         if float(n) < 0.95
@@ -168,7 +168,7 @@ def _fixed(training: Found) -> list[list[str]]:
         [
             "A fixed σ stops training beyond a depth",
             "The greatest depth that trains, for each σ√fan_in (in brackets σ√(fan_in/2)): "
-            f"{told}. "
+            f"{depths_text}. "
             f"{float(names[-1]) * math.sqrt(2):.2f} ({names[-1]}), which is He's, "
             f"{limit_text(unit)}.",
             verdict(all(stops), rising == sorted(rising), unit[1] is None),
@@ -191,22 +191,22 @@ def _rules(dense: Found, training: Found) -> list[list[str]]:
     he_trains = scheme_limit(training, "dense_relu", "he")
     conv = {k: scheme_limit(training, "conv_relu", k) for k in ("xavier", "he")}
     return [
-        ["Xavier holds for linear units", pair(linear) + ".", verdict(both_hold(linear))],
+        ["Xavier holds for linear units", ratios_text(linear) + ".", verdict(both_hold(linear))],
         [
             "Xavier fades under ReLU",
-            f"{pair(relu)}: a factor of {relu['activation']['factor']:.3f} a layer, where the "
-            "formula says 1/√2.",
+            f"{ratios_text(relu)}: a factor of {relu['activation']['factor']:.3f} a layer, where "
+            "the formula says 1/√2.",
             verdict(relu["activation"]["ratio"]["median"] < 0.5),
         ],
         [
             "Even under Xavier, tanh decays about as 1/√depth",
-            f"The std goes as the layer's number to the power {power:.2f}; "
-            f"{pair(dense['tanh']['xavier'])}.",
+            f"The std falls as the layer's number to the power {power:.2f}; "
+            f"{ratios_text(dense['tanh']['xavier'])}.",
             verdict(abs(power + 0.5) < 0.1),
         ],
         [
             "He holds under ReLU and PReLU",
-            f"ReLU: {pair(he)}; PReLU (a = 0.25): {pair(prelu)}.",
+            f"ReLU: {ratios_text(he)}; PReLU (a = 0.25): {ratios_text(prelu)}.",
             verdict(both_hold(he), both_hold(prelu)),
         ],
         [
@@ -240,20 +240,20 @@ def _of_propagation(p: Found) -> list[tuple[bool, str]]:
         (
             both_hold(dense["linear"]["sigma_factor"]),
             "A fixed σ is not wrong by itself. The σ whose factor is 0.7 under ReLU holds for "
-            f"linear units ({pair(dense['linear']['sigma_factor'])}), because its σ√fan_in is "
-            "0.99. In layers of equal width it differs from Xavier's rule by one per cent, so the "
-            "two curves lie on each other.",
+            f"linear units ({ratios_text(dense['linear']['sigma_factor'])}), because its σ√fan_in "
+            "is 0.99. In layers of equal width it differs from Xavier's rule by one per cent, so "
+            "the two curves lie on each other.",
         ),
         (
             not tanh["xavier"]["activation"]["holds"],
             "“Xavier for tanh” does not hold by this page's measure: "
-            f"{pair(tanh['xavier'])}. The decay is a power of the depth, though, and not an "
+            f"{ratios_text(tanh['xavier'])}. The decay is a power of the depth, though, and not an "
             "exponential.",
         ),
         (
             tanh["he"]["activation"]["holds"] and not tanh["he"]["gradient"]["holds"],
             "Under tanh, He's larger variance keeps the activations but makes the gradients grow: "
-            f"{pair(tanh['he'])}.",
+            f"{ratios_text(tanh['he'])}.",
         ),
         (
             tanh["sigma_one"]["activation"]["holds"],
@@ -265,20 +265,20 @@ def _of_propagation(p: Found) -> list[tuple[bool, str]]:
             not both_hold(uneven["xavier_linear"]),
             "Xavier holds for linear units only if all layers have one width. With widths of "
             f"{p['settings']['uneven'][0]} and {p['settings']['uneven'][1]} in turn: "
-            f"{pair(uneven['xavier_linear'])}. Xavier's rule is a compromise between two "
+            f"{ratios_text(uneven['xavier_linear'])}. Xavier's rule is a compromise between two "
             "conditions, which contradict each other where the fans are unequal. He's rule with "
-            f"fan_in has there: {pair(uneven['he_relu'])}.",
+            f"fan_in has there: {ratios_text(uneven['he_relu'])}.",
         ),
         (
             not wrong["activation"]["holds"],
             "He's rule called without the slope (a = 0) does not hold under a PReLU of slope 0.25: "
-            f"{pair(wrong)}.",
+            f"{ratios_text(wrong)}.",
         ),
         (
             not zero[size]["activation"]["holds"],
             f"He's rule does not hold in convolutions with zero padding on {size}×{size} maps: "
-            f"{pair(zero[size])}, against {pair(wrap[size])} with periodic padding. fan_in counts "
-            "inputs that the units at the edge do not have.",
+            f"{ratios_text(zero[size])}, against {ratios_text(wrap[size])} with periodic padding. "
+            "fan_in counts inputs that the units at the edge do not have.",
         ),
     ]
 

@@ -7,7 +7,7 @@ from typing import Any
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import schemes
-from claims import factor_order, limit, reach
+from claims import factor_order, limit, median_and_range
 from report import ACTIVATIONS
 
 STYLE = {
@@ -73,7 +73,7 @@ def training(results: dict[str, Any]) -> plt.Figure:
         depths = [int(d) for d in part[family]]
         for name, (label, colour, line) in schemes.LOOK.items():
             for row, which in enumerate(("training_loss", "test_accuracy")):
-                curves = [reach(found[name][which]) for found in part[family].values()]
+                curves = [median_and_range(found[name][which]) for found in part[family].values()]
                 if row == 0:
                     curves = [[min(v, LOSS_TOP) for v in curve] for curve in curves]
                 mid, low, high = zip(*curves, strict=True)
@@ -100,7 +100,9 @@ def limits(results: dict[str, Any]) -> plt.Figure:
     shades = plt.get_cmap("viridis")
     for i, name in enumerate(names):
         depths = [int(d) for d in part["factors"][name]]
-        curves = [reach(found["test_accuracy"]) for found in part["factors"][name].values()]
+        curves = [
+            median_and_range(found["test_accuracy"]) for found in part["factors"][name].values()
+        ]
         mid, low, high = zip(*curves, strict=True)
         colour = shades(0.9 * i / max(1, len(names) - 1))
         label = f"{float(name) * math.sqrt(2):.2f} ({name})"
@@ -155,7 +157,7 @@ def vgg(results: dict[str, Any]) -> plt.Figure:
         axis.set_title(f"VGG {shown}, {len(layers)} convolutions")
     axes[0].legend(loc="lower left")
     x = range(len(models))
-    values = [reach(trained[m]["test_accuracy"]) for m in models]
+    values = [median_and_range(trained[m]["test_accuracy"]) for m in models]
     colour = schemes.LOOK["sigma_small"][1]
     heights = [v[0] for v in values]
     errors = [[v[0] - v[1] for v in values], [v[2] - v[0] for v in values]]

@@ -7,7 +7,7 @@ from typing import Any
 import claims
 import numpy as np
 import schemes
-from claims import factor_order, median, number, percent, reach
+from claims import factor_order, median, median_and_range, number, percent
 
 NAMES = {
     **{name: look[0] for name, look in schemes.LOOK.items()},
@@ -73,7 +73,7 @@ def propagation_more(results: dict[str, Any]) -> str:
 
 
 def vgg(results: dict[str, Any]) -> str:
-    """Return the whole factors at VGG's widths, reckoned and measured."""
+    """Return the whole factors at VGG's widths, predicted and measured."""
     rows = []
     for model, found in results["propagation"]["vgg"].items():
         rows.append(
@@ -89,9 +89,9 @@ def vgg(results: dict[str, Any]) -> str:
         )
     head = [
         "model (convolutions)",
-        "activations, reckoned",
+        "activations, predicted",
         "activations, measured",
-        "gradients, reckoned",
+        "gradients, predicted",
         "gradients, measured",
         "gradients, zero padding",
         "He: activations, measured",
@@ -110,14 +110,14 @@ def vgg_trained(results: dict[str, Any]) -> str:
 
 def loss_cell(found: dict[str, Any]) -> str:
     """Return the median and range of the training loss over the seeds."""
-    middle, low, high = reach(found["training_loss"])
+    middle, low, high = median_and_range(found["training_loss"])
     text = f"{number(middle)} ({number(low)}–{number(high)})"
     return f"**{text}**" if found["trains"] else text
 
 
 def accuracy_cell(found: dict[str, Any]) -> str:
     """Return the median and range of the test accuracy over the seeds."""
-    middle, low, high = reach(found["test_accuracy"])
+    middle, low, high = median_and_range(found["test_accuracy"])
     text = f"{100 * middle:.1f} ({100 * low:.0f}–{100 * high:.0f}) %"
     return f"**{text}**" if found["trains"] else text
 
