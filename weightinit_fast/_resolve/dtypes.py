@@ -97,7 +97,12 @@ def _kind_of(dtype: np.dtype) -> Kind | None:
 def _refused(dtype: object) -> str:
     """Say which types there are."""
     text = f"dtype must be one of {', '.join(NAMES)}, not {shown(dtype)}"
-    if isinstance(dtype, np.dtype) and dtype.kind in "iuV" and dtype.itemsize < 4:
+    if (
+        isinstance(dtype, np.dtype)
+        and dtype.kind in "iuV"
+        and dtype.itemsize < 4
+        and dtype.type.__module__ != "ml_dtypes"  # its int4 and its other float8 types
+    ):
         # torch's bfloat16 seen as integers, or a .npy file of bfloat16, which NumPy loads as void
         text += "; to store bits in this type, name theirs, as in dtype='bfloat16'"
     return text
