@@ -57,6 +57,8 @@ cdef dict DL_TYPES = {
     (2, 16): (b"e", None), (2, 32): (b"f", None), (2, 64): (b"d", None),
     (4, 16): (b"H", "bfloat16"), (10, 8): (b"B", "float8_e4m3fn"), (12, 8): (b"B", "float8_e5m2"),
 }
+# Codes of elements that are never filled -> what they are.
+cdef dict DL_OTHERS = {5: "complex numbers", 6: "bools"}
 
 
 cdef class ForeignMemory:
@@ -113,9 +115,10 @@ cdef class ForeignMemory:
         check_host(tensor.device.kind)
         code, bits = tensor.dtype.code, tensor.dtype.bits
         if tensor.dtype.lanes != 1 or (code, bits) not in DL_TYPES:
+            found = DL_OTHERS.get(code, f"of DLPack's type ({code}, {tensor.dtype.lanes} lanes)")
             raise TypeError(
-                f"its elements (DLPack code {code}, {bits} bits, {tensor.dtype.lanes} lanes) are "
-                "of no type that is filled"
+                f"its elements are {found} of {bits} bits; the types that are filled are "
+                f"{', '.join(DTYPES)}"
             )
         self.form, name = DL_TYPES[code, bits]
         self.itemsize = bits // 8

@@ -44,6 +44,8 @@ def test_dlpack(arguments, options, view):
     [
         *(((8,), {"kind": kind}, "the CPU's") for kind in (2, 7, 99)),
         *(((8,), {"dtype": d}, None) for d in ((2, 32, 4), (99, 32, 1), (2, 31, 1), (0, 32, 1))),
+        ((4,), {"dtype": (5, 64, 1)}, "its elements are complex numbers of 64 bits"),
+        ((8,), {"dtype": (6, 8, 1)}, "its elements are bools of 8 bits"),
         *((s, {}, None) for s in ((-3,), (2**62,), (2**40, 2**40), (2, -2), (1,) * 65)),
         *(((8,), {"ndim": n}, "dim") for n in (-1, 65, 2**31 - 1)),
         *(((4,), {"strides": (s,)}, "strides") for s in (0,)),

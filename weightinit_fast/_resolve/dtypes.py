@@ -120,7 +120,12 @@ def _ml_dtype(name: str) -> np.dtype | None:
 def _refused(dtype: object, subject: str) -> str:
     """Return the message that refuses a dtype and lists those that there are."""
     text = f"{subject} must be one of {', '.join(NAMES)}, not {shown(dtype)}"
-    if isinstance(dtype, np.dtype) and dtype.kind in "iuV" and dtype.itemsize < 4:
+    if (
+        isinstance(dtype, np.dtype)
+        and dtype.kind in "iuV"
+        and dtype.itemsize < 4
+        and dtype.type.__module__ != "ml_dtypes"  # its int4 and its other float8 types
+    ):
         # torch's bfloat16 seen as integers, or a .npy file of bfloat16, which NumPy loads as void
         text += (
             "; integer and void arrays passed as out= take the bits of the type that dtype= names, "
