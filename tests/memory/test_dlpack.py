@@ -74,7 +74,7 @@ def test_dlpack_of_no_memory():
     [
         ({"major": 2}, "version 2"),
         ({"flags": 2}, "a copy"),
-        ({"dtype": (99, 32, 1)}, "no type"),
+        ({"dtype": (99, 32, 1)}, "of DLPack's type"),
         ({"ndim": 65}, "ndim 65"),
         ({"no_lengths": True}, "axes without lengths"),
         ({"no_lengths": True, "versioned": False}, "axes without lengths"),
