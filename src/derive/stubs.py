@@ -22,9 +22,10 @@ HEAD = """\
 
 from typing import Any, Final, TypeVar, overload
 
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from ._info import info as info
+from ._resolve.dtypes import DType
 from ._resolve.fans import Fans, Mode
 from ._resolve.fans import fans as fans
 from ._resolve.index import BasicIndex

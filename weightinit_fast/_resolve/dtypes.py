@@ -1,7 +1,7 @@
 """The dtypes that the engine fills, and the NumPy dtype that holds each of them in memory."""
 
 from importlib import import_module
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -9,7 +9,23 @@ from numpy.typing import DTypeLike
 from .. import _core
 from .messages import shown
 
-__all__ = ["DEFAULT", "NAMES", "PLAIN", "Kind", "kind_named", "kind_of", "requested"]
+__all__ = ["DEFAULT", "NAMES", "PLAIN", "DType", "Kind", "kind_named", "kind_of", "requested"]
+
+
+class TorchDType(Protocol):
+    """torch.dtype as a type checker knows it by its attributes; torch itself is not imported."""
+
+    @property
+    def is_floating_point(self) -> bool:
+        """Whether the type is one of floating-point numbers."""
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether the type has a sign."""
+
+
+#: What dtype= takes.
+DType: TypeAlias = DTypeLike | TorchDType
 
 
 class Kind(NamedTuple):
@@ -63,12 +79,12 @@ def kind_named(name: str) -> Kind:
     return _KINDS[name]
 
 
-def requested(dtype: DTypeLike) -> tuple[Kind, np.dtype | None]:
+def requested(dtype: DType) -> tuple[Kind, np.dtype | None]:
     """Return the kind and the NumPy dtype that a dtype= argument asks for.
 
     The NumPy dtype is None if only ml_dtypes has it, and ml_dtypes is not installed.
     """
-    name = dtype
+    name: Any = dtype
     if type(dtype).__module__ == "torch" and type(dtype).__name__ == "dtype":
         name = str(dtype).removeprefix("torch.")
     if isinstance(name, str):

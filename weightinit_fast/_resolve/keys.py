@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ForwardRef, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, ForwardRef, Protocol, TypeAlias, Union
 
 import numpy as np
 
@@ -60,6 +60,16 @@ class Key:
         return f"Key({self.low:#x}, {self.high:#x})"
 
 
+class TorchGenerator(Protocol):
+    """torch.Generator as a type checker knows it by its methods; torch itself is not imported."""
+
+    def initial_seed(self) -> int:
+        """Return the seed that the generator began with."""
+
+    def manual_seed(self, seed: int, /) -> Any:
+        """Begin again with a seed."""
+
+
 # Importing numpy.random takes as long as importing NumPy's core. It is imported when somebody first
 # passes something other than a Key or an int below 2**64. So the alias names its classes as text,
 # which typing.get_type_hints resolves in this module.
@@ -72,12 +82,13 @@ if TYPE_CHECKING:
         | np.random.BitGenerator
         | np.random.Generator
         | np.random.RandomState
+        | TorchGenerator
         | None
     )
 else:
     _CLASSES = ("SeedSequence", "BitGenerator", "Generator", "RandomState")
     _NUMPY = [ForwardRef(f"np.random.{name}", module=__name__) for name in _CLASSES]
-    RNGLike = Union[(Key, int, Sequence[int], *_NUMPY, None)]
+    RNGLike = Union[(Key, int, Sequence[int], *_NUMPY, TorchGenerator, None)]
 
 
 def _key_words(rng: RNGLike) -> tuple[int, int]:

@@ -3,11 +3,10 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from .. import _core
 from .._core import Target
-from .dtypes import DEFAULT, PLAIN, Kind, kind_of, requested
+from .dtypes import DEFAULT, PLAIN, DType, Kind, kind_of, requested
 from .index import WHOLE, BasicIndex, Part
 from .memory import as_array, check_writable, new_array
 from .messages import shown
@@ -23,7 +22,7 @@ _plain_target = _core.plain_target
 
 def resolve(
     shape: Shape | None,
-    dtype: DTypeLike | None,
+    dtype: DType | None,
     out: Any,
     index: BasicIndex,
     zeroed: bool = False,
@@ -87,9 +86,7 @@ def _check_shape(target: Target, shape: Shape | None) -> Target:
     return target
 
 
-def _resolve_out(
-    shape: Shape | None, dtype: DTypeLike | None, out: Any, index: BasicIndex
-) -> Target:
+def _resolve_out(shape: Shape | None, dtype: DType | None, out: Any, index: BasicIndex) -> Target:
     """Return the Target of any memory that the caller passes."""
     array, held_kind = as_array(out)
     if dtype is None and index is None and held_kind is None:
@@ -139,7 +136,7 @@ def _misfit(found: tuple[int, ...], wanted: tuple[int, ...], index: BasicIndex) 
     return f"out has shape {shown(found)}, but the {what} has shape {shown(wanted)}"
 
 
-def _kind_to_write(held: np.dtype, held_kind: Kind | None, dtype: DTypeLike | None) -> Kind:
+def _kind_to_write(held: np.dtype, held_kind: Kind | None, dtype: DType | None) -> Kind:
     """Return the kind of the values to write into an array.
 
     ``held`` is the array's dtype. ``held_kind`` is the kind of a DLPack object's type that NumPy

@@ -6,8 +6,8 @@ from operator import index as as_int
 from typing import Any, NoReturn
 
 import numpy as np
-from numpy.typing import DTypeLike
 
+from .._resolve.dtypes import DType
 from .._resolve.index import BasicIndex
 from .._resolve.keys import RNGLike
 from .._resolve.messages import refuse_keyword, shown
@@ -102,7 +102,7 @@ class Initializer:
         self,
         shape: Shape | None = None,
         *,
-        dtype: DTypeLike | None = None,
+        dtype: DType | None = None,
         out: Any = None,
         rng: RNGLike = None,
         stream: int | str = 0,

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from numpy.typing import DTypeLike
-
+from .._resolve.dtypes import DType
 from .._resolve.fans import Fans, Mode, WeightAxes, check_mode
 from .._resolve.index import BasicIndex
 from .._resolve.keys import RNGLike
@@ -83,7 +82,7 @@ def xavier_uniform(
     groups: int = 1,
     transposed: bool = False,
     fans: Fans | None = None,
-    dtype: DTypeLike | None = None,
+    dtype: DType | None = None,
     out: Any = None,
     rng: RNGLike = None,
     stream: int | str = 0,
@@ -146,7 +145,7 @@ def xavier_normal(
     groups: int = 1,
     transposed: bool = False,
     fans: Fans | None = None,
-    dtype: DTypeLike | None = None,
+    dtype: DType | None = None,
     out: Any = None,
     rng: RNGLike = None,
     stream: int | str = 0,
@@ -209,7 +208,7 @@ def he_uniform(
     groups: int = 1,
     transposed: bool = False,
     fans: Fans | None = None,
-    dtype: DTypeLike | None = None,
+    dtype: DType | None = None,
     out: Any = None,
     rng: RNGLike = None,
     stream: int | str = 0,
@@ -275,7 +274,7 @@ def he_normal(
     groups: int = 1,
     transposed: bool = False,
     fans: Fans | None = None,
-    dtype: DTypeLike | None = None,
+    dtype: DType | None = None,
     out: Any = None,
     rng: RNGLike = None,
     stream: int | str = 0,
@@ -341,7 +340,7 @@ def lecun_uniform(
     groups: int = 1,
     transposed: bool = False,
     fans: Fans | None = None,
-    dtype: DTypeLike | None = None,
+    dtype: DType | None = None,
     out: Any = None,
     rng: RNGLike = None,
     stream: int | str = 0,
@@ -398,7 +397,7 @@ def lecun_normal(
     groups: int = 1,
     transposed: bool = False,
     fans: Fans | None = None,
-    dtype: DTypeLike | None = None,
+    dtype: DType | None = None,
     out: Any = None,
     rng: RNGLike = None,
     stream: int | str = 0,

@@ -4,9 +4,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from .. import _core
+from .._resolve.dtypes import DType
 from .._resolve.fans import check_convolution_layout, convolution_axes
 from .._resolve.index import BasicIndex
 from .._resolve.keys import RNGLike
@@ -28,11 +28,11 @@ class Orthogonal:
     """gain times a matrix with orthonormal rows, or with orthonormal columns if it is tall."""
 
     __slots__ = ("column_axis", "gain")
-    zeroed = False
+    zeroed: bool = False
 
     def __init__(self, gain: float, column_axis: int) -> None:
-        self.gain = gain
-        self.column_axis = column_axis
+        self.gain: float = gain
+        self.column_axis: int = column_axis
 
     def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
         """Make the matrix, and write its rows along column_axis."""
@@ -66,11 +66,11 @@ class DeltaOrthogonal:
     """gain times a matrix with orthonormal columns at the centre of a kernel, zero elsewhere."""
 
     __slots__ = ("gain", "layout")
-    zeroed = True
+    zeroed: bool = True
 
     def __init__(self, gain: float, layout: str | None) -> None:
-        self.gain = gain
-        self.layout = layout
+        self.gain: float = gain
+        self.layout: str | None = layout
 
     def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
         """Make the matrix, set the zeros, and write the matrix to the centre."""
@@ -123,7 +123,7 @@ def orthogonal(
     *misplaced: object,
     gain: Gain = 1.0,
     column_axis: int = 0,
-    dtype: DTypeLike | None = None,
+    dtype: DType | None = None,
     out: Any = None,
     rng: RNGLike = None,
     stream: int | str = 0,
@@ -192,7 +192,7 @@ def delta_orthogonal(
     *misplaced: object,
     gain: Gain = 1.0,
     layout: str | None = None,
-    dtype: DTypeLike | None = None,
+    dtype: DType | None = None,
     out: Any = None,
     rng: RNGLike = None,
     stream: int | str = 0,

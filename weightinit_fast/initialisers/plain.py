@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from numpy.typing import DTypeLike
-
 from .. import _core
+from .._resolve.dtypes import DType
 from .._resolve.index import BasicIndex
 from .._resolve.keys import RNGLike
 from .._resolve.messages import refuse_arguments
@@ -63,7 +62,7 @@ def constant(
     shape: Shape | None = None,
     *misplaced: object,
     value: float,
-    dtype: DTypeLike | None = None,
+    dtype: DType | None = None,
     out: Any = None,
     rng: RNGLike = None,
     stream: int | str = 0,
@@ -113,7 +112,7 @@ def constant(
 def zeros(
     shape: Shape | None = None,
     *misplaced: object,
-    dtype: DTypeLike | None = None,
+    dtype: DType | None = None,
     out: Any = None,
     rng: RNGLike = None,
     stream: int | str = 0,
@@ -163,7 +162,7 @@ def zeros(
 def ones(
     shape: Shape | None = None,
     *misplaced: object,
-    dtype: DTypeLike | None = None,
+    dtype: DType | None = None,
     out: Any = None,
     rng: RNGLike = None,
     stream: int | str = 0,
@@ -202,7 +201,7 @@ def uniform(
     *misplaced: object,
     low: float = 0.0,
     high: float = 1.0,
-    dtype: DTypeLike | None = None,
+    dtype: DType | None = None,
     out: Any = None,
     rng: RNGLike = None,
     stream: int | str = 0,
@@ -261,7 +260,7 @@ def normal(
     *misplaced: object,
     mean: float = 0.0,
     std: float = 1.0,
-    dtype: DTypeLike | None = None,
+    dtype: DType | None = None,
     out: Any = None,
     rng: RNGLike = None,
     stream: int | str = 0,
@@ -365,7 +364,7 @@ def truncated_normal(
     std: float = 1.0,
     lower: float = -2.0,
     upper: float = 2.0,
-    dtype: DTypeLike | None = None,
+    dtype: DType | None = None,
     out: Any = None,
     rng: RNGLike = None,
     stream: int | str = 0,

@@ -81,11 +81,11 @@ class Draw:
     """A distribution that does not depend on the shape."""
 
     __slots__ = ("kind", "parameters")
-    zeroed = False
+    zeroed: bool = False
 
     def __init__(self, kind: str, parameters: Parameters) -> None:
-        self.kind = kind
-        self.parameters = parameters
+        self.kind: str = kind
+        self.parameters: Parameters = parameters
 
     def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
         """Draw every element."""
@@ -101,10 +101,10 @@ class ScaledDraw:
     """A distribution whose scale is read from the shape."""
 
     __slots__ = ("rule",)
-    zeroed = False
+    zeroed: bool = False
 
     def __init__(self, rule: VarianceRule) -> None:
-        self.rule = rule
+        self.rule: VarianceRule = rule
 
     def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
         """Draw every element, with the fans of the whole shape."""
@@ -122,7 +122,7 @@ class Constant:
     __slots__ = ("value",)
 
     def __init__(self, value: float) -> None:
-        self.value = value
+        self.value: float = value
 
     @property
     def zeroed(self) -> bool:

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from numpy.typing import DTypeLike
-
+from .._resolve.dtypes import DType
 from .._resolve.fans import Fans, Mode, WeightAxes, check_mode
 from .._resolve.index import BasicIndex
 from .._resolve.keys import RNGLike
@@ -58,7 +57,7 @@ def variance_scaling(
     groups: int = 1,
     transposed: bool = False,
     fans: Fans | None = None,
-    dtype: DTypeLike | None = None,
+    dtype: DType | None = None,
     out: Any = None,
     rng: RNGLike = None,
     stream: int | str = 0,
@@ -136,7 +135,7 @@ def fan_in_uniform(
     groups: int = 1,
     transposed: bool = False,
     fans: Fans | None = None,
-    dtype: DTypeLike | None = None,
+    dtype: DType | None = None,
     out: Any = None,
     rng: RNGLike = None,
     stream: int | str = 0,

@@ -5,9 +5,9 @@ import warnings
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from .. import _core
+from .._resolve.dtypes import DType
 from .._resolve.fans import check_letters
 from .._resolve.index import BasicIndex
 from .._resolve.keys import Key, RNGLike, key
@@ -30,12 +30,12 @@ class Sparse:
     """N(0, std²), with ceil(sparsity·n) zeros among the n elements of each column or row."""
 
     __slots__ = ("layout", "sparsity", "std")
-    zeroed = False
+    zeroed: bool = False
 
     def __init__(self, sparsity: float, std: float, layout: str | None) -> None:
-        self.sparsity = sparsity
-        self.std = std
-        self.layout = layout
+        self.sparsity: float = sparsity
+        self.std: float = std
+        self.layout: str | None = layout
 
     def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
         """Draw the normals, then set the zeros that the target holds."""
@@ -111,7 +111,7 @@ def sparse(
     sparsity: float,
     std: float = 0.01,
     layout: str | None = None,
-    dtype: DTypeLike | None = None,
+    dtype: DType | None = None,
     out: Any = None,
     rng: RNGLike = None,
     stream: int | str = 0,

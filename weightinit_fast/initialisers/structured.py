@@ -4,9 +4,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from .. import _core
+from .._resolve.dtypes import DType
 from .._resolve.fans import check_convolution_layout, convolution_axes
 from .._resolve.index import BasicIndex
 from .._resolve.keys import RNGLike
@@ -28,10 +28,10 @@ class Identity:
     """gain on the main diagonal of a matrix, and zero elsewhere."""
 
     __slots__ = ("gain",)
-    zeroed = True
+    zeroed: bool = True
 
     def __init__(self, gain: float) -> None:
-        self.gain = gain
+        self.gain: float = gain
 
     def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
         """Set the zeros, then those elements of the diagonal that the target holds."""
@@ -55,11 +55,11 @@ class Dirac:
     """One at the centre of each kernel that passes a channel on, zero elsewhere."""
 
     __slots__ = ("groups", "layout")
-    zeroed = True
+    zeroed: bool = True
 
     def __init__(self, groups: int, layout: str | None) -> None:
-        self.groups = groups
-        self.layout = layout
+        self.groups: int = groups
+        self.layout: str | None = layout
 
     def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
         """Set the zeros, then those ones that the target holds."""
@@ -110,7 +110,7 @@ def identity(
     shape: Shape | None = None,
     *misplaced: object,
     gain: float = 1.0,
-    dtype: DTypeLike | None = None,
+    dtype: DType | None = None,
     out: Any = None,
     rng: RNGLike = None,
     stream: int | str = 0,
@@ -166,7 +166,7 @@ def dirac(
     *misplaced: object,
     groups: int = 1,
     layout: str | None = None,
-    dtype: DTypeLike | None = None,
+    dtype: DType | None = None,
     out: Any = None,
     rng: RNGLike = None,
     stream: int | str = 0,
