@@ -91,9 +91,10 @@ def _fans(peers: list[Peer]) -> Rows:
     found = []
     for peer in peers:
         for name, kind, shape, theirs, ours, right, key in fan_rows(peer):
-            shown = theirs if isinstance(theirs, str) else "{:g}, {:g}".format(*theirs)
-            pairs = ["{:g}, {:g}".format(*f) for f in (ours, right)]
-            print(layout.format(name, kind, shape, shown, *pairs, key or "ok"))
+            shown = [
+                f if isinstance(f, str) else "{:g}, {:g}".format(*f) for f in (theirs, ours, right)
+            ]
+            print(layout.format(name, kind, shape, *shown, key or "ok"))
             status = "WRONG" if key == "WRONG" else "explained" if key else "ok"
             found.append(
                 {
