@@ -103,8 +103,8 @@ def _fans(peers: list[Peer]) -> Rows:
     print(
         "  Where ours is told no more than a peer is, the shape and the framework, it takes the\n"
         "  peer's fans, if the peer has any. Experts: JAX is told batch_axis=(0,), and Keras\n"
-        "  input_axes=[1] and output_axes=[2]. In the table ours is told fans=(n, n) where the layer\n"
-        "  is Keras's 1-D."
+        "  input_axes=[1] and output_axes=[2]. In the table, ours is told fans=(n, n) where\n"
+        "  Keras has a weight of one axis."
     )
     return found
 
