@@ -1,4 +1,4 @@
-"""Our initialisers beside torch's, JAX's and Keras's: scales, fans, 16-bit draws, tensors as out=.
+"""Our initialisers beside torch's, JAX's and Keras's: scales, fans, and draws of 16 bits.
 
 In a clone, an environment with all three frameworks, and everything (about 3 minutes; each section
 is an option, see --help)::
@@ -18,7 +18,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from buffers import Check, buffer_checks
 from jax_pairs import jax_peer
 from keras_pairs import keras_peer
 from layers import NOTES
@@ -34,7 +33,6 @@ SECTIONS = {
     "table": "the standard deviation of every initialiser on every layer",
     "fans": "the fans of every layer",
     "narrow": "draws of 16 bits",
-    "buffers": "tensors of torch and JAX as out=",
 }
 Rows = list[dict[str, Any]]
 
@@ -61,8 +59,6 @@ def main() -> int:
         report["table"] = _table(peers)
     if "narrow" in wanted:
         report["narrow"] = _narrow(names, asked.items)
-    if "buffers" in wanted:
-        report["buffers"] = _buffers(names)
     if asked.json:
         versions = {p.name: p.version for p in peers} | {"weightinit_fast": wi.__version__}
         asked.json.write_text(json.dumps({"versions": versions, **report}, indent=1) + "\n")
@@ -91,9 +87,11 @@ def _fans(peers: list[Peer]) -> Rows:
     found = []
     for peer in peers:
         for name, kind, shape, theirs, ours, right, key in fan_rows(peer):
-            shown = theirs if isinstance(theirs, str) else "{:g}, {:g}".format(*theirs)
-            pairs = ["{:g}, {:g}".format(*f) for f in (ours, right)]
-            print(layout.format(name, kind, shape, shown, *pairs, key or "ok"))
+            shown = [
+                f if isinstance(f, str) else "{:g}, {:g}".format(*f) for f in (theirs, ours, right)
+            ]
+            agreed = "both refuse" if isinstance(theirs, str) else "ok"
+            print(layout.format(name, kind, shape, *shown, key or agreed))
             status = "WRONG" if key == "WRONG" else "explained" if key else "ok"
             found.append(
                 {
@@ -105,7 +103,8 @@ def _fans(peers: list[Peer]) -> Rows:
     print(
         "  Where ours is told no more than a peer is, the shape and the framework, it takes the\n"
         "  peer's fans, if the peer has any. Experts: JAX is told batch_axis=(0,), and Keras\n"
-        "  input_axes=[1] and output_axes=[2]."
+        "  input_axes=[1] and output_axes=[2]. In the table, ours is told fans=(n, n) where\n"
+        "  Keras has a weight of one axis."
     )
     return found
 
@@ -163,15 +162,6 @@ def _narrow(names: list[str], items: int) -> Rows:
         bad = ours and (row.outside or (row.distribution == "normal" and "differ" in row.remark))
         found.append(_record(row, "WRONG" if bad else "ok"))
     return found
-
-
-def _buffers(names: list[str]) -> Rows:
-    print("\nTensors as out=\n")
-    found: list[Check] = []
-    for check in buffer_checks(names):
-        print(f"{'ok' if check.ok else 'WRONG':<6}{check.name:<42}{check.happened[:80]}")
-        found.append(check)
-    return [_record(check, "ok" if check.ok else "WRONG") for check in found]
 
 
 if __name__ == "__main__":

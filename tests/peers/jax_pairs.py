@@ -52,23 +52,26 @@ def jax_peer() -> Peer:
             uniform=("uniform", call(lambda: init.uniform(BOUND)), {"low": 0.0, "high": BOUND}),
             normal=("normal", call(lambda: init.normal(STD))),
             constants=[
-                ("constant", call(lambda: init.constant(VALUE)), partial(wi.constant, value=VALUE)),
-                ("ones", call(lambda: init.ones), wi.ones),
-                ("zeros", call(lambda: init.zeros), wi.zeros),
+                (
+                    "constant", call(lambda: init.constant(VALUE)),
+                    wi.initializer(wi.constant, value=VALUE),
+                ),
+                ("ones", call(lambda: init.ones), wi.initializer(wi.ones)),
+                ("zeros", call(lambda: init.zeros), wi.initializer(wi.zeros)),
             ],
         ),
         Pair(
             "truncated_normal", call(lambda: init.truncated_normal(STD)),
-            partial(wi.truncated_normal, std=STD), always(STD * TRUNCATED_STD),
+            wi.initializer(wi.truncated_normal, std=STD), always(STD * TRUNCATED_STD),
             bound=2 / TRUNCATED_STD,
         ),
         Pair(
-            "orthogonal", call(lambda: init.orthogonal(1.5)), partial(wi.orthogonal, gain=1.5),
-            always(1.5), "column", judged="matrix",
+            "orthogonal", call(lambda: init.orthogonal(1.5)),
+            wi.initializer(wi.orthogonal, gain=1.5), always(1.5), "column", judged="matrix",
         ),
         Pair(
             "delta_orthogonal", call(lambda: init.delta_orthogonal(1.5)),
-            partial(wi.delta_orthogonal, gain=1.5), always(1.5), "delta", judged="centre",
+            wi.initializer(wi.delta_orthogonal, gain=1.5), always(1.5), "delta", judged="centre",
         ),
         *named_pairs({n: (n, call(getattr(init, n), True)) for n in NAMED}),
         *scaling_pairs(

@@ -65,20 +65,20 @@ def keras_peer() -> Peer:
             ),
             normal=("RandomNormal", call(partial(init.RandomNormal, 0.0, STD))),
             constants=[
-                (*fixed("Constant", value=VALUE), partial(wi.constant, value=VALUE)),
-                (*fixed("Ones"), wi.ones),
-                (*fixed("Zeros"), wi.zeros),
-                (*fixed("Identity", gain=VALUE), partial(wi.identity, gain=VALUE)),
+                (*fixed("Constant", value=VALUE), wi.initializer(wi.constant, value=VALUE)),
+                (*fixed("Ones"), wi.initializer(wi.ones)),
+                (*fixed("Zeros"), wi.initializer(wi.zeros)),
+                (*fixed("Identity", gain=VALUE), wi.initializer(wi.identity, gain=VALUE)),
             ],
         ),
         Pair(
             "TruncatedNormal", call(partial(init.TruncatedNormal, 0.0, STD)),
-            partial(wi.truncated_normal, std=STD), always(STD * TRUNCATED_STD),
+            wi.initializer(wi.truncated_normal, std=STD), always(STD * TRUNCATED_STD),
             bound=2 / TRUNCATED_STD,
         ),
         Pair(
-            "Orthogonal", call(partial(init.Orthogonal, 1.5)), partial(wi.orthogonal, gain=1.5),
-            always(1.5), "column", judged="matrix",
+            "Orthogonal", call(partial(init.Orthogonal, 1.5)),
+            wi.initializer(wi.orthogonal, gain=1.5), always(1.5), "column", judged="matrix",
         ),
         *named_pairs({n: (names[n], call(getattr(init, names[n]), True)) for n in NAMED}, 1.0),
         *scaling_pairs(

@@ -63,7 +63,9 @@ def layers(framework: str) -> list[Layer]:
 def stored(framework: str, layer: Layer) -> Stored:
     """Return the shape that a framework gives the layer's weight."""
     if layer.kind == "1-D":
-        return Stored((layer.inputs,), {})
+        # Keras takes the fans (n, n) for one axis. Ours are told so; torch and JAX refuse, as ours.
+        stated = {"fans": (layer.inputs, layer.outputs)} if framework == "keras" else {}
+        return Stored((layer.inputs,), stated)
     if framework == "torch":
         return _torch(layer)
     letters = "DHW"[3 - len(layer.kernel) :]
@@ -107,7 +109,7 @@ def empty(conv: bool) -> list[Layer]:
 
 
 NOTES = {
-    "fans of 1-D": "the peer raises, since its fans need two axes; ours are (n, n), as Keras's",
+    "fans of 1-D": "Keras takes (n, n); ours refuses one axis, unless fans=(n, n) states them",
     "swapped": "the peer reads a transposed convolution's axes as a plain one's, so fans swap",
     "groups": "the peer's fan_out counts the outputs of all groups; an input feeds its own group",
     "swapped groups": "torch takes O/g·k and I·k, as in a plain convolution, for I/g·k and O/g·k",

@@ -2,13 +2,14 @@
 
 import importlib
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 import weightinit_fast as wi
 
 HIGH = 0.1  # of the uniforms: [-HIGH, HIGH)
+INITIALISERS = (wi.initializer(wi.normal), wi.initializer(wi.uniform, low=-HIGH, high=HIGH))
 
 
 class Narrow(NamedTuple):
@@ -29,11 +30,12 @@ class Narrow(NamedTuple):
 def narrow_rows(names: list[str], items: int) -> Iterator[Narrow]:
     """Yield each distribution in each dtype: ours, our float32 rounded, and the frameworks'."""
     ml_dtypes = importlib.import_module("ml_dtypes")
-    for distribution, draw in (("normal", wi.normal), ("uniform", _uniform)):
+    for init in INITIALISERS:
+        distribution = init.function.__name__
         for name in ("bfloat16", "float16"):
             dtype = np.dtype(getattr(ml_dtypes, name) if name == "bfloat16" else name)
-            ours = draw(items, dtype=name, rng=0)
-            rounded = draw(items, rng=0).astype(dtype)
+            ours = init(items, dtype=name, rng=0)
+            rounded = init(items, rng=0).astype(dtype)
             differ = ours.view("u2") != rounded.view("u2")
             remark = "equal to the rounded stream, bit for bit"
             if differ.any():
@@ -46,11 +48,6 @@ def narrow_rows(names: list[str], items: int) -> Iterator[Narrow]:
             for peer in names:
                 if peer in PEERS:
                     yield _row(distribution, name, peer, PEERS[peer](distribution, name, items))
-
-
-def _uniform(items: int, **options: Any) -> np.ndarray:
-    found: np.ndarray = wi.uniform(items, low=-HIGH, high=HIGH, **options)
-    return found
 
 
 def _outside(values: np.ndarray, dtype: np.dtype) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -30,7 +29,7 @@ class Pair(NamedTuple):
 
     name: str
     draw: Draw
-    ours: Callable[..., np.ndarray]
+    ours: wi.Initializer
     formula: Callable[[Fans], float]
     takes: str = ""
     bound: float = 0.0
@@ -80,15 +79,15 @@ def truncated_std(lower: float, upper: float) -> float:
 def plain_pairs(
     uniform: tuple[str, Draw, dict[str, float]],
     normal: tuple[str, Draw],
-    constants: list[tuple[str, Draw, Callable[..., np.ndarray]]],
+    constants: list[tuple[str, Draw, wi.Initializer]],
 ) -> list[Pair]:
     """Return the pairs of the initialisers that know no fans."""
     name, draw, bounds = uniform
     std = (bounds["high"] - bounds["low"]) / math.sqrt(12)
     reach = max(abs(bounds["low"]), bounds["high"]) / std
     return [
-        Pair(name, draw, partial(wi.uniform, **bounds), always(std), bound=reach),
-        Pair(*normal, partial(wi.normal, std=STD), always(STD)),
+        Pair(name, draw, wi.initializer(wi.uniform, **bounds), always(std), bound=reach),
+        Pair(*normal, wi.initializer(wi.normal, std=STD), always(STD)),
         *(Pair(n, d, ours, always(0), judged="equal") for n, d, ours in constants),
     ]
 
@@ -115,16 +114,16 @@ def named_pairs(calls: dict[str, tuple[str, Draw]], least: float = 0.0) -> list[
     pairs = []
     for name, (label, draw) in calls.items():
         scale, mode = NAMED[name]
-        ours, bound = getattr(wi, name), _BOUNDS["uniform"]
-        if name.endswith("normal"):
-            ours = partial(
-                wi.variance_scaling, scale=scale, mode=mode, distribution="truncated_normal"
-            )
-            bound = _BOUNDS["truncated_normal"]
-        pairs.append(Pair(label, draw, ours, by_fan(scale, mode, least), "fans", bound))
-        if name.endswith("normal"):
-            formula = by_fan(scale, mode, least)
-            pairs.append(Pair(f"{label}: {name}", draw, getattr(wi, name), formula, "fans"))
+        ours, formula = wi.initializer(name), by_fan(scale, mode, least)
+        if name.endswith("uniform"):
+            pairs.append(Pair(label, draw, ours, formula, "fans", _BOUNDS["uniform"]))
+            continue
+        distribution = "truncated_normal"
+        truncated = wi.initializer(
+            wi.variance_scaling, scale=scale, mode=mode, distribution=distribution
+        )
+        pairs.append(Pair(label, draw, truncated, formula, "fans", _BOUNDS[distribution]))
+        pairs.append(Pair(f"{label}: {name}", draw, ours, formula, "fans"))
     return pairs
 
 
@@ -138,7 +137,7 @@ def scaling_pairs(
     return [
         Pair(
             *call(mode, distribution),
-            partial(wi.variance_scaling, scale=0.5, mode=mode, distribution=distribution),
+            wi.initializer(wi.variance_scaling, scale=0.5, mode=mode, distribution=distribution),
             by_fan(0.5, mode, least),
             "fans",
             _BOUNDS[distribution],

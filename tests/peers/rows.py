@@ -8,9 +8,12 @@ import numpy as np
 from layers import Fans, Layer, Stored, empty, layers, note, plain, stored
 from pairs import Pair, Peer
 
+import weightinit_fast as wi
+
 ITEMS = 10**6  # elements that are measured at least; small weights are pooled over streams
 MATRICES = 4  # orthogonal matrices that are measured: their root mean square is fixed
 TOLERANCE = 0.005
+EXACT = 1e-12  # relative: how far the std of a Law may be from the formula
 ORTHOGONAL = 1e-5  # the largest element of QᵀQ - 1 that float32 may leave
 REFUSALS = (ValueError, ZeroDivisionError, TypeError, IndexError, RuntimeError)
 
@@ -65,8 +68,12 @@ def _row(peer: Peer, pair: Pair, layer: Layer, stream: int, samples: dict[Any, "
     def theirs(number: int) -> np.ndarray:
         return pair.draw(layer, weight, number)
 
+    def init() -> wi.Initializer:
+        return wi.initializer(pair.ours, **told)
+
     def ours(number: int) -> np.ndarray:
-        return pair.ours(weight.shape, rng=0, stream=stream + number, **told)
+        found: np.ndarray = init()(weight.shape, rng=0, stream=stream + number)
+        return found
 
     head = (peer.name, pair.name, layer.kind, "×".join(map(str, weight.shape)))
     refused, not_ours = _refusal(theirs), _refusal(ours)
@@ -96,6 +103,8 @@ def _row(peer: Peer, pair: Pair, layer: Layer, stream: int, samples: dict[Any, "
     if pair.takes == "fans":
         formula = pair.formula(peer.fans(layer, weight))
     status, remark = _judge(peer, pair, layer, sample, right, formula)
+    if "fans" in told:
+        remark += " fans= stated"
     if abs(measured.std / formula - 1) > TOLERANCE:
         remark += f" peer {measured.std / formula:.4f} of its formula"
     if pair.judged != "std" and sample.zeros != measured.zeros:
@@ -103,6 +112,10 @@ def _row(peer: Peer, pair: Pair, layer: Layer, stream: int, samples: dict[Any, "
     if pair.judged in ("matrix", "centre"):
         error = _orthogonality_error(ours(0), pair, peer)
         status, remark = (status, remark) if error < ORTHOGONAL else ("WRONG", f"QᵀQ {error:.0e}")
+    if pair.judged in ("std", "matrix"):
+        law = init().law(weight.shape)
+        if abs(law.std / right - 1) > EXACT:
+            status, remark = "WRONG", f"the std of its Law is {law.std}, not {right}"
     ratio = sample.std / formula
     return Row(
         *head, formula, measured.std, sample.std, ratio, sample.items, status, remark.strip()
@@ -152,7 +165,7 @@ def _empty_row(peer: Peer, pair: Pair) -> Row:
         told = options(peer.name, pair, layer, weight)
         shapes.append("×".join(map(str, weight.shape)))
         try:
-            kept &= pair.ours(weight.shape, rng=0, **told).shape == weight.shape
+            kept &= wi.initializer(pair.ours, **told)(weight.shape, rng=0).shape == weight.shape
         except REFUSALS as error:
             if not _refusal(lambda n, at=(layer, weight): pair.draw(*at, n)):
                 kept, refused = False, type(error).__name__
@@ -201,23 +214,32 @@ def _sample(draw: Callable[[int], np.ndarray], pair: Pair) -> Sample:
     return Sample(math.sqrt(squares / items - mean * mean), most, items, zeros)
 
 
-def fan_rows(peer: Peer) -> Iterator[tuple[str, str, str, Fans | str, Fans, Fans, str]]:
-    """Yield the fans of every layer: the peer's, ours, and the layer's own, and a note."""
-    import weightinit_fast as wi  # noqa: PLC0415 -- after the peers, whose OpenMP it shares
+def fan_rows(peer: Peer) -> Iterator[tuple[str, str, str, Fans | str, Fans | str, Fans, str]]:
+    """Yield the fans of every layer: the peer's, ours, and the layer's own, and a note.
 
+    Where a shape is refused, the name of the exception stands for the fans.
+    """
     weights = [layer for layer in layers(peer.name) if layer.kind != "empty"] + empty(False)
     for layer in weights:
         weight = stored(peer.name, layer)
-        ours = wi.fans(weight.shape, **weight.options)
-        theirs: Fans | str
-        try:
-            theirs = tuple(peer.fans(layer, weight))  # type: ignore[assignment]
-        except REFUSALS as error:
-            theirs = type(error).__name__
+        theirs = _fans(lambda at=(layer, weight): peer.fans(*at))
+        stated = "fans" in weight.options
+        options = {} if stated else weight.options
+        ours = _fans(lambda at=weight.shape, told=options: wi.fans(at, **told))
         shape = "×".join(map(str, weight.shape))
         key = "" if theirs == ours else note(peer.name, layer) or "WRONG"
         # Where ours is told no more than the peer is, it takes the same fans as the peer.
-        alike = wi.fans(weight.shape, **plain(peer.name, weight.shape)) == theirs
-        if ours != layer.fans or not (alike or isinstance(theirs, str) or layer.experts):
+        told = plain(peer.name, weight.shape)
+        alike = _fans(lambda at=weight.shape, told=told: wi.fans(at, **told)) == theirs
+        right = "ValueError" if layer.kind == "1-D" else layer.fans
+        if ours != right or not (alike or isinstance(theirs, str) or layer.experts or stated):
             key = "WRONG"
         yield peer.name, layer.kind, shape, theirs, ours, layer.fans, key
+
+
+def _fans(read: Callable[[], Any]) -> Fans | str:
+    try:
+        fan_in, fan_out = read()
+    except REFUSALS as error:
+        return type(error).__name__
+    return fan_in, fan_out

@@ -2,7 +2,6 @@
 
 import math
 import warnings
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -65,7 +64,8 @@ def torch_peer() -> Peer:
         name = f"kaiming_{'uniform' if uniform else 'normal'}_"
         act = "leaky_relu" if slope else "relu"
         gain = init.calculate_gain(act, slope)
-        ours = partial(wi.kaiming_uniform if uniform else wi.kaiming_normal, a=slope, mode=mode)
+        rule = wi.kaiming_uniform if uniform else wi.kaiming_normal
+        ours = wi.initializer(rule, a=slope, mode=mode)
         label = f"{name} {mode} {act[:5]}" + (f" {slope}" if slope else "")
         draw = call(name, a=slope, mode=mode, nonlinearity=act)
         return Pair(label, draw, ours, by_fan(gain**2, mode), "fans", ROOT_3 * uniform)
@@ -77,20 +77,22 @@ def torch_peer() -> Peer:
             uniform=("uniform_", call("uniform_", LOW, HIGH), {"low": LOW, "high": HIGH}),
             normal=("normal_", call("normal_", 0, STD)),
             constants=[
-                ("constant_", call("constant_", VALUE), partial(wi.constant, value=VALUE)),
-                ("ones_", call("ones_"), wi.ones),
-                ("zeros_", call("zeros_"), wi.zeros),
-                ("eye_", call("eye_"), wi.eye),
+                ("constant_", call("constant_", VALUE), wi.initializer(wi.constant, value=VALUE)),
+                ("ones_", call("ones_"), wi.initializer(wi.ones)),
+                ("zeros_", call("zeros_"), wi.initializer(wi.zeros)),
+                ("eye_", call("eye_"), wi.initializer(wi.eye)),
             ],
         ),
-        Pair("dirac_", call("dirac_"), wi.dirac, always(0), "dirac", judged="equal"),
         Pair(
-            "xavier_uniform_", call("xavier_uniform_"), wi.xavier_uniform,
+            "dirac_", call("dirac_"), wi.initializer(wi.dirac), always(0), "dirac", judged="equal",
+        ),
+        Pair(
+            "xavier_uniform_", call("xavier_uniform_"), wi.initializer(wi.xavier_uniform),
             by_fan(1, "fan_avg"), "fans", ROOT_3,
         ),
         Pair(
             "xavier_normal_ tanh", call("xavier_normal_", gain=tanh),
-            partial(wi.xavier_normal, gain="tanh"), by_fan(tanh**2, "fan_avg"), "fans",
+            wi.initializer(wi.xavier_normal, gain="tanh"), by_fan(tanh**2, "fan_avg"), "fans",
         ),
         *(
             kaiming(mode, slope, uniform)
@@ -100,28 +102,30 @@ def torch_peer() -> Peer:
         ),
         Pair(
             "trunc_normal_ ±2σ", call("trunc_normal_", 0, STD, lower * STD, upper * STD),
-            partial(wi.truncated_normal, std=STD), always(STD * TRUNCATED_STD),
+            wi.initializer(wi.truncated_normal, std=STD), always(STD * TRUNCATED_STD),
             bound=2 / TRUNCATED_STD,
         ),
         Pair(
             "trunc_normal_ σ to 3σ", call("trunc_normal_", 0, STD, *(z * STD for z in far)),
-            partial(wi.truncated_normal, std=STD, lower=far[0], upper=far[1]),
+            wi.initializer(wi.truncated_normal, std=STD, lower=far[0], upper=far[1]),
             always(STD * truncated_std(*far)), bound=far[1] / truncated_std(*far),
         ),
         Pair(
             "orthogonal_ relu", call("orthogonal_", init.calculate_gain("relu")),
-            partial(wi.orthogonal, gain="relu"), always(math.sqrt(2)), "column", judged="matrix",
+            wi.initializer(wi.orthogonal, gain="relu"), always(math.sqrt(2)), "column",
+            judged="matrix",
         ),
         Pair(
             "sparse_ 0.1", call("sparse_", 0.1, STD),
-            partial(wi.sparse, sparsity=0.1, std=STD), always(STD), judged="nonzero",
+            wi.initializer(wi.sparse, sparsity=0.1, std=STD), always(STD), judged="nonzero",
         ),
         Pair(
-            "Linear, Conv by default", default, wi.fan_in_uniform, by_fan(1 / 3, "fan_in"),
-            "fans", ROOT_3, kinds=MODULES,
+            "Linear, Conv by default", default, wi.initializer(wi.fan_in_uniform),
+            by_fan(1 / 3, "fan_in"), "fans", ROOT_3, kinds=MODULES,
         ),
         Pair(
-            "Embedding by default", default, wi.normal, always(1), kinds=("embedding",),
+            "Embedding by default", default, wi.initializer(wi.normal), always(1),
+            kinds=("embedding",),
         ),
     ]  # fmt: skip
     return Peer("torch", torch.__version__, pairs, fans)

@@ -1,0 +1,113 @@
+"""JAX's objects beside ours: its arrays, its keys, its dtypes, and how it takes our arrays."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+import weightinit_fast as wi
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    jax = pytest.importorskip("jax")
+
+REFUSALS = (TypeError, ValueError, BufferError)
+LONGEST = 400  # characters of a message
+INIT = wi.initializer(wi.normal, std=0.02)
+CALL = {"rng": 0, "stream": "array"}
+SHAPE = (128, 256)  # of 64 KiB at the least, in 16 bits
+ALIGNED_FROM = 1 << 16
+
+
+def refused(text, call):
+    """Assert that a call is refused by a short message that has a text in it."""
+    with pytest.raises(REFUSALS) as caught:
+        call()
+    message = str(caught.value)
+    assert text in message
+    assert len(message) <= LONGEST
+
+
+# ---- arrays of JAX as out= ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["float32", "bfloat16"])
+def test_an_array_of_jax_is_refused(name):
+    array = jax.numpy.zeros((37, 53), name)
+    refused("JAX's arrays never change", lambda: INIT(out=array, **CALL))
+    refused("JAX's arrays never change", lambda: INIT((37, 53), out=array, **CALL))
+    assert not bool(array.any())
+    if name == "float32":
+        refused("out is read-only", lambda: INIT(out=np.asarray(array), **CALL))
+
+
+def test_a_traced_array_is_refused():
+    traced = jax.jit(lambda array: INIT(out=array, **CALL))
+    refused("JAX's arrays never change", lambda: traced(jax.numpy.zeros(3)))
+
+
+# ---- keys and dtypes of JAX -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", ["key", "PRNGKey"])
+def test_a_key_of_jax_is_refused_and_its_data_is_a_seed(make):
+    key = getattr(jax.random, make)(2**40 + 7)
+    refused("jax.random.key_data", lambda: wi.normal(3, rng=key))
+    refused("jax.random.key_data", lambda: wi.key(jax.random.split(key)))
+    data = np.asarray(jax.random.key_data(key))  # what the message says
+    assert wi.key(data) == wi.key(data.tolist())
+    assert wi.key(data) != wi.key(np.asarray(jax.random.key_data(jax.random.key(8))))
+
+
+@pytest.mark.parametrize("name", ["float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"])
+def test_a_dtype_of_jax_names_the_type(name):
+    named = INIT(9, dtype=name, **CALL)
+    for dtype in (getattr(jax.numpy, name), jax.numpy.zeros(1, name).dtype):
+        ours = INIT(9, dtype=dtype, **CALL)
+        assert ours.dtype == named.dtype
+        assert ours.tobytes() == named.tobytes()
+
+
+# ---- our arrays in JAX ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["float32", "bfloat16", "float8_e5m2"])
+def test_arrays_of_ours_are_taken_with_their_bits(name):
+    ours = INIT((37, 53), dtype=name, **CALL)
+    for take in (jax.numpy.asarray, jax.device_put):
+        made = take(ours)
+        assert made.dtype == ours.dtype
+        assert np.asarray(made).tobytes() == ours.tobytes()
+
+
+def address(array):
+    """Where an array of JAX lies.
+
+    JAX has to be done with it first: it waits for the array while it holds the GIL, which the
+    thread that makes the array may need.
+    """
+    return jax.block_until_ready(array).unsafe_buffer_pointer()
+
+
+@pytest.mark.parametrize(
+    ("take", "names"),
+    [
+        (jax.numpy.from_dlpack, ("float32", "float16")),  # NumPy exports no bfloat16
+        (jax.device_put, ("float32", "float16", "bfloat16")),
+    ],
+    ids=["from_dlpack", "device_put"],
+)
+def test_large_new_arrays_begin_on_a_cache_line_so_that_jax_shares_them(take, names):
+    memory = np.zeros(ALIGNED_FROM + 64, np.uint8)
+    aligned = memory[-memory.ctypes.data % 64 :][:ALIGNED_FROM].view(np.float32)
+    shares = address(take(aligned)) == aligned.ctypes.data
+    for name in names:
+        for init in (INIT, wi.initializer(wi.zeros)):
+            ours = init(SHAPE, dtype=name, **CALL)
+            assert ours.nbytes >= ALIGNED_FROM
+            assert ours.ctypes.data % 64 == 0
+            made = take(ours)
+            assert np.asarray(made).tobytes() == ours.tobytes()
+            assert (address(made) == ours.ctypes.data) == shares
+    if not shares:
+        pytest.skip("this JAX copies every array of NumPy's")
