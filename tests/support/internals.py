@@ -28,8 +28,8 @@ MODULES = {
 #: Constants of src/engine/host/plan.h: the elements of a direct task, the bytes of a tile, and the
 #: rows that a tile has at least.
 TASK, TILE, TILE_ROWS = 2**18, 2**15, 32
-#: Constant of src/engine/host/params.h: a uniform of at least so many elements trims its words.
-TRIMMED_FROM = 2**14
+#: Constant of src/engine/host/params.h: a uniform of at least so many elements clamps its words.
+CLAMPED_WORDS_FROM = 2**14
 #: Elements from which on `eager` lets threads share a fill.
 EAGER_ITEMS = 2**12
 #: The same as `eager` for a script that runs in an interpreter of its own.

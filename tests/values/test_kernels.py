@@ -21,7 +21,7 @@ from support.draws import (
     single,
     truncated,
 )
-from support.internals import TRIMMED_FROM
+from support.internals import CLAMPED_WORDS_FROM
 
 import weightinit_fast as wf
 
@@ -34,14 +34,14 @@ FLOAT32_INTERVALS = (
 
 
 def pieces(function, n, **own):
-    """Return what calls give that are too short to be trimmed."""
-    step = TRIMMED_FROM // 2
+    """Return what calls give that are too short for the kernel that clamps words."""
+    step = CLAMPED_WORDS_FROM // 2
     return np.concatenate([function(first=at, n=step, **own) for at in range(0, n, step)])
 
 
-def test_float32_uniforms_trimmed(isa):
+def test_float32_uniforms_of_clamped_words(isa):
     """Test also runs around words whose fraction rounds to 1 or -1, or nearly so."""
-    n = TRIMMED_FROM
+    n = CLAMPED_WORDS_FROM
     for low, high in FLOAT32_INTERVALS:
         for stream, first in ((STREAM, 0), *((s, i - n // 2 - 3) for s, i, _ in ANGLE_WORDS)):
 
@@ -55,8 +55,8 @@ def test_float32_uniforms_trimmed(isa):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_narrow_uniforms_trimmed(isa, name):
-    n = 4 * TRIMMED_FROM
+def test_narrow_uniforms_of_clamped_words(isa, name):
+    n = 4 * CLAMPED_WORDS_FROM
     for low, high in (*narrow_intervals(name), (-0.1, 0.1), (-0.05, 0.25), (0.5, 0.75)):
 
         def uniform(first, n, low=low, high=high):
@@ -76,8 +76,8 @@ def test_narrow_uniforms_that_end_about_zero(isa, name):
                 def uniform(first, n, low=low, high=high):
                     return draw(wf.uniform, n, name, first, low=low, high=high)
 
-                whole = uniform(0, TRIMMED_FROM)
-                assert whole.tobytes() == pieces(uniform, TRIMMED_FROM).tobytes(), (low, high)
+                whole = uniform(0, CLAMPED_WORDS_FROM)
+                assert whole.tobytes() == pieces(uniform, CLAMPED_WORDS_FROM).tobytes(), (low, high)
 
 
 SMALL = (1e-20, 1e-30, 1e-35, 1e-37, 1.2e-38, 1e-39, 1e-40)
