@@ -84,7 +84,7 @@ def _fans(peers: list[Peer]) -> Rows:
     print("\nFans: by the peer's function, by ours, and counted from the layer's connections\n")
     layout = "{:<6}{:<20}{:<14}{:>18}{:>18}{:>18}  {}"
     print(layout.format("", "layer", "stored", "peer", "ours", "layer", "").rstrip())
-    found = []
+    found: Rows = []
     for peer in peers:
         for name, kind, shape, theirs, ours, right, key in fan_rows(peer):
             shown = [

@@ -3,17 +3,13 @@
 Each case is judged by what torch itself does, or by the values that NumPy's arrays get.
 """
 
-import warnings
-
 import numpy as np
 import pytest
+from support.frameworks import Framework
 
 import weightinit_fast as wi
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    torch = pytest.importorskip("torch")
-
+torch = Framework("torch")
 REFUSALS = (TypeError, ValueError, BufferError)
 LONGEST = 400  # characters of a message
 INIT = wi.initializer(wi.normal, std=0.02)

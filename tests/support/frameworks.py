@@ -1,0 +1,34 @@
+"""Frameworks that the package is compared with, where they are installed."""
+
+import importlib
+import warnings
+from typing import Any
+
+import pytest
+
+
+class Framework:
+    """A framework that is imported when the first test of a module needs it.
+
+    Were it imported when its tests are collected, every other test would run beside its threads.
+    Where it is not installed, the tests that use it are skipped.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name, self._module = name, None
+
+    def load(self) -> None:
+        """Import it, if it is installed."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                self._module = importlib.import_module(self._name)
+            except ImportError:
+                self._module = None
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name == "_mock_name":  # pytest looks whether an object has them
+            raise AttributeError(name)
+        if self._module is None:
+            pytest.skip(f"{self._name} is not installed")
+        return getattr(self._module, name)
