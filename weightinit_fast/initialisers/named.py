@@ -1,5 +1,7 @@
 """The rules of Xavier (Glorot), He (Kaiming) and LeCun, which are cases of variance_scaling."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from .._resolve.dtypes import DType

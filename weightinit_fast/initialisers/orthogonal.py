@@ -1,5 +1,7 @@
 """orthogonal and delta_orthogonal, where every element of a matrix depends on all the others."""
 
+from __future__ import annotations
+
 import math
 from typing import Any
 

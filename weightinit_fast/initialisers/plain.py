@@ -1,5 +1,7 @@
 """Initialisers whose distribution does not depend on the shape: constants, uniform and normal."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from .. import _core

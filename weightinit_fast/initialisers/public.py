@@ -35,6 +35,8 @@ def initialiser(make_rule: Callable[..., Rule]) -> Callable[[F], F]:
 
     Initialisers catch arguments that they do not have as ``*misplaced`` and ``**unknown``, so that
     the message can say what to pass instead. The signature that tools see leaves out these two.
+    The modules of initialisers postpone their annotations, so that ``help`` prints the names of the
+    types, such as Shape and RNGLike, and not their long definitions.
     """
 
     def register(function: F) -> F:

@@ -1,5 +1,7 @@
 """variance_scaling, the general rule that reads its scale from the shape; and torch's default."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from .._resolve.dtypes import DType

@@ -1,5 +1,7 @@
 """sparse: normal draws, of which the same number is zero in every column, or in every unit."""
 
+from __future__ import annotations
+
 import math
 import warnings
 from typing import Any

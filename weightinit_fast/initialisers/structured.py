@@ -1,5 +1,7 @@
 """identity and dirac, which are zero except at certain positions."""
 
+from __future__ import annotations
+
 import math
 from typing import Any
 
