@@ -1,12 +1,12 @@
-"""Fixtures that the tests share: the instruction set under test, and how work is shared out."""
+"""Fixtures that the tests share: the instruction set under test, and how threads share work."""
 
 import os
 import subprocess
 
-import numpy.testing  # noqa: F401  that of NumPy 2.0 starts lscpu when it is imported
+import numpy.testing  # noqa: F401  its import starts lscpu in NumPy 2.0
 import pytest
 
-# Limits of OpenMP's own would change what the tests count, and OpenMP reads them when it is loaded.
+# OpenMP's own limits would change what the tests count, and OpenMP reads them when it is loaded.
 for name in [name for name in os.environ if name.startswith(("OMP_", "GOMP_"))]:
     del os.environ[name]
 
@@ -21,7 +21,7 @@ os.environ["PYTHONSAFEPATH"] = "1"
 
 @pytest.fixture(scope="session")
 def cpu_isas():
-    """Return the sets that this CPU has, judged without the package; skip where nothing tells."""
+    """Return the sets that this CPU has, judged without the package; skip where none can tell."""
     names = judge_cpu()
     if names is None:
         pytest.skip("no /proc/cpuinfo: this CPU cannot be judged independently of the package")
@@ -57,19 +57,22 @@ def some_slow(slow):
 
 @pytest.fixture(params=some_slow(INNER_ISAS))
 def outer_isa(request):
-    """As `isa`, for tests that take long: without `slow` the scalar and the widest set are left."""
+    """Do as `isa`, for tests that take long.
+
+    Runs without the slow tests keep the scalar and the widest set.
+    """
     yield from selected(request.param)
 
 
 @pytest.fixture(params=some_slow(["scalar"]))
 def streaming_isa(request):
-    """As `isa`. The scalar set has no stores that bypass the caches, and takes longest."""
+    """Do as `isa`; the scalar set, which takes longest and never bypasses caches, is slow."""
     yield from selected(request.param)
 
 
 @pytest.fixture(scope="module")
 def eager():
-    """Let threads share fills of nearly any size: whether that pays is not the question."""
+    """Let threads share fills of nearly any size, even where that does not pay."""
     with internals.eager():
         yield
 

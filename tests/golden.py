@@ -1,4 +1,6 @@
-"""The golden file: one SHA-256 for each transform, dtype, parameters and range; it judges builds.
+"""The golden file, by which builds are judged.
+
+It has one SHA-256 for each combination of transform, dtype, parameters and range.
 
 ``python tests/golden.py --write`` makes tests/data/golden.json from the installed package. Where
 that changes the file, bits have changed, and the changelog has to explain it. ``python
@@ -33,7 +35,7 @@ class Case(NamedTuple):
     """A range of a stream, and how it is transformed."""
 
     transform: str
-    dtype: str  # of words: f32, which has their size
+    dtype: str  # words have f32 here, which is of their size
     params: tuple[float, ...]
     first: int
     count: int
@@ -59,7 +61,7 @@ TRUNCATED = (
     *((0.0, 1.0, -2.0, 2.0), (1.5, 0.02, -math.inf, math.inf), (0.0, 1.0, 0.0, math.inf)),
     *((-1.0, 2.0, 3.0, 4.0), (0.0, 1.0, 5.0, 8.0), (0.0, 1.0, -8.0, -7.5)),
 )
-FAR = (0.0, 1.0, -math.inf, -36.5)  # for double alone
+FAR = (0.0, 1.0, -math.inf, -36.5)  # for float64 alone
 
 
 def cases() -> list[Case]:
@@ -110,7 +112,7 @@ def public_name(name: str, shape: tuple[int, ...], options: dict[str, Any]) -> s
 
 def public_digest(name: str, shape: tuple[int, ...], options: dict[str, Any]) -> str:
     """Return the SHA-256 of a public call's array."""
-    import numpy as np  # noqa: PLC0415  the --dump mode does without
+    import numpy as np  # noqa: PLC0415  the --dump mode works without it
 
     import weightinit_fast as wi  # noqa: PLC0415
 
@@ -155,7 +157,7 @@ def runnable(command: list[str]) -> list[str]:
 
 
 def differing(command: list[str], isa: str, chosen: list[Case]) -> list[str]:
-    """Return the names of the cases that a golden_dump program draws otherwise than the file."""
+    """Return the names of the cases for which a golden_dump program differs from the file."""
     wanted = expected()
 
     def drawn(case: Case) -> str:

@@ -1,4 +1,4 @@
-"""Any bytes stand for one call of a public function, which is judged by a plain call and NumPy.
+"""Any bytes stand for one call of a public function, which is compared with a plain call and NumPy.
 
 A fuzzer chooses the bytes in tests/proof/fuzz.py. test_fuzz.py needs no fuzzer: it repeats the
 inputs that a fuzzer found worth keeping.
@@ -216,7 +216,7 @@ class Out:
         return self.given is self.view or isinstance(self.given, (memoryview, OnlyDLPack))
 
     def check(self, expected):
-        """Compare every byte; where None is expected, nothing may be written."""
+        """Compare every byte; if `expected` is None, nothing may have been written."""
         wanted = self.before.copy()
         if expected is not None:
             shape, dtype, first, strides = self.place
@@ -229,7 +229,7 @@ class Out:
 
 
 def attempt(function, *args, **kwargs):
-    """Return (result, refusal); whatever else is raised goes on."""
+    """Return (result, refusal); any other exception propagates."""
     try:
         return function(*args, **kwargs), None
     except OverflowError as error:  # no float holds the number
@@ -257,7 +257,7 @@ def state(rng):
 
 
 def run(data):
-    """Make the call that the bytes stand for; raise Finding, or an exception that must not be."""
+    """Make the call that the bytes stand for; raise Finding, or any other forbidden exception."""
     source = Input(data)
     function = source.choice(tuple(FUNCTIONS))
     shape, dtype = take_shape(source), source.choice(DTYPES)
@@ -313,7 +313,7 @@ def check_out(source, function, shape, dtype, make_rng, index, common, whole, ex
         out = Out(source, expected.shape, whole.dtype)
     rng = make_rng()
     before = state(rng)
-    # Parameters that one type refuses may fit that of out.
+    # Parameters that do not fit the type of a plain call may fit the type of out.
     if not source.below(2) and refusal is None:
         dtype = None
     got, error = attempt(

@@ -13,7 +13,7 @@ EXTENDED = ("bfloat16", "float8_e4m3fn", "float8_e5m2")
 
 @pytest.mark.process
 def test_without_ml_dtypes():
-    """A new array needs ml_dtypes; an integer buffer does not, and no other takes their bits."""
+    """A new array needs ml_dtypes; an integer buffer does not, and other buffers are refused."""
     script = """
 import sys
 sys.modules["ml_dtypes"] = None
@@ -54,7 +54,7 @@ def test_types_of_ml_dtypes(name):
 
 
 def test_no_other_byte_order_of_ml_dtypes():
-    """NumPy makes it a void type, which is refused even if the native type was met before."""
+    """NumPy makes a void type of it, which is refused even after a call with the native type."""
     ml_dtypes = pytest.importorskip("ml_dtypes", reason="ml_dtypes is not installed")
     wi.normal(3, dtype=ml_dtypes.bfloat16, rng=0)
     other = np.dtype(ml_dtypes.bfloat16).newbyteorder(">")
@@ -64,14 +64,14 @@ def test_no_other_byte_order_of_ml_dtypes():
 
 
 @pytest.mark.parametrize("memory", ["u2", "i2", "u1", "i1"])
-def test_integers_without_a_name_are_told_of_it(memory):
+def test_an_integer_buffer_without_dtype_is_refused_with_advice(memory):
     with pytest.raises(TypeError, match="dtype='bfloat16'"):
         wi.normal(out=np.zeros(3, memory), rng=0)
 
 
 @pytest.mark.parametrize("name", EXTENDED)
 def test_a_file_of_a_type_that_numpy_lacks(name, tmp_path):
-    """NumPy loads it as a void type of the width, which stands for the bits."""
+    """NumPy loads it as a void type of the same width, which out= takes for the bits."""
     pytest.importorskip("ml_dtypes", reason="ml_dtypes is not installed")
     expected = wi.normal((5, 7), dtype=name, rng=0)
     outs = [np.zeros((5, 7), f"V{expected.itemsize}")]

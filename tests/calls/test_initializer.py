@@ -1,4 +1,4 @@
-"""Initialiser objects: made of a function or a text, called as the function, kept and compared."""
+"""Initialiser objects: made from a function or a text, called, stored and compared."""
 
 import json
 import math
@@ -40,7 +40,7 @@ def function(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_function_can_be_one(name):
+def test_every_function_can_be_an_initializer(name):
     own, shape = OWN.get(name, ({}, (3, 4)))
     init = wi.initializer(function(name), **own)
     assert same_bits(init(shape, **SAME), function(name)(shape, **own, **SAME))
@@ -126,7 +126,7 @@ def test_a_zero_of_the_other_sign_is_kept():
 @pytest.mark.parametrize(
     ("text", "shape"), [("orthogonal", (4, 4)), ("delta_orthogonal", (4, 4, 3))]
 )
-def test_no_index_of_matrices(text, shape):
+def test_matrices_take_no_index(text, shape):
     """Even an index of the whole shape may reverse an axis."""
     for out in (None, np.zeros(shape, "f4"), np.zeros(shape, "f4", "F")):
         for index in (np.s_[::-1], np.s_[:], ...):
@@ -213,7 +213,7 @@ def test_a_text_runs_no_code(text):
         (lambda: wi.initializer("normal")((3, 4), std=1), TypeError, "std"),
     ],
 )
-def test_what_is_wrong_is_told_when_it_is_made(make, error, text):
+def test_a_wrong_argument_raises(make, error, text):
     with pytest.raises(error) as caught:
         make()
     assert text in str(caught.value)

@@ -1,4 +1,4 @@
-"""Keys of ints, of NumPy's bit generators and of others', against the words that NumPy draws."""
+"""Keys of ints, of NumPy's bit generators and of foreign ones, against words that NumPy draws."""
 
 import subprocess
 import sys
@@ -88,8 +88,8 @@ def test_the_words_are_those_of_random_raw(kind, wrap):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_half_a_word_that_waits_goes_on_waiting(kind):
-    """A Generator that drew 32 bits keeps the other half of the word; random_raw leaves it."""
+def test_a_half_word_that_a_generator_keeps_stays_there(kind):
+    """A Generator that drew 32 bits keeps the other half of the word; random_raw ignores it."""
     bits, twin = kind(5), kind(5)
     for one in (bits, twin):
         Generator(one).integers(0, 2**31, dtype=np.uint32)
@@ -120,7 +120,7 @@ class Foreign:
         return self.kept.random_raw(size)[::-1]
 
 
-def test_bit_generators_of_others_draw_in_their_own_way():
+def test_foreign_bit_generators_draw_by_their_own_random_raw():
     for rng in (Recorded(5), Generator(Recorded(5))):
         assert wi.key(rng) == joined(range(4))
     for rng in (Plain(5), Generator(Plain(5))):
@@ -199,7 +199,7 @@ def test_the_engine_proves_its_bounds_before_it_draws():
 
 
 def test_threads_that_share_a_generator_never_share_a_key():
-    """The four words of a key are always neighbours, though another thread draws beside it."""
+    """The four words of a key are always neighbours, even while another thread draws."""
     rng, twin = default_rng(5), PCG64(5)
     done = threading.Event()
 
@@ -226,7 +226,7 @@ def test_threads_that_share_a_generator_never_share_a_key():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_generators_lock_is_waited_for(kind):
+def test_a_call_waits_for_the_lock_of_a_generator(kind):
     rng, twin = Generator(kind(5)), kind(5)
     lock = rng.bit_generator.lock
 

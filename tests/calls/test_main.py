@@ -1,4 +1,4 @@
-"""The main job, ``python -m weightinit_fast``: tables, digests, exit status, plain output."""
+"""The command ``python -m weightinit_fast``: tables, digests, exit status, plain output."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import weightinit_fast as wi
 COMMAND = [sys.executable, "-m", "weightinit_fast"]
 TOTALS = {"gpt2": 124_439_808, "resnet50": 25_557_032, "embedding": 128_000_000}
 ESCAPE = "\x1b"
-# An editable install may write about the rebuild that the import starts.
+# An editable install may print messages about the rebuild that the import starts.
 QUIET = os.environ | {"SKBUILD_EDITABLE_VERBOSE": "0"}
 
 
@@ -38,7 +38,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def resnet_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the smallest model, for tests of what the command prints about it."""
+    """Keep only the smallest model, for tests of what the command prints about it."""
     internals.keep_only_model(monkeypatch, "resnet50")
 
 
@@ -206,7 +206,7 @@ def test_interrupted(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mon
 
 
 @pytest.mark.process
-def test_reader_who_leaves() -> None:
+def test_a_reader_that_closes_the_pipe_early() -> None:
     with subprocess.Popen(
         [*COMMAND, "--no-numpy"],
         stdout=subprocess.PIPE,

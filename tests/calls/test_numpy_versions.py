@@ -1,9 +1,9 @@
 """What holds on every NumPy that the package admits, whatever NumPy itself does there.
 
-`numpy.from_dlpack` has no copy= in 2.0, and gives a view for reading only in 2.1 and 2.2. Where it
-refuses a device or a dtype, it raises RuntimeError up to 2.4, and BufferError from 2.5 on.
-SeedSequence takes nested sequences up to 2.4, and refuses them from 2.5 on. A caller of the package
-must see none of that.
+`numpy.from_dlpack` has no copy= in 2.0, and gives a read-only view in 2.1 and 2.2. Where it refuses
+a device or a dtype, it raises RuntimeError up to 2.4, and BufferError from 2.5 on. SeedSequence
+takes nested sequences up to 2.4, and refuses them from 2.5 on. A caller of the package must see
+none of these differences.
 """
 
 import gc
@@ -19,7 +19,7 @@ import weightinit_fast as wi
 
 
 class OfNumpy:
-    """An array that is known by DLPack alone, and exports as its NumPy does."""
+    """An array that shows nothing but DLPack, and exports as the installed NumPy does."""
 
     def __init__(self, values):
         self.__dlpack__, self.__dlpack_device__ = values.__dlpack__, values.__dlpack_device__
@@ -40,7 +40,7 @@ def test_exporters_are_filled(name, function):
     np.testing.assert_array_equal(memory, function((8, 6), rng=3, stream="a"))
 
 
-def test_memory_is_let_go_once():
+def test_memory_is_released_once():
     memory = backing()
     out = Exporter(memory.ctypes.data, memory.shape)
     wi.normal(out=out, rng=3)
@@ -49,7 +49,7 @@ def test_memory_is_let_go_once():
 
 
 @pytest.mark.parametrize("kind", [Exporter, OldExporter])
-def test_exporters_of_before_1_0(kind):
+def test_exporters_from_before_dlpack_1_0(kind):
     """They cannot say whether their memory may be written, so that a refusal is right as well."""
     memory = backing()
     out = kind(memory.ctypes.data, memory.shape, versioned=False)
@@ -92,7 +92,7 @@ def test_a_foreign_dtype_is_refused(dtype, kind):
     [((4, 16, 1), "bfloat16"), ((10, 8, 1), "float8_e4m3fn"), ((12, 8, 1), "float8_e5m2")],
 )
 def test_types_that_numpy_lacks(dtype, name, kind):
-    """DLPack says what they are, so that no dtype= is needed, and another one does not fit."""
+    """DLPack names the type, so that no dtype= is needed, and a different dtype= is refused."""
     expected, memory = np.zeros(8, f"u{dtype[1] // 8}"), np.zeros(8, f"u{dtype[1] // 8}")
     wi.normal(out=expected, dtype=name, rng=3)
     for options in ({}, {"dtype": name}):
@@ -104,7 +104,7 @@ def test_types_that_numpy_lacks(dtype, name, kind):
     refuse(TypeError, name, wi.normal, out=out, guard=memory, dtype="float32")
 
 
-def test_memory_for_reading_is_refused():
+def test_read_only_memory_is_refused():
     memory = backing()
     out = Exporter(memory.ctypes.data, (8,), flags=1)
     refuse(ValueError, "read-only", wi.normal, out=out, guard=memory)
@@ -120,7 +120,7 @@ NESTED = (
 
 @pytest.mark.parametrize("seed", NESTED, ids=str)
 def test_nested_seeds_are_flattened(seed):
-    """As SeedSequence did up to NumPy 2.4; from 2.5 on it refuses them."""
+    """SeedSequence flattened them up to NumPy 2.4; from 2.5 on it refuses them."""
     words = np.random.SeedSequence(list(flattened(seed))).generate_state(4).astype(object)
     expected = wi.Key(words[0] | words[1] << 32, words[2] | words[3] << 32)
     assert wi.key(seed) == expected

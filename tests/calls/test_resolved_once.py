@@ -1,4 +1,4 @@
-"""Every argument is read once, by few calls; new arrays are aligned; public names are public."""
+"""Arguments are read once, in few Python calls; new arrays are aligned; names are public."""
 
 import copy
 import pickle
@@ -41,7 +41,7 @@ def test_an_index_is_read_once(function):
     length = Changing()
     shape = (9, 9, 3)
     values = function(shape, index=np.s_[length:], rng=0)
-    assert length.reads <= 2  # slice.indices reads a bound once, len() of a range none
+    assert length.reads <= 2  # slice.indices reads a bound once
     np.testing.assert_array_equal(values, function(shape, rng=0)[-values.shape[0] :])
 
 
@@ -142,7 +142,7 @@ def test_public_objects_are_pickled_under_their_public_names():
         assert b"initialisers" not in pickle.dumps(value)
 
 
-def test_type_hints_can_be_had():
+def test_type_hints_can_be_resolved():
     for name in wi.__all__:
         member = getattr(wi, name)
         if callable(member):

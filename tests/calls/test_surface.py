@@ -83,7 +83,7 @@ def test_all_names_exist_and_are_complete():
     ],
 )
 def test_shape_and_default_dtype(name, shape, expected):
-    stated = {"fans": (3, 4)} if "fans" in OWN[name] else {}  # for shapes that have none
+    stated = {"fans": (3, 4)} if "fans" in OWN[name] else {}  # for shapes that have no fans
     result = call(name, shape, rng=0, **stated)
     assert type(result) is np.ndarray
     assert (result.shape, result.dtype) == (expected, np.dtype(np.float32))

@@ -1,6 +1,7 @@
-"""Odd memory: mapped files, shared blocks, ctypes, classes with ideas of their own.
+"""Odd memory: mapped files, shared blocks, ctypes, and classes that resemble arrays.
 
-Each is filled exactly, or refused by name and untouched, and nothing holds on to it afterwards.
+Each is filled exactly, or is refused with its name in the message and left untouched. No call holds
+on to the memory afterwards.
 """
 
 import array
@@ -48,7 +49,7 @@ def test_memmap_modes(tmp_path, mode):
 @linux_only
 @forks
 @pytest.mark.process
-def test_a_file_cut_under_its_map(tmp_path):
+def test_a_file_truncated_under_its_map(tmp_path):
     """The kernel ends the process (SIGBUS); what is left of the file holds right or old values."""
     path, page = tmp_path / "weights", mmap.PAGESIZE
     path.write_bytes(bytes(1 << 20))
@@ -95,7 +96,7 @@ def test_shared_memory():
         block.unlink()
 
 
-def test_what_was_pinned_is_free_again(tmp_path):
+def test_calls_do_not_keep_memory_pinned(tmp_path):
     """Memory can be resized or closed after fills, and after refusals."""
     rng = np.random.default_rng(0)
 
@@ -197,7 +198,7 @@ def test_classes_that_are_filled():
         np.testing.assert_array_equal(out.reshape(-1), EXPECTED)
 
 
-def test_a_map_closed_before():
+def test_a_map_and_its_released_view():
     """A map cannot be closed while a view of it lives; a released view is refused."""
     memory = mmap.mmap(-1, 4 * N)
     view = memoryview(memory).cast("f")

@@ -61,7 +61,7 @@ def test_dlpack_lies(shape, options, text):
 
 
 def test_dlpack_of_no_memory():
-    """A null pointer is refused: NumPy makes memory of its own for it, which no caller sees."""
+    """A null pointer is refused: NumPy would fill memory of its own, which no caller sees."""
     for function in (wi.normal, wi.zeros):
         refuse(
             ValueError, "Exporter is refused: it has no memory", function, out=Exporter(None, (8,))
@@ -80,7 +80,7 @@ def test_dlpack_of_no_memory():
         ({"no_lengths": True, "versioned": False}, "axes without lengths"),
     ],
 )
-def test_refused_memory_is_given_back_once(options, text):
+def test_refused_memory_is_released_once(options, text):
     memory = backing()
     out = exporter(memory, (8,), **options)
     refuse((TypeError, ValueError, BufferError), text, wi.normal, out=out, guard=memory)

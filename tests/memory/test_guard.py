@@ -1,9 +1,9 @@
 """No byte beside a buffer is touched: the pages around it may be neither read nor written.
 
-Buffers end at the page above them, and then begin at the page below. A child process goes through
-all cases and notes each of them beforehand, so that a segmentation fault names its case. Canaries
-lie between the buffer and the page that it does not touch. Every byte of the buffer is compared
-with one long draw of the scalar kernels.
+Each buffer ends where the page above begins, or begins where the page below ends. A child process
+goes through all cases and notes each of them beforehand, so that a segmentation fault names its
+case. Canaries lie between the buffer and the other page. Every byte of the buffer is compared with
+one long draw of the scalar kernels.
 """
 
 import ctypes
@@ -26,7 +26,7 @@ PAGE = mmap.PAGESIZE
 KEY = wi.Key(7, 8)
 CANARY = 0xA5
 STARTS = tuple(range(34))
-#: Lengths about those of vectors, of groups of 16 or 32 elements, and of cache lines.
+#: Lengths near those of vectors, of groups of 16 or 32 elements, and of cache lines.
 LENGTHS = (*range(6), 7, 8, 9, 15, 16, 17, 23, 24, 25, 31, 32, 33, 47, 48, 49)
 LENGTHS += (63, 64, 65, 95, 96, 97, 127, 128, 129)
 KERNELS = {
@@ -70,7 +70,7 @@ class Pages:
         self.size = whole
 
     def places(self, size, lead=0):
-        """Return where `size` bytes begin that lie `lead` bytes from the page above, or below."""
+        """Return two places for `size` bytes: `lead` bytes from the page above, and from that below."""
         return self.size - size - lead, lead
 
     def clear(self):
@@ -132,7 +132,7 @@ def test_runs(isa):
 
 @pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "stored"])
 def test_long_runs(isa, streamed):
-    """Stores that bypass the caches begin anywhere in a line; a large uniform has its kernel."""
+    """Stores that bypass the caches begin anywhere in a line; a large uniform has its own kernel."""
 
     def sweep():
         core.nontemporal_from(0 if streamed else 1 << 60)
@@ -202,7 +202,7 @@ def rows_with_gaps(size):
 
 
 def fortran(size):
-    """Yield columns that are transposed in squares of registers, and what remains beside them."""
+    """Yield columns that are transposed in squares of registers, and columns that are left over."""
     for rows in (1, 2, 15, 16, 17, 31, 32, 33, 64, 65, 129):
         for columns in (1, 2, 15, 16, 17, 33, 65):
             yield [(rows, columns + 2, size), (columns, 1, rows * size)]
@@ -247,7 +247,7 @@ def test_regions(isa, streamed):
     isolated(sweep_regions, isa, streamed)
 
 
-# Numbers made elsewhere --------------------------------------------------------------------------
+# Rounding of given numbers -----------------------------------------------------------------------
 
 
 def test_narrow(isa):
@@ -277,7 +277,7 @@ def test_narrow(isa):
 
 
 def test_the_pages_are_guarded():
-    """A byte written one further on either side ends the child, and the message names the case."""
+    """A byte written just outside, on either side, ends the child; the message names the case."""
 
     def stray(at):
         faulthandler.disable()  # the message of `isolated` is enough
@@ -291,7 +291,7 @@ def test_the_pages_are_guarded():
             isolated(stray, at)
 
 
-def test_a_canary_dies():
+def test_a_changed_canary_is_noticed():
     pages = Pages(100)
     pages.clear()
     pages.bytes[0] = 1

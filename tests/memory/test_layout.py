@@ -1,7 +1,7 @@
 """Elements land where index= and the memory of out= say, and nowhere else.
 
-What is wanted is the C-order array of one thread, which NumPy itself indexes. The bytes around
-`out` are compared as well.
+The expected values are the C-order array that one thread draws, indexed by NumPy itself. The bytes
+around `out` are compared as well.
 """
 
 import array

@@ -1,7 +1,7 @@
-"""Code of the caller that runs during a call and tries to free the buffer: it must not succeed.
+"""Code of the caller that runs during a call and must not succeed in freeing the buffer.
 
 Each case runs in a child process, which tries every way to free the buffer from inside the call.
-The values must be right, and arrays made in memory that was free by then must be untouched.
+The values must be right. Where an attempt succeeds, new arrays show whether freed memory is written.
 """
 
 import array
@@ -22,11 +22,11 @@ from support.isolated import forks, half_written, isolated, note
 import weightinit_fast as wi
 
 pytestmark = [forks, pytest.mark.process]
-N = 5000  # so many elements are filled without the GIL
+N = 5000  # a fill of this many elements releases the GIL
 
 
 class Sub(np.ndarray):
-    """A subclass that says to have no base."""
+    """A subclass that claims to have no base."""
 
     base = None
 
@@ -158,7 +158,7 @@ ARGUMENTS = {
     },
     "dtype": lambda out, then: {"dtype": DType(np.asarray(out).dtype, then)},
 }
-#: Arguments of the same values that call nothing.
+#: Arguments that have the same values and call nothing.
 QUIET = {"index": {"index": 1}, "slice": {"index": slice(5, None)}, "stream number": {"stream": 6}}
 QUIET |= {"stream name": {"stream": "name"}, "seed sequence": {"rng": 5}}
 
@@ -249,7 +249,7 @@ def test_a_thread_that_frees_the_buffer():
             thread = pool.submit(work)
             for _ in range(200):
                 if len(refused) < 100:
-                    # Where it is cut between the reading of its shape and the fill, it is refused.
+                    # If out shrinks after its shape has been read, the call refuses it.
                     with contextlib.suppress(ValueError):
                         wi.normal(out=out, rng=0)
             done.set()
@@ -289,8 +289,8 @@ def test_a_handler_that_fills_the_same_buffer():
     isolated(nested)
 
 
-def test_sparse_asks_for_its_threads_before_it_writes(monkeypatch):
-    """It asks once, not for each block of columns: an answer that raises could come too late."""
+def test_sparse_reads_threads_before_it_writes(monkeypatch):
+    """threads= is read once, not for each block of columns, where an error would come too late."""
     asked = []
 
     class Threads:

@@ -1,7 +1,7 @@
-"""Rows with gaps between them, of lengths about those of groups and cache lines.
+"""Rows with gaps between them, of lengths near those of groups and cache lines.
 
-Stores bypass the caches, or do not. No byte between the rows, before the first and after the last
-may change.
+The tests run with stores that bypass the caches, and with stores that do not. No byte between the
+rows, before the first or after the last may change.
 """
 
 import numpy as np
@@ -15,8 +15,8 @@ KEY = wi.Key(5, 6)
 SIZES = dict(zip(core.DTYPES, (4, 8, 2, 2, 1, 1), strict=True))
 STORAGE = dict(zip(core.DTYPES, ("f4", "f8", "f2", "u2", "u1", "u1"), strict=True))
 SENTINEL = 0xA5
-#: Lengths of a row about that of a group of 16 or 32 elements, about some groups, and rows that are
-#: too long for the ring of short rows.
+#: Lengths of a row near those of one group of 16 or 32 elements and of several groups, and lengths
+#: that are too long for the ring of short rows.
 LENGTHS = (1, 3, 15, 16, 17, 31, 32, 33, 63, 64, 65, 96, 127, 128, 160, 161, 255, 256, 1024, 1061)
 ROWS = 41
 WHOLE = {}
@@ -84,7 +84,7 @@ def test_slices_into_adjacent_rows(isa, streamed, name):
 
 @pytest.mark.parametrize("name", core.DTYPES)
 def test_rows_upside_down(isa, streamed, name):
-    """Each row lies before the former one in memory."""
+    """Each row lies before the previous one in memory."""
     size = SIZES[name]
     for length in (31, 32, 64, 160):
         step = length * size + 3 * size

@@ -11,7 +11,7 @@ import weightinit_fast as wi
 
 pytestmark = pytest.mark.usefixtures("streamed_from")
 KEY = wi.Key(3, 4)
-#: Buffers of so many bytes, and rows of so many, are written by stores that bypass the caches.
+#: Buffers, and rows, of at least this many bytes are written by stores that bypass the caches.
 STREAMED, STREAMED_ROW = 4 << 20, 4096
 SIZES = dict(zip(core.DTYPES, (4, 8, 2, 2, 1, 1), strict=True))
 STORAGE = dict(zip(core.DTYPES, ("f4", "f8", "f2", "u2", "u1", "u1"), strict=True))
@@ -66,7 +66,7 @@ def test_columns_of_a_wider_matrix(streaming_isa, name, extra):
 
 @pytest.mark.parametrize("lead", [5, 16, 48])
 @pytest.mark.parametrize("name", core.DTYPES)
-def test_threads_beside_each_other(streaming_isa, name, lead):
+def test_threads_that_meet_within_a_cache_line(streaming_isa, name, lead):
     """One thread's part ends and another one's begins within a cache line."""
     n, first = 3 * STREAMED // 2 // SIZES[name] + 11, 16
     size = n * SIZES[name]

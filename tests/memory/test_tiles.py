@@ -1,6 +1,7 @@
 """Regions at the edges of the engine's plan: tiles, tasks, threads, and tables of 2**46 elements.
 
-As in test_layout.py, what is wanted is the C-order array of one thread, which NumPy itself indexes.
+As in test_layout.py, the expected values are the C-order array that one thread draws, indexed by
+NumPy itself.
 """
 
 import numpy as np
@@ -52,7 +53,7 @@ def test_fortran_parts_of_many_rows(columns, dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("step", range(1, 41))
 def test_column_steps(step, dtype):
-    """Up to a step of 32 elements between are drawn and dropped; beyond, each is drawn alone."""
+    """Up to a step of 32, elements in between are drawn and dropped; beyond it, none is."""
     per_tile = TILE // np.dtype(dtype).itemsize // step
     for rows, columns in ((1, 3 * per_tile + 2), (3, per_tile + 1), (40, per_tile // 32 + 2)):
         shape = (rows, columns * step + step // 2)
@@ -143,7 +144,7 @@ def test_threads_do_not_change_new_arrays(dtype):
 @pytest.mark.parametrize("function", DRAWS)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_parts_of_huge_tables_agree(function, dtype):
-    """2**46 elements are the same as a table, as a vector and as a box."""
+    """A table, a vector and a box of 2**46 elements have the same values."""
     options = {"dtype": dtype, "rng": LAYOUT_KEY, "stream": "huge", "threads": 2}
     row, count = 2**39 + 12_345, 700
     table = function((2**40, 64), index=np.s_[row : row + count], **options)

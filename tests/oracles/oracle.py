@@ -137,7 +137,7 @@ def words(key, stream, n):
 
 
 def double_words(key, stream, n):
-    """Return double words D[n] = W[2n] | W[2n+1] << 32 of any numbers below 2^64, two a block."""
+    """Return double words D[n] = W[2n] | W[2n+1] << 32 of any numbers below 2^64."""
     n = np.atleast_1d(np.asarray(n, dtype=np.uint64))
     blocks, inverse = np.unique(n >> np.uint64(1), return_inverse=True)
     pairs = ars4x32(key, stream, blocks).astype("<u4").view("<u8")

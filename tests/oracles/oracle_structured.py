@@ -60,7 +60,7 @@ def ranks_first(words, count):
 
 @functools.lru_cache(maxsize=64)
 def sparse_zeros(key, stream, shape, sparsity, axis=0):
-    """Return the mask of the zeros, by single words of the upper half of the stream.
+    """Return the mask of the zeros, which words of the upper half of the stream choose.
 
     The zeros are counted along an axis: 0, in each column, or 1, in each row (layout="OI").
     """

@@ -31,7 +31,7 @@ def masses(lower, upper):
 
 
 def _lower_quantile(q):
-    """Return z with Φ(z) = q <= 1/2, by Newton's method on ln Φ: it is concave, which converges."""
+    """Return z with Φ(z) = q <= 1/2, by Newton's method, which converges since ln Φ is concave."""
     z = mpmath.mpf(_guess(float(q))) if q > 1e-290 else -mpmath.sqrt(-2 * mpmath.log(q))
     for _ in range(50):
         mass = mpmath.erfc(-z / mpmath.sqrt(2)) / 2
@@ -72,8 +72,8 @@ def z_fast(words, lower, upper):
 def truncated_exact(key, stream, indices, mean=0.0, std=1.0, lower=-2.0, upper=2.0, dtype="f4"):
     """Return clamped elements before the final rounding, and the contract's bound.
 
-    The clamp moves no two numbers apart. A result within the bound of an exact value is therefore
-    within it when both are clamped, and clamped elements need no exception.
+    The clamp never increases the distance of two numbers. A result within the bound of an exact
+    value is therefore within it when both are clamped, and clamped elements need no exception.
 
     Returns
     -------

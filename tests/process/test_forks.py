@@ -1,6 +1,6 @@
 """Forks and crowds of threads in the middle of fills.
 
-Whatever could hang runs in a child process. It is killed after a while, and the test fails.
+Whatever could hang runs in a child process, which is killed after a time limit; the test then fails.
 """
 
 import functools
@@ -41,7 +41,7 @@ def check(size=LARGE, dtype="f4", stream=0, threads=THREADS):
 
 
 def tasks():
-    """Return how many threads this process has; None where nothing tells."""
+    """Return how many threads this process has; None where the system is not Linux."""
     return len(os.listdir("/proc/self/task")) if sys.platform == "linux" else None
 
 
@@ -183,7 +183,7 @@ def test_a_crowd_of_threads():
 
 
 class Slow(np.random.PCG64):
-    """A bit generator that is drawn from by Python, unlike NumPy's own."""
+    """A subclass: draws from it go through Python, unlike draws from NumPy's own kinds."""
 
 
 @forks

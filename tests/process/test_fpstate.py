@@ -35,7 +35,7 @@ FILLS = [
 ]
 
 
-#: Fills of other shapes and of narrow types, for which some of the fills above have no value.
+#: Fills of other shapes, and of narrow types, in which some intervals above hold no value.
 SMALL = [
     *((wi.sparse, (rows, 4), {"sparsity": s}) for rows, s in ((10, 0.1), (100, 0.07), (50, 0.3))),
     *(
@@ -134,8 +134,8 @@ def machine_code(code, result):
 def test_no_upper_half_of_a_register_stays_in_use(isa, dtype):
     """Code that was compiled for SSE may be slow as long as an upper half is in use.
 
-    GCC 12 puts no vzeroupper into functions with VAES. After fills by these, libm's fused
-    multiply-adds took 30 to 60 times as long on a Sapphire Rapids. XGETBV says which parts of the
+    GCC 12 puts no vzeroupper into functions with VAES. After fills by such functions, libm's
+    fused multiply-adds took 30 to 60 times as long on a Sapphire Rapids. XGETBV says which parts of the
     state differ from zero: 4 is the upper halves of the AVX registers, 64 is those of the AVX-512
     registers 0 to 15.
     """

@@ -86,7 +86,7 @@ def failing(call):
 
 
 def rss():
-    """Return the resident memory; in new kernels status is off by some 32 pages a processor."""
+    """Return the resident memory; new kernels' status is off by some 32 pages a processor."""
     return proc("self/smaps_rollup", "Rss")
 
 

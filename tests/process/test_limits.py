@@ -1,4 +1,4 @@
-"""Memory that is not there, and threads that cannot be made."""
+"""Fills where memory is short, and where threads cannot be made."""
 
 import pytest
 from support.interpreter import linux_only, openmp_only, run
@@ -8,7 +8,7 @@ pytestmark = pytest.mark.process
 LIMIT = """
 import os, resource, sys
 hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
-if resource.getrlimit(resource.RLIMIT_STACK)[0] != 8 << 20:  # a thread's, in a program just begun
+if resource.getrlimit(resource.RLIMIT_STACK)[0] != 8 << 20:  # threads get the limit at the start
     resource.setrlimit(resource.RLIMIT_STACK, (8 << 20, hard))
     os.execv(sys.executable, sys.orig_argv)
 import numpy as np
@@ -23,8 +23,8 @@ wi.normal(10, rng=0), wi.orthogonal((3, 3), rng=0), wi.sparse((9, 9), sparsity=0
 
 
 @linux_only
-def test_memory_that_is_not_there():
-    """Each call raises MemoryError, draws nothing and loses nothing, and small calls go on."""
+def test_too_little_memory():
+    """Each call raises MemoryError, draws nothing and leaks nothing, and small calls still work."""
     script = """
     limit(64 << 20)
     rng, small = np.random.default_rng(3), wi.normal(1000, rng=5).tobytes()
@@ -73,7 +73,7 @@ print(before, fill(), fill())
     ids=["no room", "room for some", "already there"],
 )
 def test_threads_that_cannot_be_made(first, room, most):
-    """A stack takes 8 MiB. GCC's runtime would end the process, but fills take fewer threads."""
+    """A stack takes 8 MiB. GCC's runtime would end the process here; fills take fewer threads."""
     script = NO_THREADS.format(first=first, room=room)
     before, *during = map(int, run(script, prelude=LIMIT, OPENBLAS_NUM_THREADS="1").split())
     assert before == (8 if first else 1)

@@ -75,7 +75,7 @@ def test_the_process_outlives_the_interpreter(threads):
     script = f"""
     import ctypes
     libc = ctypes.CDLL(None)
-    libc.on_exit(libc.usleep, None)  # given the status, of which a parent sees the last byte: 0
+    libc.on_exit(libc.usleep, None)  # sleeps 512,000 µs: the exit status, whose low byte is 0
     first, *_, last = sorted(os.sched_getaffinity(0)) * 2
     def work():
         os.sched_setaffinity(0, {{first}})
@@ -110,7 +110,7 @@ except Exception as error:
 
 @pytest.mark.parametrize("before", ["", "import weightinit_fast as wi; wi.normal(2**20, rng=0)"])
 def test_subinterpreters(before):
-    """As with NumPy, one interpreter of a process may import it, and its fills go on."""
+    """As with NumPy, only one interpreter of a process can import the package; its fills go on."""
     after = "assert wi.normal(2**22, rng=0, threads=3).any()" if before else ""
     script = SUBINTERPRETER.format(before=before, after=after)
     assert run(script, prelude="").split()[0] == ("refused" if before else "filled")
@@ -118,7 +118,7 @@ def test_subinterpreters(before):
 
 @openmp_only
 def test_a_child_that_is_not_python():
-    """subprocess forks during fills of a thread, and none of our fork handlers does harm."""
+    """subprocess forks while a thread fills, and the package's fork handlers do no harm."""
     script = """
     import subprocess
     done = threading.Event()

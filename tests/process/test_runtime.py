@@ -1,4 +1,4 @@
-"""Life in a process: signals, forks, peak memory, import.
+"""Behaviour within a process: signals, forks, peak memory, import.
 
 Whatever could hang, crash or leave a trace runs in an interpreter of its own.
 """
@@ -132,12 +132,12 @@ print(status("VmHWM") - before)
 def test_peak_memory_is_the_buffer(dtype, shape, view, threads):
     kib = int(run(PEAK.format(dtype=dtype, shape=shape, view=view, threads=threads)))
     print(f"{kib} KiB beyond the buffer")
-    pages = 2 * max(32, 2 * (os.cpu_count() or 1))  # by which the count of a new kernel may be off
+    pages = 2 * max(32, 2 * (os.cpu_count() or 1))  # new kernels' counts may be off by these
     assert kib < 768 + 4 * pages  # 1024 on up to 16 processors
 
 
 def test_import_brings_nothing_heavy_and_starts_nothing():
-    """Beside itself it imports modules of the standard library, none of them heavy."""
+    """Apart from its own modules it imports only light ones of the standard library."""
     script = """
     import sys, threading, numpy, numpy.random, numpy.typing
     before = set(sys.modules)

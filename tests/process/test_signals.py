@@ -58,7 +58,7 @@ def interrupt(threads, how):
     number, error = SIGNALS[how]
 
     def send():
-        while not out[out.size // 20]:  # until the fill comes there
+        while not out[out.size // 20]:  # until the fill reaches this element
             time.sleep(0.01)
         sent.append(time.perf_counter())
         os.kill(os.getpid(), number)

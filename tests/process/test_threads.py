@@ -26,8 +26,8 @@ def test_fills_from_many_threads_at_once():
             assert list(pool.map(work, range(20))) == expected
 
 
-def test_others_run_during_a_fill():
-    """Another thread sees the buffer half written, so that it runs during the fill."""
+def test_other_threads_run_during_a_fill():
+    """Another thread sees the buffer half written, which shows that it runs during the fill."""
     out, seen, done = np.zeros(2**23, "f4"), threading.Event(), threading.Event()
 
     def watch():
@@ -92,7 +92,7 @@ def test_threads_by_threadpoolctl():
     before = wi.info()["threads"]
     with threadpoolctl.threadpool_limits(1, user_api="openmp"):
         assert wi.info()["threads"] == 1
-        wi.normal(LARGE, rng=0, threads=3)  # a number of one call must not stay
+        wi.normal(LARGE, rng=0, threads=3)  # threads= of one call must not persist
         assert wi.info()["threads"] == 1
     assert wi.info()["threads"] == before
 
@@ -134,7 +134,7 @@ def test_cgroup_quota(tmp_path, own, files, expected):
 
 
 def test_cgroup_path_of_any_bytes(tmp_path):
-    """A container may be called anything, also what is no UTF-8."""
+    """A container may have any name, even one that is not UTF-8."""
     for name in ("böx".encode(), b"\xff\xfe", "箱".encode()):
         folder = os.path.join(os.fsencode(tmp_path), b"cgroup", name)
         os.makedirs(folder)
@@ -145,7 +145,7 @@ def test_cgroup_path_of_any_bytes(tmp_path):
 
 
 def test_a_quota_that_changes_is_seen(monkeypatch):
-    """It is read again after a second, and not with every fill."""
+    """The quota is read again after a second, and not with every fill."""
     clock, quota, reads = [1000.0], [7], []
 
     def cgroup_cpus():

@@ -1,4 +1,4 @@
-"""Bit generators that cannot draw give an exception, where NumPy itself would end the process.
+"""Bit generators that cannot draw raise an exception here, while NumPy itself would crash.
 
 Each case runs in a child process, since a crash would end it.
 """
@@ -20,7 +20,7 @@ WRAPPERS = {
 }
 
 
-def break_again(bits):
+def break_state(bits):
     """Call a second __init__ that raises, which leaves a bit generator without a state."""
     with pytest.raises((TypeError, ValueError)):
         bits.__init__("junk")
@@ -43,16 +43,16 @@ def refuse_all(make, case):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("clothes", WRAPPERS)
-def test_a_second_init_that_failed(kind, clothes):
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_a_second_init_that_failed(kind, wrapper):
     def child():
         for base in (getattr(np.random, kind), type("Sub", (getattr(np.random, kind),), {})):
             bits = base(5)
-            rng = WRAPPERS[clothes](bits)
-            break_again(bits)
+            rng = WRAPPERS[wrapper](bits)
+            break_state(bits)
             refuse_all(lambda rng=rng: rng, f"{base.__name__} of {kind}")
-            bits.__init__(5)  # another __init__ mends it
-            assert wi.key(rng) == wi.key(WRAPPERS[clothes](base(5)))
+            bits.__init__(5)  # another __init__ repairs it
+            assert wi.key(rng) == wi.key(WRAPPERS[wrapper](base(5)))
 
     isolated(child)
 

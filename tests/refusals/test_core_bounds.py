@@ -1,6 +1,7 @@
 """The extension module proves that a fill stays inside the buffer and the stream, or refuses it.
 
-The public functions never ask for such fills. If they ever did, nothing may be written elsewhere.
+The public functions never ask for such fills. If one of them ever did, nothing must be written
+outside the buffer.
 """
 
 import numpy as np
@@ -19,10 +20,10 @@ REFUSED = {
     "more elements than there are": ([(4, 6, 0), (7, 1, 4)], 0, 0),
     "a product beyond 64 bits": ([(2**40, 1, 0), (2**40, 1, 0)], 0, 0),
     "an axis of no element": ([(0, 1, 4)], 0, 0),
-    "an axis of less than that": ([(-3, 1, 4)], 0, 0),
+    "an axis of negative length": ([(-3, 1, 4)], 0, 0),
     "backwards through the stream": ([(4, -6, 24)], 0, 100),
     "one element twice": ([(6, 0, 4)], 0, 0),
-    "the same, further out": ([(4, 0, 24), (6, 1, 4)], 0, 0),
+    "one element twice on an outer axis": ([(4, 0, 24), (6, 1, 4)], 0, 0),
     "beyond the stream": ([(6, 1, 4)], 0, 2**64 - 5),
     "far beyond the stream": ([(4, 2**63, 24), (6, 1, 4)], 0, 0),
     "too many axes": ([(1, 1, 4)] * 65, 0, 0),

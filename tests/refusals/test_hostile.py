@@ -49,8 +49,8 @@ LIKE_NUMPY = [
 
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
 @pytest.mark.parametrize("shape", LIKE_NUMPY, ids=str)
-def test_shapes_end_as_numpys_do(shape, dtype):
-    """That includes shapes of 2**63 bytes and more, and empty ones with huge axes."""
+def test_shapes_are_taken_or_refused_as_by_numpy(shape, dtype):
+    """The cases include shapes of 2**63 bytes and more, and empty ones with huge axes."""
     try:
         wanted = np.empty(shape, dtype).shape
     except (ValueError, MemoryError) as error:
@@ -96,7 +96,7 @@ NO_INTEGERS += [memoryview(b"1"), np.True_, lambda: 1]
 
 
 @pytest.mark.parametrize("value", NO_INTEGERS, ids=kind_of)
-def test_what_is_no_integer(value):
+def test_values_that_are_no_integers(value):
     text = str(value) if isinstance(value, np.bool_) else repr(value)
     out = backing().reshape(6, 8)
     for function in FUNCTIONS:
@@ -207,7 +207,7 @@ def test_rngs(rng, error, text):
             with pytest.raises(error, match=text and re.escape(text)):
                 function(**call, rng=rng)
         assert out.tobytes() == backing().tobytes(), "bytes were written"
-    if not isinstance(rng, wi.Key):  # which key() returns as it is
+    if not isinstance(rng, wi.Key):  # key() returns a Key unchanged
         with pytest.raises(error):
             wi.key(rng)
 
@@ -219,13 +219,13 @@ def test_rngs_of_other_kinds():
         assert wi.key(seed) == wi.Key(words[0] | words[1] << 32, words[2] | words[3] << 32)
     for kind in (np.random.MT19937, np.random.PCG64DXSM, np.random.Philox, np.random.SFC64):
         wanted = wi.normal(9, rng=kind(3))
-        for clothes in (np.random.Generator, np.random.RandomState, type("G", (kind,), {})):
-            rng = clothes(3) if issubclass(clothes, kind) else clothes(kind(3))
+        for wrapper in (np.random.Generator, np.random.RandomState, type("G", (kind,), {})):
+            rng = wrapper(3) if issubclass(wrapper, kind) else wrapper(kind(3))
             np.testing.assert_array_equal(wi.normal(9, rng=rng), wanted)
 
 
 def test_a_lock_that_its_caller_holds():
-    """Where NumPy's lock can be taken twice by a thread, a call under it draws."""
+    """Where a thread can take NumPy's lock twice, a call by the thread that holds it draws."""
     rng = np.random.default_rng(3)
     if type(rng.bit_generator.lock) is type(threading.Lock()):
         pytest.skip("this NumPy's bit generators have locks that block their holder")
@@ -233,10 +233,10 @@ def test_a_lock_that_its_caller_holds():
         assert wi.normal(9, rng=rng).shape == (9,)
 
 
-# No memory at the end ----------------------------------------------------------------------------
+# No memory for the last step ---------------------------------------------------------------------
 
 
-def test_delta_orthogonal_writes_once_nothing_can_fail(monkeypatch):
+def test_delta_orthogonal_writes_after_all_that_can_fail(monkeypatch):
     internals.fail_last_step_of_delta_orthogonal(monkeypatch, MemoryError)
     out = backing().reshape(4, 4, 3)
     refuse(MemoryError, None, wi.delta_orthogonal, out=out, guard=out, rng=0)

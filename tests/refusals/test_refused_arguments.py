@@ -1,4 +1,4 @@
-"""Every refusal of an argument: the right class, the offending value in the text, nothing touched.
+"""Every refusal of an argument: the right class, the offending value in the text, nothing changed.
 
 A Generator's state and a buffer's bytes are compared before and after.
 """
@@ -47,7 +47,7 @@ def test_shape_beyond_memory_raises_as_numpy_does(function, shape, error):
 
 
 def test_sparse_needs_memory_before_it_writes():
-    """It looks at all rows of a column, however few are wanted."""
+    """`sparse` looks at all rows of a column, even if the index selects only a few."""
     out = backing().reshape(-1, 1)
     options = {"sparsity": 0.5, "index": np.s_[: len(out)], "out": out, "guard": out}
     refuse(MemoryError, None, wi.sparse, (2**52, 1), **options)
@@ -60,7 +60,7 @@ def test_gain_of_a_matrix_that_overflows(function, gain, dtype):
 
 
 @pytest.mark.parametrize("function", RANDOM)
-def test_an_iterator_is_no_shape_that_may_be_read_twice(function):
+def test_an_iterator_as_shape_is_read_whole_or_refused(function):
     """It is refused, or means the same as its tuple, but is never half read."""
     try:
         result = function((n for n in (3, 4)), rng=0)

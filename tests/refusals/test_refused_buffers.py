@@ -1,4 +1,4 @@
-"""Every refusal of an out= or a dtype: the right class, the reason in the text, nothing touched."""
+"""Every refusal of an out= or a dtype: the right class, the reason in the text, nothing changed."""
 
 import array
 import mmap

@@ -79,7 +79,7 @@ class Exporter:
 
 
 class OldExporter(Exporter):
-    """An exporter of before DLPack 1.0, which knows no keyword but stream."""
+    """An exporter from before DLPack 1.0, whose __dlpack__ takes no keyword but stream."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs | {"versioned": False})

@@ -1,4 +1,4 @@
-"""Elements by their place in a stream, under one key; those whose words are the extreme ones.
+"""Draw elements by their place in a stream, under one key; some of them have extreme words.
 
 A draw is asked for by index, so that it may begin anywhere in the stream.
 """
@@ -13,7 +13,7 @@ STREAM = 0xB98D8FE6F970EB78
 RNG = wf.Key(*KEY)
 #: The greatest length of a tensor.
 LONG = 2**63 - 1
-#: Widths of the kernels' groups and vectors, and the numbers about them.
+#: Widths of the kernels' groups and vectors; NEAR_WIDTHS adds the numbers next to them.
 WIDTHS = (1, 4, 8, 16, 32, 64, 128, 256)
 NEAR_WIDTHS = sorted({max(0, w + d) for w in WIDTHS for d in (-1, 0, 1)})
 #: Elements near which the block numbers cross 2^32, and elements about 2^62.
@@ -41,7 +41,7 @@ ANGLE_WORDS = (
     (0xC34C3611B1F04F58, 0x06316A4BFC64B672, 2**31),  # x = -1
     (0x22C077864F11548B, 0x1F956D91157B60DC, 2**32 - 1),
 )
-#: As above for double words.
+#: The same for double words.
 RADIUS_DOUBLE_WORDS = (
     (0xCF670B86F49F5EE2, 0x1BE4E73016576712, 0),
     (0xA343B879B138D820, 0x1A0B836D76CA14B1, 1),
@@ -117,9 +117,9 @@ def assert_bits(name, got, expected):
 
 
 def narrow_intervals(name):
-    """Return intervals that need the clamp, the one rounding, subnormals or the type's ends."""
+    """Return intervals that need the clamp, a single rounding, subnormals or the type's ends."""
     f = oracle_types.TYPES[name]
-    edge = 1 + f.epsilon / 2 + 2.0**-40  # rounds up at once, but down by way of float32
+    edge = 1 + f.epsilon / 2 + 2.0**-40  # rounds up, but down if it is first rounded to float32
     return (
         *((0.0, 1.0), (-1.0, 0.0), (-1.0, 1.0), (0.3, 0.7), (-0.7, 1.3)),
         *((1.0, 1 + f.epsilon), (1.0, 1 + 2 * f.epsilon), (1 - f.epsilon, edge), (edge, 2.0)),

@@ -10,7 +10,7 @@ import pytest
 class Framework:
     """A framework that is imported when the first test of a module needs it.
 
-    Were it imported when its tests are collected, every other test would run beside its threads.
+    If it were imported when tests are collected, its threads would exist during every other test.
     Where it is not installed, the tests that use it are skipped.
     """
 
@@ -27,7 +27,7 @@ class Framework:
                 self._module = None
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name == "_mock_name":  # pytest looks whether an object has them
+        if name.startswith("__") or name == "_mock_name":  # pytest asks any object for these
             raise AttributeError(name)
         if self._module is None:
             pytest.skip(f"{self._name} is not installed")

@@ -1,4 +1,4 @@
-"""The one door to what the package does not publish.
+"""The only file of the tests that reaches what the package does not publish.
 
 Tests, proofs and the fuzz target reach private modules of the package, and private constants of the
 engine, through this file alone. When the package is rearranged, only this file has to follow.
@@ -26,11 +26,11 @@ MODULES = {
 }
 
 #: Constants of src/engine/host/plan.h: the elements of a direct task, the bytes of a tile, and the
-#: rows that a tile has at least.
+#: least number of rows of a tile.
 TASK, TILE, TILE_ROWS = 2**18, 2**15, 32
-#: Constant of src/engine/host/params.h: a uniform of at least so many elements clamps its words.
+#: Constant of src/engine/host/params.h: a uniform fill of at least this many elements clamps words.
 CLAMPED_WORDS_FROM = 2**14
-#: Elements from which on `eager` lets threads share a fill.
+#: `eager` lets threads share fills of at least this many elements.
 EAGER_ITEMS = 2**12
 #: The same as `eager` for a script that runs in an interpreter of its own.
 EAGER_SCRIPT = f"""
@@ -85,7 +85,7 @@ def cgroup_cpus(root, own):
 
 
 def replace_quota(monkeypatch, cgroup_cpus, monotonic):
-    """Let the quota come from a function, and its age from a clock."""
+    """Replace the function that reads the CPU quota, and the clock that tells its age."""
     threads = _module("threads")
     monkeypatch.setattr(threads, "_read_quota", (-math.inf, 1))
     monkeypatch.setattr(threads, "cgroup_cpus", cgroup_cpus)
@@ -135,7 +135,7 @@ def truncation_interval(lower, upper, word_bits):
 
 
 def limit_words_of_sparse(monkeypatch, items):
-    """Let `sparse` look at no more than so many words at a time."""
+    """Let `sparse` look at no more than this many words at a time."""
     monkeypatch.setattr(_module("sparse"), "_WORD_ITEMS", items)
 
 

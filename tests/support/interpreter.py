@@ -1,4 +1,4 @@
-"""Scripts that run in an interpreter of their own, and what this one's platform offers them."""
+"""Scripts that run in an interpreter of their own, and markers of the platforms that they need."""
 
 import os
 import platform
@@ -19,7 +19,7 @@ glibc_x86_only = pytest.mark.skipif(
 openmp_only = pytest.mark.skipif(wi.info()["openmp"] is None, reason="this build has no threads")
 LARGE = 2**19 + 77  # three tasks
 
-#: What a script finds defined. `right` judges a parallel fill by one of a single thread.
+#: Definitions that precede every script. `right` judges a parallel fill by one of a single thread.
 PRELUDE = f"""
 import os, signal, sys, threading, time
 from concurrent.futures import ThreadPoolExecutor
@@ -41,7 +41,7 @@ def fork_and_fill():
 def run(script, *, prelude=PRELUDE, timeout=60, **environment):
     """Run a script in a fresh interpreter; return the last line that it printed."""
     command = [sys.executable, "-W", "ignore", "-c", prelude + textwrap.dedent(script)]
-    # An editable install may write about the rebuild that the import starts.
+    # An editable install may print messages about the rebuild that the import starts.
     env = os.environ | {"SKBUILD_EDITABLE_VERBOSE": "0"} | environment
     options = {"capture_output": True, "text": True, "timeout": timeout}
     done = subprocess.run(command, env=env, check=False, **options)

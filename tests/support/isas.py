@@ -1,11 +1,11 @@
-"""The instruction sets that the engine knows, and which of them this CPU has, judged without it."""
+"""The instruction sets that the engine knows, and those that this CPU has by /proc/cpuinfo."""
 
 import os
 import platform
 from pathlib import Path
 
 #: Flags of /proc/cpuinfo that each set needs: "flags" on x86, "Features" on AArch64. This list is
-#: not made from the engine's own, so that it can judge that.
+#: independent of the engine's own list, so that tests can judge the engine by it.
 _AVX2 = {"avx2", "fma", "f16c", "aes"}
 _AVX512 = _AVX2 | {"avx512f", "avx512bw", "avx512dq", "avx512vl"}
 CPU_FLAGS = {
@@ -54,7 +54,7 @@ def judge_cpu():
     return tuple(name for name in ISAS_HERE if flags >= CPU_FLAGS[name])
 
 
-#: The sets between the scalar one and the widest that this CPU has, which is the one it uses.
+#: The sets between the scalar one and the widest that this CPU has, which the engine uses.
 INNER_ISAS = tuple(name for name in (judge_cpu() or ISAS_HERE)[1:-1])
 
 

@@ -14,7 +14,7 @@ _NOTED = mmap.mmap(-1, 4096)  # shared by parent and child
 
 
 def note(case):
-    """Note what comes next."""
+    """Note the case that comes next, so that a crash can be reported with it."""
     text = str(case).encode()[:4095]
     _NOTED[: len(text) + 1] = text + b"\0"
 

@@ -1,4 +1,4 @@
-"""Fills by the engine itself, of every kernel that draws, held against the oracle."""
+"""Fill by the engine itself, with every kernel that draws, and compare with the oracle."""
 
 import functools
 
@@ -40,7 +40,7 @@ def fill(n, transform, dtype, first, params=None, **options):
 
 @functools.lru_cache(maxsize=512)
 def expected(transform, dtype, run, params, stream):
-    """Return the oracle's answer for a run (first, length): once for all instruction sets."""
+    """Return the oracle's answer for a run (first, length), computed once for all sets."""
     i = elements(*run)
     if transform == core.WORDS:
         return oracle.words(KEY, stream, i)

@@ -1,6 +1,6 @@
-"""Memory of any layout around an array, and what Hypothesis draws of shapes, indices and layouts.
+"""Memory of any layout around an array, and strategies for shapes, indices and layouts.
 
-The values that are wanted there come from one thread's fill of the whole tensor in C order.
+The values that are expected there come from one thread's fill of the whole tensor in C order.
 """
 
 import hypothesis.extra.numpy as hnp
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import weightinit_fast as wi
 
 UNTIMED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
-#: The same examples in every run.
+#: Settings with which Hypothesis tries the same examples in every run.
 FIXED = settings(derandomize=True, database=None, max_examples=200, **UNTIMED)
 LAYOUT_KEY = wi.Key(0x0123456789ABCDEF, 0xFEDCBA9876543210)
 #: Functions whose element i does not depend on the shape.
@@ -20,12 +20,12 @@ THREADS = (1, 2, 3, 7)
 
 
 def reference(function, shape, dtype):
-    """The whole tensor, in order, by one thread."""
+    """Return the whole tensor, which one thread draws in C order."""
     return function(shape, dtype=dtype, rng=LAYOUT_KEY, stream="layout", threads=1)
 
 
 def assert_same(got, expected):
-    """Equal to the bit, of one dtype and one shape."""
+    """Assert that type, dtype, shape and bits are equal."""
     assert (type(got), got.dtype, got.shape) == (type(expected), expected.dtype, expected.shape)
     bits = f"u{expected.dtype.itemsize}"
     np.testing.assert_array_equal(
@@ -33,7 +33,7 @@ def assert_same(got, expected):
     )
 
 
-#: Every byte once.
+#: Every value of a byte, once.
 PATTERN = (np.arange(256) * 37 + 11).astype(np.uint8)
 
 
@@ -57,7 +57,7 @@ class Memory:
         self.view = np.ndarray(shape, dtype, self.raw, first, strides)
 
     def assert_filled(self, expected, function, **kwargs):
-        """Fill the view; it, and nothing but it, must change."""
+        """Fill the view; assert its values, and that no byte outside it has changed."""
         wanted, view = self.raw.copy(), self.view
         base = self.raw.__array_interface__["data"][0]
         first = view.__array_interface__["data"][0] - base
@@ -68,7 +68,7 @@ class Memory:
         np.testing.assert_array_equal(self.raw, wanted)
 
 
-# What Hypothesis draws ---------------------------------------------------------------------------
+# Strategies of Hypothesis ------------------------------------------------------------------------
 
 shapes = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=9)
 long_shapes = st.tuples(st.integers(0, 70), st.integers(0, 150)).flatmap(st.permutations).map(tuple)

@@ -1,4 +1,4 @@
-"""A call that has to be refused: with the right exception, and without a trace."""
+"""A call that has to be refused: with the right exception, while nothing changes."""
 
 import math
 import re
@@ -23,7 +23,7 @@ def backing(size=48, dtype="f4"):
 
 
 def refuse(error, text, function, *args, guard=None, **kwargs):
-    """Assert that the call raises exactly `error` and names `text`.
+    """Assert that the call raises exactly `error`, and that its message contains `text`.
 
     Not a byte of `guard` may change, and the Generator that is drawn from must not advance.
     """

@@ -15,20 +15,23 @@ sides = st.integers(0, 9)
 
 
 def patterns(function, shape, name, **own):
-    """Bit patterns of a narrow type."""
+    """Return the bit patterns that a call in a narrow type gives."""
     out = np.full(shape, 77, storage(name))
     assert function(shape, out=out, dtype=name, **SAME, **own) is out
     return out.view(oracle_types.TYPES[name].bits)
 
 
 def check_narrow(function, shape, name, expected, **own):
-    """As the rounded values of ``expected``."""
+    """Assert that a call in a narrow type gives the rounded values of ``expected``."""
     wanted = oracle_types.encode(name, oracle_types.round_to(name, expected))
     assert patterns(function, shape, name, **own).tolist() == wanted.tolist()
 
 
 def whole_and_parts(data, function, expected, dtype, **own):
-    """A part of the tensor, new and in memory of any layout, equals that part of ``expected``."""
+    """Assert that a part of the tensor equals that part of ``expected``.
+
+    The part is drawn as a new array, and into memory of any layout.
+    """
     expected = expected.astype(dtype)
     options = {"allow_newaxis": True, "allow_ellipsis": True, "max_dims": 7}
     index = data.draw(hnp.basic_indices(expected.shape, **options))

@@ -1,11 +1,11 @@
-"""Signatures that the public functions share, shapes whose fans are known, and keys of words."""
+"""Signatures that the public functions share, shapes of known fans, and keys made of words."""
 
 import inspect
 
 import weightinit_fast as wi
 
 REQUIRED = inspect.Parameter.empty
-#: How a function that reads its scale from the shape is told what the axes are.
+#: Parameters that tell a function what the axes of its shape are, and so its fans.
 FANS = {"layout": None, "groups": 1, "transposed": False, "fans": None}
 COMMON = {"dtype": None, "out": None, "rng": None, "stream": 0, "index": None, "threads": None}
 LOW32 = 0xFFFFFFFF

@@ -1,6 +1,6 @@
-"""Words that end the ranges of a transform, and intervals at the ends of a dtype.
+"""Words at the ends of the ranges of a transform, and intervals at the ends of a dtype.
 
-Each instruction set is held against the oracle, as in test_contract.py.
+Each instruction set is compared with the oracle, as in test_contract.py.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ FARTHEST = ((0x67703CC29199ED3E, 0x0CA42F77DC7CA044), (0xC0BA298C6DF9C4A6, 0x0B0
 FAR_TAIL = (25899566, 42452456, 45323043, 62836384, 91226853, 91309896, 92447084, 109987660)
 
 
-#: Intervals where the clamp matters, or that only one rounding takes place, or subnormals.
+#: Intervals in which the clamp matters, or a second rounding would, or values are subnormal.
 INTERVALS = {
     "f4": (
         (0.0, 1.0),
@@ -67,7 +67,7 @@ def test_extreme_words(isa, dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_ends_of_the_uniform(isa, dtype):
-    """The greatest word would round to high, which it must not; the least word gives low."""
+    """The greatest word, which would round to high, stays below it; the least word gives low."""
     one = np.dtype(dtype).type(1)
     bits = 32 if dtype == "f4" else 64
     ends = {2 ** (bits - 1) - 1: np.nextafter(one, 0 * one), 2 ** (bits - 1): -one}
@@ -127,7 +127,7 @@ def test_uniform_intervals(isa, dtype):
         assert (wide < high).all()
 
 
-def test_intervals_do_clamp():
+def test_narrow_intervals_need_the_clamp():
     """Without the clamp the narrow intervals above would give values outside them."""
     w = oracle.words(KEY, STREAM, elements(9, 4096)).view(np.int32)
     s = w.astype(np.float32) * np.float32(2.0**-31)

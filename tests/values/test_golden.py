@@ -1,4 +1,4 @@
-"""The golden file judges every instruction set, thread count, cut and memory layout."""
+"""The golden file judges every instruction set, thread count, partition and memory layout."""
 
 import itertools
 

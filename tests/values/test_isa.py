@@ -16,8 +16,8 @@ PRINT_ISA = "import weightinit_fast as wf; print(wf.info()['isa'])"
 def import_with(name):
     """Import the package in a fresh interpreter with ``WEIGHTINIT_FAST_ISA=name``.
 
-    The last line that it prints is the answer, since an editable install may write about a rebuild
-    before.
+    The last line that it prints is the answer, since an editable install may print messages
+    about a rebuild first.
     """
     environment = {k: v for k, v in os.environ.items() if k != "WEIGHTINIT_FAST_ISA"}
     if name is not None:

@@ -1,6 +1,6 @@
 """Kernels that the parameters choose make the same values as the kernels that they replace.
 
-Large uniforms of the single family trim their words instead of clamping their results. Truncated
+Large uniforms that use single words clamp these words instead of their results. Truncated
 normals whose bounds are near the median take a shorter quantile. bfloat16 is rounded by an
 instruction that flushes subnormals. Only the speed may show which kernel was chosen. The near
 quantile is an exception, since the values depend on it; here it is held to the contract's bound.
@@ -34,7 +34,7 @@ FLOAT32_INTERVALS = (
 
 
 def pieces(function, n, **own):
-    """Return what calls give that are too short for the kernel that clamps words."""
+    """Return the values of several calls, each too short for the kernel that clamps words."""
     step = CLAMPED_WORDS_FROM // 2
     return np.concatenate([function(first=at, n=step, **own) for at in range(0, n, step)])
 
@@ -66,7 +66,7 @@ def test_narrow_uniforms_of_clamped_words(isa, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_narrow_uniforms_that_end_about_zero(isa, name):
+def test_narrow_uniforms_that_end_near_zero(isa, name):
     """A bound or its neighbour is a zero, and the sign of a zero is one of the bits."""
     tiny = float(oracle_types.TYPES[name].tiny)
     for bound in (1.0, 0.9, 0.7, 1.45):
@@ -128,7 +128,7 @@ def test_normals_of_the_largest_std(isa):
 
 
 def test_the_store_policy_changes_no_bit(isa):
-    """From which size on stores bypass the caches depends on the processor."""
+    """The size from which on stores bypass the caches depends on the processor."""
     for dtype in ("f2", "f4", "f8"):
         with internals.streamed_from(0):
             streamed = single(wf.normal, 30_001, 3, dtype=dtype)

@@ -1,7 +1,7 @@
 """float16, bfloat16 and the float8 types: one rounding of the float32 result, then the clamp.
 
 Types that NumPy lacks are written as bit patterns, so that only the tests of ml_dtypes' own types
-need it.
+need ml_dtypes.
 """
 
 import functools
@@ -58,7 +58,7 @@ def test_order_of_dtypes():
 
 @functools.cache
 def rounded(name):
-    """Return float32 numbers and the bits of their rounded values: once for all sets."""
+    """Return float32 numbers and the bits of their rounded values, computed once for all sets."""
     rng = np.random.default_rng(3)
     random = rng.integers(0, 2**32, 2**20, dtype=np.uint32).view(np.float32)
     x = np.concatenate([oracle_types.awkward_float32(name), random])
@@ -104,7 +104,7 @@ def test_uniform(isa, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_uniform_intervals_do_clamp(name):
+def test_uniform_intervals_need_the_clamp(name):
     """Without the clamp, rounding would reach the upper end."""
     low, high = 0.0, 1.0
     words = oracle.words(KEY, STREAM, elements(0, 2**16)).view(np.int32)
@@ -116,7 +116,7 @@ def test_uniform_intervals_do_clamp(name):
 
 @functools.cache
 def unit_uniform(name):
-    """Return the bits of 2^20 elements of [0, 1): once for all instruction sets."""
+    """Return the bits of 2^20 elements of [0, 1), computed once for all sets."""
     return oracle_types.encode(name, uniform(name, 2**20, 0.0, 1.0))
 
 
@@ -161,7 +161,7 @@ def test_normal_is_the_rounded_float32(isa, name):
 
 
 def test_float8_e4m3fn_never_writes_nan(isa):
-    """It saturates: the type has no infinity, and an overflow would give NaN."""
+    """The rounding saturates, since the type has no infinity: an overflow would give NaN."""
     got = draw(wf.normal, 2**16, "float8_e4m3fn", std=448.0)
     y = oracle_types.decode("float8_e4m3fn", got)
     assert (y.min(), y.max()) == (-448, 448)

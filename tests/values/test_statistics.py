@@ -2,7 +2,7 @@
 
 Every draw is fixed by (key, stream, index), so a run passes always or never. A statistic fails
 where its two-sided p-value is below ``P_LIMIT``. About sixty statistics are judged, so that an
-ideal source would fail one of them with a probability of 0.0006, and that was decided when the key
+ideal source would fail one of them with a probability of 0.0006. The limit was set when the key
 was chosen. The key consists of digits of pi, and was not chosen by its results.
 """
 
@@ -150,7 +150,7 @@ def test_normal_moment(normal_run, power, mean, variance):
 
 
 def test_uniform_stays_below_high_and_fills_the_interval(uniform_run):
-    """Values come within 40/n of both ends (by chance they fail to once in e^40), never to high."""
+    """Values come within 40/n of both ends, which fails by chance once in e^40; none is high."""
     dtype, tally = uniform_run
     low, high = tally.sums["limits"]
     reach = 40 / tally.n

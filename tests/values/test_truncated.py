@@ -87,7 +87,7 @@ def test_extreme_words(isa, dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_order_of_words_is_the_order_of_values(isa, dtype):
-    """Φ⁻¹ rises, so that only words whose values are within the bound may change places."""
+    """Φ⁻¹ increases, so that only values that differ by less than the bounds may be out of order."""
     for lower, upper in ((-2, 2), (3, 4), (-INF, INF)):
         y = truncated(2**12, dtype, lower=lower, upper=upper).astype("f8")
         words = oracle.family_words(KEY, STREAM, np.arange(2**12), dtype)
@@ -166,7 +166,7 @@ def test_narrow_clamp_matters():
 @pytest.mark.parametrize("lower", [-2, -INF])
 @pytest.mark.parametrize("dtype", ["f4", "f8", "f2"])
 def test_std_of_zero_gives_mean(isa, dtype, lower):
-    """That holds also where a bound would be 0·∞, which is NaN."""
+    """This also holds where a bound would be 0·∞, which is NaN."""
     y = wf.truncated_normal(99, mean=0.7, std=0, lower=lower, upper=INF, dtype=dtype, rng=RNG)
     assert (y == np.dtype(dtype).type(0.7)).all()
 
