@@ -78,7 +78,7 @@ def test_dirac_in_layouts(shape, layout):
 
 
 def test_dirac_keeps_channels():
-    """A convolution with it is the identity in each group."""
+    """A convolution with the weight is the identity in each group."""
     w = wf.dirac((6, 3, 5), groups=2, dtype="f8")
     x = default_rng(0).normal(size=(6, 20))
     for g, channel in itertools.product(range(2), range(3)):

@@ -17,7 +17,7 @@ DTYPES = ("f4", "f8")
 #: (shape, column_axis): tall, wide and square ones, kernels, more axes, single rows and columns.
 MATRICES = [((100, 30), 0), ((30, 100), 0), ((25, 25), 0), ((64, 3, 3, 3), 0), ((8, 16, 3), 0)]
 MATRICES += [((3, 3, 8, 40), -1), ((3, 3, 8, 40), 3), ((5, 200, 4), 1), ((40, 9), 1), ((1, 7), 0)]
-# The last one in threads.
+# Threads share only the last of these.
 MATRICES += [((7, 1), 0), ((1, 1), 0), ((2, 3, 4, 5), 2), ((200, 150), 0)]
 
 
@@ -34,7 +34,7 @@ def test_orthogonal(dtype, shape, axis):
     assert np.linalg.norm(gram - np.eye(len(gram)), 2) <= limit
     normals = wf.normal(flat.shape, dtype=dtype, **SAME)
     expected = oracle_structured.orthogonal(normals, shape, 1.5, axis)
-    # A QR is off by its precision times the condition number, which is some hundreds if square.
+    # The error is the precision times the condition number, some hundreds for square matrices.
     tolerance = limit * (10 if flat.shape[0] != flat.shape[1] else 1000)
     np.testing.assert_allclose(w, expected, rtol=0, atol=tolerance)
     assert same_bits(w, wf.orthogonal(shape, threads=1, **own))

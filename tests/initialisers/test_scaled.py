@@ -1,7 +1,7 @@
 """Initialisers scaled by fans: variance scaling, LeCun, torch's default, gains by name.
 
-test_scales.py holds Xavier and He against their formulas. Here they are held against
-`variance_scaling`, and `variance_scaling` against the plain distributions.
+test_scales.py compares Xavier and He with their formulas. Here they are compared with
+`variance_scaling`, and `variance_scaling` with the plain distributions.
 """
 
 import inspect
@@ -37,7 +37,7 @@ SPREAD = {"normal": 0.5, "truncated_normal": 0.34, "uniform": 0.2}
 
 
 def close(got, expected, dtype):
-    """Assert equality in float32; in float64 another formula may round the scale otherwise."""
+    """Assert equality in float32; in float64 the scale may be rounded differently."""
     if dtype == "f4":
         assert same_bits(got, expected)
     else:
@@ -136,7 +136,7 @@ def test_empty_shapes(name):
         assert getattr(wi, name)(shape, rng=0).shape == shape
 
 
-# The families are cases of it --------------------------------------------------------------------
+# The families are cases of variance scaling ------------------------------------------------------
 
 CASES = [
     *(("he", {"mode": m}, {"scale": 2, "mode": m}) for m in MODES),
@@ -176,7 +176,7 @@ def test_lecun_and_fan_in_uniform(shape, options, fan_in, fan_out, dtype):
     np.testing.assert_allclose(got, other, rtol=3e-7, atol=3e-7 * bound)
 
 
-def test_float16_is_rounded_by_all():
+def test_all_round_to_float16():
     for name in OWN:
         single = getattr(wi, name)((40, 30), rng=3)
         narrow = getattr(wi, name)((40, 30), rng=3, dtype="f2")

@@ -51,7 +51,7 @@ def test_fans(shape, options, expected):
 
 @pytest.mark.parametrize("shape", [(), 7, (7,), (0,)])
 def test_one_axis_has_no_fans(shape):
-    """A forgotten layout or a bias must not get a scale in silence; torch and JAX refuse it too."""
+    """A forgotten layout or a bias must not silently get a scale; torch and JAX refuse it too."""
     with pytest.raises(ValueError, match="fewer than two axes"):
         wi.fans(shape)
     for name in ("xavier_uniform", "he_normal", "lecun_normal", "fan_in_uniform"):
@@ -100,7 +100,7 @@ def test_scales_by_formula(shape, options, fan_in, fan_out, dtype):
         # Relative standard error of a deviation: sqrt((kurtosis - 1) / 4n).
         assert abs(got.std(dtype="f8") / std - 1) < 6 * math.sqrt(0.5 / n)
         assert abs(got.mean(dtype="f8")) < 6 * std / math.sqrt(n)
-        # Another formula rounds the scale here, so that r <= 9.4 may differ in the last bits.
+        # The scale is rounded differently here, so normals (up to 9.4 std) may differ in last bits.
         tight = {"rtol": 0, "atol": 0 if dtype == "f4" else 4e-15 * std}
         np.testing.assert_allclose(got, wi.normal(shape, std=std, **same), **tight)
 
@@ -232,7 +232,7 @@ def test_an_interval_without_width_gives_its_value():
 
 
 def test_gains_that_no_paper_states():
-    """They are 1/sqrt(E[f(z)^2]), here by a sum of 20,001 points, whose accuracy relu shows."""
+    """A gain is 1/sqrt(E[f(z)^2]), here by a sum over 20,001 points; relu shows its accuracy."""
     z = np.linspace(-12, 12, 20_001)
     weight = np.exp(-z * z / 2) / math.sqrt(2 * math.pi) * (z[1] - z[0])
     erf = np.array([math.erf(x / math.sqrt(2)) for x in z])

@@ -28,7 +28,7 @@ def sparse(shape, sparsity, std, dtype, key=RNG, stream=STREAM):
 
 
 def warned(sparsity, rows):
-    """Expect a warning where no element of a column is left."""
+    """Expect a warning if all elements of a column are zeros."""
     if int(np.ceil(sparsity * rows)) == rows:
         return pytest.warns(UserWarning, match="all weights are zero")
     return contextlib.nullcontext()
@@ -59,7 +59,7 @@ def test_empty_sparse(shape):
 
 
 def test_sparse_ties_go_to_the_first_rows():
-    """Words repeat in a column that long, and the cut lies between two rows of one word."""
+    """Words repeat in a column this long; the last zero and the first other row have one word."""
     rows = 2**18
     words = oracle.words(KEY, STREAM, np.arange(rows, dtype=np.uint64) + np.uint64(2**63))
     order = np.argsort(words, kind="stable")
@@ -90,7 +90,7 @@ def test_narrow_sparse(isa, name):
     check_narrow(wf.sparse, (60, 21), name, expected, sparsity=0.4, std=1.0)
 
 
-def test_sparse_of_any_threads(isa):
+def test_threads_do_not_change_sparse(isa):
     expected = wf.sparse((3000, 120), sparsity=0.7, threads=1, **SAME)
     assert same_bits(expected, sparse((3000, 120), 0.7, 0.01, "f4"))
     for threads in (2, 3, 7):
@@ -104,7 +104,7 @@ def test_sparse_of_any_threads(isa):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("sparsity", [0, 0.1, 0.5, 0.9])
 @pytest.mark.parametrize("shape", [(10, 7), (7, 10), (41, 300), (3000, 12)])
-def test_every_unit_has_as_many_zeros(dtype, sparsity, shape):
+def test_every_unit_has_the_same_number_of_zeros(dtype, sparsity, shape):
     """Zeros are counted along the inputs of each output, by the oracle's rule for columns."""
     own = {"sparsity": sparsity, "std": 0.3, "dtype": dtype, **SAME}
     with warned(sparsity, shape[1]):

@@ -12,32 +12,32 @@ from support.internals import core
 import weightinit_fast as wi
 
 #: What the variance is multiplied by under the root, and what the root is divided by.
-TIMES_OVER = {
+FACTOR_AND_DIVISOR = {
     core.NORMAL: (1.0, 1.0),
     core.UNIFORM: (3.0, 1.0),
     core.TRUNCATED: (1.0, 0.8796256610342398),
 }
 IDS = ("normal", "uniform", "truncated")
-TRANSFORMS = pytest.mark.parametrize("transform", TIMES_OVER, ids=IDS)
+TRANSFORMS = pytest.mark.parametrize("transform", FACTOR_AND_DIVISOR, ids=IDS)
 LEAST_NORMAL, LARGEST = sys.float_info.min, sys.float_info.max
 LEAST = 5e-324
 
 
 def plain(transform, scale, gain, slope, fan):
     """Return the formula in doubles, and whether everything in it is a normal number."""
-    times, over = TIMES_OVER[transform]
-    numerator, divisor = times * scale, (1 + slope * slope) * fan
+    factor, root_divisor = FACTOR_AND_DIVISOR[transform]
+    numerator, divisor = factor * scale, (1 + slope * slope) * fan
     variance = numerator / divisor
     std = gain * math.sqrt(variance)
     steps = (numerator, divisor, variance, std)
-    return std / over, all(LEAST_NORMAL <= x <= LARGEST for x in steps)
+    return std / root_divisor, all(LEAST_NORMAL <= x <= LARGEST for x in steps)
 
 
 def exact(transform, scale, gain, slope, fan):
-    times, over = TIMES_OVER[transform]
+    factor, divisor = FACTOR_AND_DIVISOR[transform]
     with mp.workprec(200):
-        scale, gain, slope, fan, over = map(mp.mpf, (scale, gain, slope, fan, over))
-        return gain * mp.sqrt(times * scale / ((1 + slope * slope) * fan)) / over
+        scale, gain, slope, fan, divisor = map(mp.mpf, (scale, gain, slope, fan, divisor))
+        return gain * mp.sqrt(factor * scale / ((1 + slope * slope) * fan)) / divisor
 
 
 def error_in_units(got, wanted):
@@ -131,7 +131,7 @@ def test_other_transforms_have_no_scale(transform):
 @pytest.mark.skipif(sys.platform != "linux", reason="fesetround's numbers are those of Linux")
 @TRANSFORMS
 def test_rounding_mode_of_the_host(transform):
-    """Every mode of fesetround is tried, by x86-64's and AArch64's numbers; others are refused."""
+    """Try the modes of fesetround by x86-64's and AArch64's numbers; a CPU refuses the others'."""
     cases = [(1e308, 1.0, 0.3, 7.0), (2.0, 1.7, 0.3, 7.0), (3e-320, 1.0, 1e9, 11.0)]
     wanted = [core.spread(transform, *case) for case in cases]
     fesetround = CDLL("libm.so.6").fesetround
@@ -145,7 +145,7 @@ def test_rounding_mode_of_the_host(transform):
 
 
 def test_variance_scaling_near_the_largest_number():
-    """`scale=1e308` was refused for a uniform distribution."""
+    """An early version refused `scale=1e308` for a uniform distribution."""
     w = wi.variance_scaling((8, 100), scale=1e308, distribution="uniform", dtype="f8", rng=1)
     bound = math.sqrt(3) * math.sqrt(1e308 / 100)
     unit = wi.uniform((8, 100), low=-1, high=1, dtype="f8", rng=1)
@@ -154,7 +154,7 @@ def test_variance_scaling_near_the_largest_number():
 
 @pytest.mark.parametrize("distribution", ["normal", "truncated_normal", "uniform"])
 def test_variance_scaling_near_the_least_number(distribution):
-    """`scale=5e-324` gave zeros; its square root is 2.2e-162."""
+    """An early version gave zeros for `scale=5e-324`, though its square root is 2.2e-162."""
     same = {"distribution": distribution, "dtype": "f8", "rng": 2}
     w = wi.variance_scaling((8, 100), scale=5e-324, **same)
     unit = wi.variance_scaling((8, 100), scale=1, **same)
@@ -164,7 +164,7 @@ def test_variance_scaling_near_the_least_number(distribution):
 
 @pytest.mark.parametrize("a", [1e200, -1e200])
 def test_he_normal_with_a_steep_slope(a):
-    """`a=1e200` gave zeros."""
+    """An early version gave zeros for `a=1e200`."""
     w = wi.he_normal((8, 100), a=a, dtype="f8", rng=3)
     unit = wi.normal((8, 100), dtype="f8", rng=3)
     np.testing.assert_allclose(w / 1e-200, math.sqrt(2 / 100) * unit, rtol=0, atol=1e-14)

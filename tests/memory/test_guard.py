@@ -70,7 +70,7 @@ class Pages:
         self.size = whole
 
     def places(self, size, lead=0):
-        """Return two places for `size` bytes: `lead` bytes from the page above, and from that below."""
+        """Return places of `size` bytes: `lead` bytes from the page above, and from that below."""
         return self.size - size - lead, lead
 
     def clear(self):
@@ -132,7 +132,7 @@ def test_runs(isa):
 
 @pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "stored"])
 def test_long_runs(isa, streamed):
-    """Stores that bypass the caches begin anywhere in a line; a large uniform has its own kernel."""
+    """Streaming stores begin anywhere in a line; large uniforms have a kernel of their own."""
 
     def sweep():
         core.nontemporal_from(0 if streamed else 1 << 60)
@@ -202,7 +202,7 @@ def rows_with_gaps(size):
 
 
 def fortran(size):
-    """Yield columns that are transposed in squares of registers, and columns that are left over."""
+    """Yield columns that are transposed in squares of registers, and those that are left over."""
     for rows in (1, 2, 15, 16, 17, 31, 32, 33, 64, 65, 129):
         for columns in (1, 2, 15, 16, 17, 33, 65):
             yield [(rows, columns + 2, size), (columns, 1, rows * size)]

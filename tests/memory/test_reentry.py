@@ -1,7 +1,7 @@
 """Code of the caller that runs during a call and must not succeed in freeing the buffer.
 
 Each case runs in a child process, which tries every way to free the buffer from inside the call.
-The values must be right. Where an attempt succeeds, new arrays show whether freed memory is written.
+The values must be right. If an attempt succeeds, new arrays show whether freed memory is written.
 """
 
 import array

@@ -53,7 +53,7 @@ def test_fortran_parts_of_many_rows(columns, dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("step", range(1, 41))
 def test_column_steps(step, dtype):
-    """Up to a step of 32, elements in between are drawn and dropped; beyond it, none is."""
+    """Up to a step of 32, elements between are drawn and dropped; beyond, each is drawn singly."""
     per_tile = TILE // np.dtype(dtype).itemsize // step
     for rows, columns in ((1, 3 * per_tile + 2), (3, per_tile + 1), (40, per_tile // 32 + 2)):
         shape = (rows, columns * step + step // 2)

@@ -50,7 +50,7 @@ def test_ratio_is_of_rates_and_of_medians(bench):
     assert bench["results"].best_ratio(top, bottom) == 4.0
 
 
-def test_ratio_counts_elements_where_both_have_them_and_else_bytes(bench):
+def test_ratio_counts_elements_if_both_have_them_and_otherwise_bytes(bench):
     ratio = bench["results"].ratio
     narrow, wide = row("a", [1.0], nbytes=2000), row("b", [1.0])
     store = row("c", [1.0], elements=None)
@@ -107,33 +107,33 @@ def test_a_time_must_not_pass_its_limit(bench, limit, verdict):
     assert result.spread == pytest.approx((0.5, 1 / 1.5))
 
 
-def test_kib_stand_for_themselves(bench):
+def test_kib_are_judged_without_a_peer(bench):
     rows = [{"name": "we avx512_vaes t1", "kib": 7, "command": "memory"}]
     assert judged(bench, rows, 7, "KiB", bottom="").ambition == "met"
     assert judged(bench, rows, 6, "KiB", bottom="").ambition == "short"
 
 
-def test_the_fastest_of_a_peer_counts_and_is_named(bench):
+def test_the_fastest_row_of_a_peer_counts_and_is_named(bench):
     peers = [row("peer a t1", [3.0]), row("peer b t1", [2.0]), row("peer c t2", [1.0])]
     result = judged(bench, [row("we avx512_vaes t1", [1.0]), *peers], 2.5)
     assert (result.ambition, result.median) == ("short", 2.0)
     assert result.note == "peer b t1 (of 2)"
 
 
-def test_a_goal_without_its_peer_stays_and_says_why(bench):
+def test_a_goal_without_its_peer_is_listed_with_the_reason(bench):
     rows = [row("we avx512_vaes t1", [1.0])]
     result = judged(bench, rows, 2.0, found={"peer": "not installed"})
     assert (result.ambition, result.note) == ("not measured", "peer: not installed")
     assert "'peer * t1'" in judged(bench, rows, 2.0).note
 
 
-def test_all_threads_are_judged_once_where_there_is_one(bench, goal_list):
+def test_a_machine_of_one_thread_is_judged_once(bench, goal_list):
     goal = goal_list.Goal("g", "", "", 1.0)
     assert bench["judge"].thread_counts(goal, 4) == [1, 4]
     assert bench["judge"].thread_counts(goal, 1) == [1]
 
 
-def test_goals_have_names_of_their_own_and_commands_that_exist(bench, goal_list):
+def test_goals_have_unique_names_and_commands_that_exist(bench, goal_list):
     names = [goal.name for goal in goal_list.GOALS]
     assert len(set(names)) == len(names)
     commands = importlib.import_module("bench.__main__").COMMANDS
@@ -189,7 +189,7 @@ def test_a_promise_is_broken_where_median_and_best_miss_it(bench):
     assert promised(bench, [2.1], promise=1.0, kind="time") == "BROKEN"
 
 
-def test_a_second_run_may_save_a_promise_and_is_not_asked_for_more(bench):
+def test_a_second_run_can_save_a_promise_but_cannot_break_it(bench):
     assert promised(bench, [3.0], second=[1.0]) == "held"
     assert promised(bench, [3.0], second=[3.0]) == "BROKEN"
     assert promised(bench, [1.0], second=[3.0]) == "held"
@@ -202,7 +202,7 @@ def test_goals_without_a_promise_or_without_their_peer_break_nothing(bench):
     assert bench["judge"].judge([goal], document(rows[:1]))[0].promise == "-"
 
 
-def test_rates_are_promised_with_the_widest_sets_alone_and_memory_with_all(bench):
+def test_rates_are_promised_for_the_widest_sets_alone_and_memory_for_all(bench):
     rows = [row("we avx2 t1", [9.0]), row("peer a t1", [1.0])]
     whole = document([*rows, {"name": "memory", "kib": 9, "command": "memory"}])
     whole["machine"]["weightinit_fast"]["isa"] = "avx2"
@@ -250,7 +250,7 @@ def options(bench, command, *arguments):
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(1.0, 0), (9.0, 1)])
-def test_a_broken_promise_is_the_exit_status_and_a_short_ambition_is_not(
+def test_the_exit_status_tells_of_broken_promises_and_not_of_short_ambitions(
     bench, tmp_path, monkeypatch, capsys, seconds, status
 ):
     goal = goal_of(bench, 1.9, promise=1.0)
@@ -288,14 +288,14 @@ def pair(median, best=None):
         ("KiB", pair(600), pair(1000), "WORSE"),
     ],
 )
-def test_what_got_worse_than_the_baseline(bench, kind, before, after, verdict):
+def test_verdicts_against_the_baseline(bench, kind, before, after, verdict):
     goal = goal_of(bench, 1.0, kind)
     assert bench["baseline"].verdict(goal, before, after, 1.5) == verdict
 
 
 @pytest.fixture
 def compare(bench, tmp_path, monkeypatch):
-    """Record a run in a baseline, or compare one with it; returns the exit status."""
+    """Return a function that records a run in a baseline or compares it, and gives the status."""
     goals = (goal_of(bench, 1.0), goal_of(bench, 1.0, bottom="numpy * t{t}"))
     goals = (goals[0], bench["goal_list"].Goal(**(vars(goals[1]) | {"name": "n"})))
     for module in ("goals", "baseline"):
@@ -328,7 +328,7 @@ def test_a_run_is_compared_with_the_entry_of_its_conditions(compare, capsys):
     assert "measured on a shared machine" in capsys.readouterr().out
 
 
-def test_another_processor_is_not_judged_and_that_is_said(compare, capsys):
+def test_a_run_on_another_processor_is_not_judged_and_says_so(compare, capsys):
     def other(whole):
         whole["machine"]["cpu"]["model"] = "two"
 
@@ -338,11 +338,11 @@ def test_another_processor_is_not_judged_and_that_is_said(compare, capsys):
     compare(9.0, "--record", change=other)  # and both entries are kept
     assert compare(9.0, change=other) == 0
     assert compare(9.0) == 1
-    compare(9.0, "--record")  # in place of the former one
+    compare(9.0, "--record")  # replaces the former entry
     assert compare(9.0) == 0
 
 
-def test_goals_beside_another_version_of_their_library_are_left_out(compare, capsys):
+def test_goals_whose_peer_has_another_version_are_left_out(compare, capsys):
     def newer(whole):
         whole["machine"]["numpy"] = "3"
 

@@ -45,7 +45,7 @@ def test_backward_against_finite_differences(study, kind, activation):
     net, shape = build(study, kind, activation)
     x = normals(shape, "x")
     labels = np.arange(shape[0] * shape[1]).reshape(shape[:2]) % 3
-    # Away from the kinks at zero, where an error of a bias gradient would not show.
+    # Move off the kinks at zero, where an error of a bias gradient would not show.
     for layer in net.layers:
         layer.bias += 0.1 * normals(layer.bias.shape, "bias")
 
@@ -93,7 +93,7 @@ def test_convolution_by_its_definition(study):
 
 
 def test_a_layer_does_not_depend_on_its_stack(study):
-    """A net of a stack is the net of its seed, however many others there are."""
+    """A net in a stack has the weights of its seed, however many nets the stack has."""
     nets, he = study["nets"], study["schemes"].he()
     both = nets.dense_net((6, 5), he, ["linear"], (3, 4), "f4")
     alone = nets.dense_net((6, 5), he, ["linear"], (4,), "f4")
@@ -116,7 +116,7 @@ def test_gradient_ratio_runs_downwards(study):
     assert not found["holds"]
 
 
-def test_vgg_b_is_what_he_et_al_reckon_with(study):
+def test_vgg_b_gives_the_factor_of_he_et_al(study):
     """He et al. 2.2: the gradient from conv10 to conv2 is 1/(1.7e4) of what it should be."""
     nets, channels = study["nets"], study["propagation"].VGG["B"]
     reckoned = np.prod([nets.relu_factor(0.01, 9 * c) for c in channels[1:]])
@@ -126,7 +126,7 @@ def test_vgg_b_is_what_he_et_al_reckon_with(study):
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 @pytest.mark.parametrize(
     ("name", "least", "most"),
-    # Some BLAS adds equal columns in different orders, so that they differ by rounding.
+    # Some BLAS libraries add equal columns in different orders, so that rounding differs.
     [("zeros", 0, 0), ("constant", 0, 1e-5), ("he", 0.1, 10)],
 )
 def test_equal_units_stay_equal(study, training, activation, name, least, most):

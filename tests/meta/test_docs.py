@@ -1,4 +1,4 @@
-"""The documentation is true: a page for each function, examples that print so, right fans."""
+"""The documentation is true: a page for each function, examples that print what they say, fans."""
 
 import doctest
 import importlib.util
@@ -89,7 +89,7 @@ def test_every_script_is_run():
 
 
 @pytest.mark.parametrize(("peer", "row"), CASES)
-def test_fans_are_what_one_counts(peer, row):
+def test_fans_are_those_of_the_layer_table(peer, row):
     shape = row.view or row.shape
     size = 1
     for n in shape:
@@ -102,7 +102,7 @@ def test_fans_are_what_one_counts(peer, row):
 
 
 def test_where_the_peers_differ():
-    """The table has the defects that layers.md tells of, and no others."""
+    """The table shows the defects that layers.md describes, and no others."""
     differ = {
         (peer, row.layer.split("(")[0], row.groups > 1)
         for peer, rows in table.GROUPS.items()

@@ -1,4 +1,4 @@
-"""The oracle itself: known answers, exact arithmetic in a second way, and cases done by hand."""
+"""The oracle itself: known answers, exact arithmetic by a second method, and cases by hand."""
 
 import hashlib
 from fractions import Fraction

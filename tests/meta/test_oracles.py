@@ -1,4 +1,4 @@
-"""The oracles of types, truncated normals and structure, each judged in a second way."""
+"""The oracles of types, truncated normals and structure, each checked by a second method."""
 
 from fractions import Fraction
 
@@ -134,7 +134,7 @@ def test_limits_by_hand():
             map(float, oracle.uniform_limits(low, high, "f4"))
         )
     assert limits("bfloat16", -1, 0) == (-1, -(2.0**-133))
-    # 1 + 2^-8 + 2^-40 rounds up to 1 + 2^-7, but by way of float32 it rounds down to 1.
+    # 1 + 2^-8 + 2^-40 rounds up to 1 + 2^-7, but down to 1 if float32 comes first.
     edge = 1 + 2.0**-8 + 2.0**-40
     assert limits("bfloat16", 0, edge) == (0, 1)
     assert limits("bfloat16", edge, 2) == (1 + 2.0**-7, 2 - 2.0**-7)
@@ -158,7 +158,7 @@ INTERVALS += [(0, 1e-6), (1, 1 + 1e-5), (-INF, INF), (-1, 0.5), (8, INF), (-37, 
 
 @pytest.mark.parametrize(("lower", "upper"), INTERVALS)
 def test_fast_truncated_is_exact_enough(lower, upper):
-    """It is off by 2^-10 of the contract's bound at most, at extreme words and others."""
+    """z_fast is off by 2^-10 of the contract's bound at most, at extreme words and others."""
     words = np.concatenate(
         [[0, 1, 2**31 - 1, 2**31, 2**32 - 2, 2**32 - 1], oracle.words(KEY, 5, range(58))]
     )
@@ -172,7 +172,7 @@ def test_fast_truncated_is_exact_enough(lower, upper):
 @pytest.mark.parametrize(("lower", "upper"), [(-2, 2), (5, 8), (-8, -7.5), (-INF, -8), (36, 37)])
 @pytest.mark.parametrize("dtype", [np.uint32, np.uint64])
 def test_exact_truncated_solves_its_equation(lower, upper, dtype):
-    """It solves the contract's formula in 700 bits, where cancellation does no harm."""
+    """z_exact solves the contract's formula, here in 1500 bits, where cancellation is harmless."""
     bits = 8 * np.dtype(dtype).itemsize
     words = np.array([0, 3, 2 ** (bits - 1), 2**bits - 1], dtype=dtype)
     with mpmath.workprec(1500):
@@ -242,7 +242,7 @@ def test_orthogonal_by_its_properties(shape, axis):
     )
     gram = w.T @ w if w.shape[0] >= w.shape[1] else w @ w.T
     np.testing.assert_allclose(gram, 4 * np.eye(min(w.shape)), atol=1e-12)
-    # R = QᵀA has a positive diagonal: that, and the normals, make the matrix unique.
+    # R = QᵀA has a positive diagonal. This condition makes the matrix of the normals unique.
     r = (w.T @ normals if w.shape[0] >= w.shape[1] else w @ normals.T) / 2
     assert (np.diag(r) > 0).all()
     np.testing.assert_allclose(np.tril(r, -1), 0, atol=1e-12)

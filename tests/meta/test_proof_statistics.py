@@ -1,4 +1,4 @@
-"""What the judges of tests/proof, distributions.py and independence.py, pass and what they fail.
+"""Which draws distributions.py and independence.py of tests/proof pass, and which they fail.
 
 NumPy's draws stand for a good generator, so that what is expected does not depend on the package.
 """
@@ -122,7 +122,7 @@ def test_atoms_have_the_moments_of_the_law(law):
 
 
 def test_cells_of_a_uniform_by_hand():
-    """float8_e5m2 has steps of 1/8 between 0.5 and 1. A cell is as wide; ties go to even values.
+    """float8_e5m2 has steps, and cells, of 1/8 between 0.5 and 1; ties go to even values.
 
     Words lie 2^-32 apart, or 2^-24 where they are rounded to float32. The tie 0.5625 goes down to
     0.5. The last cell also has the numbers that would be rounded to 1.
@@ -147,7 +147,7 @@ def test_merged_cells_have_enough():
 
 
 def p_values(law, name, y):
-    """Return the p-value of each name without numbers."""
+    """Return name -> p-value, where a name ends before its first comma."""
     results = runs.Results()
     tally = tally_wide(law, [y]) if name in oracle_types.IEEE else tally_narrow(law, name, [y])
     judge(results, law, name, tally)
@@ -193,7 +193,7 @@ DEFECTS = {
     "even": (lambda y: NORMAL_QUANTILES, "chi-square"),
     "gap": (lambda y: y[(y < 1) | (y > 1.03)], "Kolmogorov distance"),
 }
-#: No draws are like these: every cell has just what is expected of it.
+#: Real draws are never so even: every cell has just the expected number.
 NORMAL_QUANTILES = np.array([NormalDist().inv_cdf((k + 0.5) / N) for k in range(N)])
 
 
@@ -214,7 +214,7 @@ def test_rounding_towards_zero_fails(name):
     assert p_values(NORMAL, name, oracle_types.encode(name, y))["chi-square"] < 1e-6
 
 
-def test_values_that_cannot_be_fail():
+def test_impossible_values_fail():
     y = numpy_draws(NORMAL, "float16")
     y[5] = np.nan
     found = p_values(NORMAL, "float16", y.astype(np.float16))
@@ -229,7 +229,7 @@ def test_values_that_cannot_be_fail():
 
 
 class Source(independence.Draws):
-    """A million normals that NumPy made and that were spoiled, by index."""
+    """A million normals of NumPy that a defect has spoiled, to be drawn by index."""
 
     def __call__(self, shape, index, out=None):
         y = self.stream
@@ -250,13 +250,13 @@ def examined(spoil):
 
 
 def echo(y, lag, share=0.01):
-    """Add to each element a hundredth of the element `lag` before it."""
+    """Add to each element a share of the element `lag` places before it."""
     y[lag:] = math.sqrt(1 - share**2) * y[lag:] + share * y[:-lag]
     return y
 
 
 def swell(y, lag):
-    """Enlarge elements by how large the element `lag` before is."""
+    """Scale each element by a factor that rises with the element `lag` places before it."""
     y[lag:] *= 1 + 0.01 * (y[:-lag] ** 2 - 1)
     return y
 
@@ -298,7 +298,7 @@ def test_other_dependences_fail():
 
 
 @pytest.mark.parametrize("spoiled", [False, True])
-def test_one_pair_of_tensors_among_many(spoiled):
+def test_one_dependent_pair_of_tensors_among_many(spoiled):
     x = np.random.default_rng(1).standard_normal((60, 4096))
     if spoiled:
         x[7] += 0.2 * x[31]
@@ -310,7 +310,7 @@ def test_one_pair_of_tensors_among_many(spoiled):
     assert p["tensors, sum of squares"] > 1e-4
 
 
-def test_a_little_in_common_of_all_tensors():
+def test_a_small_share_common_to_all_tensors_fails():
     x = np.random.default_rng(1).standard_normal((60, 4096))
     x += 0.15 * x[0]
     results = runs.Results()
@@ -353,7 +353,7 @@ def test_verdict(p, failed, capsys):
     assert ("FAILED" in capsys.readouterr().out) == failed
 
 
-def test_dependent_p_values_are_judged_alone():
+def test_dependent_p_values_are_left_out_of_the_spread():
     results = runs.Results()
     for k in range(100):
         results.add("", "", 0, (k + 0.5) / 100)

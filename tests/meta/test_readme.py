@@ -17,7 +17,7 @@ pytestmark = [
 
 
 def test_sessions(tmp_path, monkeypatch):
-    """What stands after >>> prints what stands below it."""
+    """The code after >>> prints what is written below it."""
     monkeypatch.chdir(tmp_path)
     result = doctest.testfile(str(README), module_relative=False, encoding="utf-8")
     assert result.attempted > 15

@@ -1,7 +1,7 @@
 """Our initialisers beside torch's, JAX's and Keras's: scales, fans, and draws of 16 bits.
 
-In a clone, an environment with all three frameworks, and everything (about 3 minutes; each section
-is an option, see --help)::
+These commands make an environment with all three frameworks in a clone, and run every section
+(about 3 minutes; --help shows the options of single sections)::
 
     python -m venv .peers && .peers/bin/pip install -r tests/peers/requirements.txt .
     .peers/bin/python tests/peers

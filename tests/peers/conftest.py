@@ -9,13 +9,13 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items):
-    """Move them there: torch and JAX start threads, and JAX warns of every fork from then on."""
+    """Move these tests to the end: torch and JAX start threads, and JAX then warns of forks."""
     items.sort(key=lambda item: item.path.parent == HERE)
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _frameworks(request):
-    """Import what a module uses before its first test: Keras starts a process to look around."""
+    """Import a module's frameworks before its tests, since Keras starts a process when imported."""
     for value in vars(request.module).values():
         if isinstance(value, Framework):
             value.load()

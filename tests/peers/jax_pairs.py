@@ -1,4 +1,4 @@
-"""jax.nn.initializers beside ours."""
+"""Pairs of an initialiser of jax.nn.initializers and ours."""
 
 from functools import partial
 from typing import Any

@@ -1,4 +1,4 @@
-"""keras.initializers beside ours, on Keras's JAX backend unless KERAS_BACKEND says otherwise."""
+"""Pairs of keras.initializers and ours, on the JAX backend unless KERAS_BACKEND differs."""
 
 import os
 from functools import partial

@@ -63,7 +63,7 @@ def layers(framework: str) -> list[Layer]:
 def stored(framework: str, layer: Layer) -> Stored:
     """Return the shape that a framework gives the layer's weight."""
     if layer.kind == "1-D":
-        # Keras takes the fans (n, n) for one axis. Ours are told so; torch and JAX refuse, as ours.
+        # Keras takes the fans (n, n) for one axis; ours is told them. torch, JAX and ours refuse.
         stated = {"fans": (layer.inputs, layer.outputs)} if framework == "keras" else {}
         return Stored((layer.inputs,), stated)
     if framework == "torch":

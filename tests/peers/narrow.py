@@ -51,7 +51,7 @@ def narrow_rows(names: list[str], items: int) -> Iterator[Narrow]:
 
 
 def _outside(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Return which values lie outside [-HIGH, HIGH), be HIGH a float64 or rounded to the dtype."""
+    """Return which values lie outside [-HIGH, HIGH), whether in float64 or in the dtype."""
     high = float(np.asarray(HIGH, dtype))
     found: np.ndarray = (values < max(-HIGH, -high)) | (values >= min(HIGH, high))
     return found

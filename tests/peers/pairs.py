@@ -81,7 +81,7 @@ def plain_pairs(
     normal: tuple[str, Draw],
     constants: list[tuple[str, Draw, wi.Initializer]],
 ) -> list[Pair]:
-    """Return the pairs of the initialisers that know no fans."""
+    """Return the pairs of the initialisers that use no fans."""
     name, draw, bounds = uniform
     std = (bounds["high"] - bounds["low"]) / math.sqrt(12)
     reach = max(abs(bounds["low"]), bounds["high"]) / std

@@ -10,7 +10,7 @@ from pairs import Pair, Peer
 
 import weightinit_fast as wi
 
-ITEMS = 10**6  # elements that are measured at least; small weights are pooled over streams
+ITEMS = 10**6  # the least number of measured elements; small weights are pooled over streams
 MATRICES = 4  # orthogonal matrices that are measured: their root mean square is fixed
 TOLERANCE = 0.005
 EXACT = 1e-12  # relative: how far the std of a Law may be from the formula
@@ -95,7 +95,7 @@ def _row(peer: Peer, pair: Pair, layer: Layer, stream: int, samples: dict[Any, "
             *head, level, level, level, 1.0, b.size, "ok" if same else "WRONG", "equal" * same
         )
     sample = _sample(ours, pair)
-    place = (pair.draw, layer)  # one of the peer's may stand beside two of ours
+    place = (pair.draw, layer)  # one draw of the peer may be compared with two of ours
     measured = samples.get(place) or _sample(theirs, pair)
     samples[place] = measured
     right = _matrix_std(pair, peer, weight) or pair.formula(layer.fans)
@@ -208,7 +208,7 @@ def _sample(draw: Callable[[int], np.ndarray], pair: Pair) -> Sample:
         squares += float(values @ values)
         items += values.size
         most = max(most, float(np.abs(values).max()))
-    if pair.judged == "matrix":  # the root mean square is what is fixed, so no mean is taken off
+    if pair.judged == "matrix":  # the root mean square is fixed, so the mean is not subtracted
         total = 0.0
     mean = total / items
     return Sample(math.sqrt(squares / items - mean * mean), most, items, zeros)

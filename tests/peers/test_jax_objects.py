@@ -1,4 +1,4 @@
-"""JAX's objects beside ours: its arrays, its keys, its dtypes, and how it takes our arrays."""
+"""JAX's arrays, keys and dtypes as arguments of ours, and our arrays as arguments of JAX."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ REFUSALS = (TypeError, ValueError, BufferError)
 LONGEST = 400  # characters of a message
 INIT = wi.initializer(wi.normal, std=0.02)
 CALL = {"rng": 0, "stream": "array"}
-SHAPE = (128, 256)  # of 64 KiB at the least, in 16 bits
+SHAPE = (128, 256)  # at least 64 KiB, even in 16 bits
 ALIGNED_FROM = 1 << 16
 
 
@@ -50,7 +50,7 @@ def test_a_key_of_jax_is_refused_and_its_data_is_a_seed(make):
     key = getattr(jax.random, make)(2**40 + 7)
     refused("jax.random.key_data", lambda: wi.normal(3, rng=key))
     refused("jax.random.key_data", lambda: wi.key(jax.random.split(key)))
-    data = np.asarray(jax.random.key_data(key))  # what the message says
+    data = np.asarray(jax.random.key_data(key))  # as the message advises
     assert wi.key(data) == wi.key(data.tolist())
     assert wi.key(data) != wi.key(np.asarray(jax.random.key_data(jax.random.key(8))))
 
@@ -77,10 +77,10 @@ def test_arrays_of_ours_are_taken_with_their_bits(name):
 
 
 def address(array):
-    """Where an array of JAX lies.
+    """Return the address of an array of JAX.
 
-    JAX has to be done with it first: it waits for the array while it holds the GIL, which the
-    thread that makes the array may need.
+    Wait for the array first: asking for its pointer would wait too, but would hold the GIL, which
+    the thread that makes the array may need.
     """
     return jax.block_until_ready(array).unsafe_buffer_pointer()
 

@@ -65,7 +65,7 @@ def test_fans_are_those_of_keras(shape):
 
 
 @pytest.mark.parametrize("shape", [(), (5,)])
-def test_shapes_without_fans_are_refused_as_torch_and_jax_do(shape):
+def test_shapes_without_fans_are_refused_as_by_torch_and_jax(shape):
     with pytest.raises(ValueError, match=r"fans=\(fan_in, fan_out\)"):
         wi.he_normal(shape, rng=0)
     with pytest.raises(ValueError, match="Fan in and fan out"):
@@ -75,7 +75,7 @@ def test_shapes_without_fans_are_refused_as_torch_and_jax_do(shape):
 
 
 @pytest.mark.parametrize("shape", [(), (5,)])
-def test_keras_has_fans_for_shapes_without_and_ours_can_be_stated(shape):
+def test_fans_that_keras_gives_to_vectors_can_be_stated(shape):
     fans = keras.src.initializers.random_initializers.compute_fans(shape)
     assert fans == ((5, 5) if shape else (1, 1))
     assert wi.initializer(wi.lecun_normal, fans=fans).law(shape).std == fans[0] ** -0.5

@@ -21,7 +21,7 @@ BITS = {"bfloat16": "uint16", "float8_e4m3fn": "uint8", "float8_e5m2": "uint8"}
 
 
 def wanted(shape, name):
-    """The values in a type: NumPy's array, or torch's own rounding of the float32 values."""
+    """Return the expected values in a type: NumPy's array, or torch's own rounding of float32."""
     if name in ("float32", "float64"):
         return torch.from_numpy(INIT(shape, dtype=name, **CALL))
     return torch.from_numpy(INIT(shape, **CALL)).to(getattr(torch, name))
@@ -35,7 +35,7 @@ def same_bits(a, b):
 
 
 def exported(dtype):
-    """Whether this torch exports the type by DLPack; older ones have no float8 there."""
+    """Return whether this torch exports the type by DLPack; an older one exports no float8."""
     try:
         torch.empty(1, dtype=dtype).__dlpack__(max_version=(1, 0))
     except (BufferError, RuntimeError, TypeError):
@@ -166,7 +166,7 @@ def test_a_tensor_that_requires_grad_is_refused():
     weight = torch.nn.Linear(SHAPE[1], SHAPE[0]).weight
     before = weight.detach().clone()
     refused("out.detach()", lambda: INIT(out=weight, **CALL))
-    refused("out.detach()", lambda: INIT(out=weight * 2, **CALL))  # of a graph
+    refused("out.detach()", lambda: INIT(out=weight * 2, **CALL))  # part of a graph
     refused("out.detach()", lambda: INIT(out=weight.to(torch.bfloat16), **CALL))
     with torch.no_grad():
         refused("out.detach()", lambda: INIT(out=weight, **CALL))
@@ -185,7 +185,7 @@ def saved_for_backward(write):
 
 
 def test_the_version_counter_does_not_move():
-    """The guide warns of it: autograd does not see the write, unless it is reported."""
+    """Autograd does not see the write unless it is reported, as the guide warns."""
     for name in ("float32", "bfloat16"):
         tensor = torch.zeros(SHAPE, dtype=getattr(torch, name))
         version = tensor._version
@@ -193,10 +193,10 @@ def test_the_version_counter_does_not_move():
         assert tensor._version == version
         torch.autograd.graph.increment_version(tensor)
         assert tensor._version == version + 1
-    with pytest.raises(RuntimeError, match="inplace"):  # what torch does of its own writes
+    with pytest.raises(RuntimeError, match="inplace"):  # torch's reaction to its own writes
         saved_for_backward(lambda saved: saved.zero_())
     gradient = saved_for_backward(lambda saved: wi.zeros(out=saved))
-    assert gradient.tolist() == [0, 0, 0]  # wrong, and silently so: 2 was saved
+    assert gradient.tolist() == [0, 0, 0]  # silently wrong, since 2 was saved
 
     def reported(saved):
         wi.zeros(out=saved)
@@ -216,7 +216,7 @@ def test_the_negative_bit_is_refused():
     refused("resolve_neg", lambda: INIT(out=tensor, **CALL))
     refused("resolve_neg", lambda: INIT(3, out=tensor, dtype="float32", **CALL))
     refused("resolve_neg", lambda: INIT(out=torch._neg_view(torch.zeros(3)), **CALL))
-    resolved = tensor.resolve_neg()  # what the message says
+    resolved = tensor.resolve_neg()  # as the message advises
     tensor.copy_(INIT(out=resolved, **CALL))
     assert same_bits(tensor.resolve_neg(), wanted((3,), "float32"))
     assert same_bits(values.imag.contiguous(), -wanted((3,), "float32"))
@@ -267,7 +267,7 @@ def freed(tensor):
     return tensor
 
 
-@pytest.mark.filterwarnings("ignore")  # torch's, that sparse and quantized tensors are in beta
+@pytest.mark.filterwarnings("ignore")  # torch warns that sparse and quantized tensors are in beta
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_cannot_be_filled_is_refused(case):
     make, text = REFUSED[case]
@@ -324,7 +324,7 @@ def test_a_torch_size_is_a_shape():
 
 
 def words(generator):
-    """Draw the key's low and high 64 bits, as the promise defines them."""
+    """Draw the key's low and high 64 bits, as the documentation defines them."""
     drawn = torch.empty(2, dtype=torch.int64).random_(-(2**63), None, generator=generator)
     return tuple(word % 2**64 for word in drawn.tolist())
 

@@ -1,4 +1,4 @@
-"""torch.nn.init, and how torch's own layers initialise themselves, beside ours."""
+"""Pairs of torch.nn.init, or the initialisation of torch's own layers, and ours."""
 
 import math
 import warnings
@@ -41,7 +41,7 @@ def torch_peer() -> Peer:
             given = {"groups": layer.groups} if name == "dirac_" else {}
             tensor = torch.empty(weight.shape)
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of empty tensors
+                warnings.simplefilter("ignore")  # torch warns of empty tensors
                 getattr(init, name)(tensor, *args, **options, **given)
             return np.asarray(tensor)
 

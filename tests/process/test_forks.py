@@ -1,6 +1,6 @@
 """Forks and crowds of threads in the middle of fills.
 
-Whatever could hang runs in a child process, which is killed after a time limit; the test then fails.
+Whatever could hang runs in a child process. It is killed after a time limit, and the test fails.
 """
 
 import functools

@@ -135,9 +135,9 @@ def test_no_upper_half_of_a_register_stays_in_use(isa, dtype):
     """Code that was compiled for SSE may be slow as long as an upper half is in use.
 
     GCC 12 puts no vzeroupper into functions with VAES. After fills by such functions, libm's
-    fused multiply-adds took 30 to 60 times as long on a Sapphire Rapids. XGETBV says which parts of the
-    state differ from zero: 4 is the upper halves of the AVX registers, 64 is those of the AVX-512
-    registers 0 to 15.
+    fused multiply-adds took 30 to 60 times as long on a Sapphire Rapids. XGETBV says which parts of
+    the state differ from zero: 4 is the upper halves of the AVX registers, 64 is those of the
+    AVX-512 registers 0 to 15.
     """
     zero_upper, kept = machine_code(bytes.fromhex("c5f877c3"), None)
     in_use, kept_too = machine_code(bytes.fromhex("b9010000000f01d0c3"), ctypes.c_uint32)

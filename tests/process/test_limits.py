@@ -8,7 +8,7 @@ pytestmark = pytest.mark.process
 LIMIT = """
 import os, resource, sys
 hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
-if resource.getrlimit(resource.RLIMIT_STACK)[0] != 8 << 20:  # threads get the limit at the start
+if resource.getrlimit(resource.RLIMIT_STACK)[0] != 8 << 20:  # size of thread stacks, read at start
     resource.setrlimit(resource.RLIMIT_STACK, (8 << 20, hard))
     os.execv(sys.executable, sys.orig_argv)
 import numpy as np

@@ -1,4 +1,4 @@
-"""The largest error of every transform: over every input in float32, over many in float64.
+"""The largest error of every transform, over every input in float32 and over many in float64.
 
 The command runs the program ``accuracy`` of tests/engine. Its sweeps hand words to the kernels of
 every vocabulary, and judge the results in double (float32) or long double (float64). The command
@@ -7,7 +7,7 @@ words by mpmath.
 
 ``--step N`` visits one chunk of 2^16 words in N, for a quick look. ``--emulated`` judges the NEON
 kernels by an AArch64 build under qemu. The exit code is 1 where a bound of the contract is not
-kept, a uniform is not right to the bit, or two sets differ.
+kept, a uniform is not exact to the bit, or two sets differ.
 """
 
 import argparse
@@ -33,7 +33,7 @@ INTERVALS = (
     *((-2, 2), (-2.25, 2.25), (1, 2.25)),
     *((-8, 8), (0, INF), (-2, 3), (3, 4), (5, 8)),
 )
-FAR = ((-37, 37), (-INF, -36.5), (30, 31))  # for double alone
+FAR = ((-37, 37), (-INF, -36.5), (30, 31))  # for float64 alone
 STDS = (1, 1.28)  # the coefficients of cosine and sine are rounded with the std
 NARROW = ("float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
 PAIRS, DOUBLES = 10**9, 10**8
@@ -70,7 +70,7 @@ def sweeps():
 
 
 def chosen_words(bits, median=0):
-    """Return words with few ones or zeros, with their neighbours, about the median, and random."""
+    """Return words with few ones or zeros, their neighbours, words near the median, and others."""
     limit, random = 1 << bits, np.random.default_rng(5)
     words = [(1 << k) + d for k in range(bits) for d in (-1, 0, 1, 2)]
     words += [median + s * (1 << k) for k in range(0, bits, 2) for s in (-1, 1)]
@@ -93,7 +93,7 @@ def drawn(program, transform, bits, words, parameters):
 
 
 def rounded(number, significand):
-    """Return a number rounded to so many bits, to nearest even."""
+    """Return a number rounded to `significand` bits, to nearest even."""
     with mp.workprec(significand):
         return +mp.mpf(number)
 
@@ -180,7 +180,7 @@ def main():
             for name, share in SHARE.findall(done.stdout):
                 shares[name] = max(shares.get(name, 0), float(share))
         if {"radius", "far tail", "cosine", "sine"} <= shares.keys():
-            # The product x 2r is rounded.
+            # The rounding of the product x 2r adds to the error of the sine.
             angle = max(shares["cosine"], shares["sine"] + 2.0**-24 / 2.0**-21)
             radius = max(shares["radius"], shares["far tail"])
             composed = radius + angle * (1 + 2.0**-21)

@@ -2,7 +2,7 @@
 
 ``python tests/proof/batteries.py sequential`` builds tests/engine, pipes ``draws`` in that layout
 into ``dieharder -g 200`` (Debian's package) and prints its verdicts; ``--keep`` writes them to
-results/dieharder_LAYOUT.txt. All tests are run that dieharder calls good, with the lagged sums of
+results/dieharder_LAYOUT.txt. It runs all tests that dieharder calls good, with the lagged sums of
 lags 0, 3, 15 and 31; ``--all`` runs all 33 lags. The runs differ by their layout alone: every one
 has the same key, digits of pi, and every test begins at the beginning of the layout.
 
@@ -23,8 +23,8 @@ from provenance import heading
 KEY = ("0x243F6A8885A308D3", "0x13198A2E03707344")
 LAYOUTS = ("sequential", "reversed", "streams", "keys", "shards")
 VERDICT = re.compile(r"(\S+)\|\s*(\d+)\|\s*(\d+)\|\s*(\d+)\|([0-9.]+)\|\s*(\w+)")
-#: Number of a test -> its tuples or lags. Left out are tests that dieharder itself calls Suspect
-#: (5, 6 and 7: OPSO, OQSO, DNA) or Do Not Use (14: sums).
+#: Number of a test -> its tuples or lags. Tests that dieharder itself calls Suspect (5, 6 and 7:
+#: OPSO, OQSO, DNA) or Do Not Use (14: sums) are left out.
 TESTS = {
     **dict.fromkeys((*range(5), *range(8, 14), 15, 16, 17, 100, 101, 102), (0,)),
     200: range(1, 13),

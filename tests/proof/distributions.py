@@ -8,17 +8,17 @@ The command prints for each of them the moments 1 to 6 as standard scores, and a
 how many values lie beyond 3, 4, 5 and 6 sigma. Cells are the values of a narrow type, or 2^16
 intervals of float32 and float64. Neighbouring cells are merged until 100 draws are expected.
 
-The stream contract says what is expected. These things are reckoned exactly: the 2^32 words of a
+The stream contract says what is expected. These things are computed exactly: the 2^32 words of a
 float32 uniform; the ends of cells, which are moved by rounding to a narrow type, by its ties to
 even and by the clamp; the grid of 2^32 probabilities of a truncated normal's words. Other things
 are left out, since 10^9 draws cannot show them: the factor 1 - 2^-24 of the radius argument (moment
-2 is larger by 2^-24, which is a score of 0.001), the half word by which the mean of the words is
-off 0 (2^-32), and the float32 grids inside a cell.
+2 is larger by 2^-24, which is a score of 0.001), the half word by which the mean of the words
+differs from 0 (2^-32), and the float32 grids inside a cell.
 
 Where float32 keeps 24 bits of a truncated normal's word, 2^7 words make one value, and near +-2 the
 values lie four float32 apart. 10^9 draws in 2^16 cells show which of these values the end of a cell
-cuts off (chi-square is larger by 4 %). There cells are merged until a 4096th of all draws is
-expected.
+cuts off (chi-square is larger by 4 %). In this case cells are merged until a 4096th of all draws
+is expected.
 """
 
 import math
@@ -38,10 +38,10 @@ from oracles.oracle_types import TYPES
 
 MOMENTS = 6
 SIGMAS = (3, 4, 5, 6)
-MERGED = 100  # at least so many draws are expected of a cell
+MERGED = 100  # at least this many draws are expected in a cell
 GRAIN = 2.0**-12  # at least this share of all draws, where float32 keeps 24 bits of a word
 BINS = 1 << 16
-BLOCK = 1 << 15  # so many float64 are summed at a time, which fit into the second-level cache
+BLOCK = 1 << 15  # float64 that are summed at a time; they fit into the second-level cache
 DTYPES = ("float32", "float64", *TYPES)
 INF = math.inf
 
@@ -60,7 +60,7 @@ def halves(z):
 
 
 def rounded_apart(edges, name):
-    """Return from where on a number is rounded, by way of float32, to the value above each edge.
+    """Return from where on a number goes to the value above each edge, if float32 comes first.
 
     Edges are half way between values of a narrow type, and a float32 there goes to the even value.
     """
@@ -204,7 +204,7 @@ def cells_of(law, name):
 
 
 def merged(counts, expected, least=MERGED):
-    """Merge neighbouring cells until enough is expected of each."""
+    """Merge neighbouring cells until enough draws are expected in each."""
     starts, total = [], INF
     for k, share in enumerate(expected):
         if total >= least:
@@ -266,7 +266,7 @@ def tally_wide(law, parts):
 
 
 def tally_narrow(law, name, parts):
-    """Return the same of a narrow type, computed from the counts of its bit patterns."""
+    """Return the tally of a narrow type, computed from the counts of its bit patterns."""
     bits = TYPES[name].bits
     patterns = np.arange(1 << TYPES[name].width)
     seen = np.zeros(len(patterns), np.int64)

@@ -1,4 +1,4 @@
-"""What the commands of this folder share: builds of the engine, and how a run is called."""
+"""What the commands of this folder share: builds of the engine, and the command line of a run."""
 
 import re
 import shutil
@@ -27,7 +27,7 @@ class InstructionSet(NamedTuple):
 
 
 def instruction_sets():
-    """Return every set of isas.def by name, in its order."""
+    """Return every set of isas.def by name, in the order of the file."""
     sets = {}
     text = (ENGINE / "isa" / "isas.def").read_text(encoding="utf-8")
     entries = re.findall(ENTRY, text, re.MULTILINE)

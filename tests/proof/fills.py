@@ -3,7 +3,7 @@
 python tests/proof/fills.py --items 100000 --threads 2 3 7 --process   all of them
 python tests/proof/fills.py --race                                     tasks that overlap: a race
 
-Results are compared with those of one thread. A sanitizer reports itself what it finds.
+Results are compared with those of one thread. A sanitizer itself reports its findings.
 """
 
 import argparse
@@ -29,7 +29,7 @@ INITIALISERS = (
     wi.initializer(wi.uniform, low=-0.1, high=0.3),
     wi.initializer(wi.normal),
     wi.initializer(wi.truncated_normal, lower=-1, upper=3),
-    wi.initializer(wi.truncated_normal),  # within 2.25 deviations: by another quantile
+    wi.initializer(wi.truncated_normal),  # bounds within 2.25: by another quantile
 )
 STORAGE = dict(zip(core.DTYPES, ("f4", "f8", "f2", "u2", "u1", "u1"), strict=True))
 WIDTH = 251
@@ -50,7 +50,7 @@ def layouts(rows, dtype):
 
 
 def check_regions(items, threads):
-    """Fill every layout with every transform of every dtype; return how many fills that were."""
+    """Fill every layout with every transform of every dtype; return the number of fills."""
     fills, rows = 0, max(2, items // WIDTH)
     for init, (dtype, storage) in itertools.product(INITIALISERS, STORAGE.items()):
         call = {"dtype": dtype, "rng": KEY}
@@ -89,7 +89,7 @@ def check_streams(items, threads):
 def check_interrupt(threads):
     """Stop a fill by a signal."""
     out = np.zeros(1 << 27, "f4")
-    # A shell's background job ignores the signal.
+    # A background job of a shell ignores SIGINT by default.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
@@ -124,7 +124,7 @@ def race():
 
 
 def check(arguments):
-    """Fill as the options say, and print what was right."""
+    """Fill as the options say, and print what was checked."""
     with internals.streamed_from(0):
         fills = check_regions(arguments.items, arguments.threads)
     fills += check_regions(arguments.items // 10, arguments.threads)

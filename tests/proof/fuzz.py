@@ -3,10 +3,10 @@
 python tests/proof/fuzz.py engine --seconds 600   libFuzzer, clang-19: fills of any region in C
 python tests/proof/fuzz.py python --seconds 600   atheris: calls of the public functions
 
-engine builds tests/engine/fuzz_fill.c with AddressSanitizer and UBSan. python instruments the
-package's Python code, and needs atheris beside it. Both begin with the inputs in tests/data/fuzz,
-and print executions, coverage and findings. --keep N puts the N inputs back there that reach the
-most. After a finding its input is printed, and the exit code is 1.
+`engine` builds tests/engine/fuzz_fill.c with AddressSanitizer and UBSan. `python` instruments the
+package's Python code, and needs atheris in its environment. Both begin with the inputs in
+tests/data/fuzz, and print executions, coverage and findings. --keep N replaces these inputs with
+the N that reach the most. After a finding its input is printed, and the exit code is 1.
 """
 
 import argparse
@@ -45,7 +45,7 @@ def run_atheris(options):
     sys.path[:0] = TARGET
     import fuzz_target  # noqa: PLC0415
 
-    # Functions are instrumented, not imports: the loader of an editable install would bypass those.
+    # Instrument functions, since the loader of an editable install bypasses atheris's import hook.
     for function in gc.get_objects():
         if isinstance(function, FunctionType) and re.match(
             r"(weightinit_fast|fuzz_target)\b", function.__module__ or ""
@@ -110,7 +110,7 @@ def lines_reached(data):
 
 
 def cover(corpus, kept, most):
-    """Return the inputs that reach the most lines together, chosen greedily, at most so many."""
+    """Return the inputs that reach the most lines together, chosen greedily, `most` at most."""
     sys.path[:0] = TARGET
     paths = sorted([*corpus.glob("*"), *kept.glob("*")], key=lambda path: path.stat().st_size)
     reach = {data: lines_reached(data) for data in (path.read_bytes() for path in paths)}
@@ -126,7 +126,7 @@ def cover(corpus, kept, most):
 
 
 def merge(command, corpus, kept, most):
-    """Return the inputs that reach the most edges of the engine, at most so many.
+    """Return the inputs that reach the most edges of the engine, `most` at most.
 
     libFuzzer chooses a cover greedily, and writes it in that order.
     """

@@ -3,10 +3,10 @@
     python tests/proof/independence.py             10^9 pairs a test, ten minutes of a core
     python tests/proof/independence.py --quick     10^6 pairs a test
 
-For normals and uniforms of float32 and float64, v of mean 0 and variance 1:
+Normals and uniforms of float32 and float64, scaled to v of mean 0 and variance 1, are judged by:
 
     lag k        elements i and i + k of a tensor
-    members      the two of a Box-Muller pair, (i, i + 16), or (i, i + 8) in float64
+    members      both members of a Box-Muller pair, (i, i + 16), or (i, i + 8) in float64
     rows         the first elements of neighbouring rows of a table of 4096 columns
     streams      two streams of a key, by number and by name
     keys         neighbours; keys one bit apart, also with the same bit of the stream, so that the
@@ -46,11 +46,11 @@ SLAB = 146 * WINDOW
 CELLS = 256  # on each side
 GRID = 4096  # cells consist of steps of 1 / GRID
 TENSORS, TENSOR = 1000, 1 << 17
-CHUNK = 1 << 14  # so many elements of all tensors at a time
+CHUNK = 1 << 14  # elements of each tensor that are taken at a time
 
 
 class Judged(NamedTuple):
-    """An initialiser whose draws have mean 0, and the moments of them that a wi.Law does not hold.
+    """An initialiser whose draws have mean 0, and the moments that a wi.Law does not hold.
 
     Let v be a draw divided by its standard deviation. ``size`` is the mean of |v|, and the two
     deviations are the standard deviations of v^2 and of |v|.
@@ -109,7 +109,7 @@ class Draws(NamedTuple):
         )  # fmt: skip
 
     def slabs(self, n, size, reach=0):
-        """Yield elements [start, start + size + reach) for every start; the last are fewer."""
+        """Yield elements [start, start + size + reach) for every start; the last may be shorter."""
         out = np.empty(min(n, size) + reach, self.dtype)
         for start in range(0, n, size):
             stop = min(n, start + size) + reach
@@ -213,7 +213,7 @@ def examine_others(results, group, draws, n):
 
 
 def cell_table(judged):
-    """Cell of each step of the grid from -8 to 8, and the cells' probabilities, about equal."""
+    """Return the cell of each step of the grid in [-8, 8), and the cells' chances, about equal."""
     ends = np.rint([judged.quantile(k / CELLS) * GRID for k in range(1, CELLS)]).astype(int)
     table = np.searchsorted(ends, np.arange(-8 * GRID, 8 * GRID), side="right")
     ends = [-math.inf, *(ends / GRID), math.inf]
@@ -241,7 +241,7 @@ def add_chi_square(results, group, name, counts, chances):
 
 
 def examine_cells(results, group, draws, n):
-    """Pairs of 2n elements, each in one pair: members, and neighbours."""
+    """Judge 2n elements in pairs, with each element in one pair: members, and neighbours."""
     table, chances = cell_table(draws.judged)
     members, neighbours, circle = np.zeros((3, CELLS * CELLS), np.int64)
     sums = 0

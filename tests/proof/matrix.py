@@ -1,4 +1,4 @@
-"""The same bits everywhere, as one grid.
+"""Show in one grid that the bits are the same everywhere.
 
 Every build of the engine alone (tests/engine) draws the cases of tests/data/golden.json with each
 instruction set that it can run, natively or under emulation. Every CPython, with and without

@@ -55,14 +55,14 @@ def kolmogorov_p(distance, n):
     x = distance * (root + 0.12 + 0.11 / root)  # Stephens (1970), good from n = 5 on
     if x < 0.05:
         return 1.0
-    if x < 1.2:  # here this series converges fast, beyond it the other one
+    if x < 1.2:  # this series converges fast here, and the other one above 1.2
         terms = (math.exp(-(((2 * k - 1) * math.pi / x) ** 2) / 8) for k in range(1, 20))
         return 1 - math.sqrt(2 * math.pi) / x * sum(terms)
     return 2 * sum((-1) ** (k - 1) * math.exp(-2 * (k * x) ** 2) for k in range(1, 20))
 
 
 def smallest_p(p, count):
-    """Return the p-value of the smallest of so many p-values."""
+    """Return the p-value of the smallest of `count` p-values."""
     return -math.expm1(count * math.log1p(-min(p, 1 - 2**-53)))
 
 

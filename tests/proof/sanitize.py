@@ -25,7 +25,7 @@ from engine import CHECKS, ROOT, build, sanitizing
 
 FILLS = str(Path(__file__).resolve().with_name("fills.py"))
 
-# UBSan checks alignment too: kernels store to any address by functions of the vocabulary alone.
+# UBSan also checks alignment. Kernels store to unaligned addresses by the vocabulary alone.
 CHECKED = sanitizing(CHECKS)
 RACES = "-fsanitize=thread -fno-omit-frame-pointer -g1"
 
@@ -42,7 +42,7 @@ MEMORY = (
 #: This test measures memory, which AddressSanitizer holds back when it is freed.
 FLAT = "tests/process/test_leaks.py::test_a_hundred_thousand_calls_leave_nothing"
 ISAS = ("scalar", "avx2", "avx512", "neon")
-#: Golden cases of at most so many elements: the megawords take an hour under valgrind.
+#: Golden cases of at most this many elements: the megawords take an hour under valgrind.
 SHORT = 5000
 
 
@@ -137,8 +137,8 @@ def address(work, quick):
     checked = {
         "PYTHONPATH": str(site),
         "LD_PRELOAD": library("gcc", "libasan.so"),
-        # CPython keeps some memory to its end. A huge array that is refused is NumPy's MemoryError.
-        # Tests with guard pages and files that are cut short wait for a signal.
+        # CPython keeps some memory until it ends. A huge allocation returns null, so that NumPy
+        # raises MemoryError. Tests with guard pages or truncated files expect a signal.
         "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1:handle_segv=0:handle_sigbus=0",
         "UBSAN_OPTIONS": "print_stacktrace=1",
         "PYTHONMALLOC": "malloc",  # each object has a block of its own, with borders
@@ -185,7 +185,7 @@ def thread(work, quick):
     if not found or "Archer detected OpenMP application with TSan" not in text:
         raise Failed(f"the setup cannot see races:\n{text}")
     run(*scalar, "--items", 5000, "--threads", 2, 3, 7, "--process", **watched)
-    if not quick:  # so many that each type has several direct tasks
+    if not quick:  # enough elements that each type has several direct tasks
         run(*scalar, "--items", 600_000, "--threads", 3, **watched)
         run(*command, "--items", 20_000, "--threads", 2, 7, "--process", **watched)
 

@@ -31,7 +31,7 @@ INTERVALS = ((-2, 2), (-8, 8), (0, INF), (3, 4), (5, 8), (-8, -7.5), (-100, 100)
 FAMILIES = {32: ("f4", 2.0**-20, 2.0**-23, None), 64: ("f8", 2.0**-48, 2.0**-52, 20_000)}
 KEY = wi.Key(0x243F6A8885A308D3, 0x13198A2E03707344)  # digits of pi
 SLAB = 1 << 22
-MOST_SIGMAS = 6.0  # of a random key, one of the 14 scores is beyond this in 3·10^-8 of cases
+MOST_SIGMAS = 6.0  # a random key has one of the 14 scores beyond this with p = 3·10^-8
 
 
 def words(count: int, bits: int) -> np.ndarray:

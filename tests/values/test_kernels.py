@@ -2,8 +2,9 @@
 
 Large uniforms that use single words clamp these words instead of their results. Truncated
 normals whose bounds are near the median take a shorter quantile. bfloat16 is rounded by an
-instruction that flushes subnormals. Only the speed may show which kernel was chosen. The near
-quantile is an exception, since the values depend on it; here it is held to the contract's bound.
+instruction that flushes subnormals. Only the speed may show which kernel was chosen. The
+quantile near the median is an exception, since the values depend on it; it is held to the
+contract's bound here.
 """
 
 import numpy as np

@@ -87,7 +87,7 @@ def test_extreme_words(isa, dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_order_of_words_is_the_order_of_values(isa, dtype):
-    """Φ⁻¹ increases, so that only values that differ by less than the bounds may be out of order."""
+    """Φ⁻¹ increases, so that only values closer than the bounds may be out of order."""
     for lower, upper in ((-2, 2), (3, 4), (-INF, INF)):
         y = truncated(2**12, dtype, lower=lower, upper=upper).astype("f8")
         words = oracle.family_words(KEY, STREAM, np.arange(2**12), dtype)
