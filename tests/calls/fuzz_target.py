@@ -306,7 +306,7 @@ def judge(source, function, shape, dtype, make_rng, index, common):
 
 
 def check_out(source, function, shape, dtype, make_rng, index, common, whole, expected, refusal):
-    """Make the same call with memory of some kind as out=."""
+    """Make the same call with some kind of memory as out=."""
     if refusal is not None:
         out = Out(source, (2, 3), np.dtype("f4"))
     else:

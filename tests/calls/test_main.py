@@ -115,7 +115,7 @@ def test_json_in_a_pipe() -> None:
 
 @pytest.mark.usefixtures("resnet_only")
 def test_against_numpy(capsys: pytest.CaptureFixture[str]) -> None:
-    """Compare with NumPy for one model; NumPy takes ten seconds for all of them."""
+    """Compare with NumPy for one model; NumPy takes ten seconds for all models."""
     assert command.main(["--json"]) == 0
     groups = json.loads(capsys.readouterr().out)["groups"]
     assert [group["group"] for group in groups] == ["convolutions", "fc", "norms"]

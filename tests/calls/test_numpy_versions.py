@@ -1,4 +1,4 @@
-"""What holds on every NumPy that the package admits, whatever NumPy itself does there.
+"""Behaviour that is the same on every NumPy that the package admits, though NumPy's own differs.
 
 `numpy.from_dlpack` has no copy= in 2.0, and gives a read-only view in 2.1 and 2.2. Where it refuses
 a device or a dtype, it raises RuntimeError up to 2.4, and BufferError from 2.5 on. SeedSequence

@@ -1,4 +1,4 @@
-"""No byte beside a buffer is touched: the pages around it may be neither read nor written.
+"""No byte outside a buffer is touched: the pages around it may be neither read nor written.
 
 Each buffer ends where the page above begins, or begins where the page below ends. A child process
 goes through all cases and notes each of them beforehand, so that a segmentation fault names its
@@ -132,7 +132,7 @@ def test_runs(isa):
 
 @pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "stored"])
 def test_long_runs(isa, streamed):
-    """Streaming stores begin anywhere in a line; large uniforms have a kernel of their own."""
+    """Stores that bypass caches begin anywhere in a line; large uniforms have their own kernel."""
 
     def sweep():
         core.nontemporal_from(0 if streamed else 1 << 60)

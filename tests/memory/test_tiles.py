@@ -33,7 +33,7 @@ ROWS = (1, 2, TILE_ROWS - 1, TILE_ROWS, TILE_ROWS + 1, 3 * TILE_ROWS + 5)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("rows", ROWS)
 def test_fortran_parts_around_the_tile(rows, dtype):
-    """Rows lie along memory and columns along the stream; a tile of 32 rows is as wide as fits."""
+    """Rows lie along memory, columns along the stream; `wide` columns of 32 rows fill a tile."""
     wide = TILE // np.dtype(dtype).itemsize // min(rows, TILE_ROWS)
     for columns in (1, wide - 1, wide, wide + 1, 2 * wide + 3):
         shape = (rows + 2, columns + 5)
@@ -104,7 +104,7 @@ def test_large_buffers_at_any_address(function, dtype, streamed_from):
 
 # Threads -----------------------------------------------------------------------------------------
 
-LARGE = 7 * 2**17 + 12_345  # four tasks
+LARGE = 7 * 2**17 + 12_345  # four of the largest direct tasks, in float32
 SQUARE = (991, 1009)
 LARGE_CASES = {
     "new": ((LARGE,), np.s_[:], {}),

@@ -236,9 +236,9 @@ def radius_argument(a, b, dtype):
 def _polar(u, x):
     """Return r = sqrt(-2 ln u) and cos and sin of (pi/2)·x, with at least ten bits to spare.
 
-    binary64 serves ``u`` of binary32 values (2^-52 against a bound of 2^-21). For ``u`` of binary64
-    values, long double serves where it has 64 bits or more (a few 2^-63 against 2^-50), and mpmath
-    elsewhere. The bound is absolute in r, so that cancellation near x = ±1 does no harm.
+    binary64 is used for ``u`` of binary32 values (2^-52 against a bound of 2^-21). For ``u`` of
+    binary64 values, long double is used where it has 64 bits or more (a few 2^-63 against 2^-50),
+    and mpmath elsewhere. The bound is absolute in r, so that cancellation near x = ±1 does no harm.
     """
     if x.dtype == np.float32:
         x, half_pi = x.astype(np.float64), np.pi / 2

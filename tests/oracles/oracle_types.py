@@ -64,7 +64,7 @@ def round_to(name, x, *, saturate=True):
     """Return the nearest values of a narrow type, ties to even, as float64.
 
     An overflow gives infinity. In a type without infinities it gives the greatest value, unless
-    ``saturate`` is false, which serves to judge whether a parameter fits.
+    ``saturate`` is false, which is used to judge whether a parameter fits.
     """
     f = TYPES[name]
     with np.errstate(invalid="ignore"):  # a signalling NaN

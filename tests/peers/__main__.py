@@ -1,4 +1,4 @@
-"""Our initialisers beside torch's, JAX's and Keras's: scales, fans, and draws of 16 bits.
+"""Compare our initialisers with those of torch, JAX and Keras: scales, fans, and draws of 16 bits.
 
 These commands make an environment with all three frameworks in a clone, and run every section
 (about 3 minutes; --help shows the options of single sections)::
@@ -6,7 +6,7 @@ These commands make an environment with all three frameworks in a clone, and run
     python -m venv .peers && .peers/bin/pip install -r tests/peers/requirements.txt .
     .peers/bin/python tests/peers
 
-README.md beside this file says how a row is judged. The exit status is 1 where a row is WRONG.
+README.md in this folder says how a row is judged. The exit status is 1 if a row is WRONG.
 Frameworks that are not installed are left out.
 """
 

@@ -21,7 +21,7 @@ from support.isolated import forks, isolated, note
 import weightinit_fast as wi
 
 pytestmark = [pytest.mark.usefixtures("eager"), pytest.mark.process]
-LARGE = 2**17 + 77  # three tasks
+LARGE = 2**17 + 77  # three of the smallest direct tasks that threads share, in float32
 THREADS = 3
 
 
@@ -49,7 +49,7 @@ def tasks():
 
 
 def child():
-    """Begin with one thread; fills then have as many as asked for, as in a new process."""
+    """Assert that a child begins with one thread, and that fills then have as many as asked for."""
     begin = tasks()
     check()
     check()
@@ -127,7 +127,7 @@ def test_forks_of_forks():
 
 @forks
 def test_a_handler_that_forks_during_a_fill():
-    """The child may fill on one thread, but must not return into the fill that it left."""
+    """The child may fill on one thread, but must not return into the fill that was going on."""
     script = """
     codes = []
     def handler(*_):

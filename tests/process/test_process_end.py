@@ -71,7 +71,7 @@ def test_the_process_ends_during_a_fill(name):
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="on_exit is glibc's")
 @pytest.mark.parametrize("threads", [1, 3])
 def test_the_process_outlives_the_interpreter(threads):
-    """Fills of daemon threads go on for half a second, when there is no interpreter any more."""
+    """Fills of daemon threads go on for half a second after the interpreter has ended."""
     script = f"""
     import ctypes
     libc = ctypes.CDLL(None)

@@ -38,7 +38,7 @@ def huge(dtype="f4"):
 
 
 def written(out, stream, piece=1 << 22):
-    """Return how many elements are written, and assert that the others are as they were."""
+    """Return how many elements are written, and assert that the others are untouched."""
     count = 0
     for begin in range(0, out.size, piece):
         part = out[begin : begin + piece]

@@ -28,7 +28,7 @@ from support.internals import truncation_interval
 
 INF = float("inf")
 UNIFORMS = ((0, 1), (-1, 1), (-0.1, 0.1), (-0.05, 0.25), (1, 1.00001), (-2e38, 3e38))
-#: The quantile for bounds within 2.25 serves the first three, the general one the others.
+#: The first three use the quantile for bounds within 2.25, and the others the general one.
 INTERVALS = (
     *((-2, 2), (-2.25, 2.25), (1, 2.25)),
     *((-8, 8), (0, INF), (-2, 3), (3, 4), (5, 8)),

@@ -168,7 +168,7 @@ LAWS = (
     Gaussian("normal", wi.initializer(wi.normal)),
     Gaussian("truncated (-2, 2)", wi.initializer(wi.truncated_normal), -2.0, 2.0**-14),
     Gaussian(
-        "truncated (0.5, 4)",  # beyond 2.25 the general quantile serves
+        "truncated (0.5, 4)",  # bounds beyond 2.25 use the general quantile
         wi.initializer(wi.truncated_normal, lower=0.5, upper=4),
         *(0.5, 2.0**-14, 1.14, 0.5),
     ),

@@ -6,7 +6,7 @@ python tests/proof/sanitize.py thread     ThreadSanitizer, clang, libomp and arc
 python tests/proof/sanitize.py valgrind   memcheck: golden cases, fuzz_fill, fills from Python
 python tests/proof/sanitize.py --quick    samples of engine and address with gcc alone, in minutes
 
---quick beside the name of a part takes a sample of that part. Each part builds what it needs in
+--quick after the name of a part takes a sample of that part. Each part builds what it needs in
 --work. A report of a sanitizer ends its program, and the exit code is then 1. The parts need gcc,
 clang-19, libclang-rt-19-dev, libomp-19-dev and valgrind, and a package index or the --work folder
 of an earlier run. --quick without a part needs gcc and a package index.
@@ -176,7 +176,7 @@ def thread(work, quick):
         "PYTHONSAFEPATH": "1",
         "OPENBLAS_NUM_THREADS": "1",
     }
-    # ThreadSanitizer needs addresses where it expects them.
+    # ThreadSanitizer needs a fixed layout of addresses: -R switches randomisation off.
     command = ["setarch", "-R", python, FILLS]
     scalar = [*command, "--isa", "scalar"]
     code, text = output_of(*scalar, "--race", **watched)

@@ -102,7 +102,7 @@ AXES = [
 
 
 def test_axes_that_the_engine_must_not_trust():
-    """No Python module makes such axes; the engine checks all of them nevertheless."""
+    """No Python module of the package makes such axes, but the engine checks all of them."""
 
     def call():
         faulthandler.disable()

@@ -42,7 +42,7 @@ _HANDED_OVER = []
 
 
 class Exporter:
-    """Says by DLPack whatever it is told to say, and counts how often it is told to let go."""
+    """An object that exports what it is given by DLPack, true or not, and counts its releases."""
 
     def __init__(self, data, shape, strides=None, *, kind=1, dtype=(2, 32, 1), **other):
         self.shape = (ctypes.c_int64 * len(shape))(*shape)

@@ -142,7 +142,7 @@ def truncated(n, dtype, first=0, *, stream=STREAM, threads=1, **own):
 
 
 def check_truncated(y, first, mean, std, lower, upper, stream=STREAM):
-    """Assert the bound around the exact transform, and that values are strictly inside."""
+    """Assert that values are within the bound of the exact transform, and strictly inside."""
     run = (y.dtype.str, first, len(y), mean, std, lower, upper, stream)
     if run not in _ANSWERS:
         args = (KEY, stream, elements(first, len(y)), mean, std, lower, upper, y.dtype)

@@ -25,8 +25,8 @@ MODULES = {
     "sparse": "weightinit_fast.initialisers.sparse",
 }
 
-#: Constants of src/engine/host/plan.h: the elements of a direct task, the bytes of a tile, and the
-#: least number of rows of a tile.
+#: From src/engine/host/plan.h: the largest direct task (WIF_LONG_TASK_BYTES) in float32 elements,
+#: and the bytes of a tile. TILE_ROWS is a number of rows about which tests vary the height.
 TASK, TILE, TILE_ROWS = 2**18, 2**15, 32
 #: Constant of src/engine/host/params.h: a uniform fill of at least this many elements clamps words.
 CLAMPED_WORDS_FROM = 2**14
@@ -149,6 +149,6 @@ def fail_last_step_of_delta_orthogonal(monkeypatch, error):
 
 
 def keep_only_model(monkeypatch, name):
-    """Leave the command one of its models."""
+    """Leave the command only one of its models."""
     models = _module("models")
     monkeypatch.setattr(models, "MODELS", {name: models.MODELS[name]})

@@ -9,7 +9,7 @@ REQUIRED = inspect.Parameter.empty
 FANS = {"layout": None, "groups": 1, "transposed": False, "fans": None}
 COMMON = {"dtype": None, "out": None, "rng": None, "stream": 0, "index": None, "threads": None}
 LOW32 = 0xFFFFFFFF
-#: Second name -> first name of one function.
+#: Alias -> name of the same function.
 ALIASES = {
     "glorot_uniform": "xavier_uniform",
     "glorot_normal": "xavier_normal",

@@ -1,10 +1,10 @@
 """Kernels that the parameters choose make the same values as the kernels that they replace.
 
 Large uniforms that use single words clamp these words instead of their results. Truncated
-normals whose bounds are near the median take a shorter quantile. bfloat16 is rounded by an
+normals whose bounds are near the median take a shorter quantile function. bfloat16 is rounded by an
 instruction that flushes subnormals. Only the speed may show which kernel was chosen. The
-quantile near the median is an exception, since the values depend on it; it is held to the
-contract's bound here.
+quantile near the median is an exception, since the values depend on it; it is compared with
+the contract's bound here.
 """
 
 import numpy as np
@@ -109,7 +109,7 @@ def test_bfloat16_truncated_that_may_be_subnormal(isa):
 
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 def test_both_quantiles_where_they_meet(isa, dtype):
-    """The short quantile serves bounds up to 2.25."""
+    """The quantile near the median is used for bounds up to 2.25."""
     n = 4096 if dtype == "f4" else 1024  # the oracle takes 0.3 ms for an element of float64
     for lower, upper in ((-2.25, 2.25), (-2.25, -2.0), (2.2, 2.25), (-2.0, 2.2500001), (-2.26, 2)):
         y = truncated(n, dtype, 11, lower=lower, upper=upper)
