@@ -75,7 +75,7 @@ def test_the_process_outlives_the_interpreter(threads):
     script = f"""
     import ctypes
     libc = ctypes.CDLL(None)
-    libc.on_exit(libc.usleep, None)  # sleeps 512,000 µs: the exit status, whose low byte is 0
+    libc.on_exit(libc.usleep, None)  # sleeps 512,000 us: the exit status, whose low byte is 0
     first, *_, last = sorted(os.sched_getaffinity(0)) * 2
     def work():
         os.sched_setaffinity(0, {{first}})

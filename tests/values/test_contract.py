@@ -71,7 +71,7 @@ def test_starts_up_to_the_end_of_the_stream(isa, transform, dtype):
 
 @pytest.mark.parametrize(("transform", "dtype"), KERNELS)
 def test_lengths_and_starts_around_each_width(isa, transform, dtype):
-    """A run of any start and length has the bits of one long run, and no byte around it is touched."""
+    """A run of any start and length has the bits of one long run; no byte around it changes."""
     base = 2**34 - 256  # a block number crosses 2^32 in single, 2^33 in double
     size = np.dtype(dtype).itemsize
     whole = fill(1024, transform, dtype, base)

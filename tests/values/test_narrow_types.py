@@ -183,7 +183,7 @@ def test_chosen_words_and_starts(isa, name):
 @pytest.mark.parametrize("function", [wf.uniform, wf.normal, wf.truncated_normal])
 @pytest.mark.parametrize("name", NAMES)
 def test_lengths_and_starts_around_each_width(isa, name, function):
-    """A run of any start and length has the bits of one long run, and no byte around it is touched."""
+    """A run of any start and length has the bits of one long run; no byte around it changes."""
     f = oracle_types.TYPES[name]
     base, size, dtype = 2**34 - 256, f.width // 8, storage(name)
     whole = draw(function, 1024, name, base)
