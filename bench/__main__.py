@@ -96,7 +96,8 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="python -m bench",
         description="Benchmarks of the installed weightinit_fast; run them from the clone's root.\n"
-        "Times in brackets are of two cores. bench/README.md explains the figures.\n\n" + overview(),
+        "Times in brackets are of two cores. bench/README.md explains the figures.\n\n"
+        + overview(),
         formatter_class=raw,
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", help="as above")
