@@ -186,7 +186,7 @@ def changes(kept: Entry, document: Document, wanted: list[Goal], factor: float) 
 
 
 def once_more(kept: Entry, found: list[Change], args: argparse.Namespace) -> list[Change]:
-    """Measure again what seems worse, and return all changes with the verdicts of both runs."""
+    """Measure again what seems worse; return all changes, with the second verdict on those."""
     worse = list(dict.fromkeys(change.goal for change in found if change.verdict == WORSE))
     if not worse:
         return found

@@ -20,7 +20,7 @@ Call = Callable[[], object]
 
 
 def calls() -> dict[str, Call]:
-    """Return the calls that this installation has; some versions lack Initializer or torch."""
+    """Return the calls that can be made here; Initializer's and torch's may be missing."""
     import numpy as np  # noqa: PLC0415 -- after the output was redirected
 
     import weightinit_fast as wi  # noqa: PLC0415

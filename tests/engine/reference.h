@@ -158,7 +158,7 @@ static inline double quantile_near(const quantile_reference *r, quantile_anchor 
                                    double guess) {
     double v = ((double)word - (double)at->word) * at->step, z = at->z;
     const double size = fabs(v) * (1 + fabs(z));
-    if (!at->set || !(size < 0x1p-9)) { /* z^4 v^5 is less than 2^-45 */
+    if (!at->set || !(size < 0x1p-9)) { /* the next term, about z^4 v^5, is less than 2^-45 */
         z = (double)quantile(r, word, guess);
         const long double density = expl(-(long double)z * z / 2) * 0.398942280401432677939946L;
         *at = (quantile_anchor){1, word, z, (double)(ldexpl(r->mass, -32) / density)};
