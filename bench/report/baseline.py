@@ -83,7 +83,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def conditions(document: Document) -> dict[str, Any]:
-    """Return what must be the same in the entry and the run."""
+    """Return a run's conditions: processor, instruction set, threads, Python, buffer size."""
     facts = document["machine"]
     own = facts["weightinit_fast"]
     return {

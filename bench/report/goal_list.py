@@ -6,10 +6,10 @@ counts: our slowest case, and the fastest of another library's ways.
 
 The *ambition* is the limit that the project aims at; it is reported and never fails. The *promise*
 has to hold on any machine, a busy one too; promises about rates and times are judged only where
-the processor has AVX-512 with VAES. A promise is at most two thirds of the worst median in any run that
-bench/results.md records (for times and KiB at least three halves of it), and never stricter than
-the ambition. Goals without a promise depend on the processor or on the machine's neighbours: the
-narrower instruction sets beside the widest, Fortran order, fresh memory, sizes, thread counts.
+the processor has AVX-512 with VAES. A promise is at most two thirds of the worst median in any run
+that bench/results.md records (for times and KiB at least three halves of it), and never stricter
+than the ambition. Goals without a promise depend on the processor or on the machine's neighbours:
+the narrower instruction sets beside the widest, Fortran order, fresh memory, sizes, thread counts.
 """
 
 from dataclasses import dataclass
