@@ -19,7 +19,7 @@ class Command(NamedTuple):
 COMMANDS = {
     "promises": Command(
         "report.goals",
-        "what must hold of speed and memory; exit status 1 where a promise is broken",
+        "the promises about speed and memory; exit status 1 where a promise is broken",
         "3 min; --quick: half a minute",
         "promises --quick",
         "configure_promises",
@@ -32,8 +32,8 @@ COMMANDS = {
     ),
     "compare": Command(
         "report.baseline",
-        "what got worse since bench/baseline.json, on the processors that it holds",
-        "15 min; --quick: 2 min; of results: at once",
+        "what got worse since bench/baseline.json, on the processors that this file holds",
+        "15 min; --quick: 2 min; of RESULT.json: at once",
         "compare --quick",
     ),
     "fills": Command(
@@ -50,7 +50,7 @@ COMMANDS = {
     ),
     "small-calls": Command(
         "measure.small_calls",
-        "microseconds a call of few elements, beside NumPy or beside another installation",
+        "microseconds of a call that fills few elements, beside NumPy or another installation",
         "20 s",
         "small-calls --against ../before/bin/python",
     ),
@@ -62,19 +62,19 @@ COMMANDS = {
     ),
     "import-time": Command(
         "measure.import_time",
-        "import weightinit_fast beside import numpy",
+        "the time of `import weightinit_fast` beside that of `import numpy`",
         "15 s",
         "import-time --repeats 40",
     ),
     "kernel-cost": Command(
         "measure.kernel_cost",
-        "instructions and cycles of the kernels' inner loops; gcc on x86-64",
+        "instructions and cycles of the kernels' inner loops; needs gcc and objdump on x86-64",
         "20 s",
         "kernel-cost --isa avx2",
     ),
     "pictures": Command(
         "report.pictures",
-        "nothing: draws the pictures of the README from results; needs matplotlib",
+        "nothing; it draws the pictures of the README from results, and needs matplotlib",
         "5 s",
         "pictures NEW.json --out docs/_static/bench",
     ),
@@ -96,7 +96,8 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="python -m bench",
         description="Benchmarks of the installed weightinit_fast; run them from the clone's root.\n"
-        "Times are of two cores. bench/README.md explains the figures.\n\n" + overview(),
+        "Times in brackets are of two cores. bench/README.md explains the figures.\n\n"
+        + overview(),
         formatter_class=raw,
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", help="as above")

@@ -1,6 +1,6 @@
 """What the benchmarks take from inside: private names of the package, and paths of its source.
 
-All that a change of the package's or of src/'s structure can break is in this file.
+A change of the structure of the package or of src/ can break this file of bench/ alone.
 """
 
 import re
@@ -31,7 +31,7 @@ def select_isa(name: str) -> None:
 
 @contextmanager
 def selected(name: str) -> Iterator[None]:
-    """Use an instruction set for a while."""
+    """Use an instruction set within a with statement."""
     former = isa()
     select_isa(name)
     try:
@@ -57,10 +57,11 @@ def truncated_params(params: tuple[float, ...], dtype: str) -> tuple[float, ...]
     return (*params, *_truncation(lower, upper, 64 if dtype == "float64" else 32))
 
 
-#: The kernel, as the C source names it: its loops are in the function draw_rows_<kernel> or in
-#: functions whose names begin with <kernel>_. Then the transform that runs it, as _core names it;
-#: the type; the parameters of the transform. Large uniforms run the kernels uniform_clamped_words,
-#: and truncated normals within ±2.25 the kernels truncated_near_median.
+#: Each entry holds the kernel's name in the C source, the transform that runs the kernel, as _core
+#: names it, the type, and the parameters of the transform. The kernel's loops are in the function
+#: draw_rows_<kernel> or in functions whose names begin with <kernel>_. Large uniforms run the
+#: kernels uniform_clamped_words, and truncated normals within ±2.25 run the kernels
+#: truncated_near_median.
 KERNELS: tuple[tuple[str, str, str, tuple[float, ...]], ...] = (
     ("words", "WORDS", "float32", ()),
     ("uniform_clamped_words_f32", "UNIFORM", "float32", (-0.05, 0.05)),

@@ -1,1 +1,1 @@
-"""What is timed: the ways of weightinit_fast, of other libraries and of plain stores to fill."""
+"""The cases that are timed: fills by weightinit_fast, by other libraries and by plain stores."""

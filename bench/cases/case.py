@@ -14,11 +14,11 @@ Array = NDArray[Any]
 
 KINDS = ("uniform", "normal")
 DTYPES = ("float32", "float64")
-#: The fills and types of ours, some of which the other libraries lack, or have in two passes only.
+#: The fills and types of weightinit_fast. Other libraries lack some, or need two passes for them.
 OUR_KINDS = (*KINDS, "truncated")
 OUR_DTYPES = (*DTYPES, "float16", "bfloat16")
-BOUND = 0.05  # of every uniform, where the library takes bounds
-STD = 0.02  # of every normal, where the library takes a standard deviation
+BOUND = 0.05  # the uniforms are from -BOUND to BOUND, where the library takes bounds
+STD = 0.02  # of the normals, where the library takes a standard deviation
 #: Fill -> the standard deviation of its values.
 STDS = {"uniform": BOUND / 3**0.5, "normal": STD, "truncated": 0.8796256610342398 * STD}
 
@@ -44,14 +44,14 @@ class Case:
         bytes, and returns it; a function that writes to a part of the bytes again and again returns
         that part.
     std : float or None
-        The standard deviation that the values must have; with None it is only checked that all was
-        written.
+        The standard deviation that the values must have. If it is None, the check is only that
+        every byte was written.
     samples : int
         How often the case is timed in each repetition.
     calls : int
-        How many calls make a sample, where a single call is over too soon.
+        How many calls make a sample; more than 1 where a single call is too short to be timed.
     nbytes : int or None
-        How many bytes a call fills, where that is not the share of the buffer.
+        How many bytes a call fills; None if it fills the share of the buffer.
     """
 
     library: str
@@ -68,7 +68,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        """What --only is matched with, such as "numpy PCG64 normal float32 t1"."""
+        """The name that --only is matched with, such as "numpy PCG64 normal float32 t1"."""
         words = (self.library, self.variant, self.what, self.dtype, f"t{self.threads}")
         return " ".join(filter(None, words))
 
@@ -94,7 +94,7 @@ class Team:
             other.result()
 
     def bind(self, functions: Sequence[Run]) -> Run:
-        """Return a function that runs these."""
+        """Return a function that runs all of these functions at once."""
         return lambda: self.run(functions)
 
 
@@ -105,7 +105,7 @@ def split(array: Array, parts: int) -> list[Array]:
 
 
 def storage(dtype: str) -> str:
-    """Return the NumPy type that holds such elements; NumPy has no bfloat16, so its bits."""
+    """Return the NumPy type that holds such elements, which for bfloat16 is that of its bits."""
     return "uint16" if dtype == "bfloat16" else dtype
 
 

@@ -1,7 +1,7 @@
 """Fills whose elements are not the whole stream in order: slices, rows, strided, Fortran order.
 
 Each of them writes the whole buffer, so that its rate can be set beside that of the plain fill of
-the same transform. The tables that the slices come from exist nowhere.
+the same transform. The whole tables that the slices are parts of are never made.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ Place = Callable[[Array], dict[str, Any]]
 
 
 def _columns(flat: Array) -> dict[str, Any]:
-    """Return 32 columns of 128, of as many of the 10^7 rows as the buffer holds."""
+    """Return 32 of 128 columns, in as many of the 10^7 rows as the buffer holds."""
     rows = flat.size // 32
     where = {"shape": (max(10**7, rows), 128), "index": np.s_[:rows, 32:64]}
     return {"out": flat.reshape(rows, 32), **where}

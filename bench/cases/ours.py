@@ -1,4 +1,4 @@
-"""The cases of weightinit_fast: its initialisers, into a resident buffer, by every set."""
+"""The cases of weightinit_fast: fills of a resident buffer, by every instruction set."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -9,8 +9,8 @@ from .. import internals
 from .case import BOUND, OUR_DTYPES, OUR_KINDS, STD, STDS, Buffer, Case, Run, storage
 
 LIBRARY = "weightinit_fast"
-SHARES = {"scalar": 1 / 32}  # of the sets that take long
-TRUNCATED_SHARE = 1 / 4  # of a set that is not the one in use
+SHARES = {"scalar": 1 / 32}  # the part of the buffer that slow instruction sets fill
+TRUNCATED_SHARE = 1 / 4  # the part that truncated normals fill by a set that is not in use
 SAMPLES = 3  # in each repetition, for short fills that goals are judged by
 COLUMNS = 1024  # of the matrices that Xavier and He fill
 

@@ -42,7 +42,7 @@ def _numpy_case(bit_generator: str, kind: str, dtype: str, threads: int) -> Case
 
 
 def torch_cases(threads: list[int]) -> list[Case]:
-    """Return in-place fills: of one tensor by torch's threads, and of a part by each of ours."""
+    """Return in-place fills: of one tensor by torch's threads, or of parts by threads of ours."""
     import torch  # type: ignore[import-not-found, unused-ignore]  # noqa: PLC0415 -- optional
 
     plain = [(kind, dtype) for kind in KINDS for dtype in DTYPES]
@@ -55,7 +55,7 @@ def torch_cases(threads: list[int]) -> list[Case]:
 
 
 def _torch_case(torch: Any, kind: str, dtype: str, threads: int, parts: int) -> Case:
-    """Return a fill of so many parts; torch gets the threads that the parts leave."""
+    """Return a fill of that many parts; torch gets threads // parts threads for each of them."""
     team, inner = Team(parts), threads // parts
 
     def bind(buffer: Buffer) -> Run:
@@ -66,7 +66,7 @@ def _torch_case(torch: Any, kind: str, dtype: str, threads: int, parts: int) -> 
             tensor, options = tensors[number], {"generator": generators[number]}
 
             def run() -> None:
-                torch.set_num_threads(inner)  # torch keeps it for each calling thread
+                torch.set_num_threads(inner)  # torch keeps this number for each calling thread
                 if kind == "uniform":
                     tensor.uniform_(-BOUND, BOUND, **options)
                 elif kind == "normal":

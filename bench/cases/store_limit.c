@@ -1,9 +1,9 @@
-/* The store limit: how fast this machine takes bytes that cost nothing to make.
+/* The store limit: how fast this machine stores bytes that need no computation.
  *
  * store_limit.py compiles this file on the fly and loads it with ctypes. Each function writes
- * [dst, dst+bytes), or a new mapping of that size, on as many threads as it is told. The threads
- * take pieces from a common counter, so that a thread that is held up does not delay the others;
- * the fill that is compared with it does the same.
+ * [dst, dst+bytes), or a new mapping of that size, on the given number of threads. The threads take
+ * pieces from a common counter, so that a thread that is held up does not delay the others; the
+ * fills of weightinit_fast, which are compared with these functions, do the same.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -132,8 +132,8 @@ int memset_threads(char *dst, size_t bytes, int threads) {
 }
 
 /* Map new memory, ask for huge pages, write it, and unmap it; each page is touched by one thread
- * alone. Leave four of the bytes that were written in seen. Return 0, or -1 where memory or a
- * thread could not be had. */
+ * alone. Leave four of the bytes that were written in seen. Return 0, or -1 if memory or a thread
+ * was not available. */
 int memset_fresh(size_t bytes, int threads, char *seen) {
     size_t mapped = bytes + HUGE_PAGE;
     char *base = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

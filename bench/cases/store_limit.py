@@ -1,4 +1,4 @@
-"""The store limit, which no fill passes: store_limit.c, compiled on the fly, stores a constant."""
+"""The store limit: the rate at which store_limit.c, compiled on the fly, stores a constant."""
 
 import ctypes
 import os
@@ -50,7 +50,7 @@ def cases(threads: list[int], library: ctypes.CDLL, nbytes: int | None = None) -
     """Return both stores on each thread count.
 
     They are sampled three times in each repetition, since many ratios divide by them. Where nbytes
-    is given, they store that many bytes, and their names tell the size.
+    is given, the cases store that many bytes, and their names tell the size.
     """
     names = {NON_TEMPORAL: library.nt_name().decode(), MEMSET: "libc"}
     functions = {NON_TEMPORAL: library.nt_store, MEMSET: library.memset_threads}

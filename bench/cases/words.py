@@ -15,11 +15,11 @@ from .. import internals
 from .case import Buffer, Case, Run, Team
 from .ours import LIBRARY, SAMPLES, select
 
-CACHED_BYTES = 1 << 18  # for each thread; if it were smaller, the call itself would show
+CACHED_BYTES = 1 << 18  # for each thread; if there were fewer, the cost of the call would show
 
 
 def cases(threads: list[int]) -> list[Case]:
-    """Return both on each thread count, with the instruction set in use."""
+    """Return both cases on each thread count, with the instruction set in use."""
     return [make(count) for make in (_streamed, _cached) for count in threads]
 
 

@@ -1,1 +1,1 @@
-"""How it is timed: the commands of ``python -m bench`` that measure."""
+"""How the cases are timed: the commands of ``python -m bench`` that measure."""

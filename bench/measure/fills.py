@@ -1,7 +1,7 @@
-"""How fast fills are, against what the memory takes and what other libraries reach: one run.
+"""How fast fills are, beside the store limit and beside other libraries, in one run.
 
 Every repetition goes once through all cases in a shuffled order, so that whatever else the machine
-does falls on all of them alike: compare the ratios, not the GB/s. bench/README.md explains the
+does disturbs all cases alike: compare the ratios, not the GB/s. bench/README.md explains the
 columns and the cases. Where groups are named, only their cases are measured; the ratios in the
 table need the groups store and numpy.
 """
@@ -23,7 +23,7 @@ from .timing import measure, resident
 
 #: Group -> what it measures.
 GROUPS = {
-    "plain": "uniform, normal, truncated normal in four types, by every instruction set; others",
+    "plain": "uniform, normal, truncated normal in four types, by every set; other initialisers",
     "words": "the random words alone, streamed and in the cache",
     "layouts": "column slices, rows, every 2nd row, Fortran order",
     "new-arrays": "fills that make their array",
@@ -37,14 +37,22 @@ GROUPS = {
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     about = "; ".join(f"{name}: {what}" for name, what in GROUPS.items())
-    parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"(all) {about}")
-    parser.add_argument("--quick", action="store_true", help="64 MiB")
+    parser.add_argument(
+        "groups", nargs="*", metavar="GROUP", help=f"the cases to measure (all). {about}"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="64 MiB, and fewer variants of the other libraries"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples there")
     parser.add_argument("--size-mib", type=int, metavar="N", help="the buffer (1024; quick: 64)")
     parser.add_argument("--repeats", type=int, metavar="N", help="repetitions (7; quick: 9)")
-    parser.add_argument("--only", metavar="REGEX", help="cases whose name holds this; see README")
+    parser.add_argument(
+        "--only", metavar="REGEX", help="only the cases whose name matches; see bench/README.md"
+    )
     parser.add_argument("--all", action="store_true", help="show every variant of every library")
-    parser.add_argument("--align", type=int, metavar="BYTES", help="begin the buffer on a multiple")
+    parser.add_argument(
+        "--align", type=int, metavar="BYTES", help="begin the buffer on a multiple of BYTES"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the shuffled order")
 
 
@@ -101,7 +109,7 @@ def collect(
         "new-arrays": lambda: new_arrays.cases(threads, library),
         "store": lambda: store_limit.cases(threads, library) if library else [],
         "numpy": lambda: peers.numpy_cases(threads, quick),
-        "mkl": lambda: _mkl(threads, quick, found),  # before torch, which brings a copy of its own
+        "mkl": lambda: _mkl(threads, quick, found),  # MKL before torch, which brings its own copy
         "torch": lambda: _torch(threads, found),
     }
     return [case for name in make if name in groups for case in make[name]()], found

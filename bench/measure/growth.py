@@ -1,9 +1,9 @@
 """Nanoseconds an element by size: 2^18 to 2^31 float32, resident, on 1, 2 and all threads.
 
 Every size fills the beginning of one buffer. Small sizes are filled many times in a sample, so that
-it lasts long enough to be timed, and so that what fits into the caches stays there. The largest
-sizes are left out where they do not fit into three quarters of the free memory. All sizes are
-interleaved, in a shuffled order.
+the sample lasts long enough to be timed, and so that what fits into the caches stays there. The
+largest sizes are left out where they do not fit into three quarters of the free memory. All sizes
+are interleaved, in a shuffled order.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from .timing import measure, resident
 
 SMALLEST, LARGE, LARGEST = 18, 28, 31
 QUICK = (18, 22, 26, 28)
-SAMPLE, QUICK_SAMPLE = 26, 23  # a sample fills so many elements at least, as a power of two
+SAMPLE, QUICK_SAMPLE = 26, 23  # a sample fills at least 2 to this power of elements
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -34,13 +34,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help="four sizes, 3 repetitions")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples there")
     parser.add_argument("--repeats", type=int, metavar="N", help="repetitions (7; quick: 3)")
-    parser.add_argument("--largest", type=int, default=LARGEST, metavar="POWER", help="of two (31)")
-    parser.add_argument("--only", metavar="REGEX", help="cases whose name holds this")
+    parser.add_argument(
+        "--largest", type=int, default=LARGEST, metavar="POWER", help="sizes up to 2^POWER (31)"
+    )
+    parser.add_argument("--only", metavar="REGEX", help="only the cases whose name matches")
     parser.add_argument("--seed", type=int, default=0, help="of the shuffled order")
 
 
 def powers(quick: bool, largest: int, free: int) -> list[int]:
-    """Return the sizes, as powers of two, whose float32 fit."""
+    """Return the sizes, as powers of two, whose float32 elements fit into the free memory."""
     wanted = QUICK if quick else range(SMALLEST, largest + 1)
     return [power for power in wanted if power <= largest and 4 << power <= free * 3 // 4]
 

@@ -1,9 +1,9 @@
 """What importing costs: ``import weightinit_fast`` against ``import numpy``, interleaved.
 
-Each sample is a fresh interpreter in an empty folder. There are two figures: the import alone, by
-the clock inside; and the whole process, start and end of the interpreter included. An editable
-install with a rebuild hook asks the build tool at each import, so that an installed wheel should be
-measured instead.
+Each sample is a fresh interpreter in an empty folder. There are two figures: "import" is the
+import alone, by a clock in that interpreter; "process" is the whole process, with the start and the
+end of the interpreter. An editable install with a rebuild hook asks the build tool at each import,
+so measure an installed wheel instead.
 """
 
 import argparse

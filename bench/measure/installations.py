@@ -20,7 +20,7 @@ WARM_CALLS, TRIAL_CALLS, FEWEST_CALLS = 20, 200, 10
 
 
 class Timed(NamedTuple):
-    """A call's seconds by both installations, a number for each batch; [] where one lacks it."""
+    """A call's seconds in each batch, by both installations; [] for one that lacks the call."""
 
     name: str
     before: list[float]
@@ -30,7 +30,8 @@ class Timed(NamedTuple):
 class Installation:
     """A process of an interpreter, which times calls of the weightinit_fast installed there.
 
-    Neither the environment's PYTHON variables nor the folder it starts in change what it imports.
+    Neither the PYTHON variables of the environment nor the current folder change what the process
+    imports.
     """
 
     def __init__(self, python: str) -> None:
@@ -57,7 +58,7 @@ class Installation:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._process.communicate()  # closes its input, which ends it
+        self._process.communicate()  # closes the input of the process, which ends it
         self._folder.cleanup()
 
     def seconds(self, name: str, count: int) -> float:
@@ -76,7 +77,7 @@ class Installation:
 
 
 def measure(installations: tuple[Installation, Installation], repeats: int) -> list[Timed]:
-    """Return every call that one of the two knows; the batches are interleaved and shuffled."""
+    """Return the times of every call that either knows; batches are interleaved and shuffled."""
     names = list(dict.fromkeys(n for i in installations[::-1] for n in i.facts["calls"]))
     sides = [(n, k) for n in names for k in (0, 1) if n in installations[k].facts["calls"]]
     samples: dict[tuple[str, int], list[float]] = {(n, k): [] for n in names for k in (0, 1)}

@@ -1,11 +1,11 @@
 """What a kernel's inner loop is made of: instructions by kind, and cycles, measured and predicted.
 
-Compiles the kernels of an instruction set with the flags of the engine's own build (this needs gcc,
-x86-64 and objdump), finds the loop that streams whole groups of 32 words, and counts its
-instructions. Where llvm-mca is installed, it predicts the cycles of a group and the ports that are
-busiest on Sapphire Rapids (its model of Zen 4 has no 512-bit AES). The cycles that a group takes on
-this machine stand beside that: fills in the second-level cache, and the clock that a chain of
-dependent additions shows.
+The command compiles the kernels of an instruction set with the flags of the engine's own build
+(this needs gcc, x86-64 and objdump), finds the loop that streams whole groups of 32 words, and
+counts its instructions. If llvm-mca is installed, it predicts the cycles of a group and the ports
+that are busiest on Sapphire Rapids (llvm-mca's model of Zen 4 has no 512-bit AES). The column
+"cycles here" has the cycles that a group takes on this machine: the time of fills in the
+second-level cache, times the clock rate, which a chain of dependent additions shows.
 """
 
 import argparse
@@ -38,7 +38,7 @@ void chain_of(long n) { long x = 0, y = 1; while (n--) __asm__ volatile(
 
 
 def kind(name: str) -> str:
-    """Return what an instruction counts as."""
+    """Return the kind that an instruction counts as."""
     if name.startswith("vaes"):
         return "aes"
     if re.match(r"v(fn?m(add|sub)|mul)", name):
@@ -83,7 +83,7 @@ def streaming_loop(listing: str, kernel: str) -> list[Instruction] | None:
 
 
 def predicted(body: list[Instruction], model: str, mca: str) -> tuple[float, str] | None:
-    """Return llvm-mca's cycles for a group, and the two busiest ports with theirs."""
+    """Return llvm-mca's cycles for a group, and the three busiest ports with their cycles."""
     lines = [f"{name} {operands}" for _, name, operands in body if not name.startswith("j")]
     command = [mca, f"-mcpu={model}", "-iterations=200"]
     shown = subprocess.run(
@@ -110,7 +110,7 @@ def clock_ghz(folder: Path) -> float:
     subprocess.run(command, input=CLOCK, text=True, check=True)
     chain = ctypes.CDLL(str(library)).chain_of
     chain.argtypes = [ctypes.c_long]
-    best, loops = 0.0, 100_000  # of 10 additions; short, so that some are not interrupted
+    best, loops = 0.0, 100_000  # of 10 additions; few, so that some chains are not interrupted
     for _ in range(200):
         started = time.perf_counter()
         chain(loops)
@@ -121,7 +121,8 @@ def clock_ghz(folder: Path) -> float:
 def measured_ns(transform: str, dtype: str, params: tuple[float, ...], isa: str) -> float:
     """Return the nanoseconds of a group of 32 words in the cache, without those of the call.
 
-    Two sizes are filled, and the difference of their best times is divided by that of the groups.
+    Two sizes are filled. The difference of their best times is divided by the difference of their
+    numbers of groups.
     """
     item = {"float32": 4, "float64": 8}.get(dtype, 2)
     whole = np.empty(192 << 10, np.uint8)

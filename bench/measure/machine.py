@@ -1,4 +1,4 @@
-"""What a result is worth nothing without: the commit, the processor, the system, the versions."""
+"""The facts that a result is worthless without: commit, processor, system, versions."""
 
 import datetime
 import importlib.metadata
@@ -19,7 +19,7 @@ FLAGS = ("aes", "avx2", "fma", "avx512f", "avx512dq", "avx512bw", "avx512vl", "v
 
 
 def describe() -> dict[str, Any]:
-    """Return commit, processor, system, versions and date, as JSON takes them.
+    """Return commit, processor, system, versions and date, in types that JSON has.
 
     The name of the machine, its user and its paths are left out.
     """
@@ -47,7 +47,7 @@ def document(
     rows: list[dict[str, Any]],
     found: dict[str, str],
 ) -> dict[str, Any]:
-    """Return a document of results; see report/results.py. The facts are those before the run."""
+    """Return a document of results; see report/results.py. The facts are from before the run."""
     rows = [{"command": command} | row for row in rows]
     return {"machine": facts, "found": found, "settings": {command: settings}, "rows": rows}
 
@@ -73,8 +73,8 @@ def processor(cpu: dict[str, Any]) -> str:
 def commit() -> str | None:
     """Return the commit of this clone, and whether tracked files differ from it; None without git.
 
-    The benchmarks measure the installed package, which an install that is not editable may have
-    from another commit: `install` says which kind it is.
+    The benchmarks measure the installed package. If it is not an editable install, it may be of
+    another commit than the clone; `install` returns which kind it is.
     """
 
     def git(*arguments: str) -> str:
@@ -91,7 +91,7 @@ def commit() -> str | None:
 
 
 def install() -> str:
-    """Return "editable install" or "wheel": what commit() says is certain of the former alone."""
+    """Return "editable install" or "wheel"; commit() is certain for an editable install alone."""
     try:
         text = importlib.metadata.distribution("weightinit_fast").read_text("direct_url.json")
     except importlib.metadata.PackageNotFoundError:
@@ -109,8 +109,8 @@ def installed(name: str) -> str | None:
 
 
 def free_bytes() -> int:
-    """Return how much memory may still be had, by the count of the system and of the cgroup."""
-    free = 4 << 30  # where nothing tells
+    """Return how much memory is still available, as the system and the cgroup count it."""
+    free = 4 << 30  # if the system does not tell
     for line in (_read("/proc/meminfo") or "").splitlines():
         if line.startswith("MemAvailable:"):
             free = int(line.split()[1]) * 1024

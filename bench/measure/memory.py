@@ -2,10 +2,10 @@
 
 Each figure comes from a fresh process (workers/memory_worker.py). "resident" fills a buffer whose
 pages all exist (out=). "new array" lets the fill allocate its output. "lazy zeros" is a new array
-of zeros, whose pages must not be made at all, so that nothing is subtracted for the output. The
-count before the fill is taken after the import and after a key was made of a seed, which loads
-numpy.random (6 MiB). What the fill makes itself is charged to it, its threads and their stacks
-included. The exit status is 1 where a figure is above 1024 KiB.
+of zeros, whose pages must not be made at all, so nothing is subtracted for the output. The count
+before the fill is taken after the import and after a key was made from a seed. All memory that the
+fill takes counts, that of its threads and their stacks included. The exit status is 1 where a
+figure is above 1024 KiB.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def measured(way: str, dtype: str, size_mib: int) -> int:
-    """Return what a fresh process found."""
+    """Return the KiB that a fresh process measured."""
     command = [sys.executable, "-I", str(WORKER), way, dtype, str(size_mib << 20)]
     shown = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return int(shown.stdout.split()[-1])  # an editable install may print something before

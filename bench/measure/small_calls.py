@@ -1,12 +1,12 @@
 """What a call costs when there is little to fill: microseconds by size and kind of rng.
 
-Beside NumPy, unless told otherwise: ``normal(out=)`` and numpy.random.Generator's
+Without --against the command compares ``normal(out=)`` with numpy.random.Generator's
 standard_normal(out=, dtype=float32), which scales nothing. Where rng is an int, NumPy's side makes
 ``default_rng(int)`` in the call, since our call derives its key there too.
 
---against PYTHON measures other calls, and this installation beside that of another interpreter: the
-former commit's, say. Both run in processes of their own, in turn. Its table has nanoseconds of the
-best and of the median batch.
+With --against PYTHON it measures other calls, and compares this installation with that of another
+interpreter, such as an installation of the former commit. Each installation runs in a process of
+its own, and the two take turns. The table has nanoseconds of the best and of the median batch.
 
 Batches of calls are interleaved, in a shuffled order.
 """
@@ -35,7 +35,9 @@ Samples = dict[tuple[str, int], tuple[list[float], list[float]]]  # ours and Num
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    parser.add_argument("--against", metavar="PYTHON", help="the interpreter of another install")
+    parser.add_argument(
+        "--against", metavar="PYTHON", help="the interpreter of the installation to compare with"
+    )
     parser.add_argument("--quick", action="store_true", help="fewer batches")
     batches = "batches (15, quick: 9; with --against 60, quick: 20)"
     parser.add_argument("--repeats", type=int, metavar="N", help=batches)

@@ -27,7 +27,7 @@ class Samples:
 
 
 def resident(nbytes: int, align: int | None = None) -> Buffer:
-    """Return a buffer all of whose pages exist; it begins where NumPy pleases unless told."""
+    """Return a buffer all of whose pages exist; without align it begins where NumPy puts it."""
     buffer = np.empty(nbytes + (align or 0), np.uint8)
     first = -buffer.ctypes.data % align if align else 0
     buffer = buffer[first : first + nbytes]
@@ -42,7 +42,7 @@ def part(case: Case, buffer: Buffer) -> Buffer:
 
 
 def measure(cases: list[Case], buffer: Buffer, repeats: int, seed: int) -> list[Row]:
-    """Check every case on a small part, then time all of them, interleaved; return a row each."""
+    """Check every case on a small part, then time all of them, interleaved; return their rows."""
     with internals.selected(internals.isa()):
         for case in cases:
             small = buffer[:CHECKED_BYTES]

@@ -2,15 +2,17 @@
 
 bench/baseline.json holds entries. An entry has the ratios of all goals that were measured under
 some conditions (processor, instruction set, threads, CPython, size of the buffer), with commit and
-date. This command measures the goals, or reads results, finds the entry of the same conditions, and
-tells what got worse by more than a factor, in the ratio of the medians *and* in that of the best
-samples (memory: and by more than 256 KiB). What seems worse is measured once more. The exit status
-is 1 where it is worse again. Where there is no entry of these conditions, of this processor say,
-the command refuses to judge and says so, and the exit status is 0. Goals beside a library whose
-version is not that of the entry are left out.
+date. This command measures the goals, or reads results, and finds the entry of the same conditions.
+It names the goals that got worse by more than a factor, in the ratio of the medians *and* in the
+ratio of the best samples; memory must also have grown by more than 256 KiB. A goal that seems worse
+is measured once more, and the exit status is 1 if it is worse again. If no entry has the conditions
+of the run, because the processor is another one, for example, the command refuses to judge and says
+so, and the exit status is 0. A goal beside a library whose version is not that of the entry is left
+out.
 
-With --record it writes the entry of the present conditions, in place of the former one. With
---baseline FILE you keep a baseline of your own: record it before a change, compare after it.
+With --record the command writes the entry of the present conditions, in place of the former one.
+With --baseline FILE you keep a baseline of your own: record it before a change, and compare with it
+after the change.
 """
 
 import argparse
@@ -48,25 +50,40 @@ class Change(NamedTuple):
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    parser.add_argument("results", nargs="*", type=Path, metavar="RESULT.json", help="of goals")
+    parser.add_argument(
+        "results",
+        nargs="*",
+        type=Path,
+        metavar="RESULT.json",
+        help="compare these results of goals instead of measuring",
+    )
     goals.add_options(parser)
     parser.add_argument(
-        "--baseline", type=Path, default=KEPT, metavar="FILE", help="(the kept one)"
+        "--baseline",
+        type=Path,
+        default=KEPT,
+        metavar="FILE",
+        help="the baseline to compare with or to write (bench/baseline.json)",
     )
-    parser.add_argument("--factor", type=float, default=FACTOR, help=f"({FACTOR})")
     parser.add_argument(
-        "--again", action="store_true", help="of results: measure here what seems worse in them"
+        "--factor",
+        type=float,
+        default=FACTOR,
+        help=f"a change by more than this factor counts ({FACTOR})",
     )
-    parser.add_argument("--all", action="store_true", help="show what did not change as well")
+    parser.add_argument(
+        "--again", action="store_true", help="with RESULT.json: measure here what seems worse"
+    )
+    parser.add_argument("--all", action="store_true", help="also show what did not change")
     parser.add_argument("--record", action="store_true", help="write the entry; compare nothing")
     parser.add_argument(
-        "--quiet-machine", action="store_true", help="with --record: nothing else ran meanwhile"
+        "--quiet-machine", action="store_true", help="with --record: note that nothing else ran"
     )
     parser.set_defaults(promises=False)
 
 
 def conditions(document: Document) -> dict[str, Any]:
-    """Return what must be equal in both: processor, instruction set, threads, Python, size."""
+    """Return a run's conditions: processor, instruction set, threads, Python, buffer size."""
     facts = document["machine"]
     own = facts["weightinit_fast"]
     return {
@@ -79,7 +96,7 @@ def conditions(document: Document) -> dict[str, Any]:
 
 
 def figures(document: Document) -> dict[str, dict[str, float]]:
-    """Return the two ratios of every goal that was measured; of memory, the KiB twice."""
+    """Return the two ratios of every goal that was measured; for memory both are the KiB."""
     return {
         result.name: {"median": result.median, "best": result.best}
         for result in judge(GOALS, document)
@@ -107,7 +124,7 @@ def entry(document: Document, shared: bool) -> Entry:
 
 
 def load(path: Path) -> list[Entry]:
-    """Return the entries of a baseline; of a file that does not exist, none."""
+    """Return the entries of a baseline, or none if the file does not exist."""
     found: list[Entry] = json.loads(path.read_text())["entries"] if path.exists() else []
     for kept in found:
         pairs = kept["ratios"].items()
@@ -126,7 +143,7 @@ def save(path: Path, entries: list[Entry]) -> None:
 
 
 def same_conditions(entries: list[Entry], document: Document) -> Entry | None:
-    """Return the entry whose conditions are those of a run; without fills it has no buffer size."""
+    """Return the entry with the conditions of a run; a run without fills has no buffer size."""
     wanted = {key: value for key, value in conditions(document).items() if value is not None}
     for kept in entries:
         if all(kept.get(key) == value for key, value in wanted.items()):
@@ -135,7 +152,7 @@ def same_conditions(entries: list[Entry], document: Document) -> Entry | None:
 
 
 def differences(entries: list[Entry], document: Document) -> list[str]:
-    """Return, for each entry, which of its conditions are others than the run's."""
+    """Return, for each entry, which of its conditions differ from those of the run."""
     wanted = conditions(document)
     return [
         f"entry of {kept['date']}: other "
@@ -145,7 +162,7 @@ def differences(entries: list[Entry], document: Document) -> list[str]:
 
 
 def verdict(goal: Goal, before: dict[str, float], after: dict[str, float], factor: float) -> str:
-    """Return whether both figures changed by more than the factor, and where to."""
+    """Return whether both figures changed by more than the factor, and for better or worse."""
     gains = [after[key] / max(before[key], 1e-9) for key in FIGURES]
     if goal.kind != RATE:
         gains = [1 / max(gain, 1e-9) for gain in gains]
@@ -169,7 +186,7 @@ def changes(kept: Entry, document: Document, wanted: list[Goal], factor: float) 
 
 
 def once_more(kept: Entry, found: list[Change], args: argparse.Namespace) -> list[Change]:
-    """Measure again what seems worse, and return all with the verdicts of that."""
+    """Measure again what seems worse; return all changes, with the second verdict on those."""
     worse = list(dict.fromkeys(change.goal for change in found if change.verdict == WORSE))
     if not worse:
         return found
@@ -181,13 +198,13 @@ def once_more(kept: Entry, found: list[Change], args: argparse.Namespace) -> lis
 
 
 def other_version(result: Result, kept: Entry, document: Document) -> bool:
-    """Return whether the library that a goal is judged beside has another version than it had."""
+    """Return whether the other library of a goal has another version than in the entry."""
     library = result.bottom.partition(" ")[0]
     return library in LIBRARIES and kept["versions"][library] != document["machine"][library]
 
 
 def main(args: argparse.Namespace) -> int:
-    """Measure or load, find the entry, compare; or record it."""
+    """Measure or load, and compare with the entry or record a new one."""
     wanted = goals.chosen(args)
     if args.record and args.only:
         raise SystemExit("--record takes all goals: leave out --only")
@@ -218,7 +235,7 @@ def report(kept: Entry, found: list[Change], args: argparse.Namespace) -> int:
     """Print what changed; return 1 where something got worse."""
     print(
         f"baseline: commit {kept['commit']}, {kept['date']}, measured on {kept['measured_on']}; "
-        f"a change is more than {args.factor:g} times, of the medians and of the best samples\n"
+        f"a change is more than {args.factor:g} times, of medians and also of best samples\n"
     )
     for change in sorted(found, key=lambda change: (change.verdict != WORSE, change.name)):
         if args.all or change.verdict != SAME:

@@ -29,7 +29,7 @@ def add_ratios(rows: list[Row]) -> None:
 
 
 def table(all_rows: list[Row], every_peer: bool = False) -> str:
-    """Return the table; of a library's many variants only the fastest, unless all are asked for."""
+    """Return the table, with the fastest variant of each other library or with every variant."""
     shown = all_rows if every_peer else _fastest_variants(all_rows)
     lines = [_HEAD, _UNITS]
     groups: dict[tuple[str, str], list[Row]] = {}

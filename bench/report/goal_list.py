@@ -4,12 +4,12 @@ A goal is judged by two cases, given by patterns of their names; {isa} stands fo
 set in use, {t} for the threads. Where a pattern fits several cases, the pair that is worst for us
 counts: our slowest case, and the fastest of another library's ways.
 
-The *ambition* is what the goal was set at; it is reported and never fails. The *promise* has to
-hold on any machine, a busy one too; that of a fill's rate, where the processor has AVX-512 with
-VAES. It is at most two thirds of the worst median in any run that bench/results.md records (for
-times and KiB at least three halves of it), and never stricter than the ambition. Goals without a
-promise depend on the processor or on the machine's neighbours: how the narrower instruction sets do
-beside the widest, Fortran order, fresh memory, sizes, thread counts.
+The *ambition* is the limit that the project aims at; it is reported and never fails. The *promise*
+has to hold on any machine, a busy one too; promises about rates and times are judged only where
+the processor has AVX-512 with VAES. A promise is at most two thirds of the worst median in any run
+that bench/results.md records (for times and KiB at least three halves of it), and never stricter
+than the ambition. Goals without a promise depend on the processor or on the machine's neighbours:
+the narrower instruction sets beside the widest, Fortran order, fresh memory, sizes, thread counts.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ BOTH = ("1", ALL)
 #: runs. With avx2, uniforms reached 0.58 of the store limit on an Intel Xeon; with the scalar set,
 #: calls of 256 elements and more took longer than promised.
 PROMISED_SETS = ("avx512_vaes", "avx512_bf16")
-#: A rate of at least the limit times the other's; a time for each element of at most that; KiB.
+#: What a limit is: the least ratio of two rates, the greatest ratio of two times, or the most KiB.
 RATE, TIME, KIB = "rate", "time", "KiB"
 
 
@@ -31,12 +31,12 @@ class Goal:
     Attributes
     ----------
     name : str
-        What is measured and, after the slash, beside what; ``goals --only`` takes it.
+        What is measured and, after the slash, beside what; ``goals --only`` takes this name.
     top, bottom : str
-        The cases; the bottom is "" where the number stands for itself.
+        The cases; the bottom is "" for a number of KiB, which is no ratio.
     ambition, promise : float
-        Limits of the ratio: at least (RATE) or at most (TIME); or the KiB at most. A promise of
-        None is none.
+        Limits of the ratio: at least (RATE) or at most (TIME); or the KiB at most. If promise is
+        None, the goal has none.
     threads : tuple of str
         The thread counts to judge at.
     kind : str

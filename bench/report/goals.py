@@ -1,10 +1,10 @@
 """The goals: promises, which must hold, and ambitions, which are reported.
 
-Without results it runs the commands that the goals need: fills, growth, small-calls and memory,
-each in a process of its own; what they print goes to stderr. The exit status is 1 where a promise
-is broken: where the ratio of the medians and that of the best samples both miss it, and do so again
-when the goal is measured once more. Ambitions never fail. A goal whose other library is not
-installed stays in the table and says so.
+Without RESULT.json the command runs the commands that the goals need: fills, growth, small-calls
+and memory, each in a process of its own; what they print goes to stderr. The exit status is 1 if a
+promise is broken: the ratio of the medians and that of the best samples both miss it, and both miss
+it again when the goal is measured once more. Ambitions never fail. A goal whose other library is
+not installed stays in the table, which says so.
 """
 
 import argparse
@@ -51,7 +51,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say what to measure."""
     parser.add_argument("--quick", action="store_true", help="smaller buffers, fewer repetitions")
     parser.add_argument(
-        "--only", action="append", metavar="NAME", help="this goal; * and ? stand for others' names"
+        "--only",
+        action="append",
+        metavar="NAME",
+        help="only this goal; in NAME * stands for any letters, ? for one",
     )
     parser.add_argument("--size-mib", type=int, metavar="N", help="the buffer of fills")
     parser.add_argument("--repeats", type=int, metavar="N", help="repetitions of each command")
@@ -108,7 +111,7 @@ def run(goals: Sequence[Goal], args: argparse.Namespace) -> results.Document:
             status = subprocess.run(
                 command, stdout=sys.stderr, check=False, cwd=ROOT, env=environment
             ).returncode
-            if target.exists():  # the status of memory is a verdict
+            if target.exists():  # memory's exit status is a verdict, no failure
                 documents.append(json.loads(target.read_text()))
             elif status:
                 raise SystemExit(f"{name} failed")

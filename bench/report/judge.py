@@ -13,7 +13,7 @@ HELD, BROKEN, NONE = "held", "BROKEN", "-"  # of promises
 
 
 class Result(NamedTuple):
-    """What became of a goal at a thread count."""
+    """The verdicts on a goal at a thread count, and the figures that they follow from."""
 
     goal: Goal
     threads: int
@@ -48,10 +48,10 @@ def pattern(text: str, document: Document, threads: int) -> str:
 
 
 def judge(goals: Iterable[Goal], document: Document) -> list[Result]:
-    """Return what became of every goal; none is left out.
+    """Return a result for every goal at each of its thread counts; none is left out.
 
-    A promise is broken only where the ratio of the medians and that of the best samples miss it, in
-    the first run and in the second, if there was one.
+    A promise is broken only if the ratio of the medians and that of the best samples both miss it,
+    in the first run and, if there was one, in the second.
     """
     most = document["machine"]["weightinit_fast"]["threads"]
     found = []

@@ -1,9 +1,9 @@
-"""Pictures of results: bars of every library, and GB/s by size. Needs matplotlib.
+"""Pictures of results: bars for every library, and GB/s by size. They need matplotlib.
 
 peers.svg shows uniforms and normals, float32 and float64, on one thread and all: the fastest way of
 each library, and the non-temporal store as a line. growth.svg shows the fills from 2^18 elements
-on, where the results hold those of growth. A picture whose rows are missing is left out, and that
-is said.
+on, if the results have rows of growth. A picture whose rows are missing is left out, and the output
+says so.
 """
 
 import argparse

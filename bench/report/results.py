@@ -1,11 +1,11 @@
-"""Documents of results: written, read, joined; and the figures that all judgements are made of.
+"""Documents of results are written, read and joined here, and figures are computed from them.
 
 A document is {"machine", "found", "settings": {command: …}, "rows": […]}. "machine" names the
 commit and the processor. A row has a unique name and the command whose run it belongs to; the cases
 of a run were interleaved. A row that was timed has "seconds", all samples in order; "samples", how
-many of them each repetition took; and what a call wrote: "bytes" and, where it has an element type,
-"elements". A row of memory has "kib". Where goals were measured again, because their promise seemed
-broken, "second" is the document of that run.
+many of them each repetition took; "bytes", how many a call wrote; and "elements", how many a call
+wrote, if the case has an element type. A row of memory has "kib". Where goals were measured again,
+because their promise seemed broken, "second" is the document of the second run.
 """
 
 import json
@@ -36,7 +36,7 @@ def load(paths: Iterable[Path]) -> Document:
 
 
 def join(documents: Sequence[Document]) -> Document:
-    """Return one document of several, of one processor and build; no two may hold the same case."""
+    """Join documents, which must be of one processor and build and have no case in common."""
     first, *others = documents
     whole: Document = {
         "machine": first["machine"],
@@ -70,7 +70,7 @@ def repetitions(row: Row) -> list[float]:
 
 
 def work(top: Row, bottom: Row) -> tuple[float, float]:
-    """Return what a call of each does: in elements where both count them, else in bytes."""
+    """Return how much a call of each writes, in elements if both count elements, else in bytes."""
     unit = "elements" if top.get("elements") and bottom.get("elements") else "bytes"
     return top[unit], bottom[unit]
 
@@ -88,14 +88,14 @@ def best_ratio(top: Row, bottom: Row) -> float:
 
 
 def repetition_ratios(top: Row, bottom: Row) -> list[float]:
-    """Return the ratio within each repetition that both have."""
+    """Return the ratio within each repetition that both rows have."""
     done = work(top, bottom)
     pairs = zip(repetitions(top), repetitions(bottom), strict=False)
     return [done[0] / done[1] * below / above for above, below in pairs]
 
 
 def quartiles(values: Sequence[float]) -> Spread:
-    """Return the first and third quartile; of one value, that value."""
+    """Return the first and third quartile; both are the value itself if there is only one."""
     if len(values) == 1:
         return Spread(values[0], values[0])
     low, _, high = quantiles(values, n=4, method="inclusive")

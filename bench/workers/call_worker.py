@@ -15,12 +15,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-ROWS, COLUMNS = 4, 4  # of the tensors that are filled: 16 elements, so that the call is what costs
+ROWS, COLUMNS = 4, 4  # of the arrays and tensors: 16 elements, so that the time is that of the call
 Call = Callable[[], object]
 
 
 def calls() -> dict[str, Call]:
-    """Return the calls that can be made here: all but torch's and Initializer's can always."""
+    """Return the calls that can be made here; Initializer's and torch's may be missing."""
     import numpy as np  # noqa: PLC0415 -- after the output was redirected
 
     import weightinit_fast as wi  # noqa: PLC0415
@@ -73,7 +73,7 @@ def facts(names: list[str]) -> dict[str, Any]:
 def main() -> None:
     """Answer until the input ends."""
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # whatever imports print, an editable install's build say, is no answer
+    os.dup2(2, 1)  # what imports print, such as an editable install's build, is no answer
     made = calls()
     print(json.dumps(facts(list(made))), file=answers, flush=True)
     gc.disable()

@@ -1,4 +1,4 @@
-"""Fill once, and print the KiB of the peak memory beyond the output and what was there before.
+"""Fill once; print how many KiB the peak was above the memory before the fill and the output.
 
 memory_worker.py WAY DTYPE BYTES; `python -m bench memory` runs it.
 """
@@ -19,7 +19,7 @@ def status(name: str) -> int:
 
 
 def beyond(way: str, dtype: str, nbytes: int) -> int:
-    """Fill in this process; return the KiB of the peak beyond output and what was there before."""
+    """Fill; return how many KiB the peak was above the memory before the fill and the output."""
     import numpy as np  # noqa: PLC0415 -- memory.py, which imports WAYS, needs neither
 
     import weightinit_fast as wi  # noqa: PLC0415
@@ -36,7 +36,7 @@ def beyond(way: str, dtype: str, nbytes: int) -> int:
         made, output = wi.zeros(count, dtype=dtype), 0
     else:
         made, output = wi.normal(count, std=0.02, dtype=dtype, rng=key), nbytes
-    assert made.nbytes == nbytes  # and it is still there
+    assert made.nbytes == nbytes  # the array still exists while the peak is read
     return status("VmHWM") - before - output // 1024
 
 

@@ -1,9 +1,10 @@
 /* accuracy: sends every input of the single family's transforms, and many inputs of the double
  * family's, through the kernels of every instruction set.  The sets must agree to the bit, and one
- * of them is held against the stream contract.
+ * of them is compared with the stream contract.
  *
  *   accuracy STEP uniform LOW HIGH             every word, by both kernels; wrong bits are counted
- *   accuracy STEP truncated LOWER UPPER INTERVAL...   every word (INTERVAL: see params.h)
+ *   accuracy STEP truncated LOWER UPPER INTERVAL...   every word
+ *                                              INTERVAL is parameters[4] to [9] of host/params.h
  *   accuracy STEP radius                       every A
  *   accuracy STEP tail                         every A with U < 256 and every low byte of B
  *   accuracy STEP angle STD                    every B
@@ -13,7 +14,8 @@
  *   accuracy STEP narrow TYPE                  every float32, rounded to a narrower type
  *   accuracy STEP normal64 MEAN STD COUNT      COUNT pairs of double words, random and special
  *   accuracy STEP truncated64 COUNT LOWER UPPER INTERVAL...
- *   accuracy STEP values TRANSFORM TYPE PARAMETER... < words > values of the fastest set
+ *   accuracy STEP values TRANSFORM TYPE PARAMETER...  reads words from standard input, and writes
+ *                                              what the fastest set makes of them
  *
  * STEP 1 visits every chunk of 2^16 words, STEP n one chunk in n.  Errors are printed as shares of
  * the contract's bound.
@@ -53,7 +55,7 @@ static void own_words(const sweep *s, uint64_t chunk, uint32_t *words) {
     draw.stream = chunk;
     s->sets[s->count - 1].own->draw_rows[WIF_words][WIF_f32](words, 0, 0, 0, 1, CHUNK, &draw, 0);
 }
-/* Any B, beside one fixed A. */
+/* Random Bs, beside one fixed A. */
 static void any_b(const sweep *s, uint64_t chunk, uint32_t *words) {
     own_words(s, chunk, words);
     for (uint32_t i = 0; i < CHUNK; i++)
@@ -86,7 +88,7 @@ static void special_words(const sweep *s, uint64_t chunk, uint32_t *words) {
     }
 }
 
-/* ---- what the results are held against ------------------------------------------------------ */
+/* ---- what the results are compared with ------------------------------------------------------ */
 
 static void judge_uniform(const sweep *s, uint64_t chunk, const work *w, tally *t) {
     (void)chunk;
@@ -106,8 +108,8 @@ static void judge_truncated(const sweep *s, uint64_t chunk, const work *w, tally
         judge(t, w->words[i], y[i], z, bound);
     }
 }
-/* At x = 0 the element is 2r times the first coefficient of the cosine, (1 - 2^-24) / 2.  That is
- * the number next below r, so that r is the number next above the element. */
+/* At x = 0 the element is 2r times the first coefficient of the cosine, (1 - 2^-24) / 2.  The
+ * element is the next float below r, so r is the next float above the element. */
 static void judge_radius(const sweep *s, uint64_t chunk, const work *w, tally *t) {
     const float *y = w->out;
     (void)s, (void)chunk;
@@ -273,7 +275,7 @@ int main(int argc, char **argv) {
     sweep s = {.type = WIF_f32, .draw = {.key_low = UINT64_C(0x243F6A8885A308D3)}};
     const double *parameters = arguments(argc, argv, 3);
     const char *what = argc > 2 ? argv[2] : "";
-    const uint64_t chunks = UINT64_C(1) << 16; /* of ascending words; twice as many of A or of B */
+    const uint64_t chunks = UINT64_C(1) << 16; /* of ascending words; of A or B, twice as many */
     const double unit[WIF_MOST_PARAMETERS] = {0, 1},
                  scaled[WIF_MOST_PARAMETERS] = {0, parameters[0]};
     list_sets(&s);

@@ -9,7 +9,7 @@
  *            streams     element 0 of STREAM, of STREAM + 1, ...
  *            keys        element 0 of KEY_LOW, of KEY_LOW + 1, ...
  *            shards      64 ranges, 2^40 elements apart: the first element of each range, then the
- *                        second element of each, ...
+ *                        second element of each range, ...
  *   COUNT    how many elements; without it, as many as the reader takes
  *
  * The byte order is that of the machine.  At the end the number of bytes is printed to standard
@@ -37,7 +37,8 @@ static uint32_t reverse_bits(uint32_t w) {
     return w >> 16 | w << 16;
 }
 
-/* The first element of each of CHUNK streams or keys; *moving, a part of the draw, counts them. */
+/* Draw the first element of each of CHUNK streams or keys.  *moving, a field of the draw, is the
+ * number of the stream or the key, and goes up by one for each element. */
 static void of_each(wif_draw_rows *draw_rows, uint32_t *out, uint64_t *moving,
                     const wif_draw *draw) {
     for (int k = 0; k < CHUNK; k++, ++*moving)

@@ -1,10 +1,10 @@
-/* fuzz_fill: any bytes describe one fill of any region, which is held against the scalar set,
- * element by element.
+/* fuzz_fill: reads any bytes as the description of one fill of a region, and compares the fill with
+ * the scalar set, element by element.
  *
  * The bytes choose an instruction set, a transform, a type, parameters, up to six axes with any
- * steps through stream and memory, where tasks are cut, the kind of stores and the order of the
- * tasks.  The buffer is as large as the region, so that AddressSanitizer notices the byte after it.
- * The bytes before the region and in its gaps must stay as they were.
+ * steps through stream and memory, the places where the fill is cut into tasks, the kind of stores
+ * and the order of the tasks.  The buffer is as large as the region, so that AddressSanitizer
+ * notices the byte after it.  The bytes before the region and in its gaps must stay as they were.
  *
  *   with libFuzzer (tests/proof/fuzz.py engine)   takes the usual options and folders
  *   without                                       fuzz_fill FILE...        runs each file
@@ -141,7 +141,7 @@ static region take_region(input *in, size_t itemsize, uint64_t last_element) {
         a->n = (int64_t)take(in, 1);
         a->n = a->n < 240 ? 1 + a->n % (a->n < 128 ? 8 : 70) : 1 + (int64_t)take(in, 2);
         kinds[k] = (int)take(in, 1);
-        if (kinds[k] % 5 > 1) /* the oracle draws a group for each element */
+        if (kinds[k] % 5 > 1) /* the oracle draws a whole group for each element here */
             most = min(most, MOST_ITEMS / 16);
         a->n = min(a->n, max(1, most / r.items));
         a->stream_step = take_stream_step(in, kinds[k] % 5, nested);
@@ -156,7 +156,7 @@ static region take_region(input *in, size_t itemsize, uint64_t last_element) {
                 (size_t)(r.count - 1 - k - place) * sizeof *order);
         order[place] = k;
     }
-    for (int j = 0; j < r.count; j++) { /* from the axis that is fastest in memory on */
+    for (int j = 0; j < r.count; j++) { /* beginning with the axis that is fastest in memory */
         wif_axis *a = &r.axis[order[j]];
         const int kind = kinds[order[j]] / 5;
         ptrdiff_t step = r.extent;
@@ -178,7 +178,7 @@ static region take_region(input *in, size_t itemsize, uint64_t last_element) {
 
 /* ---- what is judged -------------------------------------------------------------------------- */
 
-/* Knows the elements of a draw, which the scalar set draws group by group. */
+/* Knows the elements of a draw: the scalar set draws them, one group at a time. */
 typedef struct {
     wif_draw_rows *draw_rows;
     const wif_draw *draw;

@@ -5,9 +5,9 @@
  *   golden_dump ISA TRANSFORM TYPE KEY_LOW KEY_HIGH STREAM FIRST COUNT [PARAMETER ...]
  *                                        writes COUNT elements, little-endian, to standard output
  *
- * Up to 2^22 elements are drawn twice more before they are written, and must be the same again: as
- * a table in Fortran order, which goes by tiles and their transposition in registers, and past the
- * caches to an odd address.
+ * Up to 2^22 elements are drawn twice more before they are written, and each time they must be the
+ * same: first into a table in Fortran order, which is filled by tiles that are transposed in
+ * registers, then past the caches to an odd address.
  */
 #include <inttypes.h>
 #include <stdio.h>

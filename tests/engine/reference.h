@@ -1,7 +1,7 @@
-/* What the stream contract says of given words, as exactly as it takes to judge the kernels: to a
- * relative error of 2^-50 at most for the single family (in double), and of 2^-62 for the double
- * family (in long double, where that is x87's or wider).  Nothing here is shared with the engine.
- */
+/* Computes what the stream contract says of given words, exactly enough to judge the kernels: with
+ * a relative error of at most 2^-50 for the single family (in double), and of at most 2^-62 for the
+ * double family (in long double, if that is x87's or wider).  Nothing here is shared with the
+ * engine. */
 #ifndef REFERENCE_H
 #define REFERENCE_H
 
@@ -47,7 +47,7 @@ static inline float uniform_f32(const uniform_reference *r, uint32_t word) {
 static inline uint16_t narrow_bits(float x, const char *type) {
     static const struct {
         const char *name;
-        int bits, stored, least_exponent, infinity; /* its bits, or 0 if the type has none */
+        int bits, stored, least_exponent, infinity; /* infinity: its bits, or 0 if none */
     } types[] = {{"float16", 16, 10, -14, 0x7c00},
                  {"bfloat16", 16, 7, -126, 0x7f80},
                  {"float8_e4m3fn", 8, 3, -6, 0},
@@ -62,8 +62,8 @@ static inline uint16_t narrow_bits(float x, const char *type) {
     frexp(fabs((double)x), &exponent);
     if (exponent - 1 < types[k].least_exponent || x == 0)
         exponent = types[k].least_exponent + 1;
-    /* In units of the last place of this binade; those of subnormals are of the binade above them.
-     */
+    /* The number in units of the last place of its binade.  The units of subnormals are those of
+     * the binade above them. */
     const double units = rint(ldexp(fabs((double)x), stored - (exponent - 1)));
     const int bits = ((exponent - 1 - types[k].least_exponent) << stored) + (int)units;
     return (uint16_t)(sign | (bits < most ? bits : most));
@@ -87,8 +87,8 @@ static inline long double radius_f64(uint64_t a) {
 }
 static inline double angle_x_f64(uint64_t b) { return (double)(int64_t)b * 0x1p-63; }
 
-/* Sine and cosine of pi/2 x, for an x that is near the last one: a step by Taylor's formula from an
- * anchor, with an error below 1e-18. */
+/* Computes the sine and cosine of pi/2 x by a step of Taylor's formula from an anchor, with an
+ * error below 1e-18.  An x that is far from the anchor becomes the next anchor. */
 typedef struct {
     double x, sine, cosine;
 } angle_anchor;
@@ -145,7 +145,8 @@ static inline long double quantile(const quantile_reference *r, uint64_t word, l
     return low < high ? -z : z;
 }
 
-/* The same for a 32-bit word that is near the last one: with v = (p - p0) / density(z0),
+/* The same for a 32-bit word, by a step from an anchor that is near it: with
+ * v = (p - p0) / density(z0),
  * z = z0 + v + z0 v^2/2 + (1 + 2 z0^2) v^3/6 + (7 z0 + 6 z0^3) v^4/24 + ... */
 typedef struct {
     int set;
@@ -157,7 +158,7 @@ static inline double quantile_near(const quantile_reference *r, quantile_anchor 
                                    double guess) {
     double v = ((double)word - (double)at->word) * at->step, z = at->z;
     const double size = fabs(v) * (1 + fabs(z));
-    if (!at->set || !(size < 0x1p-9)) { /* z^4 v^5 is less than 2^-45 of it */
+    if (!at->set || !(size < 0x1p-9)) { /* the next term, about z^4 v^5, is less than 2^-45 */
         z = (double)quantile(r, word, guess);
         const long double density = expl(-(long double)z * z / 2) * 0.398942280401432677939946L;
         *at = (quantile_anchor){1, word, z, (double)(ldexpl(r->mass, -32) / density)};

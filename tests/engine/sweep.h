@@ -40,7 +40,7 @@ typedef struct sweep {
     int std_words;        /* how many words are drawn with one std before the next std; 0: all */
     int by_own_words;     /* whether the words are those of stream number `chunk`, by the set's own
                              kernels */
-    uint64_t step;        /* visit one chunk in so many */
+    uint64_t step;        /* visit one chunk in this many */
     uint64_t median_word; /* the word at which the probability passes a half */
     uint32_t fixed;       /* the partner of every word that a sweep visits */
     wif_draw draw;
@@ -56,7 +56,7 @@ static inline void judge(tally *t, uint64_t word, long double got, long double e
                          double bound) {
     const double share = got == exact ? 0 : fabs((double)(got - exact)) / bound;
     t->count++;
-    t->shares[share < 1 ? (int)(share * SHARES) : SHARES]++; /* NaN goes beyond */
+    t->shares[share < 1 ? (int)(share * SHARES) : SHARES]++; /* NaN: beyond the bound */
     t->squares += share * share;
     if (!(share <= t->worst)) {
         t->worst = share;
@@ -121,7 +121,8 @@ static inline double std_of(const sweep *s, uint64_t chunk, uint32_t i) {
     return (float)(s->draw.std * (1 + (double)(place * 5186489 % (1 << 23)) * 0x1p-23));
 }
 
-/* Draw the elements of a chunk with every set; those of the first set are kept. */
+/* Draw the elements of a chunk with every set.  Keep those of the first set, and count the words in
+ * which another set differs from it. */
 static inline void draw_chunk(const sweep *s, uint64_t chunk, work *w) {
     const uint32_t words = s->std_words ? (uint32_t)s->std_words : CHUNK;
     s->make(s, chunk, w->words);

@@ -1,5 +1,5 @@
-/* In the place of a generator: words that lie in memory, at the address that the low half of the
- * key gives.  Blocks count from 0.  The words of one more group than is drawn are read, since
+/* Takes the place of a generator: the words lie in memory, at the address that the low half of the
+ * key gives.  Blocks count from 0.  The words of one group after the last one are read too, since
  * kernels draw one group ahead. */
 #ifndef WIF_WORDS_H
 #define WIF_WORDS_H
