@@ -7,7 +7,7 @@ NumPy itself.
 import numpy as np
 import pytest
 from oracles import oracle
-from support.internals import TASK, TILE, TILE_ROWS
+from support.internals import TASK, TILE, TILE_RUN
 from support.memory import DRAWS, LAYOUT_KEY, THREADS, Memory, assert_same, reference
 
 import weightinit_fast as wi
@@ -27,14 +27,14 @@ def check_part(shape, index, dtype, function=wi.normal, threads=(1,), **layout):
         memory.assert_filled(expected, function, shape=shape, index=index, threads=number)
 
 
-ROWS = (1, 2, TILE_ROWS - 1, TILE_ROWS, TILE_ROWS + 1, 3 * TILE_ROWS + 5)
-
-
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("rows", ROWS)
-def test_fortran_parts_around_the_tile(rows, dtype):
-    """Rows lie along memory, columns along the stream; `wide` columns of 32 rows fill a tile."""
-    wide = TILE // np.dtype(dtype).itemsize // min(rows, TILE_ROWS)
+@pytest.mark.parametrize(("tiles", "more"), [(0, 1), (0, 2), (1, -1), (1, 0), (1, 1), (3, 5)])
+def test_fortran_parts_around_the_tile(tiles, more, dtype):
+    """Rows lie along memory, columns along the stream; `wide` columns of these rows fill a tile."""
+    itemsize = np.dtype(dtype).itemsize
+    tile_rows = TILE_RUN // itemsize
+    rows = tiles * tile_rows + more
+    wide = TILE // itemsize // min(rows, tile_rows)
     for columns in (1, wide - 1, wide, wide + 1, 2 * wide + 3):
         shape = (rows + 2, columns + 5)
         check_part(shape, np.s_[1:-1, 3:-2], dtype, order=(1, 0))

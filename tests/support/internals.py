@@ -26,8 +26,9 @@ MODULES = {
 }
 
 #: From src/engine/host/plan.h: the largest direct task (WIF_LONG_TASK_BYTES) in float32 elements,
-#: and the bytes of a tile. TILE_ROWS is a number of rows about which tests vary the height.
-TASK, TILE, TILE_ROWS = 2**18, 2**15, 32
+#: the bytes of a tile (WIF_TILE_BYTES), and the least bytes of a tile's column where memory runs
+#: along the columns and there are enough rows (WIF_TILE_RUN).
+TASK, TILE, TILE_RUN = 2**18, 2**15, 2**10
 #: Constant of src/engine/host/params.h: a uniform fill of at least this many elements clamps words.
 CLAMPED_WORDS_FROM = 2**14
 #: `eager` lets threads share fills of at least this many elements.
