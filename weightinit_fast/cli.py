@@ -249,7 +249,7 @@ def _run(args: argparse.Namespace) -> int:
     document: Row = {name: value for name, value in wi.info().items() if name in names}
     document |= {"groups": [], "models": {}, "threads": args.threads or document["threads"]}
     head = TITLE + ", {isa}, threads: {threads}"
-    build = "" if document["openmp"] else " (built without OpenMP)"
+    build = "" if document["openmp"] else ", no OpenMP"
     screen.say(screen.paint(head.format_map(document), "1") + build)
     screen.say(ABOUT if args.no_numpy else ABOUT + ABOUT_NUMPY)
 
