@@ -14,7 +14,7 @@ from .._resolve.messages import refuse_keyword, shown
 from .._resolve.shape import Shape, as_shape
 from .._resolve.target import resolve
 from .law import Law
-from .public import COMMON, INITIALISERS, RULES, own_parameters
+from .public import ALIASES, COMMON, INITIALISERS, RULES, own_parameters
 
 __all__ = ["Initializer", "initializer"]
 
@@ -281,21 +281,11 @@ def _is_initialiser(function: object) -> bool:
 
 def _function_named(name: object) -> Callable[..., Any]:
     if isinstance(name, str):
-        found = INITIALISERS.get(_ALIASES.get(name, name))
+        found = INITIALISERS.get(ALIASES.get(name, name))
         if found is not None:
             return found
     names = ", ".join(INITIALISERS)
     raise ValueError(f"no initialiser is called {shown(name)}; the names are {names}")
-
-
-#: Alias -> name of the initialiser.
-_ALIASES = {
-    "glorot_uniform": "xavier_uniform",
-    "glorot_normal": "xavier_normal",
-    "kaiming_uniform": "he_uniform",
-    "kaiming_normal": "he_normal",
-    "eye": "identity",
-}
 
 
 # The text -----------------------------------------------------------------------------------------

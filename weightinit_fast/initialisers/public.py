@@ -7,9 +7,11 @@ from typing import Any, TypeVar
 from .rules import Draw, Parameters, Rule, ScaledDraw, VarianceRule
 
 __all__ = [
+    "ALIASES",
     "COMMON",
     "INITIALISERS",
     "RULES",
+    "alias",
     "draw_rule",
     "initialiser",
     "own_parameters",
@@ -21,6 +23,8 @@ COMMON = ("dtype", "out", "rng", "stream", "index", "threads")
 
 #: Public name -> function. Aliases have no entry.
 INITIALISERS: dict[str, Callable[..., Any]] = {}
+#: Alias -> public name of the same function.
+ALIASES: dict[str, str] = {}
 #: Initialiser -> function that makes its rule; it takes all of the initialiser's own parameters by
 #: name.
 RULES: dict[Callable[..., Any], Callable[..., Rule]] = {}
@@ -50,6 +54,12 @@ def initialiser(make_rule: Callable[..., Rule]) -> Callable[[F], F]:
         return function
 
     return register
+
+
+def alias(name: str, function: F) -> F:
+    """Register a second name of an initialiser, and return the function."""
+    ALIASES[name] = function.__name__
+    return function
 
 
 def own_parameters(function: Callable[..., Any]) -> dict[str, Parameter]:

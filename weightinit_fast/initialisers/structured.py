@@ -17,7 +17,7 @@ from .._resolve.numbers import finite, integer
 from .._resolve.shape import Shape
 from .._resolve.target import Target, part_of, resolve
 from .law import Law
-from .public import initialiser
+from .public import alias, initialiser
 from .rules import set_zeros
 
 __all__ = ["dirac", "eye", "identity"]
@@ -228,7 +228,7 @@ def dirac(
     return rule.fill(resolve(shape, dtype, out, index, rule.zeroed), rng, stream, threads)
 
 
-eye = identity
+eye = alias("eye", identity)
 
 
 # Positions ----------------------------------------------------------------------------------------
