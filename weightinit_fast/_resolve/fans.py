@@ -14,6 +14,7 @@ __all__ = [
     "Mode",
     "WeightAxes",
     "check_convolution_layout",
+    "check_groups",
     "check_letters",
     "check_mode",
     "convolution_axes",
@@ -65,9 +66,7 @@ class WeightAxes(NamedTuple):
             return TORCH_AXES
         if layout is not None:
             check_letters(layout)
-        groups = integer(groups, "groups")
-        if groups < 1:
-            raise ValueError(f"groups must be at least 1, not {shown(groups)}")
+        groups = check_groups(groups)
         transposed = flag(transposed, "transposed")
         stated = None
         if fans is not None:
@@ -122,6 +121,14 @@ def _stated(fans: Fans) -> tuple[int, int]:
         if not 0 <= fan < 1 << 63:
             raise ValueError(f"{name} of fans= must be in [0, 2**63), not {shown(fan)}")
     return fan_in, fan_out
+
+
+def check_groups(groups: object) -> int:
+    """Return a number of groups; whether it divides an axis is judged where the shape is known."""
+    number = integer(groups, "groups")
+    if number < 1:
+        raise ValueError(f"groups must be at least 1, not {shown(number)}")
+    return number
 
 
 def check_letters(layout: object) -> str:

@@ -9,11 +9,11 @@ import numpy as np
 
 from .. import _core
 from .._resolve.dtypes import DType
-from .._resolve.fans import check_convolution_layout, convolution_axes
+from .._resolve.fans import check_convolution_layout, check_groups, convolution_axes
 from .._resolve.index import BasicIndex
 from .._resolve.keys import RNGLike
 from .._resolve.messages import refuse_arguments, shown
-from .._resolve.numbers import finite, integer
+from .._resolve.numbers import finite
 from .._resolve.shape import Shape
 from .._resolve.target import Target, part_of, resolve
 from .law import Law
@@ -98,9 +98,7 @@ def _identity(gain: float) -> Identity:
 
 
 def _dirac(groups: int, layout: str | None) -> Dirac:
-    groups = integer(groups, "groups")
-    if groups < 1:
-        raise ValueError(f"groups must be at least 1, not {shown(groups)}")
+    groups = check_groups(groups)
     return Dirac(groups, check_convolution_layout(layout))
 
 
