@@ -14,7 +14,7 @@ from .._resolve.shape import Shape
 from .._resolve.target import resolve
 from .gains import Gain
 from .gains import gain as gain_of
-from .public import alias, initialiser, scaled_rule
+from .public import initialiser, register_aliases, scaled_rule
 from .rules import Distribution, VarianceRule, scaled_parameters
 
 __all__ = [
@@ -452,7 +452,13 @@ def lecun_normal(
     return target.draw(transform, params, rng, stream, threads)
 
 
-glorot_uniform = alias("glorot_uniform", xavier_uniform)
-glorot_normal = alias("glorot_normal", xavier_normal)
-kaiming_uniform = alias("kaiming_uniform", he_uniform)
-kaiming_normal = alias("kaiming_normal", he_normal)
+glorot_uniform = xavier_uniform
+glorot_normal = xavier_normal
+kaiming_uniform = he_uniform
+kaiming_normal = he_normal
+register_aliases(
+    glorot_uniform=glorot_uniform,
+    glorot_normal=glorot_normal,
+    kaiming_uniform=kaiming_uniform,
+    kaiming_normal=kaiming_normal,
+)

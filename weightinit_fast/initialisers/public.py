@@ -11,10 +11,10 @@ __all__ = [
     "COMMON",
     "INITIALISERS",
     "RULES",
-    "alias",
     "draw_rule",
     "initialiser",
     "own_parameters",
+    "register_aliases",
     "scaled_rule",
 ]
 
@@ -56,10 +56,13 @@ def initialiser(make_rule: Callable[..., Rule]) -> Callable[[F], F]:
     return register
 
 
-def alias(name: str, function: F) -> F:
-    """Register a second name of an initialiser, and return the function."""
-    ALIASES[name] = function.__name__
-    return function
+def register_aliases(**functions: Callable[..., Any]) -> None:
+    """Register second names of initialisers: ``alias=function``.
+
+    The module assigns the alias by a plain ``alias = function`` besides. Type checkers see that the
+    two are one function by such an assignment alone.
+    """
+    ALIASES.update({alias: function.__name__ for alias, function in functions.items()})
 
 
 def own_parameters(function: Callable[..., Any]) -> dict[str, Parameter]:

@@ -17,7 +17,7 @@ from .._resolve.numbers import finite
 from .._resolve.shape import Shape
 from .._resolve.target import Target, part_of, resolve
 from .law import Law
-from .public import alias, initialiser
+from .public import initialiser, register_aliases
 from .rules import set_zeros
 
 __all__ = ["dirac", "eye", "identity"]
@@ -226,7 +226,8 @@ def dirac(
     return rule.fill(resolve(shape, dtype, out, index, rule.zeroed), rng, stream, threads)
 
 
-eye = alias("eye", identity)
+eye = identity
+register_aliases(eye=eye)
 
 
 # Positions ----------------------------------------------------------------------------------------
