@@ -20,6 +20,7 @@ MODULES = {
     "core": "weightinit_fast._core",
     "threads": "weightinit_fast._resolve.threads",
     "models": "weightinit_fast.models.builtin",
+    "readers": "weightinit_fast.models.readers",
     "command": "weightinit_fast.cli",
     "orthogonal": "weightinit_fast.initialisers.orthogonal",
     "sparse": "weightinit_fast.initialisers.sparse",
