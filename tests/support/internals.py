@@ -23,6 +23,7 @@ MODULES = {
     "arithmetic": "weightinit_fast.models.arithmetic",
     "recipe": "weightinit_fast.models.recipe",
     "shapes": "weightinit_fast.models.shapes",
+    "readers": "weightinit_fast.models.readers",
     "command": "weightinit_fast.cli",
     "orthogonal": "weightinit_fast.initialisers.orthogonal",
     "sparse": "weightinit_fast.initialisers.sparse",
