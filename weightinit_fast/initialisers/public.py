@@ -18,8 +18,9 @@ __all__ = [
     "scaled_rule",
 ]
 
-#: The parameters that follow an initialiser's own parameters, and that all initialisers share.
-COMMON = ("dtype", "out", "rng", "stream", "index", "threads")
+#: The parameters that follow an initialiser's own parameters, and that all initialisers share. Those
+#: that do not draw every element by itself have no rows.
+COMMON = ("dtype", "out", "rng", "stream", "index", "rows", "threads")
 
 #: Public name -> function. Aliases have no entry.
 INITIALISERS: dict[str, Callable[..., Any]] = {}
