@@ -200,12 +200,12 @@ include "run.pxi"
 
 cdef int check_ids(const int64_t *ids, Py_ssize_t count, uint64_t most) except -1:
     """Refuse ids of rows that are negative or above `most`, which is at most 2**63 - 1."""
-    cdef uint64_t highest = 0
+    cdef uint64_t refused = 0  # its highest bit is that of a negative id, or of most - id
     cdef Py_ssize_t k
     with nogil:
-        for k in range(count):  # a negative id is above every other one here
-            highest = max(highest, <uint64_t>ids[k])
-    if highest <= most:
+        for k in range(count):
+            refused |= <uint64_t>ids[k] | (most - <uint64_t>ids[k])
+    if refused >> 63 == 0:
         return 0
     for k in range(count):
         if ids[k] < 0:
