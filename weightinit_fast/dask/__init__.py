@@ -41,10 +41,10 @@ try:
     _layers: Any = importlib.import_module("dask.layers")
     _tokenize: Any = importlib.import_module("dask.base").tokenize
     _parse_bytes: Any = importlib.import_module("dask.utils").parse_bytes
-except ImportError as error:
+except ImportError as _error:
     raise ImportError(
         "weightinit_fast.dask needs the package dask: pip install 'weightinit_fast[dask]'"
-    ) from error
+    ) from _error
 
 if TYPE_CHECKING:
     # Type checkers also run where dask is not installed. The type is Any there.
