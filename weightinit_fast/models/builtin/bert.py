@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .family import Family, Rule, Table, hidden_width, need_multiple
+from .family import Family, Rule, Table, hidden_width, limit_tensors, need_multiple
 
 __all__ = ["BERT"]
 
@@ -30,6 +30,7 @@ def table(
     The ids of the positions are a buffer, so they are not listed. The output layer shares the
     embedding of the words, and its bias is ``cls.predictions.bias``.
     """
+    limit_tensors(16 * layers)
     need_multiple("width", width, "heads", heads)
     derived = {"hidden": hidden_width(hidden, width, 4)}
     inner = derived["hidden"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .family import Family, Rule, Table
+from itertools import pairwise
+
+from .family import Family, Rule, Size, Table, limit_tensors
 
 __all__ = ["DLRM"]
 
@@ -16,20 +18,24 @@ KAGGLE_ROWS = (
 def _perceptron(name: str, widths: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
     """Return the layers of a perceptron; every second module is a ReLU, which has none."""
     shapes: dict[str, tuple[int, ...]] = {}
-    for i, (width_in, width_out) in enumerate(zip(widths, widths[1:], strict=False)):
+    for i, (width_in, width_out) in enumerate(pairwise(widths)):
         shapes[f"{name}.{2 * i}.weight"] = (width_out, width_in)
         shapes[f"{name}.{2 * i}.bias"] = (width_out,)
     return shapes
 
 
+def _several(size: Size) -> tuple[int, ...]:
+    return (size,) if isinstance(size, int) else size
+
+
 def table(
     *,
     tables: int | None = None,
-    rows: int | tuple[int, ...] = KAGGLE_ROWS,
+    rows: Size = KAGGLE_ROWS,
     width: int = 16,
     dense: int = 13,
-    bottom: tuple[int, ...] = (512, 256, 64),
-    top: tuple[int, ...] = (512, 256),
+    bottom: Size = (512, 256, 64),
+    top: Size = (512, 256),
 ) -> Table:
     """Return the parameters of ``DLRM_Net``.
 
@@ -40,7 +46,11 @@ def table(
     number.
     """
     if isinstance(rows, int):
-        rows = (rows,) * (len(KAGGLE_ROWS) if tables is None else tables)
+        tables = len(KAGGLE_ROWS) if tables is None else tables
+        limit_tensors(tables)
+        rows = (rows,) * tables
+    if not rows:
+        raise ValueError("rows must have the rows of one table or more")
     if tables not in (None, len(rows)):
         raise ValueError(
             f"rows has the rows of {len(rows)} tables, but tables is {tables}: give one number as "
@@ -50,9 +60,15 @@ def table(
         f"emb_l.{i}.weight": (count, width) for i, count in enumerate(rows)
     }
     pairs = len(rows) * (len(rows) + 1) // 2
-    shapes |= _perceptron("bot_l", (dense, *bottom, width))
-    shapes |= _perceptron("top_l", (width + pairs, *top, 1))
-    return Table(shapes, derived={"tables": len(rows)})
+    shapes |= _perceptron("bot_l", (dense, *_several(bottom), width))
+    shapes |= _perceptron("top_l", (width + pairs, *_several(top), 1))
+    # Each bias has its own std, which the shape of one axis does not tell: it has no fan_out.
+    rules = tuple(
+        Rule(name, f"normal(std=1 / sqrt({shape[0]}))", "biases")
+        for name, shape in shapes.items()
+        if name.endswith(".bias")
+    )
+    return Table(shapes, derived={"tables": len(rows)}, rules=rules)
 
 
 DLRM = Family(
@@ -66,15 +82,9 @@ DLRM = Family(
         "bench/dlrm_s_criteo_kaggle.sh"
     ),
     rules=(
-        # The bound sqrt(1/rows) is that of variance 1/(3*rows). The rows are the fan_out.
-        Rule(
-            "emb_l.*.weight",
-            "variance_scaling(scale=1 / 3, mode='fan_out', distribution='uniform')",
-            "embeddings",
-        ),
+        # The bound is 1/sqrt(fan_in). A table is a linear layer whose inputs are its rows.
+        Rule("emb_l.*.weight", "fan_in_uniform(layout='IO')", "embeddings"),
         Rule("*.weight", "xavier_normal", "linear weights"),
-        # The only axis of a bias counts the outputs.
-        Rule("*.bias", "variance_scaling(mode='fan_out', layout='O')", "biases"),
     ),
     table=table,
 )

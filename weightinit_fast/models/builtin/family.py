@@ -6,10 +6,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
-__all__ = ["Family", "Rule", "Size", "Table", "hidden_width", "need_multiple"]
+__all__ = ["Family", "Rule", "Size", "Table", "hidden_width", "limit_tensors", "need_multiple"]
 
-#: A size of a model: a number, or a sequence of numbers, such as the widths of layers.
+#: A size of a model: a number, or several, such as the widths of layers.
 Size: TypeAlias = int | tuple[int, ...]
+
+
+#: A table takes about 1 µs for each tensor. The largest published models have some 10^5.
+_MOST_TENSORS = 10**6
 
 
 class Rule(NamedTuple):
@@ -44,12 +48,15 @@ class Table:
         The tied names, which are not in ``shapes``: name -> name of the tensor that it shares.
     derived : dict
         The sizes that were left to be derived from the others: name -> number.
+    rules : tuple of Rule
+        Rules that depend on the sizes. They come before those of the family.
     """
 
     shapes: dict[str, tuple[int, ...]]
     let: dict[str, int] = field(default_factory=dict)
     same_as: dict[str, str] = field(default_factory=dict)
     derived: dict[str, int] = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
 
 
 class Family(NamedTuple):
@@ -75,6 +82,17 @@ class Family(NamedTuple):
     source: str
     rules: Iterable[Rule]
     table: Callable[..., Table]
+
+
+def limit_tensors(count: int) -> None:
+    """Refuse sizes that make more tensors than any model has.
+
+    Raises
+    ------
+    ValueError
+    """
+    if count > _MOST_TENSORS:
+        raise ValueError(f"these sizes make {count:,} tensors or more, above {_MOST_TENSORS:,}")
 
 
 def need_multiple(of: str, multiple: int, divisor_name: str, divisor: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .family import Family, Rule, Table, hidden_width, need_multiple
+from .family import Family, Rule, Table, hidden_width, limit_tensors, need_multiple
 
 __all__ = ["GPT2"]
 
@@ -21,6 +21,7 @@ def table(
     Linear layers are OpenAI's ``Conv1D``: their weights are stored (in, out). The causal masks are
     buffers, so they are not listed. The output layer shares ``wte.weight``.
     """
+    limit_tensors(12 * layers)
     need_multiple("width", width, "heads", heads)
     derived = {"hidden": hidden_width(hidden, width, 4)}
     inner = derived["hidden"]

@@ -5,7 +5,7 @@ The sizes of other decoders of this kind (Llama 2 and 3.x, Mistral, and more) ca
 
 from __future__ import annotations
 
-from .family import Family, Rule, Table, hidden_width, need_multiple
+from .family import Family, Rule, Table, hidden_width, limit_tensors, need_multiple
 
 __all__ = ["LLAMA3", "attention"]
 
@@ -39,10 +39,11 @@ def table(
     vocabulary: int = 128256,
     tied: int = 0,
 ) -> Table:
-    """Return the parameters of a Llama decoder; with ``tied=1`` the output is the embedding.
+    """Return the parameters of a Llama; with ``tied=1`` the output layer is the embedding.
 
     The frequencies of the rotary position embedding are a buffer, so they are not listed.
     """
+    limit_tensors(9 * layers)
     # 7/2 is the ratio of Llama 3 8B and 70B.
     derived = {"hidden": hidden_width(hidden, width, 7, 2)}
     inner = derived["hidden"]

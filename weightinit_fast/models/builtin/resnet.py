@@ -35,6 +35,7 @@ def table(depth: int, /, *, classes: int = 1000, channels: int = 3) -> Table:
     stages, bottleneck = STAGES[depth]
     shapes = _conv("conv1", "bn1", channels, 64, 7)
     features = 64
+    kernels: tuple[tuple[int, int, int], ...]
     for stage, blocks in enumerate(stages, start=1):
         width = 64 << (stage - 1)
         for number in range(blocks):

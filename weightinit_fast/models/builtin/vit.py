@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .family import Family, Rule, Table, hidden_width, need_multiple
+from .family import Family, Rule, Table, hidden_width, limit_tensors, need_multiple
 
 __all__ = ["VIT"]
 
@@ -19,6 +19,7 @@ def table(
     classes: int = 1000,
 ) -> Table:
     """Return the parameters of timm's ``VisionTransformer`` with a class token."""
+    limit_tensors(12 * layers)
     need_multiple("width", width, "heads", heads)
     need_multiple("image", image, "patch", patch)
     derived = {"hidden": hidden_width(hidden, width, 4)}
