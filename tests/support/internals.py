@@ -167,4 +167,4 @@ def small_pieces(monkeypatch, piece_bytes, block_bytes):
 def keep_only_model(monkeypatch, name):
     """Leave the command only one of its models."""
     models = _module("models")
-    monkeypatch.setattr(models, "MODELS", {name: models.MODELS[name]})
+    monkeypatch.setattr(models, "SHA256", {name: models.SHA256[name]})
