@@ -11,7 +11,7 @@ from ..._resolve.fans import fans
 from ...initialisers.law import Law, truncated_moments
 from .statistics import Summary
 
-__all__ = ["Comparison", "compared", "kurtosis", "nearest", "usual_stds"]
+__all__ = ["Comparison", "compared", "kurtosis", "nearest", "parent_std", "usual_stds"]
 
 #: Bits of the mantissa, and the distance of subnormal numbers.
 _PRECISION = {
@@ -127,26 +127,42 @@ def kurtosis(law: Law) -> float:
     if law.kind == "uniform":
         return 1.8
     if law.kind == "truncated_normal":
-        below, above = (law.mean - law.low) / law.std, (law.high - law.mean) / law.std
-        if not math.isclose(below, above, rel_tol=1e-6):
-            return 9.0
-        return _truncated_kurtosis(round(above, 9))
+        bound = _bound(law)
+        return 9.0 if bound is None else _kurtosis_within(bound)
     return 3.0
 
 
+def parent_std(law: Law) -> float | None:
+    """Return the std of the normal that was truncated; None if its bounds are not symmetric."""
+    bound = _bound(law)
+    return None if bound is None else (law.high - law.mean) / bound
+
+
+def _bound(law: Law) -> float | None:
+    """Return where a symmetric truncated normal ends, in units of its parent's std."""
+    below, above = (law.mean - law.low) / law.std, (law.high - law.mean) / law.std
+    if not math.isclose(below, above, rel_tol=1e-6):
+        return None
+    return _bound_of_reach(round(above, 9))
+
+
 @lru_cache(maxsize=64)
-def _truncated_kurtosis(reach: float) -> float:
-    """Return the kurtosis of a normal truncated to a mean ± ``reach`` standard deviations of its."""
-    if reach <= math.sqrt(3) * (1 + 1e-9):
-        return 1.8
-    low, high = 1e-3, 40.0
-    for _ in range(80):
-        bound = (low + high) / 2
-        if bound / truncated_moments(-bound, bound)[1] < reach:
-            low = bound
+def _bound_of_reach(reach: float) -> float:
+    """Return the bound of a truncated normal whose end is ``reach`` times its own std away."""
+    low, high = 1e-3, 40.0  # a bound of 1e-3 is as good as a uniform distribution
+    for _ in range(60):
+        middle = (low + high) / 2
+        if middle / truncated_moments(-middle, middle)[1] < reach:
+            low = middle
         else:
-            high = bound
+            high = middle
+    return high
+
+
+@lru_cache(maxsize=64)
+def _kurtosis_within(bound: float) -> float:
+    """Return the kurtosis of a normal truncated at -bound and bound."""
     nodes, weights = np.polynomial.legendre.leggauss(100)
-    x = nodes * min(bound, 9.0)
+    x = nodes * min(bound, 12.0)
     mass = weights * np.exp(-x * x / 2)
     return float((mass * x**4).sum() * mass.sum() / (mass * x**2).sum() ** 2)

@@ -72,25 +72,26 @@ def findings_of(report: TensorReport) -> Iterator[Finding]:
         return Finding(kind, report.name, text)
 
     if s.nan:
-        yield found("nan", f"{_counted(s.nan, 'element')} of {s.count:,} {_are(s.nan)} NaN.")
+        yield found("nan", f"{_counted(s.nan, 'element')} of {s.size:,} {_are(s.nan)} NaN.")
     if s.inf:
-        yield found("infinite", f"{_counted(s.inf, 'element')} of {s.count:,} {_are(s.inf)} infinite.")
+        text = f"{_counted(s.inf, 'element')} of {s.size:,} {_are(s.inf)} infinite."
+        yield found("infinite", text)
     if not s.finite:
         return
     law = report.law
-    if law is None and report.is_matrix and s.low == s.high and s.count == s.finite:
+    if law is None and report.is_matrix and s.low == s.high and s.size == s.finite:
         if s.low == 0:
-            yield found("zero", f"All {s.count:,} elements are 0: the tensor was not initialised.")
+            yield found("zero", f"All {s.size:,} elements are 0, as if nothing had been drawn.")
         else:
-            text = f"All {s.count:,} elements are {s.low:.6g}: all its rows get equal gradients."
+            text = f"All {s.size:,} elements are {s.low:.6g}: all its rows get equal gradients."
             yield found("constant", text)
     elif report.is_matrix and not _may_repeat(report):
         yield from _equal_rows(report, found)
         yield from _zero_lines(report, found)
     if law is not None:
         yield from _against_law(report, found)
-    if s.subnormal > LIMITS.subnormal * (s.count - s.zeros):
-        share = s.subnormal / (s.count - s.zeros)
+    if s.subnormal > LIMITS.subnormal * (s.size - s.zeros):
+        share = s.subnormal / (s.size - s.zeros)
         text = (
             f"{share:.0%} of the elements that are not 0 are subnormal numbers of {report.dtype}, "
             "which have fewer significant bits than the type's other numbers."
@@ -118,7 +119,7 @@ def _equal_rows(report: TensorReport, found: _Found) -> Iterator[Finding]:
         return
     one, other = rows.first
     among = "" if rows.looked_at == 1 else f" among 1/{1 / rows.looked_at:.0f} of the rows"
-    more = "" if rows.equal == 1 else f", and {_counted(rows.equal - 1, 'further row')} the same way"
+    more = "" if rows.equal == 1 else f" ({rows.equal:,} rows equal an earlier one)"
     yield found(
         "equal rows",
         f"Rows {one} and {other} are equal{more}{among}: symmetry between them is not broken.",
@@ -127,17 +128,18 @@ def _equal_rows(report: TensorReport, found: _Found) -> Iterator[Finding]:
 
 def _zero_lines(report: TensorReport, found: _Found) -> Iterator[Finding]:
     rows, s = report.rows, report.summary
-    if rows is None or s is None or not s.zeros or s.zeros == s.count:
+    if rows is None or s is None or not s.zeros or s.zeros == s.size:
         return
     height, width = report.matrix
-    share = s.zeros / s.count
+    share = s.zeros / s.size
     padding = rows.zero_rows == 1 and "emb" in report.name.lower()
     if rows.zero_rows and not padding and height * share**width < LIMITS.by_chance:
-        text = f"{_counted(rows.zero_rows, 'row')} of {height:,} {_hold(rows.zero_rows)} only zeros."
+        count = rows.zero_rows
+        text = f"{_counted(count, 'row')} of {height:,} {_hold(count)} only zeros."
         yield found("zero rows", text)
     if rows.zero_columns and width * share**height < LIMITS.by_chance:
         count = rows.zero_columns
-        text = f"{_counted(count, 'column')} of {width:,} {_hold(count)} only zeros: dead inputs."
+        text = f"{_counted(count, 'column')} of {width:,} {_hold(count)} only zeros."
         yield found("zero columns", text)
 
 
@@ -154,12 +156,16 @@ def _against_law(report: TensorReport, found: _Found) -> Iterator[Finding]:
         return
     if c.std_off:
         if s.low == s.high:
-            kind, text = "zero" if s.low == 0 else "constant", f"All {s.count:,} elements are {s.low:.6g}"
+            kind, text = (
+                "zero" if s.low == 0 else "constant",
+                f"All {s.size:,} elements are {s.low:.6g}",
+            )
             yield found(kind, f"{text}, where the std should be {law.std:.4g}.")
             return
         ratio = s.std / law.std
-        errors = "" if math.isnan(c.std_errors) else f", {_errors(c.std_errors)} from it"
-        text = f"The std {s.std:.4g} is {_named(ratio)} the wanted {law.std:.4g}{errors}."
+        errors = "" if math.isnan(c.std_errors) else f", {_errors(c.std_errors)} off"
+        text = f"The std {s.std:.4g} is {_named(ratio)} the wanted {law.std:.4g}"
+        text += f" (ratio {ratio:.4g}{errors})."
         yield found("std", text)
     if c.mean_off:
         text = f"The mean {s.mean:.4g} is {_errors(c.mean_errors)} from the wanted {law.mean:.4g}."
@@ -185,22 +191,22 @@ def _errors(errors: float) -> str:
     return f"{abs(errors):,.1f} standard errors"
 
 
-#: Ratios that have a cause with a name.
+#: Ratios that have a usual cause.
 _RATIOS = {
-    "√2 times": (math.sqrt(2), "a gain for ReLU too many, or fan_in for another fan"),
-    "1/√2 of": (math.sqrt(0.5), "a gain for ReLU is missing"),
-    "√3 times": (math.sqrt(3), "a bound was taken for a std"),
-    "1/√3 of": (math.sqrt(1 / 3), "a std was taken for a bound"),
-    "2 times": (2.0, ""),
-    "half of": (0.5, ""),
+    "√2 times": math.sqrt(2),  # a gain for ReLU too many
+    "1/√2 of": math.sqrt(1 / 2),  # or too few
+    "√3 times": math.sqrt(3),  # a std was taken for the bound of a uniform distribution
+    "1/√3 of": math.sqrt(1 / 3),  # or a bound for a std
+    "2 times": 2.0,
+    "half": 0.5,
 }
 
 
 def _named(ratio: float) -> str:
     """Return a ratio in words."""
-    for name, (value, _) in _RATIOS.items():
+    for name, value in _RATIOS.items():
         if abs(ratio / value - 1) < 0.01:
-            return f"{name} (ratio {ratio:.4f})"
+            return name
     return f"{ratio:.4g} times"
 
 

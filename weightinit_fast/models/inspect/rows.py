@@ -7,9 +7,10 @@ outputs are symmetric. A tensor counts as a matrix here: the first axis, and all
 Each row is hashed to 64 bits by a sum over its 32-bit words w_j, of c_j·w_j modulo 2**64, with
 multipliers c_j that depend on j alone. Two rows that differ have the same hash with a probability
 of about 2**-33 or less, and the first pair that is reported is read again and compared. Sums can be
-taken in any order, so that rows need not be contiguous. They are kept for at most MOST_ROWS rows (16
-MiB). In a larger table only rows with the least hashes are kept: equal rows have equal hashes, and are
-kept or left out together.
+taken in any order, so that rows need not be contiguous.
+
+At most MOST_ROWS hashes are kept, which are 16 MiB. In a larger table only rows with the least
+hashes are kept: equal rows have equal hashes, and are kept or left out together.
 """
 
 from collections.abc import Iterator
@@ -120,9 +121,9 @@ class Rows:
         if not self.compares:
             return
         hashes = self._hash(elements, column)
-        filled = np.ones(height, bool)
+        filled: np.ndarray = np.ones(height, bool)
         if zeros:
-            filled = _is_filled(elements, self._tensor.dtype).any(axis=1)
+            filled = np.any(_is_filled(elements, self._tensor.dtype), axis=1)
         if self._all:
             self._hashes[row : row + height] += hashes
             self._filled_rows[row : row + height] |= filled
@@ -150,7 +151,8 @@ class Rows:
         whole = elements.view("u8")
         low = np.einsum("ij,j->i", whole & np.uint64(0xFFFFFFFF), multipliers[::2])
         high = np.einsum("ij,j->i", whole >> np.uint64(32), multipliers[1::2])
-        return low + high
+        total: np.ndarray = low + high
+        return total
 
     def found(self) -> RowsFound:
         """Return what the blocks held, once all have been taken."""
@@ -172,9 +174,7 @@ class Rows:
         if equal:
             repeated = np.unique(ordered[1:][again][:64])
             first = self._first_pair(ids, hashes, repeated)
-        return RowsFound(
-            1 / self._divisor, equal if first else 0, first, zero_rows, zero_columns
-        )
+        return RowsFound(1 / self._divisor, equal if first else 0, first, zero_rows, zero_columns)
 
     def _first_pair(
         self, ids: np.ndarray, hashes: np.ndarray, repeated: np.ndarray
@@ -195,16 +195,13 @@ class Rows:
                 # Elements of a row are far from each other: compare those of some columns.
                 columns = range(0, self.columns, max(1, self.columns // 64))
                 places = [[row + self.rows * c for c in columns] for row in (one, other)]
-                values = [
-                    np.concatenate([reader.read(p, 1) for p in of_row]) for of_row in places
-                ]
+                values = [np.concatenate([reader.read(p, 1) for p in of_row]) for of_row in places]
                 return values[0].tobytes() == values[1].tobytes()
             items = 1 << 16
             for begin in range(0, self.columns, items):
                 count = min(items, self.columns - begin)
                 pieces = [
-                    reader.read(row * self.columns + begin, count).tobytes()
-                    for row in (one, other)
+                    reader.read(row * self.columns + begin, count).tobytes() for row in (one, other)
                 ]
                 if pieces[0] != pieces[1]:
                     return False

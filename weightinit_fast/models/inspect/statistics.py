@@ -46,7 +46,7 @@ class Summary(NamedTuple):
     They are NaN where there is none.
     """
 
-    count: int
+    size: int
     nan: int
     inf: int
     zeros: int
@@ -61,7 +61,7 @@ class Summary(NamedTuple):
     @property
     def finite(self) -> int:
         """The number of elements that are neither NaN nor infinite."""
-        return self.count - self.nan - self.inf
+        return self.size - self.nan - self.inf
 
 
 class Statistics:
@@ -159,7 +159,8 @@ class Statistics:
         else:
             codes = np.arange(size, dtype=np.uint8 if size == 256 else np.uint16)
             codes = as_numbers(codes, self.dtype if self._narrow else "bfloat16")
-        return codes.astype(np.float64)
+        with np.errstate(invalid="ignore"):  # some of the codes are signalling NaN
+            return codes.astype(np.float64)
 
     def _narrow_summary(self) -> Summary:
         values, counts = self._values(), self._codes
@@ -209,13 +210,14 @@ class Statistics:
             negative = int(np.count_nonzero(values < 0))
             largest = values[-1] * (1 + 2.0**-8)
             bounds = np.concatenate([[-largest], values[:negative], values[negative:], [largest]])
-            counts = np.insert(counts, negative, float(self._codes[[0, 1 << 15]].sum()) - exact_zeros)
+            near_zero = float(self._codes[[0, 1 << 15]].sum()) - exact_zeros
+            counts = np.insert(counts, negative, near_zero)
         reached = np.concatenate([[0.0], np.cumsum(counts)])
         edges = np.linspace(low, high, bins + 1)
         at = np.interp(edges, bounds, reached)
         inside = np.diff(at)
         below, above = float(at[0]), float(reached[-1] - at[-1])
-        place = int(math.floor((0 - low) / (high - low) * bins))
+        place = math.floor((0 - low) / (high - low) * bins)
         if place < 0:
             below += exact_zeros
         elif place >= bins and high != 0:
