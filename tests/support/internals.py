@@ -21,6 +21,9 @@ MODULES = {
     "threads": "weightinit_fast._resolve.threads",
     "models": "weightinit_fast.models.builtin",
     "command": "weightinit_fast.cli",
+    "benchmark": "weightinit_fast.cli.benchmark",
+    "info_command": "weightinit_fast.cli.info",
+    "screen": "weightinit_fast.cli.screen",
     "orthogonal": "weightinit_fast.initialisers.orthogonal",
     "sparse": "weightinit_fast.initialisers.sparse",
 }
