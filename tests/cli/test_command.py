@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from support.internals import command
+from support.internals import command, info_command
 
 import weightinit_fast as wi
 
@@ -19,8 +19,8 @@ SUBCOMMANDS = ["init", "inspect", "verify", "finish", "explain", "benchmark", "i
 
 def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
     """Run the command in a pipe."""
-    given = {"capture_output": True, "text": True, "check": False, "timeout": 120, "env": QUIET}
-    return subprocess.run([*COMMAND, *arguments], **(given | options))
+    given = {"capture_output": True, "text": True, "timeout": 120, "env": QUIET}
+    return subprocess.run([*COMMAND, *arguments], check=False, **(given | options))
 
 
 def main(*arguments: object) -> int:
@@ -58,7 +58,7 @@ def test_help_of_each_command(name, capsys, monkeypatch):
     assert err == ""
     assert out.startswith(f"usage: python -m weightinit_fast {name} ")
     assert "--json" in out
-    assert max(map(len, out.splitlines())) <= 80, 'longer than a line of a terminal'
+    assert max(map(len, out.splitlines())) <= 80, "longer than a line of a terminal"
 
 
 def test_every_command_is_tried():
@@ -102,8 +102,6 @@ def broken(monkeypatch):
     def breaks(error):
         def run(*_):
             raise error
-
-        from support.internals import info_command
 
         monkeypatch.setattr(info_command, "run", run)
 

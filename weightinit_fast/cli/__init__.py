@@ -117,11 +117,21 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     return parser
 
 
-class _Formatter(argparse.RawDescriptionHelpFormatter):
-    """Help in whose list of options the texts begin at one column, where there is room."""
+class _Formatter(argparse.HelpFormatter):
+    """Help with paragraphs, and with examples as they are written: they have indented lines."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=26, width=min(80, get_terminal_size().columns) - 2)
+        super().__init__(prog, max_help_position=26, width=min(80, get_terminal_size().columns) - 1)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        """Replace the method of argparse that joins all lines of a description."""
+        paragraphs = (
+            paragraph
+            if "\n  " in paragraph
+            else super(_Formatter, self)._fill_text(paragraph, width, indent)
+            for paragraph in text.strip().split("\n\n")
+        )
+        return "\n\n".join(paragraphs)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -139,7 +149,9 @@ def _text_of(error: BaseException) -> str:
         return printable(f"not enough memory: {error}" if str(error) else "not enough memory")
     if isinstance(error, OSError) and error.strerror:
         name = error.filename
-        return printable(error.strerror if name is None else f"{os.fsdecode(name)}: {error.strerror}")
+        return printable(
+            error.strerror if name is None else f"{os.fsdecode(name)}: {error.strerror}"
+        )
     return printable(str(error)) or type(error).__name__
 
 

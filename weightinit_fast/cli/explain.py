@@ -16,13 +16,13 @@ __all__ = ["configure", "run"]
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of this subcommand."""
-    parser.description = f"""\
+    parser.description = """\
 Say for each tensor of a model which rule of the recipe takes it, which
 initialiser draws it, and the distribution of its elements. Nothing is drawn.
-Without a model, list the built-in ones with their sizes.
+Without a model, list the built-in ones with their sizes."""
+    parser.epilog = f"""\
+{SOURCE_HELP}
 
-{SOURCE_HELP}"""
-    parser.epilog = """\
 examples:
   python -m weightinit_fast explain
   python -m weightinit_fast explain gpt2 --set layers=24
@@ -81,7 +81,9 @@ def _models(args: argparse.Namespace, screen: Screen) -> int:
         screen.document(models)
         return 0
     for name, facts in models.items():
-        screen.say(f"{screen.paint(name, '1')}: {facts['title']}, {facts['parameters']:,} parameters")
+        screen.say(
+            f"{screen.paint(name, '1')}: {facts['title']}, {facts['parameters']:,} parameters"
+        )
         screen.say("  " + " ".join(f"{size}={_size(n)}" for size, n in facts["sizes"].items()))
     return 0
 

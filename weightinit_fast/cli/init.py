@@ -21,16 +21,16 @@ __all__ = ["configure", "run"]
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of this subcommand."""
-    parser.description = f"""\
+    parser.description = """\
 Write the initial weights of a model into a file. The file never has to fit into
-memory, and appears under its name only when it is complete.
+memory, and appears under its name only when it is complete."""
+    parser.epilog = f"""\
+{SOURCE_HELP}
 
-{SOURCE_HELP}"""
-    parser.epilog = """\
 examples:
   python -m weightinit_fast init gpt2 -o gpt2.safetensors
-  python -m weightinit_fast init llama3 --dtype bfloat16 --max-shard-bytes 5GB -o llama
-  python -m weightinit_fast init shapes.toml --recipe recipe.toml -o model.safetensors
+  python -m weightinit_fast init llama3 --dtype bfloat16 -o llama
+  python -m weightinit_fast init shapes.toml --recipe recipe.toml -o out.npy
   python -m weightinit_fast init gpt2 -o gpt2.safetensors --part 3/16
 
 Exit status 1: the digest of the file is not the published one."""
@@ -40,8 +40,8 @@ Exit status 1: the digest of the file is not the published one."""
         "--output",
         required=True,
         metavar="FILE",
-        help="what to write: a .safetensors or .npy file, a .zarr group, or a folder of shards "
-        "(with --max-shard-bytes) or of .npy files",
+        help="what to write: a .safetensors, .npy or .zarr file; a name without a suffix is a "
+        "folder of safetensors shards",
     )
     add_dtype(
         parser,
@@ -61,14 +61,14 @@ Exit status 1: the digest of the file is not the published one."""
         "--max-shard-bytes",
         type=byte_count,
         metavar="SIZE",
-        help="write a folder of safetensors shards of at most this size, such as 5GB, with an "
-        "index",
+        help="the most bytes of tensors in a shard of a folder, such as 2GB; the default is 5GB",
     )
     parser.add_argument("--force", action="store_true", help="replace FILE if it exists")
     parser.add_argument(
         "--digest",
         action=argparse.BooleanOptionalAction,
-        help=f"print the SHA-256 of each file; by default up to {bytes_text(LARGEST_HASHED)} in all",
+        help="print the SHA-256 of each file; by default, if all files have at most "
+        + bytes_text(LARGEST_HASHED),
     )
     add_threads(parser)
     add_output(parser)

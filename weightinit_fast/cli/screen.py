@@ -20,6 +20,7 @@ __all__ = ["Bar", "Screen", "bytes_text", "duration_text", "printable", "rate_te
 
 #: Seconds between two changes of the progress line: ten a second look smooth.
 _PAUSE = 0.1
+_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 #: The widest bar, in characters.
 _WIDEST_BAR = 30
 
@@ -27,7 +28,8 @@ _WIDEST_BAR = 30
 class Bar(Protocol):
     """What a long job calls with the bytes that are done and those that there are in all."""
 
-    def __call__(self, done: int, total: int) -> None: ...
+    def __call__(self, done: int, total: int) -> None:
+        """Tell how far the job is."""
 
 
 class Screen:
@@ -129,7 +131,7 @@ def bar_text(title: str, done: int, total: int, seconds: float, width: int) -> s
     Examples
     --------
     >>> bar_text("writing a.npy", 250_000_000, 1_000_000_000, 0.5, 79)
-    'writing a.npy  25 % [####............] 250 MB of 1.00 GB, 500 MB/s, 1.5 s left'
+    'writing a.npy  25 % [####.............] 250 MB of 1.00 GB, 500 MB/s, 1.5 s left'
     >>> bar_text("writing a.npy", 250_000_000, 1_000_000_000, 0.5, 30)
     'writing a.npy  25 % 500 MB/s, '
     """
@@ -157,13 +159,13 @@ def bytes_text(count: float) -> str:
     >>> bytes_text(999_950), bytes_text(10_000)
     ('1.00 MB', '10.0 kB')
     """
-    if count < 1000:
+    if count < 999.5:
         return f"{count:.0f} B"
-    for unit in ("kB", "MB", "GB", "TB", "PB", "EB"):
+    power = 0
+    while count >= 999.5 and power < len(_UNITS) - 1:
         count /= 1000
-        if count < 999.5:
-            break
-    return f"{_three_digits(count)} {unit}"
+        power += 1
+    return f"{_three_digits(count)} {_UNITS[power]}"
 
 
 def _three_digits(value: float) -> str:

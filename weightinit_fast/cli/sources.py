@@ -18,9 +18,11 @@ __all__ = ["Source", "add_recipe", "add_source", "read_recipe", "read_source"]
 SOURCE_HELP = """\
 MODEL is a built-in model, such as gpt2; `explain` without a model lists them.
 --set changes its sizes: --set layers=24 --set width=1024.
+
 SHAPES is a table of shapes (.toml, .json), or weights whose names and shapes are
 taken: a .safetensors, .npy or .npz file, a Hugging Face index
 (.safetensors.index.json), or a folder of such files.
+
 RECIPE is a file (.toml), the name of a built-in model, or one initialiser for
 all tensors, such as 'normal(std=0.02)'. --set changes the numbers that the file
 has under [let]."""
