@@ -42,44 +42,6 @@ def resnet_only(monkeypatch: pytest.MonkeyPatch) -> None:
     internals.keep_only_model(monkeypatch, "resnet50")
 
 
-@pytest.mark.parametrize("model", TOTALS)
-def test_tables(model: str) -> None:
-    rows = list(models.MODELS[model]())
-    assert sum(math.prod(row.shape) for row in rows) == TOTALS[model]
-    names = Counter(row.name for row in rows)
-    assert max(names.values()) == 1, "two tensors on one stream would be equal"
-
-
-def test_rows_as_published() -> None:
-    """Compare some rows with the checkpoints of Hugging Face and torchvision."""
-    gpt2 = {row.name: (row.shape, row) for row in models.gpt2()}
-    assert len(gpt2) == 148
-    assert gpt2["h.11.attn.c_attn.weight"][0] == (768, 2304)
-    assert gpt2["h.0.mlp.c_proj.weight"][0] == (3072, 768)
-    residual = [row for _, row in gpt2.values() if row.group == "residual projections"]
-    assert len(residual) == 24
-    assert {row.init.law(row.shape).std for row in residual} == {0.02 / math.sqrt(24)}
-
-    resnet = {row.name: (row.shape, row) for row in models.resnet50()}
-    assert len(resnet) == 161
-    assert resnet["conv1.weight"][0] == (64, 3, 7, 7)
-    assert resnet["layer2.0.downsample.0.weight"][0] == (512, 256, 1, 1)
-    assert resnet["layer3.5.conv2.weight"][0] == (256, 256, 3, 3)
-    assert resnet["layer4.2.bn3.bias"][0] == (2048,)
-    assert resnet["fc.weight"][0] == (1000, 2048)
-    # Standard deviations from the papers' formulas, written down here.
-    for parameter, std in (
-        ("layer4.0.conv2.weight", math.sqrt(2 / (512 * 3 * 3))),
-        ("conv1.weight", math.sqrt(2 / (64 * 7 * 7))),
-        ("fc.weight", 1 / math.sqrt(3 * 2048)),
-        ("fc.bias", 1 / math.sqrt(3 * 2048)),
-    ):
-        shape, row = resnet[parameter]
-        assert row.init.law(shape).std == pytest.approx(std, rel=1e-14)
-    table = next(models.embedding())
-    assert table.init.law(table.shape).std == pytest.approx(math.sqrt(2 / 1_000_128), rel=1e-14)
-
-
 @pytest.mark.process
 def test_json_in_a_pipe() -> None:
     done = run("--json", "--no-numpy")
@@ -126,10 +88,14 @@ def test_against_numpy(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_numpy_does_the_same_work() -> None:
     """NumPy's values have the wanted moments too, so that the comparison is fair."""
-    rows = {row.group: row for row in [*models.gpt2(), *models.embedding()]}
-    for group in ("linear weights", "embedding", "norms"):
-        init = rows[group].init
-        law = init.law(rows[group].shape)
+    for model, parameter in (
+        ("gpt2", "h.0.mlp.c_fc.weight"),
+        ("embedding", "embedding.weight"),
+        ("gpt2", "ln_f.weight"),
+    ):
+        table = models.model(model)
+        init = table.recipe.initializer_for(parameter)
+        law = init.law(table.shapes[parameter].shape)
         tensors = [benchmark.Tensor(np.empty(10**6, np.float32), law, init, lambda: None)]
         benchmark._numpy_fill(tensors, np.random.default_rng(0))
         assert benchmark._deviation(tensors) == pytest.approx(1 if law.std else 0, abs=5e-3)

@@ -161,4 +161,4 @@ def fail_last_step_of_delta_orthogonal(monkeypatch, error):
 def keep_only_model(monkeypatch, name):
     """Leave the command only one of its models."""
     models = _module("models")
-    monkeypatch.setattr(models, "MODELS", {name: models.MODELS[name]})
+    monkeypatch.setattr(models, "SHA256", {name: models.SHA256[name]})

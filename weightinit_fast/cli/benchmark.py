@@ -170,13 +170,15 @@ def _model(name: str, memory: NDArray[Any], args: argparse.Namespace, screen: Sc
     """Initialise, hash, measure and time one model in `memory`; return its figures."""
     groups: dict[str, list[Tensor]] = {}
     key, used = wi.key(0), 0
-    for parameter, shape, group, init in builtin.MODELS[name]():
+    table = builtin.model(name)
+    for parameter, init in table.recipe.plan(table.shapes).items():
+        shape, group = table.shapes[parameter].shape, table.groups[parameter]
         values = memory[used : used + math.prod(shape)].reshape(shape)
         used += values.size
         fill = partial(init, out=values, rng=key, stream=parameter, threads=args.threads)
         groups.setdefault(group, []).append(Tensor(values, init.law(shape), init, fill))
 
-    screen.say("\n" + screen.paint(f"{builtin.TITLES[name]}: {used:,} parameters", "1"))
+    screen.say("\n" + screen.paint(f"{table.title}: {used:,} parameters", "1"))
     screen.status("filling and hashing")
     for tensors in groups.values():
         _fill(tensors)
@@ -237,10 +239,10 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     screen.say(screen.paint(head.format_map(document), "1") + build)
     screen.say(ABOUT if args.no_numpy else ABOUT + ABOUT_NUMPY)
 
-    sizes = [sum(math.prod(row.shape) for row in rows()) for rows in builtin.MODELS.values()]
+    sizes = [builtin.model(name).parameters for name in builtin.SHA256]
     memory = np.empty(max(sizes), np.float32)  # which all models use in turn
     wrong = ""
-    for name in builtin.MODELS:
+    for name in builtin.SHA256:
         document["models"][name] = model = _model(name, memory, args, screen)
         document["groups"] += [{"model": name, **row} for row in model.pop("groups")]
         if not model["match"]:

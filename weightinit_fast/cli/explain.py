@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import math
 from math import prod
-from typing import Any
 
 from .options import add_output
 from .screen import Screen
@@ -71,20 +70,14 @@ def _models(args: argparse.Namespace, screen: Screen) -> int:
     """List the built-in models."""
     from ..models.builtin import MODELS, model  # noqa: PLC0415  only where it is needed
 
-    models: dict[str, dict[str, Any]] = {}
-    for name in MODELS:
-        own = model(name)
-        parameters = sum(prod(spec.shape) for spec in own.shapes.values())
-        models[name] = {"title": own.title, "parameters": parameters, "sizes": dict(own.sizes)}
-        models[name]["source"] = own.source
+    models = [model(name) for name in MODELS]
     if args.json:
-        screen.document(models)
+        keys = ("name", "title", "parameters", "sizes", "source")
+        screen.document([{key: getattr(own, key) for key in keys} for own in models])
         return 0
-    for name, facts in models.items():
-        screen.say(
-            f"{screen.paint(name, '1')}: {facts['title']}, {facts['parameters']:,} parameters"
-        )
-        screen.say("  " + " ".join(f"{size}={_size(n)}" for size, n in facts["sizes"].items()))
+    for own in models:
+        screen.say(f"{screen.paint(own.name, '1')}  {own}")
+        screen.say("  " + " ".join(f"{size}={_size(n)}" for size, n in own.sizes.items()))
     return 0
 
 

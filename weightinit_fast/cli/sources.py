@@ -85,7 +85,7 @@ def read_source(args: argparse.Namespace) -> Source:
 
         own = model(name, **sizes)
         if args.recipe is None:
-            default = None if sizes else name
+            default = name if own == model(name) else None
             return Source(own.title, own.shapes, own.recipe, default)
         return Source(own.title, own.shapes, read_recipe(args.recipe, {}))
     if not os.path.exists(name):
