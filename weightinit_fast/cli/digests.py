@@ -48,7 +48,7 @@ def published(model: str | None, dtype: str, seed: int, path: Path) -> str | Non
     """
     from ..models import builtin  # noqa: PLC0415  only where it is needed
 
-    if seed != 0 or path.suffix != ".safetensors":
+    if model is None or seed != 0 or path.suffix != ".safetensors":
         return None
     if builtin.SHA256_STREAM_VERSION != STREAM_VERSION:
         return None

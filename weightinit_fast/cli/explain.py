@@ -82,7 +82,8 @@ def _models(args: argparse.Namespace, screen: Screen) -> int:
 
 
 def _size(value: object) -> str:
-    """Return a size as --set takes it."""
+    """Return a size as --set takes it, or the beginning of a long one."""
     if isinstance(value, tuple):
-        return ",".join(map(str, value))
+        numbers = [str(n) for n in value]
+        return ",".join(numbers if len(numbers) < 6 else [*numbers[:3], "...", numbers[-1]])
     return str(value)

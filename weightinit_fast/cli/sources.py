@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -79,15 +80,16 @@ def read_source(args: argparse.Namespace) -> Source:
     """Return what the arguments mean, or raise an error that says what is missing."""
     from ..models.shapes import as_shapes  # noqa: PLC0415  only where they are needed
 
-    name, sizes = args.source, dict(args.set)
+    name, given = args.source, dict(args.set)
     if _is_model(name):
         from ..models.builtin import model  # noqa: PLC0415
 
-        own = model(name, **sizes)
+        own = model(name)
         if args.recipe is None:
-            default = name if own == model(name) else None
-            return Source(own.title, own.shapes, own.recipe, default)
-        return Source(own.title, own.shapes, read_recipe(args.recipe, {}))
+            asked = model(name, **given)
+            return Source(asked.title, asked.shapes, asked.recipe, name if asked == own else None)
+        asked = model(name, **{size: n for size, n in given.items() if size in own.sizes})
+        return Source(asked.title, asked.shapes, read_recipe(args.recipe, given, own.sizes))
     if not os.path.exists(name):
         raise ValueError(
             f"{name!r} is neither a file nor a built-in model; the models are {_models()}"
@@ -97,21 +99,31 @@ def read_source(args: argparse.Namespace) -> Source:
             f"{name} has names and shapes alone: say with --recipe which initialiser draws which "
             "tensor, such as --recipe 'normal(std=0.02)'"
         )
-    return Source(Path(name).name, as_shapes(name), read_recipe(args.recipe, sizes))
+    return Source(Path(name).name, as_shapes(name), read_recipe(args.recipe, given))
 
 
-def read_recipe(text: str, numbers: dict[str, Any]) -> Recipe:
-    """Return the recipe that --recipe means: a file, a built-in model's, or one initialiser."""
+def read_recipe(
+    text: str, given: Mapping[str, Any], others: Collection[str] = frozenset()
+) -> Recipe:
+    """Return the recipe that --recipe means: a file, a built-in model's, or one initialiser.
+
+    `given` has what --set sets. It may have a name that the recipe lacks if this is among `others`,
+    the sizes of a model; a name that both have is set in both.
+    """
     from ..models.recipe import Recipe  # noqa: PLC0415
+
+    def numbers(known: Collection[str]) -> dict[str, Any]:
+        return {name: n for name, n in given.items() if name in known or name not in others}
 
     if _is_model(text):
         from ..models.builtin import model  # noqa: PLC0415
 
-        return model(text, **numbers).recipe
+        return model(text, **numbers(model(text).sizes)).recipe
     if text.lower().endswith(".toml") or os.path.exists(text):
-        return Recipe.from_toml(text, let=numbers)
+        recipe = Recipe.from_toml(text)
+        return Recipe.from_dict(recipe.to_dict(), let=numbers(recipe.let))
     try:
-        return Recipe.from_dict({"rule": [{"match": "*", "init": text}], "let": numbers})
+        return Recipe([("*", text)], let=given)
     except (ValueError, TypeError) as error:
         raise ValueError(
             f"--recipe {text!r} is neither a .toml file nor a built-in model ({_models()}), and as "
