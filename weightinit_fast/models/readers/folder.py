@@ -105,7 +105,8 @@ def _beside(index: Path, name: str, suffix: str) -> Path:
     ):
         refuse(
             index,
-            f"names the file {shown(name)}, which is not the name of a file beside it that ends with {suffix}",
+            f"names the file {shown(name)}, which is not the name of a file beside it that ends "
+            f"with {suffix}",
         )
     check_name(index, name)
     path = index.parent / name
