@@ -20,9 +20,15 @@ MODULES = {
     "core": "weightinit_fast._core",
     "threads": "weightinit_fast._resolve.threads",
     "models": "weightinit_fast.models.builtin",
+    "arithmetic": "weightinit_fast.models.arithmetic",
+    "recipe": "weightinit_fast.models.recipe",
+    "shapes": "weightinit_fast.models.shapes",
+    "readers": "weightinit_fast.models.readers",
     "command": "weightinit_fast.cli",
     "orthogonal": "weightinit_fast.initialisers.orthogonal",
     "sparse": "weightinit_fast.initialisers.sparse",
+    "ranges": "weightinit_fast.initialisers.ranges",
+    "dtypes": "weightinit_fast._resolve.dtypes",
 }
 
 #: From src/engine/host/plan.h: the largest direct task (WIF_LONG_TASK_BYTES) in float32 elements,

@@ -17,8 +17,9 @@ from .._resolve.shape import Shape, as_shape
 from .._resolve.target import resolve
 from .law import Law
 from .public import ALIASES, COMMON, INITIALISERS, RULES, own_parameters
+from .rules import Rule
 
-__all__ = ["Initializer", "initializer"]
+__all__ = ["Initializer", "initializer", "literal", "parsed_call", "refuse_text", "rule_of"]
 
 _LONGEST_TEXT = 10_000
 
@@ -277,6 +278,11 @@ def initializer(function: "Callable[..., Any] | str | Initializer", **own: Any) 
     return Initializer(found, kept | own)
 
 
+def rule_of(init: Initializer) -> Rule:
+    """Return the rule of an Initializer, for the modules of this package."""
+    return init._rule
+
+
 def _is_initialiser(function: object) -> bool:
     try:
         return function in RULES
@@ -296,8 +302,10 @@ def _function_named(name: object) -> Callable[..., Any]:
 # The text -----------------------------------------------------------------------------------------
 
 
-def _parsed(text: str) -> tuple[Callable[..., Any], dict[str, Any]]:
-    """Read a name, or a call whose keyword arguments are literals; no code runs."""
+def parsed_call(
+    text: str, value_of: Callable[[ast.expr], Any]
+) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """Read a name, or a call with keyword arguments; ``value_of`` reads their values."""
     if len(text) > _LONGEST_TEXT:
         raise ValueError(
             f"the text of an initialiser has {len(text)} characters, more than {_LONGEST_TEXT}"
@@ -305,20 +313,37 @@ def _parsed(text: str) -> tuple[Callable[..., Any], dict[str, Any]]:
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError):
-        _refuse_text(text)
+        refuse_text(text)
     if isinstance(tree, ast.Name):
         return _function_named(tree.id), {}
     if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name) or tree.args:
-        _refuse_text(text)
+        refuse_text(text)
     own: dict[str, Any] = {}
     for keyword in tree.keywords:
         if keyword.arg is None:
-            _refuse_text(text)
-        try:
-            own[keyword.arg] = ast.literal_eval(_Numbers().visit(keyword.value))
-        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-            _refuse_text(text)
+            refuse_text(text)
+        own[keyword.arg] = value_of(keyword.value)
     return _function_named(tree.func.id), own
+
+
+def _parsed(text: str) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """Read a name, or a call whose keyword arguments are literals; no code runs."""
+
+    def value_of(node: ast.expr) -> Any:
+        try:
+            return literal(node)
+        except ValueError:
+            refuse_text(text)
+
+    return parsed_call(text, value_of)
+
+
+def literal(node: ast.expr) -> Any:
+    """Return the value of a literal; inf and nan are numbers. ValueError says that it is none."""
+    try:
+        return ast.literal_eval(_Numbers().visit(node))
+    except (TypeError, SyntaxError, MemoryError, RecursionError) as error:
+        raise ValueError from error
 
 
 class _Numbers(ast.NodeTransformer):
@@ -330,7 +355,7 @@ class _Numbers(ast.NodeTransformer):
         return node
 
 
-def _refuse_text(text: str) -> NoReturn:
+def refuse_text(text: str) -> NoReturn:
     """Raise the ValueError of a text that is neither a name nor a call with literals."""
     raise ValueError(
         f"{shown(text)} is no initialiser: write a name, or a name with literal keyword arguments, "
