@@ -23,6 +23,8 @@ MODULES = {
     "command": "weightinit_fast.cli",
     "orthogonal": "weightinit_fast.initialisers.orthogonal",
     "sparse": "weightinit_fast.initialisers.sparse",
+    "ranges": "weightinit_fast.initialisers.ranges",
+    "dtypes": "weightinit_fast._resolve.dtypes",
 }
 
 #: From src/engine/host/plan.h: the largest direct task (WIF_LONG_TASK_BYTES) in float32 elements,

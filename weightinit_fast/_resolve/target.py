@@ -14,7 +14,7 @@ from .shape import Shape, as_shape
 from .threads import thread_count
 from .truncation import interval
 
-__all__ = ["Target", "part_of", "resolve"]
+__all__ = ["Target", "part_of", "range_target", "resolve"]
 
 _core.register_target(PLAIN, thread_count, interval)
 _plain_target = _core.plain_target
@@ -62,6 +62,28 @@ def resolve(
         result=result,
         swapped=not found.isnative,
         scalar=scalar,
+        pinned=None,
+    )
+
+
+def range_target(whole: tuple[int, ...], kind: Kind, array: np.ndarray, first: int) -> Target:
+    """Return the Target of a run of elements, in the C order of the whole tensor.
+
+    ``array`` is 1-D, C-contiguous and of the kind's storage type; the element ``first`` is the
+    first that it holds. A range is no part in the sense of `part_of`: only rules whose elements
+    depend on nothing else can fill it.
+    """
+    return Target(
+        array=array,
+        kind=kind,
+        region=(None, first, 0),
+        whole=whole,
+        part=None,
+        fresh=False,
+        zeroed=False,
+        result=array,
+        swapped=False,
+        scalar=False,
         pinned=None,
     )
 

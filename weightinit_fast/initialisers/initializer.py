@@ -15,8 +15,9 @@ from .._resolve.shape import Shape, as_shape
 from .._resolve.target import resolve
 from .law import Law
 from .public import ALIASES, COMMON, INITIALISERS, RULES, own_parameters
+from .rules import Rule
 
-__all__ = ["Initializer", "initializer"]
+__all__ = ["Initializer", "initializer", "rule_of"]
 
 _LONGEST_TEXT = 10_000
 
@@ -270,6 +271,11 @@ def initializer(function: "Callable[..., Any] | str | Initializer", **own: Any) 
     else:
         found, kept = function, {}
     return Initializer(found, kept | own)
+
+
+def rule_of(init: Initializer) -> Rule:
+    """Return the rule of an Initializer, for the modules of this package."""
+    return init._rule
 
 
 def _is_initialiser(function: object) -> bool:

@@ -31,6 +31,7 @@ class Orthogonal:
 
     __slots__ = ("column_axis", "gain")
     zeroed: bool = False
+    by_parts: bool = False
 
     def __init__(self, gain: float, column_axis: int) -> None:
         self.gain: float = gain
@@ -69,6 +70,7 @@ class DeltaOrthogonal:
 
     __slots__ = ("gain", "layout")
     zeroed: bool = True
+    by_parts: bool = False
 
     def __init__(self, gain: float, layout: str | None) -> None:
         self.gain: float = gain

@@ -31,6 +31,7 @@ class Identity:
 
     __slots__ = ("gain",)
     zeroed: bool = True
+    by_parts: bool = True
 
     def __init__(self, gain: float) -> None:
         self.gain: float = gain
@@ -58,6 +59,7 @@ class Dirac:
 
     __slots__ = ("groups", "layout")
     zeroed: bool = True
+    by_parts: bool = True
 
     def __init__(self, groups: int, layout: str | None) -> None:
         self.groups: int = groups
