@@ -199,7 +199,8 @@ include "run.pxi"
 
 
 cdef int read_axes(
-    object axes, const Py_buffer *view, object start, object first, object last_element, wif_axis *out,
+    object axes, const Py_buffer *view, object start, object first, object last_element,
+    wif_axis *out,
 ) except -1:
     """Copy the axes to out; return how many.  Refuse axes that leave the buffer or the stream.
 
@@ -297,10 +298,10 @@ cdef int64_t read_plan(
     const Py_buffer *view, int transform, int dtype, tuple params, uint64_t first, object axes,
     Py_ssize_t start, wif_plan *plan, wif_axis *axis, int *count,
 ) except -1:
-    """Check what a fill is asked to write; store its draw, its place and its axes.
+    """Make the plan of a fill, and its axes; return how many elements the buffer has.
 
-    The arguments are those of fill().  Return how many elements the buffer has.  The key and the
-    stream are still missing then, and the plan is not cut: see cut_plan().
+    The arguments are those of fill(), and this function refuses whatever is wrong with them.  The
+    plan still lacks the key and the stream, and is not cut: see cut_plan().
     """
     cdef int64_t total
     cdef uint64_t last_element = <uint64_t>INT64_MAX if dtype == WIF_f64 else UINT64_MAX
@@ -325,18 +326,19 @@ cdef int64_t read_plan(
         count[0] = read_axes(axes, view, start, first, last_element, axis)
     plan.dst = <char *>view.buf + start
     plan.first = first
+    wif_plan_choose_kernels(plan, kernels, <wif_type>dtype, total)
     return total
 
 
 cdef void cut_plan(
-    wif_plan *plan, int dtype, const wif_axis *axis, int count, int64_t total, Py_ssize_t nbytes,
-    int threads, bint fresh,
+    wif_plan *plan, const wif_axis *axis, int count, int64_t total, Py_ssize_t nbytes, int threads,
+    bint fresh,
 ) noexcept:
-    """Choose the kernels of a plan that read_plan() has stored, and cut it into tasks.
+    """Cut a plan that read_plan() has made into tasks.
 
-    ``total`` elements and ``nbytes`` bytes are filled by that many threads.
+    ``total`` elements and ``nbytes`` bytes are filled by that many threads, in this plan and those
+    that run with it.  The axes must stay where they are for as long as the plan is used.
     """
-    wif_plan_choose_kernels(plan, kernels, <wif_type>dtype, total)
     plan.direct_items = wif_plan_direct_items(plan.itemsize, total, threads, fresh)
     wif_plan_cut(plan, axis, count)
     plan.nontemporal = not fresh and plan.direct and nbytes >= nontemporal_bytes
@@ -376,6 +378,7 @@ cpdef object fill(
     """
     cdef Py_buffer view
     cdef wif_plan plan
+    cdef wif_queue queue
     cdef wif_axis axis[WIF_MAX_AXES]
     cdef int count = 0, most = 1 if threads is None else threads
     cdef int64_t total
@@ -398,11 +401,13 @@ cpdef object fill(
             return
         if threads is None and total >= RELEASE_GIL_ITEMS:
             most = thread_count(None, total)
-        cut_plan(&plan, dtype, axis, count, total, view.len, most, fresh)
-        if run(&plan, total, most):
+        cut_plan(&plan, axis, count, total, view.len, most, fresh)
+        queue = wif_queue_of(&plan, 1)
+        if run(&queue, total, most):
             raise_pending()
     finally:
         PyBuffer_Release(&view)
 
 
 include "target.pxi"
+include "queue.pxi"

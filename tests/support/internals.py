@@ -20,11 +20,13 @@ MODULES = {
     "core": "weightinit_fast._core",
     "threads": "weightinit_fast._resolve.threads",
     "models": "weightinit_fast.models.builtin",
+    "filling": "weightinit_fast.models.filling",
     "command": "weightinit_fast.cli",
     "orthogonal": "weightinit_fast.initialisers.orthogonal",
     "sparse": "weightinit_fast.initialisers.sparse",
     "ranges": "weightinit_fast.initialisers.ranges",
     "dtypes": "weightinit_fast._resolve.dtypes",
+    "target": "weightinit_fast._resolve.target",
 }
 
 #: From src/engine/host/plan.h: the largest direct task (WIF_LONG_TASK_BYTES) in float32 elements,
