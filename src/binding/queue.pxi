@@ -59,7 +59,8 @@ cdef class Queue:
         PyObject_GetBuffer(array, &view, PyBUF_STRIDES | PyBUF_WRITABLE)
         try:
             total = read_plan(
-                &view, transform, target.code, params, first, axes, start, &plan, axis, &count
+                &view, transform, target.code, params, first, axes, start, NULL, 0, &plan, axis,
+                &count,
             )
             nbytes = view.len
         finally:
