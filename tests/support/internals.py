@@ -28,6 +28,9 @@ MODULES = {
     "comparison": "weightinit_fast.models.files.compare",
     "readers": "weightinit_fast.models.readers",
     "command": "weightinit_fast.cli",
+    "benchmark": "weightinit_fast.cli.benchmark",
+    "info_command": "weightinit_fast.cli.info",
+    "screen": "weightinit_fast.cli.screen",
     "orthogonal": "weightinit_fast.initialisers.orthogonal",
     "sparse": "weightinit_fast.initialisers.sparse",
     "ranges": "weightinit_fast.initialisers.ranges",
@@ -167,4 +170,4 @@ def small_pieces(monkeypatch, piece_bytes, block_bytes):
 def keep_only_model(monkeypatch, name):
     """Leave the command only one of its models."""
     models = _module("models")
-    monkeypatch.setattr(models, "MODELS", {name: models.MODELS[name]})
+    monkeypatch.setattr(models, "SHA256", {name: models.SHA256[name]})
