@@ -55,8 +55,8 @@ EXPLAINED = [
         "vit",
         "*",
         "some elements are -2",
-        "timm's trunc_normal_ inverts float32 uniforms on [-1, 1). One in 2^24 of them is -1, whose "
-        "inverse -inf is clamped to -2, which is 100 standard deviations away.",
+        "timm's trunc_normal_ inverts float32 uniforms on [-1, 1). One of 2^24 is -1; its inverse, "
+        "-inf, is clamped to -2, which is 100 standard deviations away.",
     ),
 ]
 

@@ -1,4 +1,4 @@
-"""Frameworks that the package is compared with, where they are installed."""
+"""Packages that the package is compared with or adapted to, where they are installed."""
 
 import importlib
 import warnings
@@ -61,3 +61,10 @@ class Torchvision(Framework):
             for name in ("nms", "qnms"):
                 self._library.define(f"{name}(Tensor dets, Tensor scores, float limit) -> Tensor")
             super().load()
+
+
+def load_frameworks(module: Any) -> None:
+    """Import the frameworks that a module of tests names, if they are installed."""
+    for value in vars(module).values():
+        if isinstance(value, Framework):
+            value.load()

@@ -20,9 +20,21 @@ MODULES = {
     "core": "weightinit_fast._core",
     "threads": "weightinit_fast._resolve.threads",
     "models": "weightinit_fast.models.builtin",
+    "arithmetic": "weightinit_fast.models.arithmetic",
+    "recipe": "weightinit_fast.models.recipe",
+    "shapes": "weightinit_fast.models.shapes",
+    "layout": "weightinit_fast.models.files.layout",
+    "verification": "weightinit_fast.models.files.verify",
+    "comparison": "weightinit_fast.models.files.compare",
+    "readers": "weightinit_fast.models.readers",
     "command": "weightinit_fast.cli",
+    "benchmark": "weightinit_fast.cli.benchmark",
+    "info_command": "weightinit_fast.cli.info",
+    "screen": "weightinit_fast.cli.screen",
     "orthogonal": "weightinit_fast.initialisers.orthogonal",
     "sparse": "weightinit_fast.initialisers.sparse",
+    "ranges": "weightinit_fast.initialisers.ranges",
+    "dtypes": "weightinit_fast._resolve.dtypes",
 }
 
 #: From src/engine/host/plan.h: the largest direct task (WIF_LONG_TASK_BYTES) in float32 elements,
@@ -147,6 +159,12 @@ def fail_last_step_of_delta_orthogonal(monkeypatch, error):
         raise error
 
     monkeypatch.setattr(_module("orthogonal"), "_stored", stored)
+
+
+def small_pieces(monkeypatch, piece_bytes, block_bytes):
+    """Let `verify` compare pieces and write blocks of these sizes."""
+    monkeypatch.setattr(_module("comparison"), "_PIECE_BYTES", piece_bytes)
+    monkeypatch.setattr(_module("comparison"), "_BLOCK_BYTES", block_bytes)
 
 
 def keep_only_model(monkeypatch, name):

@@ -31,6 +31,7 @@ class Orthogonal:
 
     __slots__ = ("column_axis", "gain")
     zeroed: bool = False
+    by_parts: bool = False
 
     def __init__(self, gain: float, column_axis: int) -> None:
         self.gain: float = gain
@@ -69,6 +70,7 @@ class DeltaOrthogonal:
 
     __slots__ = ("gain", "layout")
     zeroed: bool = True
+    by_parts: bool = False
 
     def __init__(self, gain: float, layout: str | None) -> None:
         self.gain: float = gain
@@ -247,7 +249,7 @@ def delta_orthogonal(
     if misplaced or unknown:
         refuse_arguments(delta_orthogonal, misplaced, unknown)
     rule = _delta_orthogonal(gain, layout)
-    return rule.fill(resolve(shape, dtype, out, index, rule.zeroed), rng, stream, threads)
+    return rule.fill(resolve(shape, dtype, out, index, zeroed=rule.zeroed), rng, stream, threads)
 
 
 # The matrix ---------------------------------------------------------------------------------------

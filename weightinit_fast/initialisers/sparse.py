@@ -33,6 +33,7 @@ class Sparse:
 
     __slots__ = ("layout", "sparsity", "std")
     zeroed: bool = False
+    by_parts: bool = False
 
     def __init__(self, sparsity: float, std: float, layout: str | None) -> None:
         self.sparsity: float = sparsity

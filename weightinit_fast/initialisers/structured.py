@@ -31,6 +31,7 @@ class Identity:
 
     __slots__ = ("gain",)
     zeroed: bool = True
+    by_parts: bool = True
 
     def __init__(self, gain: float) -> None:
         self.gain: float = gain
@@ -58,6 +59,7 @@ class Dirac:
 
     __slots__ = ("groups", "layout")
     zeroed: bool = True
+    by_parts: bool = True
 
     def __init__(self, groups: int, layout: str | None) -> None:
         self.groups: int = groups
@@ -157,7 +159,7 @@ def identity(
     if misplaced or unknown:
         refuse_arguments(identity, misplaced, unknown)
     rule = _identity(gain)
-    return rule.fill(resolve(shape, dtype, out, index, rule.zeroed), rng, stream, threads)
+    return rule.fill(resolve(shape, dtype, out, index, zeroed=rule.zeroed), rng, stream, threads)
 
 
 @initialiser(_dirac)
@@ -223,7 +225,7 @@ def dirac(
     if misplaced or unknown:
         refuse_arguments(dirac, misplaced, unknown)
     rule = _dirac(groups, layout)
-    return rule.fill(resolve(shape, dtype, out, index, rule.zeroed), rng, stream, threads)
+    return rule.fill(resolve(shape, dtype, out, index, zeroed=rule.zeroed), rng, stream, threads)
 
 
 eye = identity

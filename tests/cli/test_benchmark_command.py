@@ -1,4 +1,4 @@
-"""The command ``python -m weightinit_fast``: tables, digests, exit status, plain output."""
+"""``python -m weightinit_fast benchmark``: tables, digests, exit status, plain output."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 from support import internals
-from support.internals import command, models
+from support.internals import benchmark, command, models
 
 import weightinit_fast as wi
 
-COMMAND = [sys.executable, "-m", "weightinit_fast"]
+COMMAND = [sys.executable, "-m", "weightinit_fast", "benchmark"]
 TOTALS = {"gpt2": 124_439_808, "resnet50": 25_557_032, "embedding": 128_000_000}
 ESCAPE = "\x1b"
 # An editable install may print messages about the rebuild that the import starts.
@@ -78,7 +78,7 @@ def test_json_in_a_pipe() -> None:
 @pytest.mark.usefixtures("resnet_only")
 def test_against_numpy(capsys: pytest.CaptureFixture[str]) -> None:
     """Compare with NumPy for one model; NumPy takes ten seconds for all models."""
-    assert command.main(["--json"]) == 0
+    assert command.main(["benchmark", "--json"]) == 0
     groups = json.loads(capsys.readouterr().out)["groups"]
     assert [group["group"] for group in groups] == ["convolutions", "fc", "norms"]
     for group in groups:
@@ -96,9 +96,9 @@ def test_numpy_does_the_same_work() -> None:
         table = models.model(model)
         init = table.recipe.initializer_for(parameter)
         law = init.law(table.shapes[parameter].shape)
-        tensors = [command.Tensor(np.empty(10**6, np.float32), law, init, lambda: None)]
-        command._numpy_fill(tensors, np.random.default_rng(0))
-        assert command._deviation(tensors) == pytest.approx(1 if law.std else 0, abs=5e-3)
+        tensors = [benchmark.Tensor(np.empty(10**6, np.float32), law, init, lambda: None)]
+        benchmark._numpy_fill(tensors, np.random.default_rng(0))
+        assert benchmark._deviation(tensors) == pytest.approx(1 if law.std else 0, abs=5e-3)
         assert tensors[0].values.mean() == pytest.approx(law.mean, abs=5e-3 * law.std)
 
 
@@ -107,7 +107,7 @@ def test_text_without_numpy(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TERM", "xterm")
-    assert command.main(["--no-numpy", "--threads", "1"]) == 0
+    assert command.main(["benchmark", "--no-numpy", "--threads", "1"]) == 0
     out, err = capsys.readouterr()
     assert err == ""
     assert ESCAPE not in out
@@ -130,7 +130,7 @@ def test_a_wrong_digest_fails(
     true = models.SHA256["resnet50"]
     false = true[::-1]
     monkeypatch.setitem(models.SHA256, "resnet50", false)
-    assert command.main(arguments) == 1
+    assert command.main(["benchmark", *arguments]) == 1
     out, err = capsys.readouterr()
     assert err == f"resnet50: wanted SHA-256 {false}, got {true}\n"
     if "--json" in arguments:
@@ -157,7 +157,7 @@ def test_colour_only_where_wanted(
     if variable:
         monkeypatch.setenv(variable, value)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    assert command.main(["--no-numpy"]) == 0
+    assert command.main(["benchmark", "--no-numpy"]) == 0
     assert (ESCAPE in capsys.readouterr().out) is coloured
 
 
@@ -167,7 +167,7 @@ def test_interrupted(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mon
         raise KeyboardInterrupt
 
     monkeypatch.setattr(wi.Initializer, "__call__", interrupt)
-    assert command.main(["--no-numpy", "--json"]) == 130
+    assert command.main(["benchmark", "--no-numpy", "--json"]) == 130
     assert "interrupted" in capsys.readouterr().err
 
 
@@ -187,23 +187,3 @@ def test_a_reader_that_closes_the_pipe_early() -> None:
         complaint = process.stderr.read()
         assert process.wait() == 141
         assert complaint == ""
-
-
-@pytest.mark.process
-def test_usage() -> None:
-    done = run("--version")
-    info = wi.info()
-    version = f"weightinit_fast {info['version']}, stream version {info['stream_version']}\n"
-    assert (done.returncode, done.stdout) == (0, version)
-    assert "--json" in run("--help").stdout
-    done = run("--threads", "0")
-    assert done.returncode == 2
-    assert "--threads: threads must be in [1, " in done.stderr
-
-
-@pytest.mark.process
-def test_import_leaves_the_command_out() -> None:
-    """``import weightinit_fast`` does not import the command."""
-    code = "import sys, weightinit_fast; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not {models.__name__, command.__name__} & set(done.stdout.split())
