@@ -164,7 +164,7 @@ def _against_law(report: TensorReport, found: _Found) -> Iterator[Finding]:
             return
         ratio = s.std / law.std
         errors = "" if math.isnan(c.std_errors) else f", {_errors(c.std_errors)} off"
-        text = f"The std {s.std:.4g} is {_named(ratio)} the wanted {law.std:.4g}"
+        text = f"The std {s.std:.4g} is {_named(ratio, s.finite)} the wanted {law.std:.4g}"
         text += f" (ratio {ratio:.4g}{errors})."
         yield found("std", text)
     if c.mean_off:
@@ -202,10 +202,11 @@ _RATIOS = {
 }
 
 
-def _named(ratio: float) -> str:
-    """Return a ratio in words."""
+def _named(ratio: float, elements: int) -> str:
+    """Return a ratio in words: its name, if chance explains the difference from a usual one."""
+    allowed = min(0.05, max(0.01, LIMITS.errors * math.sqrt(0.5 / elements)))
     for name, value in _RATIOS.items():
-        if abs(ratio / value - 1) < 0.01:
+        if abs(ratio / value - 1) < allowed:
             return name
     return f"{ratio:.4g} times"
 
