@@ -125,7 +125,8 @@ class Statistics:
         self._high = max(self._high, float(values.max()))
         mean = float(values.mean())
         apart = values - mean
-        squares = float(apart @ apart)
+        # A dot product would wake the threads of BLAS, which takes much longer on busy cores.
+        squares = float(np.square(apart, out=apart).sum())
         total = self._finite + values.size
         step = mean - self._mean
         self._mean += step * (values.size / total)
@@ -161,8 +162,8 @@ class Statistics:
         total = int(weights.sum())
         mean = std = low = high = math.nan
         if total:
-            mean = float(numbers @ weights) / total
-            std = math.sqrt(float((numbers - mean) ** 2 @ weights) / total)
+            mean = float((numbers * weights).sum()) / total
+            std = math.sqrt(float(((numbers - mean) ** 2 * weights).sum()) / total)
             low, high = float(numbers.min()), float(numbers.max())
         tiny = _TINY.get(self.dtype, 0.0)
         return Summary(
