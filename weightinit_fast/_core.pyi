@@ -63,6 +63,7 @@ def fill(
     threads: int | None,
     fresh: bool = False,
     start: int = 0,
+    ids: ndarray | None = None,
 ) -> None: ...
 def register_target(
     kinds: dict[Any, Any],
@@ -83,6 +84,7 @@ class Target:
     swapped: bool
     scalar: bool
     pinned: object
+    ids: ndarray | None
     def __init__(
         self,
         array: ndarray,
@@ -96,6 +98,7 @@ class Target:
         swapped: bool,
         scalar: bool,
         pinned: object,
+        ids: ndarray | None = None,
     ) -> None: ...
     def draw(
         self, transform: int, params: tuple[float, ...], rng: Any, stream: Any, threads: Any

@@ -64,6 +64,7 @@ cdef extern from "host/plan.h" nogil:
         int64_t n
         uint64_t stream_step
         Py_ssize_t dst_step
+        const int64_t *ids
     ctypedef struct wif_plan:
         wif_draw draw
         size_t itemsize

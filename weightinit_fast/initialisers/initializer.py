@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Callable, Mapping
+from inspect import signature
 from operator import index as as_int
 from typing import Any, NoReturn
 
@@ -10,14 +11,15 @@ import numpy as np
 from .._resolve.dtypes import DType
 from .._resolve.index import BasicIndex
 from .._resolve.keys import RNGLike
-from .._resolve.messages import refuse_keyword, shown
+from .._resolve.messages import refuse_arguments, refuse_keyword, shown
+from .._resolve.rows import RowIds
 from .._resolve.shape import Shape, as_shape
 from .._resolve.target import resolve
 from .law import Law
 from .public import ALIASES, COMMON, INITIALISERS, RULES, own_parameters
 from .rules import Rule
 
-__all__ = ["Initializer", "initializer", "rule_of"]
+__all__ = ["Initializer", "initializer", "literal", "parsed_call", "refuse_text", "rule_of"]
 
 _LONGEST_TEXT = 10_000
 
@@ -108,13 +110,14 @@ class Initializer:
         rng: RNGLike = None,
         stream: int | str = 0,
         index: BasicIndex = None,
+        rows: RowIds | None = None,
         threads: int | None = None,
     ) -> Any:
         """Make or fill a tensor, as the function does with the bound parameters.
 
         Parameters
         ----------
-        shape, dtype, out, rng, stream, index, threads
+        shape, dtype, out, rng, stream, index, rows, threads
             As in `normal`.
 
         Returns
@@ -127,8 +130,10 @@ class Initializer:
         ValueError, TypeError, MemoryError
             Where the function raises.
         """
+        if rows is not None and "rows" not in signature(self._function).parameters:
+            refuse_arguments(self._function, (), {"rows": rows})
         rule = self._rule
-        target = resolve(shape, dtype, out, index, rule.zeroed)
+        target = resolve(shape, dtype, out, index, rows, rule.zeroed)
         return rule.fill(target, rng, stream, threads)
 
     def law(self, shape: Shape) -> Law:
@@ -229,8 +234,8 @@ def initializer(function: "Callable[..., Any] | str | Initializer", **own: Any) 
         An initialiser of this package, its name, or a text such as ``"he_normal(a=0.25)"``. An
         Initializer stands for its function and its parameters.
     **own
-        The function's own parameters: all but shape, dtype, out, rng, stream, index and threads.
-        They override those of a text or an Initializer.
+        The function's own parameters: all but shape, dtype, out, rng, stream, index, rows
+        and threads. They override those of a text or an Initializer.
 
     Returns
     -------
@@ -297,8 +302,10 @@ def _function_named(name: object) -> Callable[..., Any]:
 # The text -----------------------------------------------------------------------------------------
 
 
-def _parsed(text: str) -> tuple[Callable[..., Any], dict[str, Any]]:
-    """Read a name, or a call whose keyword arguments are literals; no code runs."""
+def parsed_call(
+    text: str, value_of: Callable[[ast.expr], Any]
+) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """Read a name, or a call with keyword arguments; ``value_of`` reads their values."""
     if len(text) > _LONGEST_TEXT:
         raise ValueError(
             f"the text of an initialiser has {len(text)} characters, more than {_LONGEST_TEXT}"
@@ -306,20 +313,37 @@ def _parsed(text: str) -> tuple[Callable[..., Any], dict[str, Any]]:
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError):
-        _refuse_text(text)
+        refuse_text(text)
     if isinstance(tree, ast.Name):
         return _function_named(tree.id), {}
     if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name) or tree.args:
-        _refuse_text(text)
+        refuse_text(text)
     own: dict[str, Any] = {}
     for keyword in tree.keywords:
         if keyword.arg is None:
-            _refuse_text(text)
-        try:
-            own[keyword.arg] = ast.literal_eval(_Numbers().visit(keyword.value))
-        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-            _refuse_text(text)
+            refuse_text(text)
+        own[keyword.arg] = value_of(keyword.value)
     return _function_named(tree.func.id), own
+
+
+def _parsed(text: str) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """Read a name, or a call whose keyword arguments are literals; no code runs."""
+
+    def value_of(node: ast.expr) -> Any:
+        try:
+            return literal(node)
+        except ValueError:
+            refuse_text(text)
+
+    return parsed_call(text, value_of)
+
+
+def literal(node: ast.expr) -> Any:
+    """Return the value of a literal; inf and nan are numbers. ValueError says that it is none."""
+    try:
+        return ast.literal_eval(_Numbers().visit(node))
+    except (TypeError, SyntaxError, MemoryError, RecursionError) as error:
+        raise ValueError from error
 
 
 class _Numbers(ast.NodeTransformer):
@@ -331,7 +355,7 @@ class _Numbers(ast.NodeTransformer):
         return node
 
 
-def _refuse_text(text: str) -> NoReturn:
+def refuse_text(text: str) -> NoReturn:
     """Raise the ValueError of a text that is neither a name nor a call with literals."""
     raise ValueError(
         f"{shown(text)} is no initialiser: write a name, or a name with literal keyword arguments, "

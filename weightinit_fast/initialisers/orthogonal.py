@@ -249,7 +249,7 @@ def delta_orthogonal(
     if misplaced or unknown:
         refuse_arguments(delta_orthogonal, misplaced, unknown)
     rule = _delta_orthogonal(gain, layout)
-    return rule.fill(resolve(shape, dtype, out, index, rule.zeroed), rng, stream, threads)
+    return rule.fill(resolve(shape, dtype, out, index, zeroed=rule.zeroed), rng, stream, threads)
 
 
 # The matrix ---------------------------------------------------------------------------------------

@@ -159,7 +159,7 @@ def identity(
     if misplaced or unknown:
         refuse_arguments(identity, misplaced, unknown)
     rule = _identity(gain)
-    return rule.fill(resolve(shape, dtype, out, index, rule.zeroed), rng, stream, threads)
+    return rule.fill(resolve(shape, dtype, out, index, zeroed=rule.zeroed), rng, stream, threads)
 
 
 @initialiser(_dirac)
@@ -225,7 +225,7 @@ def dirac(
     if misplaced or unknown:
         refuse_arguments(dirac, misplaced, unknown)
     rule = _dirac(groups, layout)
-    return rule.fill(resolve(shape, dtype, out, index, rule.zeroed), rng, stream, threads)
+    return rule.fill(resolve(shape, dtype, out, index, zeroed=rule.zeroed), rng, stream, threads)
 
 
 eye = identity

@@ -14,8 +14,11 @@
  *            scattered into the buffer.  Where the elements of a column follow each other in memory
  *            (Fortran order), the tile is transposed in registers instead.
  *
- * The caller has checked that every byte of the region lies in the buffer, and that no product of
- * lengths and steps overflows.
+ * An axis may have a list of ids, which say where its positions lie in the stream.  Such an axis
+ * is never the columns.
+ *
+ * The caller has checked that every byte of the region lies in the buffer, every element in the
+ * stream, and that no product of lengths, or ids, and steps overflows.
  */
 #ifndef WIF_PLAN_H
 #define WIF_PLAN_H
@@ -46,6 +49,9 @@ typedef struct {
     int64_t n;            /* length */
     uint64_t stream_step; /* in elements */
     ptrdiff_t dst_step;   /* in bytes */
+    /* Rows by id: position k of the axis is ids[k] steps through the stream, and k steps through
+     * memory.  NULL: it is k steps through both. */
+    const int64_t *ids;
 } wif_axis;
 
 typedef struct {
