@@ -130,6 +130,8 @@ def _make_files(contents: Contents, ranges: list[Range], path_of: Callable[[int]
     """Make the files in their full sizes, and reserve the space of the ranges."""
     if not ranges:
         return
+    for folder in {os.path.dirname(path_of(part.file)) for part in ranges}:
+        os.makedirs(folder, exist_ok=True)  # an array of Zarr is a folder
     folder = os.path.dirname(path_of(ranges[0].file))
     needed = 0
     reserved = reserving_pays(folder)
