@@ -54,6 +54,12 @@ COMMANDS = {
         "20 s",
         "small-calls --against ../before/bin/python",
     ),
+    "rows": Command(
+        "measure.rows",
+        "nanoseconds a row by id, beside a contiguous fill and loops of calls",
+        "1 min; --quick: 10 s",
+        "rows --only 'of 64 '",
+    ),
     "memory": Command(
         "measure.memory",
         "peak memory beyond the output",

@@ -1,4 +1,4 @@
-"""Frameworks that the package is compared with, where they are installed."""
+"""Packages that the package is compared with or adapted to, where they are installed."""
 
 import importlib
 import warnings
@@ -32,3 +32,10 @@ class Framework:
         if self._module is None:
             pytest.skip(f"{self._name} is not installed")
         return getattr(self._module, name)
+
+
+def load_frameworks(module: Any) -> None:
+    """Import the frameworks that a module of tests names, if they are installed."""
+    for value in vars(module).values():
+        if isinstance(value, Framework):
+            value.load()

@@ -23,6 +23,9 @@ MODULES = {
     "arithmetic": "weightinit_fast.models.arithmetic",
     "recipe": "weightinit_fast.models.recipe",
     "shapes": "weightinit_fast.models.shapes",
+    "layout": "weightinit_fast.models.files.layout",
+    "verification": "weightinit_fast.models.files.verify",
+    "comparison": "weightinit_fast.models.files.compare",
     "readers": "weightinit_fast.models.readers",
     "command": "weightinit_fast.cli",
     "benchmark": "weightinit_fast.cli.benchmark",
@@ -156,6 +159,12 @@ def fail_last_step_of_delta_orthogonal(monkeypatch, error):
         raise error
 
     monkeypatch.setattr(_module("orthogonal"), "_stored", stored)
+
+
+def small_pieces(monkeypatch, piece_bytes, block_bytes):
+    """Let `verify` compare pieces and write blocks of these sizes."""
+    monkeypatch.setattr(_module("comparison"), "_PIECE_BYTES", piece_bytes)
+    monkeypatch.setattr(_module("comparison"), "_BLOCK_BYTES", block_bytes)
 
 
 def keep_only_model(monkeypatch, name):

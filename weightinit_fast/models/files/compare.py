@@ -267,19 +267,21 @@ class _Comparer:
         job, tally, itemsize = self._sweep.jobs[piece.job], self._tally, found.itemsize
         bits = f"u{itemsize}"
         differs = found.view(bits) != expected.view(bits)
-        # Chunks begin at multiples of a block.
+        # What is compared begins at a multiple of a block. A reduceat would convert every bool.
         block = _BLOCK_BYTES // itemsize
-        begins = np.arange(0, found.size, block)
-        counts = np.add.reduceat(differs, begins, dtype=np.int64)
-        bad = np.flatnonzero(counts)
+        counts = [
+            int(np.count_nonzero(differs[begin : begin + block]))
+            for begin in range(0, found.size, block)
+        ]
+        bad = [number for number, count in enumerate(counts) if count]
         if self._write:
-            for number in bad.tolist():
+            for number in bad:
                 part = expected[number * block : (number + 1) * block]
                 self._rewrite(job.stored, part.view(np.uint8), (start + number * block) * itemsize)
             return
         self._sweep.marks[piece.number] = 1
         tally.blocks += len(bad)
-        tally.elements[piece.job] = tally.elements.get(piece.job, 0) + int(counts.sum())
+        tally.elements[piece.job] = tally.elements.get(piece.job, 0) + sum(counts)
         if tally.first is None:  # a thread takes pieces in their order
             at = int(differs.argmax())
             tally.first = (piece.job, start + at, found[at].tobytes(), expected[at].tobytes())

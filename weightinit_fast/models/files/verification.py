@@ -8,6 +8,9 @@ from ..messages import listed
 
 __all__ = ["Difference", "Verification"]
 
+#: The most faults that a text lists.
+_MOST_FAULTS = 20
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -99,7 +102,10 @@ class Verification:
 
     def __str__(self) -> str:
         if self.faults:
-            return "\n".join([f"{self.path} is not as expected:", *self.faults])
+            lines = [f"{self.path} is not as expected:", *self.faults[:_MOST_FAULTS]]
+            if len(self.faults) > _MOST_FAULTS:
+                lines.append(f"and {len(self.faults) - _MOST_FAULTS} more faults")
+            return "\n".join(lines)
         compared = f"{self.tensors} tensors, {self.nbytes} bytes"
         if self.ok:
             return f"{self.path} is as drawn: {compared}"

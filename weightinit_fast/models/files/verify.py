@@ -34,6 +34,8 @@ def verify(
     ----------
     path : str or path
         A safetensors file, a folder of shards or its index, a ``.npy`` file, or a folder of them.
+        A ``.npy`` file does not tell the name of its tensor: without ``shapes``, which has it, the
+        name is that of the file without the suffix.
     recipe : Recipe
         The recipe that the model was drawn by.
     shapes : dict, str or path, optional
@@ -126,6 +128,7 @@ def _jobs(
     else:
         specs = as_shapes(shapes)
         wanted = {name: (s.shape, s.dtype or default or "float32") for name, s in specs.items()}
+        stored = _named(stored, list(wanted))
         there = [stored[name] for name in wanted if name in stored]
     faults = []
     for names, where in (
@@ -153,6 +156,15 @@ def _jobs(
         stream = e.same_as or name
         jobs.append(Job(tensor, kinds[name], e.initializer, stream, e.law.std > 0))
     return jobs, []
+
+
+def _named(stored: Mapping[str, StoredTensor], names: list[str]) -> Mapping[str, StoredTensor]:
+    """Return the tensors by their names: a .npy file does not tell the name of its one tensor."""
+    if len(stored) == len(names) == 1:
+        (tensor,) = stored.values()
+        if tensor.file.suffix == ".npy" and tensor.name == tensor.file.stem:
+            return {names[0]: tensor._replace(name=names[0])}
+    return stored
 
 
 def _kind_of(tensor: StoredTensor, wanted: str | None) -> tuple[str, Kind | None]:

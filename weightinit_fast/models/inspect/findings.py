@@ -1,0 +1,240 @@
+"""What looks wrong with a tensor, in plain sentences, worst first.
+
+Nothing is called wrong that a usual initialisation makes: biases of zeros, norm weights of ones, a
+row of zeros for the padding id of an embedding, a mask of integers. Where chance is involved, the
+limits below are those of very rare chances, since a checkpoint has thousands of tensors.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from .report import TensorReport
+
+__all__ = ["LIMITS", "Finding", "findings_of", "twins"]
+
+
+class Limits(NamedTuple):
+    """From where on something counts as wrong."""
+
+    #: Standard errors of the mean or the std from the law: chance passes it once in 1.7 million.
+    errors: float = 5.0
+    #: The expected number of equal rows, or of zero rows or columns, if elements were independent.
+    by_chance: float = 1e-3
+    #: The probability that the largest element of so many normal ones is so far away.
+    outlier: float = 1e-6
+    #: The share of elements below the least normal number of their type.
+    subnormal: float = 0.05
+
+
+LIMITS = Limits()
+
+#: Kinds of findings, worst first.
+KINDS = (
+    *("missing", "shape", "dtype", "nan", "infinite", "zero", "constant", "equal rows"),
+    *("equal tensors", "std", "mean", "value", "outside", "outlier", "zero rows", "zero columns"),
+    *("no rule", "unexpected", "subnormal"),
+)
+#: Kinds that may be meant so: they are told, but not called wrong.
+NOTES = {"no rule", "unexpected", "subnormal"}
+
+
+class Finding(NamedTuple):
+    """One thing that looks wrong.
+
+    Attributes
+    ----------
+    kind : str
+        In one or two words, such as ``"equal rows"``.
+    tensor : str
+        The name of the tensor.
+    text : str
+        A sentence about it.
+    """
+
+    kind: str
+    tensor: str
+    text: str
+
+    @property
+    def is_note(self) -> bool:
+        """Whether it may well be meant so, and is told only for completeness."""
+        return self.kind in NOTES
+
+
+def findings_of(report: TensorReport) -> Iterator[Finding]:
+    """Yield what looks wrong with one tensor."""
+    s = report.summary
+    if s is None or "float" not in report.dtype:
+        return
+
+    def found(kind: str, text: str) -> Finding:
+        return Finding(kind, report.name, text)
+
+    if s.nan:
+        yield found("nan", f"{_counted(s.nan, 'element')} of {s.size:,} {_are(s.nan)} NaN.")
+    if s.inf:
+        text = f"{_counted(s.inf, 'element')} of {s.size:,} {_are(s.inf)} infinite."
+        yield found("infinite", text)
+    if not s.finite:
+        return
+    law = report.law
+    if law is None and report.is_matrix and s.low == s.high and s.size == s.finite:
+        if s.low == 0:
+            yield found("zero", f"All {s.size:,} elements are 0, as if nothing had been drawn.")
+        else:
+            text = f"All {s.size:,} elements are {s.low:.6g}: all its rows get equal gradients."
+            yield found("constant", text)
+    elif report.is_matrix and not _may_repeat(report):
+        yield from _equal_rows(report, found)
+        yield from _zero_lines(report, found)
+    if law is not None:
+        yield from _against_law(report, found)
+    if s.subnormal > LIMITS.subnormal * (s.size - s.zeros):
+        share = s.subnormal / (s.size - s.zeros)
+        text = (
+            f"{share:.0%} of the elements that are not 0 are subnormal numbers of {report.dtype}, "
+            "which have fewer significant bits than the type's other numbers."
+        )
+        yield found("subnormal", text)
+
+
+def _may_repeat(report: TensorReport) -> bool:
+    """Return whether the law of a tensor makes equal rows and rows of zeros."""
+    kinds = ("constant", "identity", "dirac", "sparse", "delta_orthogonal")
+    return report.law is not None and (report.law.kind in kinds or report.law.std == 0)
+
+
+_Found = Callable[[str, str], Finding]
+
+
+def _equal_rows(report: TensorReport, found: _Found) -> Iterator[Finding]:
+    rows, s = report.rows, report.summary
+    if rows is None or rows.first is None or s is None:
+        return
+    height, width = report.matrix
+    # In a type of few values, short rows may be equal by chance.
+    expected = height * (height - 1) / 2 * s.coincidence**width if s.coincidence else 0.0
+    if expected > LIMITS.by_chance:
+        return
+    one, other = rows.first
+    among = "" if rows.looked_at == 1 else f" among 1/{1 / rows.looked_at:.0f} of the rows"
+    more = "" if rows.equal == 1 else f" ({rows.equal:,} rows equal an earlier one)"
+    yield found(
+        "equal rows",
+        f"Rows {one} and {other} are equal{more}{among}: symmetry between them is not broken.",
+    )
+
+
+def _zero_lines(report: TensorReport, found: _Found) -> Iterator[Finding]:
+    rows, s = report.rows, report.summary
+    if rows is None or s is None or not s.zeros or s.zeros == s.size:
+        return
+    height, width = report.matrix
+    share = s.zeros / s.size
+    padding = rows.zero_rows == 1 and "emb" in report.name.lower()
+    if rows.zero_rows and not padding and height * share**width < LIMITS.by_chance:
+        count = rows.zero_rows
+        text = f"{_counted(count, 'row')} of {height:,} {_hold(count)} only zeros."
+        yield found("zero rows", text)
+    if rows.zero_columns and width * share**height < LIMITS.by_chance:
+        count = rows.zero_columns
+        text = f"{_counted(count, 'column')} of {width:,} {_hold(count)} only zeros."
+        yield found("zero columns", text)
+
+
+def _against_law(report: TensorReport, found: _Found) -> Iterator[Finding]:
+    """Yield where a tensor differs from the law that its recipe wants."""
+    s, law, c = report.summary, report.law, report.comparison
+    assert s is not None
+    assert law is not None
+    assert c is not None
+    if law.std == 0:
+        if c.mean_off:
+            held = f"{s.low:.6g}" if s.low == s.high else f"{s.low:.6g} to {s.high:.6g}"
+            yield found("value", f"The elements are {held}, where all should be {law.mean:.6g}.")
+        return
+    if c.std_off:
+        if s.low == s.high:
+            kind, text = (
+                "zero" if s.low == 0 else "constant",
+                f"All {s.size:,} elements are {s.low:.6g}",
+            )
+            yield found(kind, f"{text}, where the std should be {law.std:.4g}.")
+            return
+        ratio = s.std / law.std
+        errors = "" if math.isnan(c.std_errors) else f", {_errors(c.std_errors)} off"
+        text = f"The std {s.std:.4g} is {_named(ratio)} the wanted {law.std:.4g}"
+        text += f" (ratio {ratio:.4g}{errors})."
+        yield found("std", text)
+    if c.mean_off:
+        text = f"The mean {s.mean:.4g} is {_errors(c.mean_errors)} from the wanted {law.mean:.4g}."
+        yield found("mean", text)
+    if c.outside > 0:
+        text = (
+            f"The elements reach from {s.low:.4g} to {s.high:.4g}, "
+            f"where the law ends at {law.low:.4g} and {law.high:.4g}."
+        )
+        yield found("outside", text)
+    if law.kind == "normal" and not c.std_off:
+        farthest = max(s.high - law.mean, law.mean - s.low) / law.std
+        chance = s.finite * math.erfc(farthest / math.sqrt(2))
+        if chance < LIMITS.outlier:
+            text = (
+                f"The farthest of {s.finite:,} elements is {farthest:.1f} std from the mean, "
+                f"which has a chance of {chance:.1g}."
+            )
+            yield found("outlier", text)
+
+
+def _errors(errors: float) -> str:
+    return f"{abs(errors):,.1f} standard errors"
+
+
+#: Ratios that have a usual cause.
+_RATIOS = {
+    "√2 times": math.sqrt(2),  # a gain for ReLU too many
+    "1/√2 of": math.sqrt(1 / 2),  # or too few
+    "√3 times": math.sqrt(3),  # a std was taken for the bound of a uniform distribution
+    "1/√3 of": math.sqrt(1 / 3),  # or a bound for a std
+    "2 times": 2.0,
+    "half": 0.5,
+}
+
+
+def _named(ratio: float) -> str:
+    """Return a ratio in words."""
+    for name, value in _RATIOS.items():
+        if abs(ratio / value - 1) < 0.01:
+            return name
+    return f"{ratio:.4g} times"
+
+
+def twins(reports: Sequence[TensorReport], tied: set[frozenset[str]]) -> Iterator[tuple[str, str]]:
+    """Yield pairs of names whose tensors have the same moments, and so maybe the same elements."""
+    seen: dict[tuple[object, ...], str] = {}
+    for report in reports:
+        s = report.summary
+        if s is None or "float" not in report.dtype or not report.is_matrix or not s.std > 0:
+            continue
+        look = (report.dtype, report.shape, s.mean, s.std, s.low, s.high)
+        first = seen.setdefault(look, report.name)
+        if first != report.name and frozenset((first, report.name)) not in tied:
+            yield first, report.name
+
+
+def ordered(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Return findings with the worst kinds first, and within a kind in their present order."""
+    return tuple(sorted(findings, key=lambda finding: KINDS.index(finding.kind)))
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def _hold(count: int) -> str:
+    return "holds" if count == 1 else "hold"

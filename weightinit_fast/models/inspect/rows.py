@@ -1,0 +1,236 @@
+"""Rows of a tensor that are equal, and rows and columns of zeros, found in one pass.
+
+A row is what one index of the first axis selects: the weights of one output in torch's layouts, the
+vector of one id in an embedding. Two equal rows get equal gradients for ever, if their inputs and
+outputs are symmetric. A tensor counts as a matrix here: the first axis, and all others together.
+
+Each row is hashed to 64 bits by a sum over its 32-bit words w_j, of c_j·w_j modulo 2**64, with
+multipliers c_j that depend on j alone. Two rows that differ have the same hash with a probability
+of about 2**-33 or less, and the first pair that is reported is read again and compared. Sums can be
+taken in any order, so that rows need not be contiguous.
+
+At most MOST_ROWS hashes are kept, which are 16 MiB. In a larger table only rows with the least
+hashes are kept: equal rows have equal hashes, and are kept or left out together.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from ..readers import ElementReader, StoredTensor
+
+__all__ = ["MOST_ROWS", "Block", "Rows", "RowsFound", "as_matrix", "blocks"]
+
+#: The most hashes that are kept.
+MOST_ROWS = 1 << 21
+#: The most columns that are watched for being zero, a byte each.
+_MOST_COLUMNS = 1 << 24
+
+
+class Block(NamedTuple):
+    """Elements of a matrix, as they are stored, and where they are in it."""
+
+    row: int
+    column: int
+    elements: np.ndarray  # of two axes
+
+    @property
+    def flat(self) -> np.ndarray:
+        """The elements in the order of the file."""
+        return self.elements.ravel("K")
+
+
+class RowsFound(NamedTuple):
+    """What is known of a tensor's rows.
+
+    ``looked_at`` is the share of rows that were compared with each other: 1, or less for tables of
+    very many rows, or 0. ``equal`` counts the rows that equal an earlier one, and ``first`` is such
+    a pair. Rows of zeros are not compared; ``zero_rows`` counts them.
+    """
+
+    looked_at: float
+    equal: int
+    first: tuple[int, int] | None
+    zero_rows: int
+    zero_columns: int
+
+
+def as_matrix(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return the number of rows and of columns; axes of one index do not count."""
+    axes = [size for size in shape if size != 1] or [1]
+    columns = 1
+    for size in axes[1:]:
+        columns *= size
+    return axes[0], columns
+
+
+def blocks(tensor: StoredTensor, items: int) -> Iterator[Block]:
+    """Yield a tensor's elements in the order of the file, in blocks of at most ``items``."""
+    rows, columns = as_matrix(tensor.shape)
+    # The axis that varies fastest in the file is that of the columns, or with Fortran's order that
+    # of the rows.
+    fast = rows if tensor.fortran_order else columns
+    slow = columns if tensor.fortran_order else rows
+    with ElementReader(tensor) as reader:
+        lines = max(1, items // max(1, fast))
+        for line in range(0, slow if fast else 0, lines):
+            together = min(lines, slow - line)
+            for begin in range(0, fast, items):
+                length = min(items, fast - begin)
+                elements = reader.read(line * fast + begin, together * length)
+                elements = elements.reshape(together, length)
+                if tensor.fortran_order:
+                    yield Block(begin, line, elements.T)
+                else:
+                    yield Block(line, begin, elements)
+
+
+class Rows:
+    """Takes the blocks of one tensor."""
+
+    def __init__(self, tensor: StoredTensor, items: int) -> None:
+        self._tensor = tensor
+        self.rows, self.columns = as_matrix(tensor.shape)
+        whole_rows = not tensor.fortran_order and self.columns <= items
+        self._all = self.rows <= MOST_ROWS
+        self.compares = self.rows > 1 and self.columns > 1 and (self._all or whole_rows)
+        self._divisor = 1
+        while self.rows > MOST_ROWS // 2 * self._divisor and not self._all:
+            self._divisor *= 2
+        kept = self.rows if self._all else MOST_ROWS
+        self._hashes = np.zeros(kept if self.compares else 0, np.uint64)
+        self._kept = self.rows if self._all else 0
+        self._ids = np.zeros(0 if self._all or not self.compares else MOST_ROWS, np.int64)
+        self._watched = self.columns <= _MOST_COLUMNS and self.rows > 1
+        self._filled_columns = np.zeros(self.columns if self._watched else 0, bool)
+        self._filled_rows = np.zeros(self.rows if self.compares and self._all else 0, bool)
+        self._zero_rows = 0
+        self._multipliers = _Multipliers(0, 0, np.zeros(0, np.uint64))
+
+    def add(self, block: Block, zeros: int) -> None:
+        """Take a block, of which that many elements are zero."""
+        row, column, elements = block
+        height, width = elements.shape
+        if self._watched:
+            place = slice(column, column + width)
+            if not zeros:
+                self._filled_columns[place] = True
+            elif zeros < elements.size and not self._filled_columns[place].all():
+                self._filled_columns[place] |= _is_filled(elements, self._tensor.dtype).any(axis=0)
+        if not self.compares:
+            return
+        hashes = self._hash(elements, column)
+        filled: np.ndarray = np.ones(height, bool)
+        if zeros:
+            filled = np.any(_is_filled(elements, self._tensor.dtype), axis=1)
+        if self._all:
+            self._hashes[row : row + height] += hashes
+            self._filled_rows[row : row + height] |= filled
+            return
+        self._zero_rows += height - int(np.count_nonzero(filled))
+        # The low bits of a hash would not do: they are zero where those of all words are.
+        chosen = np.flatnonzero(filled & (hashes < np.uint64((1 << 64) // self._divisor)))
+        chosen = chosen[: self._hashes.size - self._kept]
+        place = slice(self._kept, self._kept + chosen.size)
+        self._hashes[place], self._ids[place] = hashes[chosen], chosen + row
+        self._kept += chosen.size
+
+    def _hash(self, elements: np.ndarray, column: int) -> np.ndarray:
+        """Return the sum of multipliers times words, for each row of a block."""
+        size = elements.dtype.itemsize
+        words = 2 if size == 8 else 1
+        width = elements.shape[1]
+        if self._multipliers[:2] != (column, width):
+            numbers = np.arange(column * words, (column + width) * words, dtype=np.uint64)
+            self._multipliers = _Multipliers(column, width, _mixed(numbers))
+        multipliers = self._multipliers.values
+        if words == 1:
+            hashes: np.ndarray = np.einsum("ij,j->i", elements.view(f"u{size}"), multipliers)
+            return hashes
+        whole = elements.view("u8")
+        low = np.einsum("ij,j->i", whole & np.uint64(0xFFFFFFFF), multipliers[::2])
+        high = np.einsum("ij,j->i", whole >> np.uint64(32), multipliers[1::2])
+        total: np.ndarray = low + high
+        return total
+
+    def found(self) -> RowsFound:
+        """Return what the blocks held, once all have been taken."""
+        zero_columns = 0
+        if self._watched:
+            zero_columns = self.columns - int(np.count_nonzero(self._filled_columns))
+        if not self.compares:
+            return RowsFound(0.0, 0, None, 0, zero_columns)
+        if self._all:
+            ids = np.flatnonzero(self._filled_rows)
+            zero_rows = self.rows - ids.size
+            hashes = self._hashes if not zero_rows else self._hashes[ids]
+        else:
+            zero_rows = self._zero_rows
+            ids, hashes = self._ids[: self._kept], self._hashes[: self._kept]
+        ordered = np.sort(hashes)
+        again = ordered[1:] == ordered[:-1]
+        equal, first = int(np.count_nonzero(again)), None
+        if equal:
+            repeated = np.unique(ordered[1:][again][:64])
+            first = self._first_pair(ids, hashes, repeated)
+        return RowsFound(1 / self._divisor, equal if first else 0, first, zero_rows, zero_columns)
+
+    def _first_pair(
+        self, ids: np.ndarray, hashes: np.ndarray, repeated: np.ndarray
+    ) -> tuple[int, int] | None:
+        """Return the first two rows that are equal, after reading both."""
+        pairs = []
+        for value in repeated:
+            same = ids[np.flatnonzero(hashes == value)[:2]]
+            pairs.append((int(same[0]), int(same[1])))
+        for pair in sorted(pairs, key=max):
+            if self._are_equal(*pair):
+                return pair
+        return None
+
+    def _are_equal(self, one: int, other: int) -> bool:
+        with ElementReader(self._tensor) as reader:
+            if self._tensor.fortran_order:
+                # Elements of a row are far from each other: compare those of some columns.
+                columns = range(0, self.columns, max(1, self.columns // 64))
+                places = [[row + self.rows * c for c in columns] for row in (one, other)]
+                values = [np.concatenate([reader.read(p, 1) for p in of_row]) for of_row in places]
+                return values[0].tobytes() == values[1].tobytes()
+            items = 1 << 16
+            for begin in range(0, self.columns, items):
+                count = min(items, self.columns - begin)
+                pieces = [
+                    reader.read(row * self.columns + begin, count).tobytes() for row in (one, other)
+                ]
+                if pieces[0] != pieces[1]:
+                    return False
+        return True
+
+
+class _Multipliers(NamedTuple):
+    column: int
+    width: int
+    values: np.ndarray
+
+
+def _mixed(numbers: np.ndarray) -> np.ndarray:
+    """Return odd 64-bit numbers without a pattern: the finaliser of SplitMix64."""
+    numbers = (numbers + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed: np.ndarray = (numbers ^ (numbers >> np.uint64(31))) | np.uint64(1)
+    return mixed
+
+
+def _is_filled(elements: np.ndarray, dtype: str) -> np.ndarray:
+    """Return which elements are neither 0 nor -0."""
+    if elements.dtype.kind == "f":
+        filled: np.ndarray = elements != 0
+        return filled
+    bits = elements.dtype.itemsize * 8
+    mask = (1 << bits) - 1
+    if "float" in dtype and not dtype.endswith("fnuz"):
+        mask >>= 1
+    filled = (elements & elements.dtype.type(mask)) != 0
+    return filled

@@ -1,0 +1,238 @@
+"""Moments, extremes, counts and a histogram of a tensor's elements, which arrive in blocks.
+
+Elements of at most 16 bits are counted by their bits: there are 65 536 values at most, and
+everything else follows from the counts exactly. Wider elements are summed in float64, block by
+block, and merged by the formula of Chan, Golub & LeVeque (1983), which loses no digits where the
+mean is far from 0. They are counted as well, by the sign, the exponent and the first 7 bits of the
+mantissa, which is fine enough for a histogram of any range.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from ..readers import as_numbers
+from ..readers.stored import BITS
+
+__all__ = ["Histogram", "Statistics", "Summary"]
+
+#: The least positive normal number of a type.
+_TINY = {
+    "float64": 2.0**-1022,
+    "float32": 2.0**-126,
+    "bfloat16": 2.0**-126,
+    "float16": 2.0**-14,
+    "float8_e4m3fn": 2.0**-6,
+    "float8_e5m2": 2.0**-14,
+    "float8_e4m3fnuz": 2.0**-7,
+    "float8_e5m2fnuz": 2.0**-15,
+}
+
+
+class Histogram(NamedTuple):
+    """Counts of elements in bins of equal width; ``below`` and ``above`` were beyond the bins."""
+
+    low: float
+    high: float
+    counts: tuple[float, ...]
+    below: float
+    above: float
+
+
+class Summary(NamedTuple):
+    """The numbers of one tensor. Moments and extremes are those of its finite elements.
+
+    They are NaN where there is none.
+    """
+
+    size: int
+    nan: int
+    inf: int
+    zeros: int
+    subnormal: int
+    mean: float
+    std: float
+    low: float
+    high: float
+    #: How likely two elements are equal by chance, as in types with few values.
+    coincidence: float
+
+    @property
+    def finite(self) -> int:
+        """The number of elements that are neither NaN nor infinite."""
+        return self.size - self.nan - self.inf
+
+
+class Statistics:
+    """Takes the elements of one tensor block by block."""
+
+    def __init__(self, dtype: str) -> None:
+        self.dtype = dtype
+        self._narrow = BITS[dtype] <= 16
+        self._codes = np.zeros(1 << min(16, BITS[dtype]), np.int64)
+        self._count = self._nan = self._inf = self._zeros = self._subnormal = 0
+        self._finite, self._mean, self._squares = 0, 0.0, 0.0
+        self._low, self._high = math.inf, -math.inf
+        self._coincidence: float | None = None
+
+    def add(self, stored: np.ndarray) -> int:
+        """Count a flat array of elements as they are stored; return how many of them are zero."""
+        self._count += stored.size
+        if not stored.size:
+            return 0
+        return self._add_narrow(stored) if self._narrow else self._add_wide(stored)
+
+    def _add_narrow(self, stored: np.ndarray) -> int:
+        bits = stored.view(f"{stored.dtype.byteorder}u{stored.dtype.itemsize}")
+        counts = np.bincount(bits, minlength=self._codes.size)
+        self._codes += counts
+        if self.dtype == "float8_e8m0fnu":  # powers of two alone
+            return 0
+        zeros = int(counts[0])
+        # In types of floating-point numbers, except two without it, the sign bit alone is -0.
+        if "float" in self.dtype and not self.dtype.endswith("fnuz"):
+            zeros += int(counts[self._codes.size // 2])
+        return zeros
+
+    def _add_wide(self, stored: np.ndarray) -> int:
+        values = as_numbers(stored, self.dtype)
+        if self._coincidence is None:
+            self._coincidence = _coincidence(values)
+        zeros = values.size - int(np.count_nonzero(values))
+        self._zeros += zeros
+        tiny = _TINY.get(self.dtype)
+        if tiny is not None:
+            self._subnormal += int(np.count_nonzero(np.abs(values) < tiny)) - zeros
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            single = values.astype(np.float32, copy=False)
+            self._codes += np.bincount(single.view(np.uint32) >> np.uint32(16), minlength=1 << 16)
+            wide = values.astype(np.float64, copy=False)
+            # NaN and infinity show in a sum, but so does an overflow.
+            if not math.isfinite(float(wide.sum())):
+                nan = int(np.count_nonzero(np.isnan(wide)))
+                wide = wide[np.isfinite(wide)]
+                self._nan += nan
+                self._inf += values.size - nan - wide.size
+            self._merge(wide)
+        return zeros
+
+    def _merge(self, values: np.ndarray) -> None:
+        if not values.size:
+            return
+        self._low = min(self._low, float(values.min()))
+        self._high = max(self._high, float(values.max()))
+        mean = float(values.mean())
+        apart = values - mean
+        squares = float(apart @ apart)
+        total = self._finite + values.size
+        step = mean - self._mean
+        self._mean += step * (values.size / total)
+        self._squares += squares + step * step * (self._finite * (values.size / total))
+        self._finite = total
+
+    def summary(self) -> Summary:
+        """Return the numbers of all elements so far."""
+        if self._narrow:
+            return self._narrow_summary()
+        some = self._finite > 0
+        return Summary(
+            self._count,
+            self._nan,
+            self._inf,
+            self._zeros,
+            self._subnormal,
+            self._mean if some else math.nan,
+            math.sqrt(self._squares / self._finite) if some else math.nan,
+            self._low if some else math.nan,
+            self._high if some else math.nan,
+            max(self._coincidence or 0.0, (self._zeros / max(1, self._count)) ** 2),
+        )
+
+    def _values(self) -> np.ndarray:
+        """Return the value of each code, in float64."""
+        size = self._codes.size
+        if self._narrow and not (self.dtype == "bool" or "float" in self.dtype):
+            codes = np.arange(size).astype(f"u{BITS[self.dtype] // 8}").view(self.dtype)
+        elif self.dtype == "float16":
+            codes = np.arange(size, dtype=np.uint16).view(np.float16)
+        else:
+            codes = np.arange(size, dtype=np.uint8 if size == 256 else np.uint16)
+            codes = as_numbers(codes, self.dtype if self._narrow else "bfloat16")
+        with np.errstate(invalid="ignore"):  # some of the codes are signalling NaN
+            return codes.astype(np.float64)
+
+    def _narrow_summary(self) -> Summary:
+        values, counts = self._values(), self._codes
+        held = counts > 0
+        values, counts = values[held], counts[held]
+        finite = np.isfinite(values)
+        nan = int(counts[np.isnan(values)].sum())
+        inf = int(counts[np.isinf(values)].sum())
+        numbers, weights = values[finite], counts[finite]
+        total = int(weights.sum())
+        mean = std = low = high = math.nan
+        if total:
+            mean = float(numbers @ weights) / total
+            std = math.sqrt(float((numbers - mean) ** 2 @ weights) / total)
+            low, high = float(numbers.min()), float(numbers.max())
+        tiny = _TINY.get(self.dtype, 0.0)
+        return Summary(
+            self._count,
+            nan,
+            inf,
+            int(weights[numbers == 0].sum()),
+            int(weights[(np.abs(numbers) < tiny) & (numbers != 0)].sum()),
+            mean,
+            std,
+            low,
+            high,
+            float(((counts / max(1, self._count)) ** 2).sum()),
+        )
+
+    def histogram(self, low: float, high: float, bins: int) -> Histogram:
+        """Return how many finite elements are in each of the bins between two bounds.
+
+        Each counted value stands for the interval to the middle between it and its neighbours, or,
+        for wide elements, for the interval of all values that begin with the same bits. What such
+        an interval holds is shared between the bins that it meets. Zeros are in the bin of 0.
+        """
+        values = self._values()
+        finite = np.isfinite(values) & (values != 0)
+        order = np.argsort(values[finite], kind="stable")
+        values, counts = values[finite][order], self._codes[finite][order].astype(float)
+        exact_zeros = self.summary().zeros
+        if self._narrow:
+            middle = (values[1:] + values[:-1]) / 2
+            bounds = np.concatenate([values[:1], middle, values[-1:]])
+        else:
+            # What is less than the least value counted here, but not 0, is counted with zero.
+            negative = int(np.count_nonzero(values < 0))
+            largest = values[-1] * (1 + 2.0**-8)
+            bounds = np.concatenate([[-largest], values[:negative], values[negative:], [largest]])
+            near_zero = float(self._codes[[0, 1 << 15]].sum()) - exact_zeros
+            counts = np.insert(counts, negative, near_zero)
+        reached = np.concatenate([[0.0], np.cumsum(counts)])
+        edges = np.linspace(low, high, bins + 1)
+        at = np.interp(edges, bounds, reached)
+        inside = np.diff(at)
+        below, above = float(at[0]), float(reached[-1] - at[-1])
+        place = math.floor((0 - low) / (high - low) * bins)
+        if place < 0:
+            below += exact_zeros
+        elif place >= bins and high != 0:
+            above += exact_zeros
+        else:
+            inside[min(place, bins - 1)] += exact_zeros
+        return Histogram(low, high, tuple(float(n) for n in inside), below, above)
+
+
+def _coincidence(values: np.ndarray) -> float:
+    """Return the share of equal pairs among the first elements."""
+    sample = np.sort(values[: 1 << 16])
+    size = sample.size
+    if size < 2:
+        return 0.0
+    bounds = np.flatnonzero(np.concatenate([[True], sample[1:] != sample[:-1], [True]]))
+    runs = np.diff(bounds).astype(float)
+    return float((runs * (runs - 1)).sum() / (size * (size - 1)))
