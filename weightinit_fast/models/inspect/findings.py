@@ -31,7 +31,7 @@ LIMITS = Limits()
 
 #: Kinds of findings, worst first.
 KINDS = (
-    *("missing", "shape", "dtype", "nan", "infinite", "zero", "constant", "equal rows"),
+    *("missing", "shape", "dtype", "NaN", "infinite", "zero", "constant", "equal rows"),
     *("equal tensors", "std", "mean", "value", "outside", "outlier", "zero rows", "zero columns"),
     *("no rule", "unexpected", "subnormal"),
 )
@@ -72,7 +72,7 @@ def findings_of(report: TensorReport) -> Iterator[Finding]:
         return Finding(kind, report.name, text)
 
     if s.nan:
-        yield found("nan", f"{_counted(s.nan, 'element')} of {s.size:,} {_are(s.nan)} NaN.")
+        yield found("NaN", f"{_counted(s.nan, 'element')} of {s.size:,} {_are(s.nan)} NaN.")
     if s.inf:
         text = f"{_counted(s.inf, 'element')} of {s.size:,} {_are(s.inf)} infinite."
         yield found("infinite", text)
