@@ -46,7 +46,7 @@ def block(marker):
 
 @pytest.mark.process
 def test_first_command(tmp_path):
-    """What the README's first command prints is what stands below it, except for times and rates."""
+    """What the README's first command prints stands below it, except for times."""
     install, _, first = block("run").strip().partition(" && ")
     assert install == "python -m pip install -e ."
     python, *arguments = first.split()
