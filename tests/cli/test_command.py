@@ -7,28 +7,12 @@ import subprocess
 import sys
 
 import pytest
+from support.command import QUIET, main, run
 from support.internals import command, info_command
 
 import weightinit_fast as wi
 
-COMMAND = [sys.executable, "-m", "weightinit_fast"]
-# An editable install may print messages about the rebuild that the import starts.
-QUIET = os.environ | {"SKBUILD_EDITABLE_VERBOSE": "0", "COLUMNS": "80"}
 SUBCOMMANDS = ["init", "inspect", "verify", "finish", "explain", "benchmark", "info"]
-
-
-def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
-    """Run the command in a pipe."""
-    given = {"capture_output": True, "text": True, "timeout": 120, "env": QUIET}
-    return subprocess.run([*COMMAND, *arguments], check=False, **(given | options))
-
-
-def main(*arguments: object) -> int:
-    """Run the command in this process; return its exit status."""
-    try:
-        return command.main([str(argument) for argument in arguments])
-    except SystemExit as end:
-        return end.code
 
 
 def test_without_a_command_the_help_is_short(capsys):
