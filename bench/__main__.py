@@ -54,11 +54,23 @@ COMMANDS = {
         "20 s",
         "small-calls --against ../before/bin/python",
     ),
+    "rows": Command(
+        "measure.rows",
+        "nanoseconds a row by id, beside a contiguous fill and loops of calls",
+        "1 min; --quick: 10 s",
+        "rows --only 'of 64 '",
+    ),
     "memory": Command(
         "measure.memory",
         "peak memory beyond the output",
         "20 s; --quick: 5 s",
         "memory --size-mib 64",
+    ),
+    "dask": Command(
+        "measure.dask_arrays",
+        "Dask arrays beside dask.array.random; needs dask[array] and distributed",
+        "3 min; --quick: 1 min",
+        "dask --chunk-mib 16",
     ),
     "import-time": Command(
         "measure.import_time",

@@ -12,6 +12,7 @@ from ._resolve.index import BasicIndex
 from ._resolve.keys import Key as Key
 from ._resolve.keys import RNGLike
 from ._resolve.keys import key as key
+from ._resolve.rows import RowIds
 from ._resolve.shape import Shape
 from .initialisers.gains import Gain
 from .initialisers.gains import gain as gain
@@ -77,6 +78,7 @@ def xavier_uniform(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
 ) -> NDArray[Any]: ...
 @overload
@@ -93,6 +95,7 @@ def xavier_uniform(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
 ) -> _T: ...
 @overload
@@ -109,6 +112,7 @@ def xavier_normal(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
 ) -> NDArray[Any]: ...
 @overload
@@ -125,6 +129,7 @@ def xavier_normal(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
 ) -> _T: ...
 @overload
@@ -142,6 +147,7 @@ def he_uniform(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
 ) -> NDArray[Any]: ...
 @overload
@@ -159,6 +165,7 @@ def he_uniform(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
 ) -> _T: ...
 @overload
@@ -176,6 +183,7 @@ def he_normal(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
 ) -> NDArray[Any]: ...
 @overload
@@ -193,6 +201,7 @@ def he_normal(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
 ) -> _T: ...
 @overload
@@ -208,6 +217,7 @@ def lecun_uniform(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
 ) -> NDArray[Any]: ...
 @overload
@@ -223,6 +233,7 @@ def lecun_uniform(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
 ) -> _T: ...
 @overload
@@ -238,6 +249,7 @@ def lecun_normal(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
 ) -> NDArray[Any]: ...
 @overload
@@ -253,6 +265,7 @@ def lecun_normal(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
 ) -> _T: ...
 @overload
@@ -317,6 +330,7 @@ def constant(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
 ) -> NDArray[Any]: ...
 @overload
@@ -329,6 +343,7 @@ def constant(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
 ) -> _T: ...
 @overload
@@ -340,6 +355,7 @@ def zeros(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
 ) -> NDArray[Any]: ...
 @overload
@@ -351,6 +367,7 @@ def zeros(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
 ) -> _T: ...
 @overload
@@ -362,6 +379,7 @@ def ones(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
 ) -> NDArray[Any]: ...
 @overload
@@ -373,6 +391,7 @@ def ones(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
 ) -> _T: ...
 @overload
@@ -386,6 +405,7 @@ def uniform(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
 ) -> NDArray[Any]: ...
 @overload
@@ -399,6 +419,7 @@ def uniform(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
 ) -> _T: ...
 @overload
@@ -412,6 +433,7 @@ def normal(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
 ) -> NDArray[Any]: ...
 @overload
@@ -425,6 +447,7 @@ def normal(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
 ) -> _T: ...
 @overload
@@ -440,6 +463,7 @@ def truncated_normal(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
 ) -> NDArray[Any]: ...
 @overload
@@ -455,6 +479,7 @@ def truncated_normal(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
 ) -> _T: ...
 @overload
@@ -473,6 +498,7 @@ def variance_scaling(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
 ) -> NDArray[Any]: ...
 @overload
@@ -491,6 +517,7 @@ def variance_scaling(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
 ) -> _T: ...
 @overload
@@ -506,6 +533,7 @@ def fan_in_uniform(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
 ) -> NDArray[Any]: ...
 @overload
@@ -521,6 +549,7 @@ def fan_in_uniform(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
 ) -> _T: ...
 @overload

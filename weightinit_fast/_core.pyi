@@ -63,6 +63,7 @@ def fill(
     threads: int | None,
     fresh: bool = False,
     start: int = 0,
+    ids: ndarray | None = None,
 ) -> None: ...
 def register_target(
     kinds: dict[Any, Any],
@@ -83,6 +84,7 @@ class Target:
     swapped: bool
     scalar: bool
     pinned: object
+    ids: ndarray | None
     def __init__(
         self,
         array: ndarray,
@@ -96,7 +98,9 @@ class Target:
         swapped: bool,
         scalar: bool,
         pinned: object,
+        ids: ndarray | None = None,
     ) -> None: ...
+    def check(self, transform: int, params: tuple[float, ...]) -> None: ...
     def draw(
         self, transform: int, params: tuple[float, ...], rng: Any, stream: Any, threads: Any
     ) -> Any: ...
@@ -104,3 +108,9 @@ class Target:
         self, transform: int, params: tuple[float, ...], rng: Any, stream: Any, threads: Any
     ) -> None: ...
     def finish(self) -> Any: ...
+
+class Queue:
+    def add(
+        self, target: Target, transform: int, params: tuple[float, ...], stream: Any
+    ) -> None: ...
+    def run(self, rng: Any, threads: Any) -> None: ...

@@ -198,10 +198,32 @@ include "dlpack.pxi"
 include "run.pxi"
 
 
+cdef int check_ids(const int64_t *ids, Py_ssize_t count, uint64_t most) except -1:
+    """Refuse ids of rows that are negative or above `most`, which is at most 2**63 - 1."""
+    cdef uint64_t refused = 0  # its highest bit is that of a negative id, or of most - id
+    cdef Py_ssize_t k
+    with nogil:
+        for k in range(count):
+            refused |= <uint64_t>ids[k] | (most - <uint64_t>ids[k])
+    if refused >> 63 == 0:
+        return 0
+    for k in range(count):
+        if ids[k] < 0:
+            raise ValueError(f"rows[{k}] is {ids[k]}: the ids of rows count from 0")
+        if <uint64_t>ids[k] > most:
+            raise ValueError(
+                f"rows[{k}] is {ids[k]}, which is beyond the end of the stream: "
+                f"the last id is {most}"
+            )
+
+
 cdef int read_axes(
-    object axes, Py_buffer *view, object start, object first, object last_element, wif_axis *out,
+    object axes, const Py_buffer *view, object start, object first, object last_element,
+    wif_axis *out, const int64_t *ids, Py_ssize_t id_count,
 ) except -1:
     """Copy the axes to out; return how many.  Refuse axes that leave the buffer or the stream.
+
+    If ids is not NULL, they belong to the first axis.
 
     The bounds are computed with Python integers, so that nothing can overflow before it is refused.
     """
@@ -212,7 +234,8 @@ cdef int read_axes(
         if count == WIF_MAX_AXES or n < 1 or stream_step < 0 or stream_step == 0 and n > 1:
             raise ValueError(f"bad axes {axes!r}")
         items *= n
-        last += (n - 1) * stream_step
+        if ids == NULL or count > 0:
+            last += (n - 1) * stream_step
         if dst_step < 0:
             low += (n - 1) * dst_step
         else:
@@ -220,6 +243,7 @@ cdef int read_axes(
         out[count].n = n
         out[count].stream_step = stream_step
         out[count].dst_step = dst_step
+        out[count].ids = NULL
         count += 1
     view_low = view_high = 0
     for k in range(view.ndim):
@@ -232,6 +256,11 @@ cdef int read_axes(
         raise ValueError(f"axes {axes!r} from byte {start} reach beyond the buffer")
     if last > last_element:
         raise ValueError(f"element {last} is beyond the end of the stream")
+    if ids != NULL:
+        if count == 0 or out[0].n != id_count or out[0].stream_step == 0:
+            raise ValueError(f"{id_count} ids for axes {axes!r}")
+        check_ids(ids, id_count, min((last_element - last) // out[0].stream_step, INT64_MAX))
+        out[0].ids = ids
     return count
 
 
@@ -293,9 +322,68 @@ def narrow(object source, object buffer, int dtype):
         PyBuffer_Release(&src)
 
 
+cdef int64_t read_plan(
+    const Py_buffer *view, int transform, int dtype, tuple params, uint64_t first, object axes,
+    Py_ssize_t start, const int64_t *ids, Py_ssize_t id_count, wif_plan *plan, wif_axis *axis,
+    int *count,
+) except -1:
+    """Make the plan of a fill, and its axes; return how many elements the buffer has.
+
+    The arguments are those of fill(), but ids is NULL where there are none.  This function refuses
+    whatever is wrong with them.  The plan still lacks the key and the stream, and is not cut: see
+    cut_plan().
+    """
+    cdef int64_t total
+    cdef uint64_t last_element = <uint64_t>INT64_MAX if dtype == WIF_f64 else UINT64_MAX
+    count[0] = 0
+    prepare(transform, dtype, params, &plan.draw)
+    if view.itemsize != <Py_ssize_t>wif_type_bytes(dtype):
+        raise ValueError(f"items of {view.itemsize} bytes for {DTYPES[dtype]}")
+    total = view.len // view.itemsize
+    if total == 0:
+        check_ids(ids, id_count, INT64_MAX)
+        return 0
+    if axes is None:
+        if ids != NULL:
+            raise ValueError("ids need axes")
+        if not PyBuffer_IsContiguous(view, b"C"):
+            raise ValueError("axes are needed for a buffer that is not C-contiguous")
+        axis[0].n = total
+        axis[0].stream_step = 1
+        axis[0].dst_step = view.itemsize
+        axis[0].ids = NULL
+        count[0] = 1
+        start = 0
+        if first > last_element or last_element - first < <uint64_t>total - 1:
+            raise ValueError(f"element {first} + {total - 1} is beyond the end of the stream")
+    else:
+        count[0] = read_axes(
+            axes, view, start, first, last_element, axis, ids, id_count
+        )
+    plan.dst = <char *>view.buf + start
+    plan.first = first
+    wif_plan_choose_kernels(plan, kernels, <wif_type>dtype, total)
+    return total
+
+
+cdef void cut_plan(
+    wif_plan *plan, const wif_axis *axis, int count, int64_t total, Py_ssize_t nbytes, int threads,
+    bint fresh,
+) noexcept:
+    """Cut a plan that read_plan() has made into tasks.
+
+    ``total`` elements and ``nbytes`` bytes are filled by that many threads, in this plan and those
+    that run with it.  The axes must stay where they are for as long as the plan is used.
+    """
+    plan.direct_items = wif_plan_direct_items(plan.itemsize, total, threads, fresh)
+    wif_plan_cut(plan, axis, count)
+    plan.nontemporal = not fresh and plan.direct and nbytes >= nontemporal_bytes
+
+
 cpdef object fill(
     object buffer, int transform, int dtype, tuple params, object rng, object stream,
     uint64_t first, object axes, object threads, bint fresh=False, Py_ssize_t start=0,
+    object ids=None,
 ):
     """Fill a buffer with the elements of a stream.
 
@@ -324,37 +412,35 @@ cpdef object fill(
         Whether the memory has not been touched yet, so that its pages are made during the fill.
     start : int
         Byte offset from the buffer's first element to the beginning of the region.
+    ids : int64 array or None
+        Rows by id: position k of the first axis is ids[k] steps through the stream, and k steps
+        through the buffer.  Nobody may change the array during the fill.
     """
     cdef Py_buffer view
+    cdef const int64_t *id_list = NULL
+    cdef Py_ssize_t id_count = 0
     cdef wif_plan plan
+    cdef wif_queue queue
     cdef wif_axis axis[WIF_MAX_AXES]
     cdef int count = 0, most = 1 if threads is None else threads
     cdef int64_t total
-    cdef uint64_t last_element
     cdef object _pinned, _waited  # what pins the buffer has to live until the end of the fill
+    if ids is not None:
+        # The array keeps its memory for as long as this function runs.
+        PyObject_GetBuffer(ids, &view, PyBUF_C_CONTIGUOUS)
+        id_list, id_count = <const int64_t *>view.buf, view.len // <Py_ssize_t>sizeof(int64_t)
+        is_list = view.ndim == 1 and view.itemsize == sizeof(int64_t)
+        PyBuffer_Release(&view)
+        if not is_list:
+            raise ValueError("ids must be a 1-D array of int64")
     PyObject_GetBuffer(buffer, &view, PyBUF_STRIDES | PyBUF_WRITABLE)
     try:
         if most < 1:
             raise ValueError(f"threads must be at least 1, not {most}")
-        prepare(transform, dtype, params, &plan.draw)
-        if view.itemsize != <Py_ssize_t>wif_type_bytes(dtype):
-            raise ValueError(f"items of {view.itemsize} bytes for {DTYPES[dtype]}")
-        total = view.len // view.itemsize
-        last_element = <uint64_t>INT64_MAX if dtype == WIF_f64 else UINT64_MAX
-        if total == 0:
-            pass
-        elif axes is None:
-            if not PyBuffer_IsContiguous(&view, b"C"):
-                raise ValueError("axes are needed for a buffer that is not C-contiguous")
-            axis[0].n = total
-            axis[0].stream_step = 1
-            axis[0].dst_step = view.itemsize
-            count = 1
-            start = 0
-            if first > last_element or last_element - first < <uint64_t>total - 1:
-                raise ValueError(f"element {first} + {total - 1} is beyond the end of the stream")
-        else:
-            count = read_axes(axes, &view, start, first, last_element, axis)
+        total = read_plan(
+            &view, transform, dtype, params, first, axes, start, id_list, id_count, &plan, axis,
+            &count,
+        )
         _pinned = pin(buffer) if total >= RELEASE_GIL_ITEMS else None
         # A constant needs no words.  Its kernels contain the generator all the same, which the
         # compiler removes only from -O2 on; key and stream are 0, so that no garbage is read there.
@@ -364,18 +450,15 @@ cpdef object fill(
             _waited = read_key_and_stream(rng, stream, buffer, &plan.draw)
         if total == 0:
             return
-        wif_plan_choose_kernels(&plan, kernels, <wif_type>dtype, total)
-        plan.dst = <char *>view.buf + start
-        plan.first = first
         if threads is None and total >= RELEASE_GIL_ITEMS:
             most = thread_count(None, total)
-        plan.direct_items = wif_plan_direct_items(plan.itemsize, total, most, fresh)
-        wif_plan_cut(&plan, axis, count)
-        plan.nontemporal = not fresh and plan.direct and view.len >= nontemporal_bytes
-        if run(&plan, total, most):
+        cut_plan(&plan, axis, count, total, view.len, most, fresh)
+        queue = wif_queue_of(&plan, 1)
+        if run(&queue, total, most):
             raise_pending()
     finally:
         PyBuffer_Release(&view)
 
 
 include "target.pxi"
+include "queue.pxi"

@@ -1,4 +1,4 @@
-# A Target says where a fill goes.  It is what the arguments shape, dtype, out and index mean
+# A Target says where a fill goes.  It is what the arguments shape, dtype, out, index and rows mean
 # together, ready for the engine.
 #
 # Target is a class of the extension for speed: it takes 0.4 us to make a Python object of eleven
@@ -53,18 +53,21 @@ cdef class Target:
         it.
     pinned : object
         As long as it lives, the memory of out stays in place; see ``pin``.
+    ids : ndarray or None
+        Which rows of the global tensor the array holds, as an int64 array that only the Target has;
+        the first axis of the region is that of the rows.  None stands for a part or the whole.
     """
 
-    cdef readonly object array, kind, region, whole, part, result, pinned
+    cdef readonly object array, kind, region, whole, part, result, pinned, ids
     cdef readonly bint fresh, zeroed, swapped, scalar
     cdef int code
 
     def __init__(
         self, array, kind, region, whole, part, bint fresh, bint zeroed, result, bint swapped,
-        bint scalar, pinned,
+        bint scalar, pinned, ids=None,
     ):
         self.array, self.kind, self.region, self.whole = array, kind, region, whole
-        self.part, self.result, self.pinned = part, result, pinned
+        self.part, self.result, self.pinned, self.ids = part, result, pinned, ids
         self.fresh, self.zeroed, self.swapped, self.scalar = fresh, zeroed, swapped, scalar
         self.code = kind.code
 
@@ -75,6 +78,12 @@ cdef class Target:
         """
         self.write(transform, params, rng, stream, threads)
         return self.finish() if self.swapped or self.scalar else self.result
+
+    def check(self, int transform, tuple params):
+        """Raise the exception that draw() would raise for these parameters, if any."""
+        if transform == WIF_truncated:
+            params += interval(params[2], params[3], self.kind.word_bits)
+        check(transform, self.code, params)
 
     def write(self, int transform, tuple params, object rng, object stream, object threads):
         """Fill the array.  The caller must call finish() after all elements have been written."""
@@ -89,7 +98,7 @@ cdef class Target:
         axes, first, start = self.region
         fill(
             self.array, transform, self.code, params, rng, stream, first, axes, threads, self.fresh,
-            start,
+            start, self.ids,
         )
 
     def finish(self):

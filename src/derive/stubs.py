@@ -32,6 +32,7 @@ from ._resolve.index import BasicIndex
 from ._resolve.keys import Key as Key
 from ._resolve.keys import RNGLike
 from ._resolve.keys import key as key
+from ._resolve.rows import RowIds
 from ._resolve.shape import Shape
 from .initialisers.gains import Gain
 from .initialisers.gains import gain as gain

@@ -36,6 +36,7 @@ FUNCTIONS = {
 #: Functions whose element i does not depend on the shape.
 FLAT = (wi.zeros, wi.ones, wi.constant, wi.uniform, wi.normal, wi.truncated_normal)
 WHOLE = (wi.orthogonal, wi.delta_orthogonal)  # they take no index
+NO_ROWS = (*WHOLE, wi.identity, wi.dirac, wi.sparse)
 NOT_DRAWN = (wi.zeros, wi.ones, wi.constant, wi.identity, wi.dirac)  # they do not read rng
 
 
@@ -131,6 +132,25 @@ def take_index(source):
         return None
     entries = tuple(take_entry(source) for _ in range(source.below(6)))
     return entries[0] if len(entries) == 1 else entries
+
+
+def take_rows(source, length):
+    """Return ids of rows, in some kind of list, and whether they are to be refused."""
+    ids = [source.below(length) for _ in range(source.below(40))] if length else []
+    kind = source.below(16)
+    if kind < 3 and length:  # runs
+        begin = source.below(length)
+        ids += range(begin, min(length, begin + source.below(64)))
+    if kind == 15:
+        odd = (-1, 2**63, -(2**70), True, 1.5, "1", None, [0], 10**400, np.float32(1))
+        ids.insert(source.below(len(ids) + 1), source.choice(odd))
+        return ids, True
+    if kind == 14:
+        odd = (np.zeros((1, 2), np.int64), np.array(0), np.zeros(2), np.array([True]), "12", {1}, 0)
+        return source.choice(odd), True
+    if kind in (12, 13):
+        return np.array(ids, source.choice(("i8", ">i8", "u8", "i4")))[::-1], False
+    return tuple(ids) if kind == 11 else ids, False
 
 
 def take_rng(source):
@@ -286,7 +306,7 @@ def judge(source, function, shape, dtype, make_rng, index, common):
         flat = function(whole.size, dtype=dtype, rng=make_rng(), **common)
         if not same(whole, flat.reshape(whole.shape)):
             raise Finding("an element depends on the shape")
-    expected = whole
+    expected, not_whole = whole, refusal
     if refusal is None and index is not None:
         part = index if index is not None else ()
         expected, refusal = attempt(lambda: whole[part])
@@ -302,10 +322,31 @@ def judge(source, function, shape, dtype, make_rng, index, common):
         raise Finding("index= differs from indexing")
     if state(rng) != (before if error else advanced):
         raise Finding("the generator is not where it must be")
-    check_out(source, function, shape, dtype, make_rng, index, common, whole, expected, refusal)
+    chosen = {"index": index}
+    check_out(source, function, shape, dtype, make_rng, chosen, common, whole, expected, refusal)
+    check_rows(source, function, shape, dtype, make_rng, common, whole, not_whole)
 
 
-def check_out(source, function, shape, dtype, make_rng, index, common, whole, expected, refusal):
+def check_rows(source, function, shape, dtype, make_rng, common, whole, refusal):
+    """Ask for rows by id, in a new array and in some kind of memory."""
+    length = whole.shape[0] if refusal is None and whole.ndim else 0
+    rows, odd = take_rows(source, length)
+    if odd or function in NO_ROWS or (refusal is None and not whole.ndim):
+        refusal = refusal or TypeError("no rows")
+    expected = whole[np.asarray(rows, np.int64)] if refusal is None else None
+    rng = make_rng()
+    before, chosen = state(rng), {"rows": rows}
+    got, error = attempt(function, shape, dtype=dtype, rng=rng, **chosen, **common)
+    if (error is None) != (refusal is None):
+        raise Finding(f"{error!r} where rows= of a plain call has {refusal!r}")
+    if error is None and not same(got, expected):
+        raise Finding("rows= differs from indexing")
+    if error is not None and state(rng) != before:
+        raise Finding(f"the generator advanced: {error!r}")
+    check_out(source, function, shape, dtype, make_rng, chosen, common, whole, expected, refusal)
+
+
+def check_out(source, function, shape, dtype, make_rng, chosen, common, whole, expected, refusal):
     """Make the same call with some kind of memory as out=."""
     if refusal is not None:
         out = Out(source, (2, 3), np.dtype("f4"))
@@ -316,9 +357,7 @@ def check_out(source, function, shape, dtype, make_rng, index, common, whole, ex
     # Parameters that do not fit the type of a plain call may fit the type of out.
     if not source.below(2) and refusal is None:
         dtype = None
-    got, error = attempt(
-        function, shape, out=out.given, dtype=dtype, rng=rng, index=index, **common
-    )
+    got, error = attempt(function, shape, out=out.given, dtype=dtype, rng=rng, **chosen, **common)
     if error is None and refusal is not None:
         raise Finding(f"nothing refused with out=, where a plain call has {refusal!r}")
     if error is not None:

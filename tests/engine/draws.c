@@ -42,13 +42,13 @@ static uint32_t reverse_bits(uint32_t w) {
 static void of_each(wif_draw_rows *draw_rows, uint32_t *out, uint64_t *moving,
                     const wif_draw *draw) {
     for (int k = 0; k < CHUNK; k++, ++*moving)
-        draw_rows(out + k, 0, 0, 0, 1, 1, draw, 0);
+        draw_rows(out + k, 0, 0, 0, NULL, 1, 1, draw, 0);
 }
 
 static void of_shards(wif_draw_rows *draw_rows, uint32_t *out, uint64_t first,
                       const wif_draw *draw) {
     static uint32_t runs[SHARDS][RUN];
-    draw_rows(runs, sizeof *runs, first, UINT64_C(1) << 40, SHARDS, RUN, draw, 0);
+    draw_rows(runs, sizeof *runs, first, UINT64_C(1) << 40, NULL, SHARDS, RUN, draw, 0);
     for (int i = 0; i < RUN; i++)
         for (int k = 0; k < SHARDS; k++)
             *out++ = runs[k][i];

@@ -2,9 +2,10 @@
  * the scalar set, element by element.
  *
  * The bytes choose an instruction set, a transform, a type, parameters, up to six axes with any
- * steps through stream and memory, the places where the fill is cut into tasks, the kind of stores
- * and the order of the tasks.  The buffer is as large as the region, so that AddressSanitizer
- * notices the byte after it.  The bytes before the region and in its gaps must stay as they were.
+ * steps through stream and memory, of which one may have a list of ids, the places where the fill
+ * is cut into tasks, the kind of stores and the order of the tasks.  The buffer is as large as the
+ * region, so that AddressSanitizer notices the byte after it.  The bytes before the region and in
+ * its gaps must stay as they were.
  *
  *   with libFuzzer (tests/proof/fuzz.py engine)   takes the usual options and folders
  *   without                                       fuzz_fill FILE...        runs each file
@@ -114,7 +115,35 @@ typedef struct {
     uint64_t last;    /* the last element, counted from the first */
     ptrdiff_t extent; /* in bytes, from the lowest byte to behind the highest */
     ptrdiff_t start;  /* from the lowest byte to the first element */
+    int64_t *ids;     /* of one of the axes, or NULL; the caller frees them */
 } region;
+
+/* Give one of the axes a list of ids: any, or runs of them, which stay inside the stream. */
+static void take_ids(input *in, region *r, uint64_t last_element) {
+    if (!r->count || take(in, 1) % 2 == 0)
+        return;
+    wif_axis *a = &r->axis[take(in, 1) % (uint64_t)r->count];
+    const int kind = (int)take(in, 1);
+    const uint64_t own = (uint64_t)(a->n - 1) * a->stream_step, step = a->stream_step;
+    const uint64_t room = step ? (last_element - (r->last - own)) / step : 0;
+    const uint64_t most = room < INT64_MAX ? room : INT64_MAX;
+    const int run = kind % 4 == 0 ? 1 : 1 + (int)take(in, 1) % 40;
+    uint64_t highest = 0, state = 1 + take(in, 2);
+    r->ids = malloc((size_t)a->n * sizeof *r->ids); /* no more, so that every read beyond is seen */
+    for (int64_t k = 0; r->ids && k < a->n; k++) {
+        state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        const uint64_t any = kind & 128 ? state : state >> 52;
+        uint64_t id = any % (most + 1);
+        if (k % run && (uint64_t)r->ids[k - 1] < most)
+            id = (uint64_t)r->ids[k - 1] + 1;
+        r->ids[k] = (int64_t)id;
+        highest = id > highest ? id : highest;
+    }
+    if (r->ids) {
+        a->ids = r->ids;
+        r->last += highest * step - own;
+    }
+}
 
 static uint64_t take_stream_step(input *in, int kind, uint64_t nested) {
     switch (kind) {
@@ -173,6 +202,7 @@ static region take_region(input *in, size_t itemsize, uint64_t last_element) {
             r.start += (a->n - 1) * step;
         }
     }
+    take_ids(in, &r, last_element);
     return r;
 }
 
@@ -192,7 +222,7 @@ static const char *expected(oracle *o, uint64_t element) {
     const uint64_t group = element / WIF_GROUP_WORDS;
     if (!o->known || group != o->group) {
         const wif_fpstate host = wif_fp_enter();
-        o->draw_rows(o->items, 0, group * WIF_GROUP_WORDS, 0, 1, WIF_GROUP_WORDS, o->draw, 0);
+        o->draw_rows(o->items, 0, group * WIF_GROUP_WORDS, 0, NULL, 1, WIF_GROUP_WORDS, o->draw, 0);
         wif_fp_leave(host);
         o->group = group;
         o->known = 1;
@@ -206,7 +236,8 @@ static void write_expected(oracle *o, char *dst, uint64_t first, const wif_axis 
         return;
     }
     for (int64_t k = 0; k < axes->n; k++)
-        write_expected(o, dst + k * axes->dst_step, first + (uint64_t)k * axes->stream_step,
+        write_expected(o, dst + k * axes->dst_step,
+                       first + (uint64_t)(axes->ids ? axes->ids[k] : k) * axes->stream_step,
                        axes + 1, count - 1);
 }
 
@@ -307,6 +338,7 @@ static void fill(input *in, const wif_kernels *set, const wif_kernels *scalar, i
         write_expected(&o, wanted + lead + r.start, first, r.axis, r.count);
         compare(got, wanted, bytes, set->isa, "fill", type);
     }
+    free(r.ids);
     free(got);
     free(wanted);
     if (fegetround() != ROUNDING[flags & 3])

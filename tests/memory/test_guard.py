@@ -93,11 +93,11 @@ def elements(transform, dtype, given):
     return out
 
 
-def fill(out, transform, dtype, given, first, axes, start=0, threads=1):
+def fill(out, transform, dtype, given, first, axes, start=0, threads=1, ids=None):
     """Fill a buffer with the elements from `first` on."""
     code = list(ITEMSIZE).index(dtype)
     number = getattr(core, transform.upper())
-    core.fill(out, number, code, given, KEY, 0, first, axes, threads, False, start)
+    core.fill(out, number, code, given, KEY, 0, first, axes, threads, False, start, ids)
 
 
 def sweep_runs(pages, isa, kernel, starts, lengths, leads=(0,), threads=1):
@@ -245,6 +245,52 @@ def test_regions(isa, streamed):
     for kernel in kernels():
         elements(*kernel)
     isolated(sweep_regions, isa, streamed)
+
+
+# Rows by id --------------------------------------------------------------------------------------
+
+
+def lists_of_ids():
+    """Yield lists of rows by id: a few, and more than a ring of short rows has slots; runs too."""
+    ids = np.random.default_rng(2).integers(0, 70, 300)
+    yield from (ids[:1], ids[:2], ids[:9], ids, np.arange(40), np.r_[ids[:5], 9:26, 30:46, 1])
+
+
+def sweep_rows(isa, streamed):
+    """Rows are written at a page, and their list ends at a page or begins at one."""
+    core.nontemporal_from(0 if streamed else 1 << 60)
+    pages, lists = Pages(300 * 163 * 8), Pages(300 * 8)
+    for kernel in kernels():
+        transform, dtype, given = kernel
+        size = ITEMSIZE[dtype]
+        if transform not in ("words", "normal"):  # the transform does not matter
+            continue
+        whole = elements(*kernel)
+        for length in (1, 7, 16, 32, 33, 64, 100, 128, 160):
+            for ids in lists_of_ids():
+                n = len(ids)
+                wanted = whole[ids[:, None] * length + np.arange(length)]
+                for row_bytes in (length * size, (length + 3) * size):
+                    extent = (n - 1) * row_bytes + length * size
+                    at = pages.places(extent), lists.places(n * 8)
+                    for begin, list_begin in zip(*at, strict=True):
+                        note((isa, *kernel, length, n, row_bytes, f"at byte {begin}"))
+                        pages.clear()
+                        strides = (row_bytes, size)
+                        strided(pages.wanted, wanted.shape, dtype, begin, strides)[...] = wanted
+                        out = strided(pages.bytes, wanted.shape, dtype, begin, strides)
+                        listed = lists.bytes[list_begin : list_begin + n * 8].view("i8")
+                        listed[...] = ids
+                        axes = [(n, length, row_bytes), (length, 1, size)]
+                        fill(out, transform, dtype, given, 0, axes, ids=listed)
+                        pages.check((isa, *kernel, length, n, row_bytes))
+
+
+@pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "stored"])
+def test_rows_by_id(isa, streamed):
+    for kernel in kernels():
+        elements(*kernel)
+    isolated(sweep_rows, isa, streamed)
 
 
 # Rounding of given numbers -----------------------------------------------------------------------

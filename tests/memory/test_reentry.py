@@ -88,6 +88,9 @@ class Number:
         self.then()
         return self.value
 
+    def __int__(self):
+        return self.value
+
 
 class Text(str):
     then = None
@@ -156,6 +159,10 @@ ARGUMENTS = {
         "shape": (5 + len(out), *np.shape(out)[1:]),
         "index": slice(Number(5, then), None),
     },
+    "rows": lambda out, then: {
+        "shape": (3, *np.shape(out)[1:]),
+        "rows": [Number(2, then), *[1] * (len(out) - 1)],
+    },
     "dtype": lambda out, then: {"dtype": DType(np.asarray(out).dtype, then)},
 }
 #: Arguments that have the same values and call nothing.
@@ -168,7 +175,9 @@ def expected(name, arguments, out):
     options = {"shape": np.shape(out), "rng": 0} | arguments | QUIET.get(name, {})
     if name in ("bit generator", "Generator", "lookalike"):
         options["rng"] = np.random.PCG64(5)
-    whole = options["shape"] if name in ("index", "slice") else np.shape(out)
+    whole = options["shape"] if name in ("index", "slice", "rows") else np.shape(out)
+    if name == "rows":
+        options["rows"] = list(map(int, options["rows"]))
     options |= {"shape": tuple(map(int, whole)), "threads": 1}
     return wi.normal(**options | {"dtype": np.asarray(out).dtype})
 

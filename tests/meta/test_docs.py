@@ -26,6 +26,7 @@ PUBLIC = [name for name in wi.__all__ if callable(getattr(wi, name))]
 #: Classes, which have no page of their own.
 ON_PAGE = {"Key": "key", "Initializer": "initializer", "Law": "initializer"}
 PAGES = ["index.md", "guide.md", "initializer.md", "layers.md", "recipes.md", "dtypes.md"]
+PAGES += ["dynamic-embeddings.md"]
 #: A script of recipes.md, which begins with a docstring, and what it prints.
 SCRIPT = re.compile(r'```python\n(""".*?)```\n\n```text\n(.*?)```', re.DOTALL)
 SCRIPTS = SCRIPT.findall((DOCS / "recipes.md").read_text(encoding="utf-8"))

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from support.frameworks import Framework
+from support.frameworks import load_frameworks
 
 HERE = Path(__file__).parent
 
@@ -16,6 +16,4 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(autouse=True, scope="module")
 def _frameworks(request):
     """Import a module's frameworks before its tests, since Keras starts a process when imported."""
-    for value in vars(request.module).values():
-        if isinstance(value, Framework):
-            value.load()
+    load_frameworks(request.module)

@@ -22,7 +22,7 @@ def proc(file, name):
 OUT, SQUARE = np.zeros(16, "f4"), np.zeros((4, 4), "f4")
 KEY, RNG = wi.Key(1, 2), np.random.default_rng(1)
 LEGACY, SEED = np.random.RandomState(1), np.random.SeedSequence(1)
-READONLY = np.zeros(4, "f4")
+READONLY, IDS = np.zeros(4, "f4"), np.array([8, 0, 0, 2])
 READONLY.flags.writeable = False
 NAMED = "a name of some length"
 
@@ -36,6 +36,8 @@ GOOD = {
     "None": lambda: wi.normal(out=OUT),
     "name": lambda: wi.normal(16, rng=KEY, stream=NAMED),
     "index": lambda: wi.normal((40, 40), rng=KEY, index=np.s_[3:9:2, ::-5]),
+    "rows": lambda: wi.normal((40, 40), rng=KEY, rows=[3, 5]),
+    "rows of an array": lambda: wi.normal((9, 4), rows=IDS, rng=KEY, out=SQUARE),
     "strides": lambda: wi.normal(out=SQUARE.T[::-1], rng=KEY),
     "memoryview": lambda: wi.normal(out=memoryview(OUT), rng=KEY),
     "byte order": lambda: wi.normal(4, dtype=">f8", rng=KEY),
@@ -62,6 +64,8 @@ BAD = {
     "stream name": lambda: wi.normal(4, rng=RNG, stream="\ud800"),
     "threads": lambda: wi.normal(4, rng=RNG, threads=0),
     "index": lambda: wi.normal((4, 4), rng=RNG, index=np.s_[0, 0, 0]),
+    "rows": lambda: wi.normal((4, 4), rng=RNG, rows=[0, -1]),
+    "kind of rows": lambda: wi.normal((4, 4), rng=RNG, rows=[0, "x"]),
     "params": lambda: wi.normal(out=OUT, rng=RNG, std=1e39),
     "no value inside": lambda: wi.uniform(4, low=1, high=1 + 1e-12),
     "out is read-only": lambda: wi.normal(out=READONLY, rng=RNG),

@@ -20,13 +20,26 @@ MODULES = {
     "core": "weightinit_fast._core",
     "threads": "weightinit_fast._resolve.threads",
     "models": "weightinit_fast.models.builtin",
+    "arithmetic": "weightinit_fast.models.arithmetic",
+    "recipe": "weightinit_fast.models.recipe",
+    "shapes": "weightinit_fast.models.shapes",
+    "layout": "weightinit_fast.models.files.layout",
+    "verification": "weightinit_fast.models.files.verify",
+    "comparison": "weightinit_fast.models.files.compare",
     "readers": "weightinit_fast.models.readers",
+    "filling": "weightinit_fast.models.filling",
     "inspect": "weightinit_fast.models.inspect",
     "inspect_rows": "weightinit_fast.models.inspect.rows",
     "inspect_html": "weightinit_fast.models.inspect.html",
     "command": "weightinit_fast.cli",
+    "benchmark": "weightinit_fast.cli.benchmark",
+    "info_command": "weightinit_fast.cli.info",
+    "screen": "weightinit_fast.cli.screen",
     "orthogonal": "weightinit_fast.initialisers.orthogonal",
     "sparse": "weightinit_fast.initialisers.sparse",
+    "ranges": "weightinit_fast.initialisers.ranges",
+    "dtypes": "weightinit_fast._resolve.dtypes",
+    "target": "weightinit_fast._resolve.target",
 }
 
 #: From src/engine/host/plan.h: the largest direct task (WIF_LONG_TASK_BYTES) in float32 elements,
@@ -153,7 +166,13 @@ def fail_last_step_of_delta_orthogonal(monkeypatch, error):
     monkeypatch.setattr(_module("orthogonal"), "_stored", stored)
 
 
+def small_pieces(monkeypatch, piece_bytes, block_bytes):
+    """Let `verify` compare pieces and write blocks of these sizes."""
+    monkeypatch.setattr(_module("comparison"), "_PIECE_BYTES", piece_bytes)
+    monkeypatch.setattr(_module("comparison"), "_BLOCK_BYTES", block_bytes)
+
+
 def keep_only_model(monkeypatch, name):
     """Leave the command only one of its models."""
     models = _module("models")
-    monkeypatch.setattr(models, "MODELS", {name: models.MODELS[name]})
+    monkeypatch.setattr(models, "SHA256", {name: models.SHA256[name]})

@@ -7,7 +7,10 @@ import weightinit_fast as wi
 REQUIRED = inspect.Parameter.empty
 #: Parameters that tell a function what the axes of its shape are, and so its fans.
 FANS = {"layout": None, "groups": 1, "transposed": False, "fans": None}
-COMMON = {"dtype": None, "out": None, "rng": None, "stream": 0, "index": None, "threads": None}
+COMMON = {"dtype": None, "out": None, "rng": None, "stream": 0, "index": None, "rows": None}
+COMMON["threads"] = None
+#: Those of the initialisers that do not draw every element by itself.
+COMMON_WITHOUT_ROWS = {name: default for name, default in COMMON.items() if name != "rows"}
 LOW32 = 0xFFFFFFFF
 #: Alias -> name of the same function.
 ALIASES = {

@@ -68,6 +68,8 @@ _OTHER_LIBRARIES = {
     "fan_out": "pass fans=(fan_in, fan_out)",
     "device": "new arrays are in CPU memory; pass out= to fill a tensor",
     "tensor": "pass out=",
+    "rows": "rows= is for initialisers that draw every element by itself, as normal does; draw the "
+    "whole tensor, and take its rows",
 }
 
 

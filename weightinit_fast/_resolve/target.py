@@ -1,4 +1,4 @@
-"""Read shape, dtype, out and index, once for each call, into one Target: where a fill goes."""
+"""Read shape, dtype, out, index and rows, once for each call, into a Target: where a fill goes."""
 
 from typing import Any
 
@@ -10,11 +10,12 @@ from .dtypes import DEFAULT, PLAIN, DType, Kind, kind_of, requested
 from .index import WHOLE, BasicIndex, Part
 from .memory import as_array, check_writable, new_array
 from .messages import shown
+from .rows import RowIds, read_ids, rows_region, rows_shape
 from .shape import Shape, as_shape
 from .threads import thread_count
 from .truncation import interval
 
-__all__ = ["Target", "part_of", "resolve"]
+__all__ = ["Target", "part_of", "range_target", "resolve"]
 
 _core.register_target(PLAIN, thread_count, interval)
 _plain_target = _core.plain_target
@@ -25,30 +26,41 @@ def resolve(
     dtype: DType | None,
     out: Any,
     index: BasicIndex,
+    rows: RowIds | None = None,
     zeroed: bool = False,
 ) -> Target:
-    """Read shape, dtype, out and index, and refuse what is wrong before anything is written.
+    """Read shape, dtype, out, index and rows, and refuse what is wrong before anything is written.
 
     With ``zeroed`` a new array comes from numpy.zeros.
     """
     if out is not None:
-        if dtype is None and index is None:
+        if dtype is None and index is None and rows is None:
             target = _plain_target(out, out)
             if target is not None:
                 return _check_shape(target, shape)
-        return _resolve_out(shape, dtype, out, index)
+        return _resolve_out(shape, dtype, out, index, rows)
     if shape is None:
         raise TypeError("pass shape or out=")
     kind, found = DEFAULT if dtype is None else requested(dtype)
     whole = as_shape(shape)
     part = None if index is None else Part(whole, index)
+    held = whole if part is None else part.shape
+    ids = None
+    if rows is not None:
+        _refuse_both(index)
+        ids = read_ids(rows)
+        held = rows_shape(whole, ids)
+        zeroed = False  # the engine refuses bad ids where it fills
     if found is None:
         raise TypeError(
             f"{kind.name} arrays need the package ml_dtypes; without it, pass an out= of dtype "
             f"{kind.storage}, which takes their bits, and dtype={kind.name!r}"
         )
-    region = WHOLE if part is None else part.region(kind.storage.itemsize)
-    array = new_array(whole if part is None else part.shape, kind.storage, zeroed)
+    if ids is not None:
+        region = rows_region(held, kind.storage.itemsize)
+    else:
+        region = WHOLE if part is None else part.region(kind.storage.itemsize)
+    array = new_array(held, kind.storage, zeroed)
     result = array if found is kind.storage else array.view(found)
     scalar = part is not None and not part.shape and not part.keeps_array
     return Target(
@@ -62,6 +74,29 @@ def resolve(
         result=result,
         swapped=not found.isnative,
         scalar=scalar,
+        pinned=None,
+        ids=ids,
+    )
+
+
+def range_target(whole: tuple[int, ...], kind: Kind, array: np.ndarray, first: int) -> Target:
+    """Return the Target of a run of elements, in the C order of the whole tensor.
+
+    ``array`` is 1-D, C-contiguous and of the kind's storage type; the element ``first`` is the
+    first that it holds. A range is no part in the sense of `part_of`: only rules whose elements
+    depend on nothing else can fill it.
+    """
+    return Target(
+        array=array,
+        kind=kind,
+        region=(None, first, 0),
+        whole=whole,
+        part=None,
+        fresh=False,
+        zeroed=False,
+        result=array,
+        swapped=False,
+        scalar=False,
         pinned=None,
     )
 
@@ -80,16 +115,18 @@ def _check_shape(target: Target, shape: Shape | None) -> Target:
         _pinned = _core.pin(target.array)
         whole = as_shape(shape)
         if whole != target.whole:
-            raise ValueError(_misfit(target.whole, whole, None))
+            raise ValueError(_misfit(target.whole, whole, "tensor"))
     elif target.whole == (0,):
         raise ValueError(_EMPTY)
     return target
 
 
-def _resolve_out(shape: Shape | None, dtype: DType | None, out: Any, index: BasicIndex) -> Target:
+def _resolve_out(
+    shape: Shape | None, dtype: DType | None, out: Any, index: BasicIndex, rows: RowIds | None
+) -> Target:
     """Return the Target of any memory that the caller passes."""
     array, held_kind = as_array(out)
-    if dtype is None and index is None and held_kind is None:
+    if dtype is None and index is None and rows is None and held_kind is None:
         target = _plain_target(array, out)
         if target is not None:
             return _check_shape(target, shape)
@@ -97,21 +134,32 @@ def _resolve_out(shape: Shape | None, dtype: DType | None, out: Any, index: Basi
     kind = _kind_to_write(array.dtype, held_kind, dtype)
     if shape is not None:
         whole = as_shape(shape)
-    elif index is not None:
-        raise TypeError("with out=, index= needs shape=, the shape of the whole tensor")
+    elif index is not None or rows is not None:
+        given = "index=" if rows is None else "rows="
+        raise TypeError(f"with out=, {given} needs shape=, the shape of the whole tensor")
     elif array.shape == (0,):
         raise ValueError(_EMPTY)
     else:
         whole = array.shape
-    part = Part(whole, index)
-    if part.shape != array.shape:
-        raise ValueError(_misfit(array.shape, part.shape, index))
+    part, ids = Part(whole, index), None
+    held = part.shape
+    if rows is not None:
+        _refuse_both(index)
+        ids = read_ids(rows)
+        held = rows_shape(whole, ids)
+    if held != array.shape:
+        what = "part" if index is not None else "tensor" if rows is None else "selection of rows"
+        raise ValueError(_misfit(array.shape, held, what))
     check_writable(array)
     native = array.view(kind.storage)
+    if ids is not None:
+        region = rows_region(held, native.itemsize, native.strides)
+    else:
+        region = part.region(native.itemsize, native.strides)
     return Target(
         array=native,
         kind=kind,
-        region=part.region(native.itemsize, native.strides),
+        region=region,
         whole=whole,
         part=None if index is None else part,
         fresh=False,
@@ -120,6 +168,7 @@ def _resolve_out(shape: Shape | None, dtype: DType | None, out: Any, index: Basi
         swapped=not array.dtype.isnative,
         scalar=False,
         pinned=pinned,
+        ids=ids,
     )
 
 
@@ -130,9 +179,14 @@ _EMPTY = (
 )
 
 
-def _misfit(found: tuple[int, ...], wanted: tuple[int, ...], index: BasicIndex) -> str:
+def _refuse_both(index: BasicIndex) -> None:
+    """Refuse index= beside rows=."""
+    if index is not None:
+        raise TypeError("pass either index= or rows=, not both")
+
+
+def _misfit(found: tuple[int, ...], wanted: tuple[int, ...], what: str) -> str:
     """Return the message for an out of another shape than what goes into it."""
-    what = "tensor" if index is None else "part"
     return f"out has shape {shown(found)}, but the {what} has shape {shown(wanted)}"
 
 

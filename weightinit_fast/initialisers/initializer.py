@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Callable, Mapping
+from inspect import signature
 from operator import index as as_int
 from typing import Any, NoReturn
 
@@ -10,13 +11,15 @@ import numpy as np
 from .._resolve.dtypes import DType
 from .._resolve.index import BasicIndex
 from .._resolve.keys import RNGLike
-from .._resolve.messages import refuse_keyword, shown
+from .._resolve.messages import refuse_arguments, refuse_keyword, shown
+from .._resolve.rows import RowIds
 from .._resolve.shape import Shape, as_shape
 from .._resolve.target import resolve
 from .law import Law
 from .public import ALIASES, COMMON, INITIALISERS, RULES, own_parameters
+from .rules import Rule
 
-__all__ = ["Initializer", "initializer", "literal", "parsed_call", "refuse_text"]
+__all__ = ["Initializer", "initializer", "literal", "parsed_call", "refuse_text", "rule_of"]
 
 _LONGEST_TEXT = 10_000
 
@@ -107,13 +110,14 @@ class Initializer:
         rng: RNGLike = None,
         stream: int | str = 0,
         index: BasicIndex = None,
+        rows: RowIds | None = None,
         threads: int | None = None,
     ) -> Any:
         """Make or fill a tensor, as the function does with the bound parameters.
 
         Parameters
         ----------
-        shape, dtype, out, rng, stream, index, threads
+        shape, dtype, out, rng, stream, index, rows, threads
             As in `normal`.
 
         Returns
@@ -126,8 +130,10 @@ class Initializer:
         ValueError, TypeError, MemoryError
             Where the function raises.
         """
+        if rows is not None and "rows" not in signature(self._function).parameters:
+            refuse_arguments(self._function, (), {"rows": rows})
         rule = self._rule
-        target = resolve(shape, dtype, out, index, rule.zeroed)
+        target = resolve(shape, dtype, out, index, rows, rule.zeroed)
         return rule.fill(target, rng, stream, threads)
 
     def law(self, shape: Shape) -> Law:
@@ -228,8 +234,8 @@ def initializer(function: "Callable[..., Any] | str | Initializer", **own: Any) 
         An initialiser of this package, its name, or a text such as ``"he_normal(a=0.25)"``. An
         Initializer stands for its function and its parameters.
     **own
-        The function's own parameters: all but shape, dtype, out, rng, stream, index and threads.
-        They override those of a text or an Initializer.
+        The function's own parameters: all but shape, dtype, out, rng, stream, index, rows
+        and threads. They override those of a text or an Initializer.
 
     Returns
     -------
@@ -270,6 +276,11 @@ def initializer(function: "Callable[..., Any] | str | Initializer", **own: Any) 
     else:
         found, kept = function, {}
     return Initializer(found, kept | own)
+
+
+def rule_of(init: Initializer) -> Rule:
+    """Return the rule of an Initializer, for the modules of this package."""
+    return init._rule
 
 
 def _is_initialiser(function: object) -> bool:

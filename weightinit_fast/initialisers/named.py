@@ -10,6 +10,7 @@ from .._resolve.index import BasicIndex
 from .._resolve.keys import RNGLike
 from .._resolve.messages import refuse_arguments
 from .._resolve.numbers import finite
+from .._resolve.rows import RowIds
 from .._resolve.shape import Shape
 from .._resolve.target import resolve
 from .gains import Gain
@@ -89,6 +90,7 @@ def xavier_uniform(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
     **unknown: object,
 ) -> Any:
@@ -103,8 +105,8 @@ def xavier_uniform(
     fans : (int, int), optional
         (fan_in, fan_out), instead of layout, groups and transposed: for a bias, a flattened
         parameter or a shard, from whose shape the fans cannot be read.
-    shape, dtype, out, rng, stream, index, threads
-        As in `normal`. The fans are those of the whole shape, even if index is given.
+    shape, dtype, out, rng, stream, index, rows, threads
+        As in `normal`. The fans are those of the whole shape, even if index or rows is given.
 
     Returns
     -------
@@ -133,7 +135,7 @@ def xavier_uniform(
     if misplaced or unknown:
         refuse_arguments(xavier_uniform, misplaced, unknown)
     rule = _xavier("uniform", gain, layout, groups, transposed, fans)
-    target = resolve(shape, dtype, out, index)
+    target = resolve(shape, dtype, out, index, rows)
     transform, params = scaled_parameters(target.whole, rule)
     return target.draw(transform, params, rng, stream, threads)
 
@@ -152,6 +154,7 @@ def xavier_normal(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
     **unknown: object,
 ) -> Any:
@@ -166,8 +169,8 @@ def xavier_normal(
     fans : (int, int), optional
         (fan_in, fan_out), instead of layout, groups and transposed: for a bias, a flattened
         parameter or a shard, from whose shape the fans cannot be read.
-    shape, dtype, out, rng, stream, index, threads
-        As in `normal`. The fans are those of the whole shape, even if index is given.
+    shape, dtype, out, rng, stream, index, rows, threads
+        As in `normal`. The fans are those of the whole shape, even if index or rows is given.
 
     Returns
     -------
@@ -195,7 +198,7 @@ def xavier_normal(
     if misplaced or unknown:
         refuse_arguments(xavier_normal, misplaced, unknown)
     rule = _xavier("normal", gain, layout, groups, transposed, fans)
-    target = resolve(shape, dtype, out, index)
+    target = resolve(shape, dtype, out, index, rows)
     transform, params = scaled_parameters(target.whole, rule)
     return target.draw(transform, params, rng, stream, threads)
 
@@ -215,6 +218,7 @@ def he_uniform(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
     **unknown: object,
 ) -> Any:
@@ -233,8 +237,8 @@ def he_uniform(
     fans : (int, int), optional
         (fan_in, fan_out), instead of layout, groups and transposed: for a bias, a flattened
         parameter or a shard, from whose shape the fans cannot be read.
-    shape, dtype, out, rng, stream, index, threads
-        As in `normal`. The fans are those of the whole shape, even if index is given.
+    shape, dtype, out, rng, stream, index, rows, threads
+        As in `normal`. The fans are those of the whole shape, even if index or rows is given.
 
     Returns
     -------
@@ -261,7 +265,7 @@ def he_uniform(
     if misplaced or unknown:
         refuse_arguments(he_uniform, misplaced, unknown)
     rule = _he("uniform", a, mode, layout, groups, transposed, fans)
-    target = resolve(shape, dtype, out, index)
+    target = resolve(shape, dtype, out, index, rows)
     transform, params = scaled_parameters(target.whole, rule)
     return target.draw(transform, params, rng, stream, threads)
 
@@ -281,6 +285,7 @@ def he_normal(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
     **unknown: object,
 ) -> Any:
@@ -299,8 +304,8 @@ def he_normal(
     fans : (int, int), optional
         (fan_in, fan_out), instead of layout, groups and transposed: for a bias, a flattened
         parameter or a shard, from whose shape the fans cannot be read.
-    shape, dtype, out, rng, stream, index, threads
-        As in `normal`. The fans are those of the whole shape, even if index is given.
+    shape, dtype, out, rng, stream, index, rows, threads
+        As in `normal`. The fans are those of the whole shape, even if index or rows is given.
 
     Returns
     -------
@@ -329,7 +334,7 @@ def he_normal(
     if misplaced or unknown:
         refuse_arguments(he_normal, misplaced, unknown)
     rule = _he("normal", a, mode, layout, groups, transposed, fans)
-    target = resolve(shape, dtype, out, index)
+    target = resolve(shape, dtype, out, index, rows)
     transform, params = scaled_parameters(target.whole, rule)
     return target.draw(transform, params, rng, stream, threads)
 
@@ -347,6 +352,7 @@ def lecun_uniform(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
     **unknown: object,
 ) -> Any:
@@ -359,8 +365,8 @@ def lecun_uniform(
     fans : (int, int), optional
         (fan_in, fan_out), instead of layout, groups and transposed: for a bias, a flattened
         parameter or a shard, from whose shape the fans cannot be read.
-    shape, dtype, out, rng, stream, index, threads
-        As in `normal`. The fans are those of the whole shape, even if index is given.
+    shape, dtype, out, rng, stream, index, rows, threads
+        As in `normal`. The fans are those of the whole shape, even if index or rows is given.
 
     Returns
     -------
@@ -386,7 +392,7 @@ def lecun_uniform(
     if misplaced or unknown:
         refuse_arguments(lecun_uniform, misplaced, unknown)
     rule = _lecun("uniform", layout, groups, transposed, fans)
-    target = resolve(shape, dtype, out, index)
+    target = resolve(shape, dtype, out, index, rows)
     transform, params = scaled_parameters(target.whole, rule)
     return target.draw(transform, params, rng, stream, threads)
 
@@ -404,6 +410,7 @@ def lecun_normal(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
     **unknown: object,
 ) -> Any:
@@ -416,8 +423,8 @@ def lecun_normal(
     fans : (int, int), optional
         (fan_in, fan_out), instead of layout, groups and transposed: for a bias, a flattened
         parameter or a shard, from whose shape the fans cannot be read.
-    shape, dtype, out, rng, stream, index, threads
-        As in `normal`. The fans are those of the whole shape, even if index is given.
+    shape, dtype, out, rng, stream, index, rows, threads
+        As in `normal`. The fans are those of the whole shape, even if index or rows is given.
 
     Returns
     -------
@@ -447,7 +454,7 @@ def lecun_normal(
     if misplaced or unknown:
         refuse_arguments(lecun_normal, misplaced, unknown)
     rule = _lecun("normal", layout, groups, transposed, fans)
-    target = resolve(shape, dtype, out, index)
+    target = resolve(shape, dtype, out, index, rows)
     transform, params = scaled_parameters(target.whole, rule)
     return target.draw(transform, params, rng, stream, threads)
 

@@ -10,6 +10,7 @@ from .._resolve.index import BasicIndex
 from .._resolve.keys import RNGLike
 from .._resolve.messages import refuse_arguments
 from .._resolve.numbers import finite, not_negative, real
+from .._resolve.rows import RowIds
 from .._resolve.shape import Shape
 from .._resolve.target import resolve
 from .public import draw_rule, initialiser
@@ -69,6 +70,7 @@ def constant(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
     **unknown: object,
 ) -> Any:
@@ -79,7 +81,7 @@ def constant(
     value : float
         The value, which is rounded once to the dtype. It has no default. It may be infinite or NaN
         if the dtype has such values.
-    shape, dtype, out, index, threads
+    shape, dtype, out, index, rows, threads
         As in `normal`.
     rng, stream
         Not used. They are accepted so that initialisers are interchangeable, and a Generator does
@@ -107,7 +109,7 @@ def constant(
     if misplaced or unknown:
         refuse_arguments(constant, misplaced, unknown)
     rule = _constant(value)
-    return rule.fill(resolve(shape, dtype, out, index, rule.zeroed), rng, stream, threads)
+    return rule.fill(resolve(shape, dtype, out, index, rows, rule.zeroed), rng, stream, threads)
 
 
 @initialiser(lambda: _ZERO)
@@ -119,6 +121,7 @@ def zeros(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
     **unknown: object,
 ) -> Any:
@@ -130,7 +133,7 @@ def zeros(
 
     Parameters
     ----------
-    shape, dtype, out, index, threads
+    shape, dtype, out, index, rows, threads
         As in `normal`. A new array is one of ``numpy.zeros``, whose pages the operating system
         makes when they are first touched.
     rng, stream
@@ -157,7 +160,7 @@ def zeros(
     """
     if misplaced or unknown:
         refuse_arguments(zeros, misplaced, unknown)
-    return _ZERO.fill(resolve(shape, dtype, out, index, zeroed=True), rng, stream, threads)
+    return _ZERO.fill(resolve(shape, dtype, out, index, rows, zeroed=True), rng, stream, threads)
 
 
 @initialiser(lambda: _ONE)
@@ -169,6 +172,7 @@ def ones(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
     **unknown: object,
 ) -> Any:
@@ -176,7 +180,7 @@ def ones(
 
     Parameters
     ----------
-    shape, dtype, out, index, threads
+    shape, dtype, out, index, rows, threads
         As in `normal`.
     rng, stream
         Not used, as in `constant`.
@@ -194,7 +198,7 @@ def ones(
     """
     if misplaced or unknown:
         refuse_arguments(ones, misplaced, unknown)
-    return _ONE.fill(resolve(shape, dtype, out, index), rng, stream, threads)
+    return _ONE.fill(resolve(shape, dtype, out, index, rows), rng, stream, threads)
 
 
 @initialiser(draw_rule("uniform", _uniform))
@@ -208,6 +212,7 @@ def uniform(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
     **unknown: object,
 ) -> Any:
@@ -218,7 +223,7 @@ def uniform(
     low, high : float, default 0.0 and 1.0
         The bounds, finite, low <= high. ``low <= y < high`` holds for every element y, in its own
         dtype and in float64. If both bounds are equal, every element is that value.
-    shape, dtype, out, rng, stream, index, threads
+    shape, dtype, out, rng, stream, index, rows, threads
         As in `normal`.
 
     Returns
@@ -253,7 +258,7 @@ def uniform(
     if misplaced or unknown:
         refuse_arguments(uniform, misplaced, unknown)
     transform, params = _uniform(low, high)
-    return resolve(shape, dtype, out, index).draw(transform, params, rng, stream, threads)
+    return resolve(shape, dtype, out, index, rows).draw(transform, params, rng, stream, threads)
 
 
 @initialiser(draw_rule("normal", _normal))
@@ -267,6 +272,7 @@ def normal(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
     **unknown: object,
 ) -> Any:
@@ -304,6 +310,11 @@ def normal(
         Return only this part of the tensor, ``f(shape)[index]``, and draw nothing else. A basic
         index consists of ints, slices, Ellipsis and newaxis. If out is given, the part is written
         there.
+    rows : 1-D array or sequence of int, optional
+        Return only the rows of these ids, ``f(shape)[rows]``, and draw nothing else. The ids count
+        positions of axis 0, in any order, and may repeat. They may lie beyond the shape, in a table
+        that grows, up to 2**63 - 1 or the end of the stream. They are copied first. If out is
+        given, the rows are written there. index and rows exclude each other.
     threads : int, optional
         The greatest number of threads to use. The default is the smallest of the OpenMP limit, the
         CPU affinity and the cgroup quota. Small fills use one thread. The number never changes a
@@ -346,6 +357,13 @@ def normal(
     >>> wi.normal((10**9, 64), std=0.02, rng=0, index=np.s_[123_456_789, :3])
     array([0.01360745, 0.01673893, 0.00448056], dtype=float32)
 
+    Rows of that table, by their ids:
+
+    >>> wi.normal((10**9, 64), std=0.02, rng=0, rows=[123_456_789, 7, 7])[:, :3]
+    array([[ 0.01360745,  0.01673893,  0.00448056],
+           [ 0.01543978, -0.01870927,  0.03073188],
+           [ 0.01543978, -0.01870927,  0.03073188]], dtype=float32)
+
     A Generator advances:
 
     >>> rng = np.random.default_rng(0)
@@ -355,7 +373,7 @@ def normal(
     if misplaced or unknown:
         refuse_arguments(normal, misplaced, unknown)
     transform, params = _normal(mean, std)
-    return resolve(shape, dtype, out, index).draw(transform, params, rng, stream, threads)
+    return resolve(shape, dtype, out, index, rows).draw(transform, params, rng, stream, threads)
 
 
 @initialiser(draw_rule("truncated_normal", _truncated_normal))
@@ -371,6 +389,7 @@ def truncated_normal(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
     **unknown: object,
 ) -> Any:
@@ -385,7 +404,7 @@ def truncated_normal(
     lower, upper : float, default -2.0 and 2.0
         The bounds in units of std, lower < upper. They may be infinite.
         (``torch.nn.init.trunc_normal_`` takes absolute bounds, ±2 by default.)
-    shape, dtype, out, rng, stream, index, threads
+    shape, dtype, out, rng, stream, index, rows, threads
         As in `normal`.
 
     Returns
@@ -421,4 +440,4 @@ def truncated_normal(
     if misplaced or unknown:
         refuse_arguments(truncated_normal, misplaced, unknown)
     transform, params = _truncated_normal(mean, std, lower, upper)
-    return resolve(shape, dtype, out, index).draw(transform, params, rng, stream, threads)
+    return resolve(shape, dtype, out, index, rows).draw(transform, params, rng, stream, threads)

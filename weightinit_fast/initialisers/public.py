@@ -18,8 +18,9 @@ __all__ = [
     "scaled_rule",
 ]
 
-#: The parameters that follow an initialiser's own parameters, and that all initialisers share.
-COMMON = ("dtype", "out", "rng", "stream", "index", "threads")
+#: The parameters that follow an initialiser's own, and that all initialisers share. (rows is not
+#: there where the elements are not drawn each by itself.)
+COMMON = ("dtype", "out", "rng", "stream", "index", "rows", "threads")
 
 #: Public name -> function. Aliases have no entry.
 INITIALISERS: dict[str, Callable[..., Any]] = {}

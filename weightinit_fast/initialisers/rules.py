@@ -21,6 +21,7 @@ __all__ = [
     "Constant",
     "Distribution",
     "Draw",
+    "ElementwiseRule",
     "Parameters",
     "Rule",
     "ScaledDraw",
@@ -66,9 +67,16 @@ def scaled_parameters(whole: tuple[int, ...], rule: VarianceRule) -> Parameters:
 class Rule(Protocol):
     """The interface of a rule."""
 
+    #: Whether a part of a tensor takes about its share of the time that the whole takes. If not,
+    #: every element depends on many others, and who needs several parts should make the whole once.
+    by_parts: bool
+
     @property
     def zeroed(self) -> bool:
         """Whether a new array should come filled with zeros."""
+
+    def check(self, target: Target) -> None:
+        """Raise the exception that `fill` raises for a shape or a type that does not fit."""
 
     def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
         """Fill the target, and return what the caller of the initialiser gets."""
@@ -77,46 +85,68 @@ class Rule(Protocol):
         """Return the distribution of an element of a tensor of that shape."""
 
 
-class Draw:
-    """A distribution that does not depend on the shape."""
+class ElementwiseRule:
+    """A rule by which each element depends on nothing but key, stream and its own number.
 
-    __slots__ = ("kind", "parameters")
+    One draw of the engine fills the target, so that many targets can be filled by one run of tasks,
+    and any range of elements can be drawn by itself (initialisers/ranges.py).
+    """
+
+    __slots__ = ()
     zeroed: bool = False
+    by_parts: bool = True
 
-    def __init__(self, kind: str, parameters: Parameters) -> None:
-        self.kind: str = kind
-        self.parameters: Parameters = parameters
+    def parameters(self, whole: tuple[int, ...]) -> Parameters:
+        """Return the transform and its parameters for a tensor of that whole shape."""
+        raise NotImplementedError
+
+    def check(self, target: Target) -> None:
+        """Raise the exception that `fill` raises for a shape or a type that does not fit."""
+        transform, params = self.parameters(target.whole)
+        target.check(transform, params)
 
     def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
         """Draw every element."""
-        transform, params = self.parameters
+        transform, params = self.parameters(target.whole)
         return target.draw(transform, params, rng, stream, threads)
+
+
+class Draw(ElementwiseRule):
+    """A distribution that does not depend on the shape."""
+
+    __slots__ = ("_parameters", "kind")
+
+    def __init__(self, kind: str, parameters: Parameters) -> None:
+        self.kind: str = kind
+        self._parameters: Parameters = parameters
+
+    def parameters(self, whole: tuple[int, ...]) -> Parameters:
+        """Return the transform and its parameters."""
+        return self._parameters
 
     def law(self, whole: tuple[int, ...]) -> Law:
         """Return the distribution of every element."""
-        return _law(self.kind, *self.parameters)
+        return _law(self.kind, *self._parameters)
 
 
-class ScaledDraw:
+class ScaledDraw(ElementwiseRule):
     """A distribution whose scale is read from the shape."""
 
     __slots__ = ("rule",)
-    zeroed: bool = False
 
     def __init__(self, rule: VarianceRule) -> None:
         self.rule: VarianceRule = rule
 
-    def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
-        """Draw every element, with the fans of the whole shape."""
-        transform, params = scaled_parameters(target.whole, self.rule)
-        return target.draw(transform, params, rng, stream, threads)
+    def parameters(self, whole: tuple[int, ...]) -> Parameters:
+        """Return the transform and its parameters, with the fans of the whole shape."""
+        return scaled_parameters(whole, self.rule)
 
     def law(self, whole: tuple[int, ...]) -> Law:
         """Return the distribution of every element of a weight of that shape."""
         return _law(self.rule[1], *scaled_parameters(whole, self.rule))
 
 
-class Constant:
+class Constant(ElementwiseRule):
     """One value for every element; the engine reads no key and no stream for it."""
 
     __slots__ = ("value",)
@@ -124,15 +154,19 @@ class Constant:
     def __init__(self, value: float) -> None:
         self.value: float = value
 
+    def parameters(self, whole: tuple[int, ...]) -> Parameters:
+        """Return the transform and its parameter."""
+        return _core.CONSTANT, (self.value,)
+
     @property
-    def zeroed(self) -> bool:
+    def zeroed(self) -> bool:  # type: ignore[override]
         """Whether a new array should come from numpy.zeros, since the value is +0."""
         return self.value == 0 and math.copysign(1, self.value) > 0
 
     def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
         """Set every element, unless the target is a new array of zeros that are wanted."""
         if not target.zeroed:
-            return target.draw(_core.CONSTANT, (self.value,), None, 0, threads)
+            return super().fill(target, None, 0, threads)
         set_zeros(target, threads)
         return target.finish()
 

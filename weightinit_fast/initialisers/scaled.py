@@ -10,6 +10,7 @@ from .._resolve.index import BasicIndex
 from .._resolve.keys import RNGLike
 from .._resolve.messages import refuse_arguments, shown
 from .._resolve.numbers import not_negative
+from .._resolve.rows import RowIds
 from .._resolve.shape import Shape
 from .._resolve.target import resolve
 from .public import initialiser, scaled_rule
@@ -64,6 +65,7 @@ def variance_scaling(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
     **unknown: object,
 ) -> Any:
@@ -84,8 +86,8 @@ def variance_scaling(
     fans : (int, int), optional
         (fan_in, fan_out), instead of layout, groups and transposed: for a bias, a flattened
         parameter or a shard, from whose shape the fans cannot be read.
-    shape, dtype, out, rng, stream, index, threads
-        As in `normal`. The fans are those of the whole shape, even if index is given.
+    shape, dtype, out, rng, stream, index, rows, threads
+        As in `normal`. The fans are those of the whole shape, even if index or rows is given.
 
     Returns
     -------
@@ -124,7 +126,7 @@ def variance_scaling(
     if misplaced or unknown:
         refuse_arguments(variance_scaling, misplaced, unknown)
     rule = _variance_scaling(scale, mode, distribution, layout, groups, transposed, fans)
-    target = resolve(shape, dtype, out, index)
+    target = resolve(shape, dtype, out, index, rows)
     transform, params = scaled_parameters(target.whole, rule)
     return target.draw(transform, params, rng, stream, threads)
 
@@ -142,6 +144,7 @@ def fan_in_uniform(
     rng: RNGLike = None,
     stream: int | str = 0,
     index: BasicIndex = None,
+    rows: RowIds | None = None,
     threads: int | None = None,
     **unknown: object,
 ) -> Any:
@@ -154,8 +157,8 @@ def fan_in_uniform(
     fans : (int, int), optional
         (fan_in, fan_out), instead of layout, groups and transposed: for a bias, a flattened
         parameter or a shard, from whose shape the fans cannot be read.
-    shape, dtype, out, rng, stream, index, threads
-        As in `normal`. The fans are those of the whole shape, even if index is given.
+    shape, dtype, out, rng, stream, index, rows, threads
+        As in `normal`. The fans are those of the whole shape, even if index or rows is given.
 
     Returns
     -------
@@ -190,6 +193,6 @@ def fan_in_uniform(
     if misplaced or unknown:
         refuse_arguments(fan_in_uniform, misplaced, unknown)
     rule = _fan_in_uniform(layout, groups, transposed, fans)
-    target = resolve(shape, dtype, out, index)
+    target = resolve(shape, dtype, out, index, rows)
     transform, params = scaled_parameters(target.whole, rule)
     return target.draw(transform, params, rng, stream, threads)

@@ -31,14 +31,19 @@ class Identity:
 
     __slots__ = ("gain",)
     zeroed: bool = True
+    by_parts: bool = True
 
     def __init__(self, gain: float) -> None:
         self.gain: float = gain
 
+    def check(self, target: Target) -> None:
+        """Refuse what is no matrix, and a gain that overflows."""
+        check_matrix("identity", target.whole)
+        target.check(_core.CONSTANT, (self.gain,))
+
     def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
         """Set the zeros, then those elements of the diagonal that the target holds."""
-        check_matrix("identity", target.whole)
-        _core.check(_core.CONSTANT, target.kind.code, (self.gain,))
+        self.check(target)
         set_zeros(target, threads)
         part = part_of(target)
         view, (rows, columns) = part.aligned(target.array), part.ranges
@@ -58,10 +63,15 @@ class Dirac:
 
     __slots__ = ("groups", "layout")
     zeroed: bool = True
+    by_parts: bool = True
 
     def __init__(self, groups: int, layout: str | None) -> None:
         self.groups: int = groups
         self.layout: str | None = layout
+
+    def check(self, target: Target) -> None:
+        """Refuse a shape that the layout or the groups do not fit."""
+        self._axes(target.whole)
 
     def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
         """Set the zeros, then those ones that the target holds."""
@@ -157,7 +167,7 @@ def identity(
     if misplaced or unknown:
         refuse_arguments(identity, misplaced, unknown)
     rule = _identity(gain)
-    return rule.fill(resolve(shape, dtype, out, index, rule.zeroed), rng, stream, threads)
+    return rule.fill(resolve(shape, dtype, out, index, zeroed=rule.zeroed), rng, stream, threads)
 
 
 @initialiser(_dirac)
@@ -223,7 +233,7 @@ def dirac(
     if misplaced or unknown:
         refuse_arguments(dirac, misplaced, unknown)
     rule = _dirac(groups, layout)
-    return rule.fill(resolve(shape, dtype, out, index, rule.zeroed), rng, stream, threads)
+    return rule.fill(resolve(shape, dtype, out, index, zeroed=rule.zeroed), rng, stream, threads)
 
 
 eye = identity

@@ -10,13 +10,13 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 from keyword import iskeyword
-from typing import NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 
 from .._resolve.messages import shown
 
-__all__ = ["Number", "computed", "evaluate", "named_numbers"]
+__all__ = ["Number", "computed", "evaluate", "named_numbers", "plain_numbers"]
 
 Number: TypeAlias = int | float
 
@@ -111,6 +111,14 @@ def named_numbers(let: Mapping[str, Number | str]) -> dict[str, Number]:
     return numbers
 
 
+def plain_numbers(let: Mapping[str, Any]) -> dict[str, Number | str]:
+    """Return the named numbers as they are given, as plain numbers and texts."""
+    if not isinstance(let, Mapping):
+        raise TypeError(f"let must be a dict of numbers by name, not {shown(let)}")
+    values = named_numbers(let)
+    return {k: str(let[k]).strip() if isinstance(let[k], str) else values[k] for k in values}
+
+
 def _plain(name: str, given: object) -> Number:
     """Return a number of the caller as an int or a float of Python."""
     if isinstance(given, (bool, np.bool_)) or not isinstance(given, (int, float, np.number)):
@@ -148,7 +156,7 @@ def _power(base: Number, exponent: Number) -> object:
         # Only now is it known that the int is short. 10**(10**9) would take long, and its float
         # has raised OverflowError above.
         assert isinstance(result, float)
-        if abs(result) < _INT_LIMIT // 2:
+        if abs(result) <= 2 * _INT_LIMIT:
             return base**exponent
     return result
 

@@ -1,38 +1,19 @@
 """Recipe: which initialiser for which tensor of a model."""
 
-import ast
-import fnmatch
-import re
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeAlias
-
-import numpy as np
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from .._resolve.keys import RNGLike, key
-from .._resolve.messages import shortened, shown
 from .._resolve.target import Target, resolve
-from ..initialisers.initializer import (
-    Initializer,
-    initializer,
-    literal,
-    parsed_call,
-    refuse_text,
-)
-from ..initialisers.public import own_parameters
-from .arithmetic import Number, computed, named_numbers
+from ..initialisers.initializer import Initializer, rule_of
+from .arithmetic import Number, named_numbers, plain_numbers
 from .explanation import Explanation, Explanations
 from .messages import concerning, listed
+from .rule import Rules, matcher, pairs, read_rule
 from .shapes import Shapes, StrPath, TensorSpec, as_shapes
+from .ties import check_separate, check_tie, checked_ties, same_memory
 
 __all__ = ["Explanation", "Explanations", "Recipe"]
-
-#: The second half of a rule: an Initializer, a function of this package, or a text.
-InitializerLike: TypeAlias = Initializer | str | Callable[..., Any]
-Rules: TypeAlias = Iterable[tuple[str, InitializerLike]] | Mapping[str, InitializerLike]
-
-_LONGEST_PATTERN = 1000
-#: What a pattern that is a regular expression begins with.
-_REGEX = "re:"
 
 
 class Recipe:
@@ -45,7 +26,7 @@ class Recipe:
     ----------
     rules : sequence of (str, Initializer or str or callable), or dict
         Pairs of a pattern and an initialiser. A tensor is drawn by the first rule whose pattern
-        matches its name. A pattern is that of the shell, as :mod:`fnmatch` reads it: ``*`` stands
+        matches its name. A pattern is that of the shell, as ``fnmatch`` reads it: ``*`` stands
         for any characters, ``?`` for one, and ``[0-9]`` for one of a set. Or it is ``"re:"`` and a
         regular expression, which has to match the whole name. Upper and lower case differ.
 
@@ -107,19 +88,19 @@ class Recipe:
         let: Mapping[str, Number | str] | None = None,
         same_as: Mapping[str, str] | None = None,
     ) -> None:
-        self._given = _plain_numbers(let or {})
+        self._given = plain_numbers(let or {})
         self._numbers = named_numbers(self._given)
         read, texts, matchers = [], [], []
-        for number, rule in enumerate(_pairs(rules), start=1):
-            pattern, init, text = _read_rule(number, rule, self._numbers)
+        for number, rule in enumerate(pairs(rules), start=1):
+            pattern, init, text = read_rule(number, rule, self._numbers)
             read.append((pattern, init))
             texts.append((pattern, text))
-            matchers.append(_matcher(number, pattern))
+            matchers.append(matcher(number, pattern))
         self._rules = tuple(read)
         # What the rules are written as: expressions are kept, so that other numbers can be put in.
         self._texts = tuple(texts)
         self._matchers = tuple(matchers)
-        self._same_as = _checked_ties(same_as or {})
+        self._same_as = checked_ties(same_as or {})
 
     @property
     def rules(self) -> tuple[tuple[str, Initializer], ...]:
@@ -238,7 +219,7 @@ class Recipe:
             shape = specs[name].shape
             target = self._same_as.get(name)
             if target is not None:
-                _check_tie(name, target, specs)
+                check_tie(name, target, specs)
             with concerning(name):
                 law = init.law(shape)
             explanations.append(Explanation(name, shape, pattern, init, law, target))
@@ -288,13 +269,14 @@ class Recipe:
             with concerning(str(name)):
                 targets[name] = resolve(None, None, tensor, None)
         plan = self.plan({name: TensorSpec(t.whole, t.kind.name) for name, t in targets.items()})
-        draws = [(plan[name], tensors[name], name) for name in plan]
-        for name, target in self._same_as.items():
-            if name in targets and not _same_memory(targets[name], targets[target]):
-                draws.append((plan[target], tensors[name], target))
+        for name, tied_to in self._same_as.items():
+            if name in targets and same_memory(targets[name], targets[tied_to]):
+                del targets[name]
+        check_separate(targets)
         one_key = key(rng)
-        for init, tensor, stream in draws:
-            init(out=tensor, rng=one_key, stream=stream, threads=threads)
+        for name, target in targets.items():
+            stream = self._same_as.get(name, name)
+            rule_of(plan[stream]).fill(target, one_key, stream, threads)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as a dict that JSON and TOML can hold, with its expressions.
@@ -487,152 +469,3 @@ class Recipe:
 
     def __reduce__(self) -> tuple[Callable[..., "Recipe"], tuple[dict[str, Any]]]:
         return Recipe.from_dict, (self.to_dict(),)
-
-
-# Rules --------------------------------------------------------------------------------------------
-
-
-def _pairs(rules: Rules) -> Iterable[Any]:
-    """Return the rules as something to iterate over; a dict has them in its order."""
-    if isinstance(rules, Mapping):
-        return rules.items()
-    if isinstance(rules, (str, bytes)) or not isinstance(rules, Iterable):
-        raise TypeError(
-            "rules must be pairs of a pattern and an initialiser, such as "
-            f"[('*.bias', 'zeros'), ('*', 'normal(std=0.02)')], not {shown(rules)}"
-        )
-    return rules
-
-
-def _read_rule(
-    number: int, rule: Any, numbers: Mapping[str, Number]
-) -> tuple[str, Initializer, str]:
-    """Return the pattern and the initialiser of a rule, and the text that it is written as."""
-    if not isinstance(rule, (tuple, list)) or len(rule) != 2:
-        raise TypeError(
-            f"rule {number} must be a pair of a pattern and an initialiser, such as "
-            f"('*.bias', 'zeros'), not {shown(rule)}"
-        )
-    pattern, function = rule
-    with concerning(f"rule {number}"):
-        _check_text(pattern, "a pattern")
-        if len(pattern) > _LONGEST_PATTERN:
-            raise ValueError(
-                f"a pattern has {len(pattern)} characters, more than {_LONGEST_PATTERN}"
-            )
-    with concerning(f"rule {number} ({shown(pattern)})"):
-        if not isinstance(function, str):
-            init = initializer(function)
-            return pattern, init, str(init)
-        init, has_expressions = _read_text(function, numbers)
-        return pattern, init, function.strip() if has_expressions else str(init)
-
-
-def _read_text(text: str, numbers: Mapping[str, Number]) -> tuple[Initializer, bool]:
-    """Return the Initializer of a text, and whether a value of it is an expression."""
-    expressions = False
-
-    def value_of(node: ast.expr) -> Any:
-        nonlocal expressions
-        try:
-            return literal(node)
-        except ValueError:
-            if isinstance(node, (ast.Tuple, ast.List)):
-                return tuple(value_of(item) for item in node.elts)
-            if isinstance(node, (ast.Dict, ast.Set, ast.Starred)):
-                refuse_text(text)
-            expressions = True
-            source = ast.get_source_segment(text.strip(), node)
-            return computed(node, numbers, source or text)
-
-    function, own = parsed_call(text, value_of)
-    defaults = own_parameters(function)
-    for name, value in own.items():
-        # A quotient such as width / 64 is a float, and a count of groups must be an int.
-        whole = isinstance(value, float) and value.is_integer()
-        if whole and name in defaults and type(defaults[name].default) is int:
-            own[name] = int(value)
-    return initializer(function, **own), expressions
-
-
-def _matcher(number: int, pattern: str) -> Callable[[str], object]:
-    """Return a function that says whether a name matches."""
-    try:
-        if pattern.startswith(_REGEX):
-            return re.compile(pattern[len(_REGEX) :]).fullmatch
-        return re.compile(fnmatch.translate(pattern)).match
-    except (re.error, RecursionError, OverflowError) as error:
-        raise ValueError(
-            f"rule {number}: {shown(pattern)} is no regular expression: {error}"
-        ) from None
-
-
-def _check_text(text: object, what: str) -> None:
-    """Refuse what is no text, or a text that no file in UTF-8 can hold."""
-    if not isinstance(text, str) or not text:
-        raise TypeError(f"{what} must be a str that is not empty, not {shown(text)}")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError(f"{what} has half of a surrogate pair: {shown(text)}") from None
-
-
-def _plain_numbers(let: Mapping[str, Any]) -> dict[str, Number | str]:
-    """Return the named numbers as they are given, as plain numbers and texts."""
-    if not isinstance(let, Mapping):
-        raise TypeError(f"let must be a dict of numbers by name, not {shown(let)}")
-    values = named_numbers(let)
-    return {k: str(let[k]).strip() if isinstance(let[k], str) else values[k] for k in values}
-
-
-# Tied tensors -------------------------------------------------------------------------------------
-
-
-def _checked_ties(same_as: Mapping[str, str]) -> dict[str, str]:
-    """Return the tied names; refuse chains and circles of them."""
-    if not isinstance(same_as, Mapping):
-        raise TypeError(
-            f"same_as must be a dict of the names of tied tensors, not {shown(same_as)}"
-        )
-    for name, target in same_as.items():
-        _check_text(name, "same_as: a name")
-        _check_text(target, "same_as: a name")
-        if name == target:
-            raise ValueError(f"same_as: {shown(name)} is tied to itself")
-    for name, target in same_as.items():
-        if target in same_as:
-            path = [name, target]
-            while path[-1] in same_as and path[-1] not in path[:-1]:
-                path.append(same_as[path[-1]])
-            if path[-1] in path[:-1]:
-                raise ValueError(f"same_as: names are tied in a circle: {listed(map(shown, path))}")
-            raise ValueError(
-                f"same_as: {shown(name)} is tied to {shown(target)}, which is itself tied to "
-                f"another tensor: tie both to {shown(path[-1])}"
-            )
-    return {str(name): str(target) for name, target in same_as.items()}
-
-
-def _check_tie(name: str, target: str, specs: Mapping[str, TensorSpec]) -> None:
-    """Refuse a tensor that is tied to one that is absent, or that differs in shape or dtype."""
-    if target not in specs:
-        raise ValueError(
-            f"{shortened(name)} is tied to {shown(target)}, which is not among the tensors"
-        )
-    mine, other = specs[name], specs[target]
-    for what, a, b in (("shape", mine.shape, other.shape), ("dtype", mine.dtype, other.dtype)):
-        if a != b:
-            raise ValueError(
-                f"{shortened(name)} has {what} {shown(a)}, but {shown(target)}, which it is tied "
-                f"to, has {what} {shown(b)}"
-            )
-
-
-def _same_memory(a: Target, b: Target) -> bool:
-    """Whether two targets are one: the same memory, in the same order."""
-    x, y = a.array, b.array
-    return bool(
-        x.__array_interface__["data"][0] == y.__array_interface__["data"][0]
-        and x.strides == y.strides
-        and np.shape(x) == np.shape(y)
-    )

@@ -16,10 +16,17 @@ _Static_assert(WIF_TILE_BYTES % WIF_TILE_RUN == 0 && WIF_TILE_RUN % WIF_f64_BYTE
 _Static_assert(WIF_TILE_BYTES / WIF_f64_BYTES >= WIF_DENSE_STEP,
                "a tile holds an element and those that are dropped before the next one");
 
+enum { WIF_ID_RUN = 16 };
+
 static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
 static int64_t tiles_of(int64_t n, int64_t tile) { return n / tile + (n % tile != 0); }
 static ptrdiff_t magnitude(ptrdiff_t step) { return step < 0 ? -step : step; }
+
+/* How far a position of an axis lies in the stream from where the axis begins. */
+static uint64_t in_stream(const wif_axis *axis, int64_t position) {
+    return (uint64_t)(axis->ids ? axis->ids[position] : position) * axis->stream_step;
+}
 
 void wif_plan_choose_kernels(wif_plan *p, const wif_kernels *set, enum wif_type type,
                              int64_t total) {
@@ -38,11 +45,10 @@ int64_t wif_plan_direct_items(size_t itemsize, int64_t total, int threads, int f
 }
 
 void wif_plan_cut(wif_plan *p, const wif_axis *axes, int count) {
-    const wif_axis one = {1, 0, 0};
+    const wif_axis one = {1, 0, 0, NULL};
     p->columns = p->rows = one;
-    p->outer_axes = 0;
     int rest = count; /* how many axes are left when the columns are taken */
-    if (rest && axes[rest - 1].stream_step <= WIF_DENSE_STEP)
+    if (rest && axes[rest - 1].stream_step <= WIF_DENSE_STEP && !axes[rest - 1].ids)
         p->columns = axes[--rest];
     if (p->columns.n == 1) { /* every element is a row of its own */
         p->columns.stream_step = 1;
@@ -62,12 +68,11 @@ void wif_plan_cut(wif_plan *p, const wif_axis *axes, int count) {
             rows = k;
         }
     }
-    for (int k = 0; k < rest; k++) {
-        if (k == rows)
-            p->rows = axes[k];
-        else
-            p->outer[p->outer_axes++] = axes[k];
-    }
+    if (rest)
+        p->rows = axes[rows];
+    p->axes = axes;
+    p->rows_axis = rows;
+    p->outer_end = rest;
 
     const int64_t step = (int64_t)p->columns.stream_step;
     /* What a row costs, in elements: a row shorter than a group costs a whole group. */
@@ -88,8 +93,9 @@ void wif_plan_cut(wif_plan *p, const wif_axis *axes, int count) {
     }
     p->row_tiles = tiles_of(p->rows.n, p->tile_rows);
     p->tasks = p->row_tiles * p->column_tiles;
-    for (int k = 0; k < p->outer_axes; k++)
-        p->tasks *= p->outer[k].n;
+    for (int k = 0; k < p->outer_end; k++)
+        if (k != p->rows_axis)
+            p->tasks *= p->axes[k].n;
     p->task_items = p->tile_rows * (p->direct ? min(run, p->direct_items) : p->tile_columns);
 }
 
@@ -126,14 +132,51 @@ static void run_by_tile(const wif_plan *p, char *dst, uint64_t first, wif_axis r
     /* The stretch of the stream that a row covers is drawn whole. */
     const int64_t span = (columns.n - 1) * (int64_t)columns.stream_step + 1;
     const ptrdiff_t row_bytes = (ptrdiff_t)span * size;
-    p->draw_rows(tile, row_bytes, first, rows.stream_step, (size_t)rows.n, (size_t)span, &p->draw,
-                 0);
+    p->draw_rows(tile, row_bytes, first, rows.stream_step, rows.ids, (size_t)rows.n, (size_t)span,
+                 &p->draw, 0);
     if (columns.stream_step == 1 && rows.dst_step == size)
         p->transpose(dst, columns.dst_step, tile, row_bytes, (size_t)rows.n, (size_t)columns.n);
     else if (magnitude(rows.dst_step) < magnitude(columns.dst_step))
         scatter(dst, tile, p->itemsize, columns, column_bytes, rows, row_bytes);
     else
         scatter(dst, tile, p->itemsize, rows, row_bytes, columns, column_bytes);
+}
+
+static void draw_rows(const wif_plan *p, char *dst, uint64_t first, wif_axis rows,
+                      wif_axis columns) {
+    p->draw_rows(dst, rows.dst_step, first, rows.stream_step, rows.ids, (size_t)rows.n,
+                 (size_t)columns.n, &p->draw, p->nontemporal);
+}
+
+/* Draw rows by id into the buffer.  A row whose elements are no whole groups costs the groups that
+ * its ends share with its neighbours.  So rows that follow each other in the stream as they do in
+ * memory are drawn as one long row, if there are at least WIF_ID_RUN of them; a shorter run does
+ * not make up for one more call of the kernel. */
+static void run_by_id(const wif_plan *p, char *dst, uint64_t first, wif_axis rows,
+                      wif_axis columns) {
+    const int joined = rows.stream_step == (uint64_t)columns.n &&
+                       rows.dst_step == columns.n * columns.dst_step &&
+                       columns.n % WIF_GROUP_WORDS != 0;
+    int64_t done = 0, run; /* rows that have been drawn; the length of the run that begins at k */
+    for (int64_t k = 0; joined && k < rows.n; k += run) {
+        run = 1;
+        while (k + run < rows.n && rows.ids[k + run] - 1 == rows.ids[k + run - 1])
+            run++;
+        if (run < WIF_ID_RUN)
+            continue;
+        wif_axis before = rows, one = {1, 0, 0, NULL}, whole = columns;
+        before.ids += done;
+        before.n = k - done;
+        if (before.n)
+            draw_rows(p, dst + done * rows.dst_step, first, before, columns);
+        whole.n *= run;
+        draw_rows(p, dst + k * rows.dst_step, first + in_stream(&rows, k), one, whole);
+        done = k + run;
+    }
+    rows.ids += done;
+    rows.n -= done;
+    if (rows.n)
+        draw_rows(p, dst + done * rows.dst_step, first, rows, columns);
 }
 
 void wif_run_task(const wif_plan *p, int64_t task) {
@@ -143,17 +186,24 @@ void wif_run_task(const wif_plan *p, int64_t task) {
     task /= p->column_tiles;
     const int64_t row = task % p->row_tiles * p->tile_rows;
     task /= p->row_tiles;
-    for (int k = p->outer_axes - 1; k >= 0; k--) {
-        const int64_t at = task % p->outer[k].n;
-        task /= p->outer[k].n;
-        dst += at * p->outer[k].dst_step;
-        first += (uint64_t)at * p->outer[k].stream_step;
+    for (int k = p->outer_end - 1; k >= 0; k--) {
+        if (k == p->rows_axis)
+            continue;
+        const int64_t at = task % p->axes[k].n;
+        task /= p->axes[k].n;
+        dst += at * p->axes[k].dst_step;
+        first += in_stream(&p->axes[k], at);
     }
-    dst += row * p->rows.dst_step;
-    first += (uint64_t)row * p->rows.stream_step;
 
     wif_axis rows = p->rows, columns = p->columns;
     rows.n = min(p->tile_rows, rows.n - row);
+    dst += row * rows.dst_step;
+    if (rows.ids && rows.n > 1) {
+        rows.ids += row;
+    } else {
+        first += in_stream(&rows, row);
+        rows.ids = NULL;
+    }
     int64_t begin = column_tile * p->tile_columns, end = begin + p->tile_columns;
     if (p->direct && p->column_tiles > 1) { /* tiles end where groups of the stream end */
         const int64_t phase = (int64_t)(first % WIF_GROUP_WORDS);
@@ -168,9 +218,10 @@ void wif_run_task(const wif_plan *p, int64_t task) {
     first += (uint64_t)begin * columns.stream_step;
 
     const wif_fpstate callers = wif_fp_enter();
-    if (p->direct)
-        p->draw_rows(dst, rows.dst_step, first, rows.stream_step, (size_t)rows.n, (size_t)columns.n,
-                     &p->draw, p->nontemporal);
+    if (p->direct && rows.ids)
+        run_by_id(p, dst, first, rows, columns);
+    else if (p->direct)
+        draw_rows(p, dst, first, rows, columns);
     else
         run_by_tile(p, dst, first, rows, columns);
     wif_fp_leave(callers);

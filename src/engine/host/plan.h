@@ -14,8 +14,11 @@
  *            scattered into the buffer.  Where the elements of a column follow each other in memory
  *            (Fortran order), the tile is transposed in registers instead.
  *
- * The caller has checked that every byte of the region lies in the buffer, and that no product of
- * lengths and steps overflows.
+ * An axis may have a list of ids, which say where its positions lie in the stream.  Such an axis
+ * is never the columns.
+ *
+ * The caller has checked that every byte of the region lies in the buffer, every element in the
+ * stream, and that no product of lengths, or ids, and steps overflows.
  */
 #ifndef WIF_PLAN_H
 #define WIF_PLAN_H
@@ -46,6 +49,9 @@ typedef struct {
     int64_t n;            /* length */
     uint64_t stream_step; /* in elements */
     ptrdiff_t dst_step;   /* in bytes */
+    /* Rows by id: position k of the axis is ids[k] steps through the stream, and k steps through
+     * memory.  NULL: it is k steps through both. */
+    const int64_t *ids;
 } wif_axis;
 
 typedef struct {
@@ -62,12 +68,17 @@ typedef struct {
     int nontemporal;      /* whether a direct task stores past the caches */
 
     /* set by wif_plan_cut */
-    int outer_axes;
-    wif_axis outer[WIF_MAX_AXES], rows, columns;
+    const wif_axis *axes; /* all axes, outermost first; they stay in the caller's memory */
+    int rows_axis;        /* which of them is the rows; -1: none */
+    int outer_end;        /* the outer axes are those before this one, without the rows */
+    wif_axis rows, columns;
     int direct;
     int64_t tile_rows, tile_columns, row_tiles, column_tiles;
     int64_t tasks;      /* how many */
     int64_t task_items; /* about how many elements a task draws */
+
+    /* set by wif_queue_of */
+    int64_t work_before; /* the work of the plans before this one; see host/queue.h */
 } wif_plan;
 
 /* Choose what draws `total` elements of plan->draw, which wif_prepare has prepared. */
@@ -82,7 +93,8 @@ void wif_plan_choose_kernels(wif_plan *plan, const wif_kernels *set, enum wif_ty
 int64_t wif_plan_direct_items(size_t itemsize, int64_t total, int threads, int fresh);
 
 /* Cut the region of these axes into tasks.  There are `count` axes, at most WIF_MAX_AXES, outermost
- * first, each with n >= 1.  The caller has merged axes that could be one axis. */
+ * first, each with n >= 1.  The caller has merged axes that could be one axis, and keeps the axes
+ * as they are for as long as the plan is used. */
 void wif_plan_cut(wif_plan *plan, const wif_axis *axes, int count);
 
 /* Run one task, 0 <= task < plan->tasks. */

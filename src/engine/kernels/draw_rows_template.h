@@ -60,30 +60,46 @@ static void T(_part)(char *dst, const T(_state) * s, counter c, size_t skip, siz
     copy_row(dst, whole + skip * ITEM_BYTES, items * ITEM_BYTES, 0);
 }
 
-/* A walk goes through the groups that hold the elements of some rows, one group after the other. */
+/* A walk goes through the groups that hold the elements of some rows, one group after the other.
+ * After the last row it stays there: the functions below draw a group more than they store, and the
+ * list of ids ends with the last row. */
 typedef struct {
     uint64_t stream;
-    uint64_t first;      /* first element of the present row */
-    uint64_t first_step; /* from there to the first element of the next row */
-    size_t count;        /* elements of a row */
-    size_t left;         /* groups of the present row that are still to come */
+    uint64_t first, first_step; /* with ids: which rows of the stream, as in wif_draw_rows */
+    const int64_t *ids;
+    size_t row, last_row; /* the present row and the last one, counted from 0 */
+    size_t count;         /* elements of a row */
+    size_t left;          /* groups of the present row that are still to come */
     counter c;
 } T(_walk);
 
-INLINE void T(_enter_row)(T(_walk) * w) {
-    w->left = (w->first % GROUP_ITEMS + w->count + GROUP_ITEMS - 1) / GROUP_ITEMS;
-    w->c = counter_at(w->stream, w->first / GROUP_ITEMS * ARS_GROUP_BLOCKS);
+/* The number of a row's first element in the stream. */
+INLINE uint64_t T(_first_of)(const T(_walk) * w, size_t row) {
+    return w->first + (w->ids ? (uint64_t)w->ids[row] : row) * w->first_step;
 }
 
-INLINE T(_walk) T(_walk_from)(uint64_t stream, uint64_t first, uint64_t first_step, size_t count) {
-    T(_walk) w = {.stream = stream, .first = first, .first_step = first_step, .count = count};
+INLINE void T(_enter_row)(T(_walk) * w) {
+    const uint64_t first = T(_first_of)(w, w->row);
+    w->left = (first % GROUP_ITEMS + w->count + GROUP_ITEMS - 1) / GROUP_ITEMS;
+    w->c = counter_at(w->stream, first / GROUP_ITEMS * ARS_GROUP_BLOCKS);
+}
+
+INLINE T(_walk) T(_walk_from)(uint64_t stream, uint64_t first, uint64_t first_step,
+                              const int64_t *ids, size_t rows, size_t count) {
+    T(_walk)
+    w = {.stream = stream,
+         .first = first,
+         .first_step = first_step,
+         .ids = ids,
+         .last_row = rows - 1,
+         .count = count};
     T(_enter_row)(&w);
     return w;
 }
 
 INLINE group T(_next)(const T(_state) * s, T(_walk) * w) {
     if (!w->left) {
-        w->first += w->first_step;
+        w->row += w->row < w->last_row;
         T(_enter_row)(w);
     }
     w->left--;
@@ -220,7 +236,7 @@ static void T(_row)(char *dst, const T(_state) * s, uint64_t stream, uint64_t fi
     }
     const size_t rest = count % GROUP_ITEMS, groups = count / GROUP_ITEMS;
     if (groups)
-        T(_whole)(dst, 0, s, T(_walk_from)(stream, first, 0, count - rest), groups, groups,
+        T(_whole)(dst, 0, s, T(_walk_from)(stream, first, 0, 0, 1, count - rest), groups, groups,
                   nontemporal);
     if (rest)
         T(_part)(dst + groups * OUT_BYTES, s,
@@ -237,36 +253,32 @@ static void T(_short_rows)(char *dst, ptrdiff_t dst_step, const T(_state) * stat
     const size_t slot = groups_most * OUT_BYTES, slots = sizeof ring / slot;
     char *const end = ring + slots * slot, *in = ring;
     const char *out = ring;
-    /* The first elements of the row that enters the ring, and of the row that leaves it. */
-    uint64_t entering = w.first, leaving = w.first;
     group g = T(_next)(&s, &w);
     for (size_t k = 0; k < rows + slots - 1; k++) {
         if (k < rows) {
-            const size_t row_end = entering % GROUP_ITEMS + w.count;
+            const size_t row_end = T(_first_of)(&w, k) % GROUP_ITEMS + w.count;
             for (size_t at = 0; at < row_end; at += GROUP_ITEMS) {
                 const group ahead = T(_next)(&s, &w);
                 T(_store)(in + at * ITEM_BYTES, &s, &g, 0);
                 g = ahead;
             }
-            entering += w.first_step;
             in = in + slot == end ? ring : in + slot;
         }
         if (k >= slots - 1) {
-            copy_row(dst, out + leaving % GROUP_ITEMS * ITEM_BYTES, w.count * ITEM_BYTES,
-                     nontemporal);
+            const size_t skip = T(_first_of)(&w, k - (slots - 1)) % GROUP_ITEMS;
+            copy_row(dst, out + skip * ITEM_BYTES, w.count * ITEM_BYTES, nontemporal);
             dst += dst_step;
-            leaving += w.first_step;
             out = out + slot == end ? ring : out + slot;
         }
     }
 }
 
 static void CAT(draw_rows_, NAME)(void *dst, ptrdiff_t dst_step, uint64_t first,
-                                  uint64_t first_step, size_t rows, size_t count,
-                                  const wif_draw *draw, int nontemporal) {
+                                  uint64_t first_step, const int64_t *ids, size_t rows,
+                                  size_t count, const wif_draw *draw, int nontemporal) {
     const T(_state)
         s = {expand_keys(draw->key_low, draw->key_high), CAT(TRANSFORM, _prepare)(draw)};
-    const T(_walk) w = T(_walk_from)(draw->stream, first, first_step, count);
+    const T(_walk) w = T(_walk_from)(draw->stream, first, first_step, ids, rows, count);
     const size_t row_bytes = count * ITEM_BYTES;
     const ptrdiff_t gap = dst_step - (ptrdiff_t)row_bytes;
     const int whole_groups = (first | first_step | count) % GROUP_ITEMS == 0;
@@ -287,8 +299,9 @@ static void CAT(draw_rows_, NAME)(void *dst, ptrdiff_t dst_step, uint64_t first,
         T(_short_rows)(dst, dst_step, &s, w, rows, groups_most, 0);
     } else {
         char *row = dst;
-        for (size_t k = 0; k < rows; k++, row += dst_step, first += first_step)
-            T(_row)(row, &s, draw->stream, first, count, nontemporal && row_bytes >= PAGE);
+        for (size_t k = 0; k < rows; k++, row += dst_step)
+            T(_row)(row, &s, draw->stream, T(_first_of)(&w, k), count,
+                    nontemporal && row_bytes >= PAGE);
     }
 #if STREAM_BYTES
     if (nontemporal)

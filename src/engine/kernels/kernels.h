@@ -157,14 +157,15 @@ typedef struct {
 /* ---- the kernels of one instruction set ------------------------------------------------------ */
 
 /* Write `rows` rows of `count` elements.  Row k starts at the byte dst + k * dst_step and holds the
- * elements first + k * first_step, first + k * first_step + 1, ... of the stream; the elements of a
- * row are adjacent in memory.  dst and dst_step may have any alignment.  If `nontemporal`, stores
- * go past the caches where that pays.
+ * elements f, f + 1, ... of the stream, where f is first + k * first_step, or first + ids[k] *
+ * first_step if `ids` is not NULL; the elements of a row are adjacent in memory.  dst and dst_step
+ * may have any alignment.  If `nontemporal`, stores go past the caches where that pays.
  *
  * The caller guarantees that the bytes of all rows belong to it, and that the floating-point state
  * is the standard one (host/fpenv.h). */
 typedef void wif_draw_rows(void *dst, ptrdiff_t dst_step, uint64_t first, uint64_t first_step,
-                           size_t rows, size_t count, const wif_draw *draw, int nontemporal);
+                           const int64_t *ids, size_t rows, size_t count, const wif_draw *draw,
+                           int nontemporal);
 
 /* Transpose a tile into a buffer: the element in row r and column c of the tile, which lies at
  * tile + r * row_bytes + c * itemsize, goes to dst + c * column_step + r * itemsize. */

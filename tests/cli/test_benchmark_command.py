@@ -1,4 +1,4 @@
-"""The command ``python -m weightinit_fast``: tables, digests, exit status, plain output."""
+"""``python -m weightinit_fast benchmark``: tables, digests, exit status, plain output."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 from support import internals
-from support.internals import command, models
+from support.internals import benchmark, command, models
 
 import weightinit_fast as wi
 
-COMMAND = [sys.executable, "-m", "weightinit_fast"]
+COMMAND = [sys.executable, "-m", "weightinit_fast", "benchmark"]
 TOTALS = {"gpt2": 124_439_808, "resnet50": 25_557_032, "embedding": 128_000_000}
 ESCAPE = "\x1b"
 # An editable install may print messages about the rebuild that the import starts.
@@ -40,44 +40,6 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def resnet_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep only the smallest model, for tests of what the command prints about it."""
     internals.keep_only_model(monkeypatch, "resnet50")
-
-
-@pytest.mark.parametrize("model", TOTALS)
-def test_tables(model: str) -> None:
-    rows = list(models.MODELS[model]())
-    assert sum(math.prod(row.shape) for row in rows) == TOTALS[model]
-    names = Counter(row.name for row in rows)
-    assert max(names.values()) == 1, "two tensors on one stream would be equal"
-
-
-def test_rows_as_published() -> None:
-    """Compare some rows with the checkpoints of Hugging Face and torchvision."""
-    gpt2 = {row.name: (row.shape, row) for row in models.gpt2()}
-    assert len(gpt2) == 148
-    assert gpt2["h.11.attn.c_attn.weight"][0] == (768, 2304)
-    assert gpt2["h.0.mlp.c_proj.weight"][0] == (3072, 768)
-    residual = [row for _, row in gpt2.values() if row.group == "residual projections"]
-    assert len(residual) == 24
-    assert {row.init.law(row.shape).std for row in residual} == {0.02 / math.sqrt(24)}
-
-    resnet = {row.name: (row.shape, row) for row in models.resnet50()}
-    assert len(resnet) == 161
-    assert resnet["conv1.weight"][0] == (64, 3, 7, 7)
-    assert resnet["layer2.0.downsample.0.weight"][0] == (512, 256, 1, 1)
-    assert resnet["layer3.5.conv2.weight"][0] == (256, 256, 3, 3)
-    assert resnet["layer4.2.bn3.bias"][0] == (2048,)
-    assert resnet["fc.weight"][0] == (1000, 2048)
-    # Standard deviations from the papers' formulas, written down here.
-    for parameter, std in (
-        ("layer4.0.conv2.weight", math.sqrt(2 / (512 * 3 * 3))),
-        ("conv1.weight", math.sqrt(2 / (64 * 7 * 7))),
-        ("fc.weight", 1 / math.sqrt(3 * 2048)),
-        ("fc.bias", 1 / math.sqrt(3 * 2048)),
-    ):
-        shape, row = resnet[parameter]
-        assert row.init.law(shape).std == pytest.approx(std, rel=1e-14)
-    table = next(models.embedding())
-    assert table.init.law(table.shape).std == pytest.approx(math.sqrt(2 / 1_000_128), rel=1e-14)
 
 
 @pytest.mark.process
@@ -116,7 +78,7 @@ def test_json_in_a_pipe() -> None:
 @pytest.mark.usefixtures("resnet_only")
 def test_against_numpy(capsys: pytest.CaptureFixture[str]) -> None:
     """Compare with NumPy for one model; NumPy takes ten seconds for all models."""
-    assert command.main(["--json"]) == 0
+    assert command.main(["benchmark", "--json"]) == 0
     groups = json.loads(capsys.readouterr().out)["groups"]
     assert [group["group"] for group in groups] == ["convolutions", "fc", "norms"]
     for group in groups:
@@ -126,13 +88,17 @@ def test_against_numpy(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_numpy_does_the_same_work() -> None:
     """NumPy's values have the wanted moments too, so that the comparison is fair."""
-    rows = {row.group: row for row in [*models.gpt2(), *models.embedding()]}
-    for group in ("linear weights", "embedding", "norms"):
-        init = rows[group].init
-        law = init.law(rows[group].shape)
-        tensors = [command.Tensor(np.empty(10**6, np.float32), law, init, lambda: None)]
-        command._numpy_fill(tensors, np.random.default_rng(0))
-        assert command._deviation(tensors) == pytest.approx(1 if law.std else 0, abs=5e-3)
+    for model, parameter in (
+        ("gpt2", "h.0.mlp.c_fc.weight"),
+        ("embedding", "embedding.weight"),
+        ("gpt2", "ln_f.weight"),
+    ):
+        table = models.model(model)
+        init = table.recipe.initializer_for(parameter)
+        law = init.law(table.shapes[parameter].shape)
+        tensors = [benchmark.Tensor(np.empty(10**6, np.float32), law, init, lambda: None)]
+        benchmark._numpy_fill(tensors, np.random.default_rng(0))
+        assert benchmark._deviation(tensors) == pytest.approx(1 if law.std else 0, abs=5e-3)
         assert tensors[0].values.mean() == pytest.approx(law.mean, abs=5e-3 * law.std)
 
 
@@ -141,7 +107,7 @@ def test_text_without_numpy(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TERM", "xterm")
-    assert command.main(["--no-numpy", "--threads", "1"]) == 0
+    assert command.main(["benchmark", "--no-numpy", "--threads", "1"]) == 0
     out, err = capsys.readouterr()
     assert err == ""
     assert ESCAPE not in out
@@ -164,7 +130,7 @@ def test_a_wrong_digest_fails(
     true = models.SHA256["resnet50"]
     false = true[::-1]
     monkeypatch.setitem(models.SHA256, "resnet50", false)
-    assert command.main(arguments) == 1
+    assert command.main(["benchmark", *arguments]) == 1
     out, err = capsys.readouterr()
     assert err == f"resnet50: wanted SHA-256 {false}, got {true}\n"
     if "--json" in arguments:
@@ -191,7 +157,7 @@ def test_colour_only_where_wanted(
     if variable:
         monkeypatch.setenv(variable, value)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    assert command.main(["--no-numpy"]) == 0
+    assert command.main(["benchmark", "--no-numpy"]) == 0
     assert (ESCAPE in capsys.readouterr().out) is coloured
 
 
@@ -201,7 +167,7 @@ def test_interrupted(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mon
         raise KeyboardInterrupt
 
     monkeypatch.setattr(wi.Initializer, "__call__", interrupt)
-    assert command.main(["--no-numpy", "--json"]) == 130
+    assert command.main(["benchmark", "--no-numpy", "--json"]) == 130
     assert "interrupted" in capsys.readouterr().err
 
 
@@ -221,23 +187,3 @@ def test_a_reader_that_closes_the_pipe_early() -> None:
         complaint = process.stderr.read()
         assert process.wait() == 141
         assert complaint == ""
-
-
-@pytest.mark.process
-def test_usage() -> None:
-    done = run("--version")
-    info = wi.info()
-    version = f"weightinit_fast {info['version']}, stream version {info['stream_version']}\n"
-    assert (done.returncode, done.stdout) == (0, version)
-    assert "--json" in run("--help").stdout
-    done = run("--threads", "0")
-    assert done.returncode == 2
-    assert "--threads: threads must be in [1, " in done.stderr
-
-
-@pytest.mark.process
-def test_import_leaves_the_command_out() -> None:
-    """``import weightinit_fast`` does not import the command."""
-    code = "import sys, weightinit_fast; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not {models.__name__, command.__name__} & set(done.stdout.split())

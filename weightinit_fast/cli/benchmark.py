@@ -1,12 +1,10 @@
-"""The command ``python -m weightinit_fast``: initialise real models, time it, check the bytes."""
+"""The subcommand ``benchmark``: initialise three models, time it beside NumPy, check the bits."""
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import math
-import os
 import re
 import sys
 import time
@@ -20,9 +18,12 @@ from numpy.typing import NDArray
 
 import weightinit_fast as wi
 
-from ._resolve.threads import thread_count
-from .initialisers.law import Law
-from .models import builtin
+from ..initialisers.law import Law
+from ..models import builtin
+from .options import add_output, add_threads
+from .screen import Screen
+
+__all__ = ["configure", "run"]
 
 Row: TypeAlias = dict[str, Any]
 
@@ -53,35 +54,6 @@ GB/s: 10^9 bytes a second into memory touched before, median of repetitions.
 ABOUT_NUMPY = """
 ratio: the time of NumPy divided by ours. NumPy draws in place, in float32, on
   one thread, by numpy.random.Generator (constants: by ndarray.fill)."""
-
-
-class Screen:
-    """Print plain text; add colour and a progress line only if the output is a terminal."""
-
-    def __init__(self, quiet: bool) -> None:
-        capable = os.environ.get("TERM") != "dumb"
-        self._quiet = quiet
-        self._colour = capable and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-        self._moving = capable and sys.stderr.isatty()
-        self._shown = 0
-
-    def paint(self, text: str, code: str) -> str:
-        """Return `text` in the ANSI style `code`, or unchanged where colours are off."""
-        return f"\x1b[{code}m{text}\x1b[0m" if self._colour else text
-
-    def say(self, text: str) -> None:
-        """Print a piece of the report, unless the report is JSON."""
-        self.progress("")
-        if not self._quiet:
-            print(text, flush=True)
-
-    def progress(self, text: str) -> None:
-        """Replace the progress line on standard error."""
-        if self._moving and (text or self._shown):
-            # Blanks instead of an erase code: every terminal knows the carriage return.
-            sys.stderr.write("\r" + " " * self._shown + "\r" + text)
-            sys.stderr.flush()
-            self._shown = len(text)
 
 
 def _deviation(tensors: Sequence[Tensor]) -> float:
@@ -198,14 +170,16 @@ def _model(name: str, memory: NDArray[Any], args: argparse.Namespace, screen: Sc
     """Initialise, hash, measure and time one model in `memory`; return its figures."""
     groups: dict[str, list[Tensor]] = {}
     key, used = wi.key(0), 0
-    for parameter, shape, group, init in builtin.MODELS[name]():
+    table = builtin.model(name)
+    for parameter, init in table.recipe.plan(table.shapes).items():
+        shape, group = table.shapes[parameter].shape, table.groups[parameter]
         values = memory[used : used + math.prod(shape)].reshape(shape)
         used += values.size
         fill = partial(init, out=values, rng=key, stream=parameter, threads=args.threads)
         groups.setdefault(group, []).append(Tensor(values, init.law(shape), init, fill))
 
-    screen.say("\n" + screen.paint(f"{builtin.TITLES[name]}: {used:,} parameters", "1"))
-    screen.progress("filling and hashing")
+    screen.say("\n" + screen.paint(f"{table.title}: {used:,} parameters", "1"))
+    screen.status("filling and hashing")
     for tensors in groups.values():
         _fill(tensors)
     # Tensors lie one after the other: this is the digest of their bytes in table order.
@@ -217,7 +191,7 @@ def _model(name: str, memory: NDArray[Any], args: argparse.Namespace, screen: Sc
     generator, rows, total = np.random.default_rng(0), [], np.zeros(1 if args.no_numpy else 2)
     # Constants, the least interesting rows, come last (the sort is stable).
     for group, tensors in sorted(groups.items(), key=lambda item: _is_constant(item[1])):
-        screen.progress(f"timing {group}")
+        screen.status(f"timing {group}")
         both = [partial(_fill, tensors), partial(_numpy_fill, tensors, generator)]
         times = _clock(both[: total.size])
         total += times
@@ -243,8 +217,20 @@ def _is_constant(tensors: Sequence[Tensor]) -> bool:
     return tensors[0].law.kind == "constant"
 
 
-def _run(args: argparse.Namespace) -> int:
-    screen = Screen(quiet=args.json)
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this subcommand."""
+    parser.description = """\
+Initialise GPT-2 124M, ResNet-50 and an embedding of a million rows in 0.5 GB of
+memory, time this beside NumPy, and compare the bytes with the published SHA-256.
+It takes half a minute on two cores."""
+    parser.epilog = "Exit status 1: a digest is not as published."
+    parser.add_argument("--no-numpy", action="store_true", help="do not time NumPy")
+    add_threads(parser)
+    add_output(parser, quiet=False)
+
+
+def run(args: argparse.Namespace, screen: Screen) -> int:
+    """Print the table; return 1 if a digest is not as published."""
     names = ("version", "stream_version", "isa", "threads", "openmp")
     document: Row = {name: value for name, value in wi.info().items() if name in names}
     document |= {"groups": [], "models": {}, "threads": args.threads or document["threads"]}
@@ -253,45 +239,15 @@ def _run(args: argparse.Namespace) -> int:
     screen.say(screen.paint(head.format_map(document), "1") + build)
     screen.say(ABOUT if args.no_numpy else ABOUT + ABOUT_NUMPY)
 
-    sizes = [sum(math.prod(row.shape) for row in rows()) for rows in builtin.MODELS.values()]
+    sizes = [builtin.model(name).parameters for name in builtin.SHA256]
     memory = np.empty(max(sizes), np.float32)  # which all models use in turn
     wrong = ""
-    for name in builtin.MODELS:
+    for name in builtin.SHA256:
         document["models"][name] = model = _model(name, memory, args, screen)
         document["groups"] += [{"model": name, **row} for row in model.pop("groups")]
         if not model["match"]:
             wrong += f"{name}: wanted SHA-256 {model['expected']}, got {model['sha256']}\n"
     if args.json:
-        print(json.dumps(document, indent=2, allow_nan=False))
+        screen.document(document)
     sys.stderr.write(wrong)
     return 1 if wrong else 0
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m weightinit_fast",
-        description="Initialise GPT-2 124M, ResNet-50 and an embedding of a million rows in 0.5 GB "
-        "of memory, time this beside NumPy, and compare the bytes with the published SHA-256.",
-        epilog="Exit status: 0 if all digests are as published, 1 if one differs, 2 for wrong use.",
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
-    parser.add_argument("--threads", type=int, metavar="N", help="fill with at most N threads")
-    parser.add_argument("--no-numpy", action="store_true", help="do not time NumPy")
-    parser.add_argument("--version", action="version", version=TITLE.format_map(wi.info()))
-    args = parser.parse_args(argv)
-    try:
-        thread_count(args.threads, 0)  # refuses what a fill would refuse
-    except ValueError as error:
-        parser.error(f"argument --threads: {error}")
-    try:
-        status = _run(args)
-        sys.stdout.flush()  # now, so that BrokenPipeError is raised inside the try
-    except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
-        status = 130
-    except BrokenPipeError:
-        # ``| head`` has read enough. Without this the interpreter reports the error when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 141
-    return status

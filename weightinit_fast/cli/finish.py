@@ -1,0 +1,32 @@
+"""The subcommand ``finish``: complete a file that several processes have written in parts."""
+
+from __future__ import annotations
+
+import argparse
+
+from .options import add_output
+from .screen import Screen
+
+__all__ = ["configure", "run"]
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this subcommand."""
+    parser.description = """\
+Complete a file that several processes have written with `init --part K/N`: check
+that all parts are there, and give the file its name. The process that ends last
+does so itself. This command is for the case that it was stopped."""
+    parser.add_argument("file", metavar="FILE", help="what the parts were told to write")
+    add_output(parser)
+
+
+def run(args: argparse.Namespace, screen: Screen) -> int:
+    """Complete the file."""
+    from ..models.files import finish  # noqa: PLC0415  only where it is needed
+
+    saved = finish(args.file)
+    screen.say(f"{saved.path}: complete, {saved.nbytes:,} bytes")
+    if args.json:
+        files = [str(file) for file in saved.files]
+        screen.document({"path": str(saved.path), "bytes": saved.nbytes, "files": files})
+    return 0
