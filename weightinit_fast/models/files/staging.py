@@ -441,12 +441,12 @@ def _is_file(item: object, folder: bool) -> bool:
     if not isinstance(item, list) or len(item) != 2 or not _is_size(item[1]):
         return False
     name = item[0]
-    if not folder:
-        return name == ""
     if not isinstance(name, str) or set(name) & set("\\\0"):
         return False
+    if not folder:
+        return name == ""
     parts = name.split("/")  # Zarr has a folder for each array
-    return len(parts) <= 2 and not {"", ".", ".."} & set(parts)
+    return len(parts) <= 2 and {"", ".", ".."}.isdisjoint(parts)
 
 
 def _is_range(item: object, files: int) -> bool:
