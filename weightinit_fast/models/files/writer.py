@@ -123,7 +123,7 @@ def _make_files(contents: Contents, ranges: Sequence[Range], paths: Sequence[str
     """Make the files in their full sizes, and reserve the space of the ranges."""
     if not ranges:
         return
-    for folder in {os.path.dirname(paths[part.file]) for part in ranges}:
+    for folder in {os.path.dirname(paths[file]) for file, _, _ in ranges}:
         os.makedirs(folder, exist_ok=True)  # an array of Zarr is a folder
     folder = os.path.dirname(paths[ranges[0].file])
     reserved = reserving_pays(folder)
