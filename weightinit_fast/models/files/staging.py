@@ -45,6 +45,7 @@ _OWN_NAMES = {
         r"model(-\d{5,}-of-\d{5,})?\.safetensors|" + re.escape(SHARD_INDEX),
     ),
     "npy": re.compile(r".*\.npy|" + re.escape(NPY_INDEX), re.DOTALL),
+    "zarr": re.compile(".*", re.DOTALL),  # a group has nothing beside its arrays
 }
 
 
@@ -300,11 +301,12 @@ class Staging:
             If the target has come into being meanwhile.
         """
         names = [name for name, _ in self.plan["files"]]
+        group = self.plan["format"] == "zarr"
         for name, nbytes in self.plan["files"]:
             try:
                 size = self.file(name).stat().st_size
             except FileNotFoundError:
-                if self.is_finished() or self.final(name).exists():
+                if self.is_finished() or (not group and self.final(name).exists()):
                     continue  # it has its name already
                 raise
             if size != nbytes:
@@ -312,7 +314,9 @@ class Staging:
                     f"{str(self.file(name))!r} has {size} bytes, and not {nbytes}: it was changed "
                     "or cut; delete the folder and write the parts again"
                 )
-        if self.plan["folder"] and self.target.is_dir():
+        if group:
+            self._publish_group(force)
+        elif self.plan["folder"] and self.target.is_dir():
             self._publish_into_folder(names, force)
         else:
             if not force and os.path.lexists(self.target) and self.data.exists():
@@ -341,6 +345,18 @@ class Staging:
                 with suppress(FileNotFoundError):
                     os.rename(self.file(name), self.final(name))
             sync(self.target)
+
+    def _publish_group(self, force: bool) -> None:
+        """Give a group of Zarr its name, in place of a former one."""
+        if not self.data.exists():
+            return
+        refuse_existing(self.target, "zarr", True, force)
+        if self.target.is_dir():
+            shutil.rmtree(self.target)
+        for folder in {self.file(name).parent for name, _ in self.plan["files"]}:
+            sync(folder)
+        with suppress(FileNotFoundError):
+            os.rename(self.data, self.target)
 
     def discard(self) -> None:
         """Delete the folder. The plan goes last, since it says what the other files are."""
@@ -378,6 +394,10 @@ def refuse_existing(target: Path, format_: str, folder: bool, force: bool) -> No
         if own and not force:
             raise FileExistsError(
                 f"{str(target)!r} holds {shown(own[0])} already; force=True replaces the weights"
+            )
+        if own and format_ == "zarr" and "zarr.json" not in own:
+            raise FileExistsError(
+                f"{str(target)!r} is no group of Zarr, so that it is not replaced: delete it first"
             )
     elif target.is_dir():
         raise IsADirectoryError(f"{str(target)!r} is a folder, and the model would be a file")
@@ -417,13 +437,16 @@ def _is_size(value: object) -> bool:
 
 
 def _is_file(item: object, folder: bool) -> bool:
-    """Whether an entry of a plan is the name of a file beside the others, and a size."""
+    """Whether an entry of a plan is the name of a file below the target, and a size."""
     if not isinstance(item, list) or len(item) != 2 or not _is_size(item[1]):
         return False
     name = item[0]
+    if not isinstance(name, str) or set(name) & set("\\\0"):
+        return False
     if not folder:
         return name == ""
-    return isinstance(name, str) and name not in ("", ".", "..") and not set(name) & set("/\\\0")
+    parts = name.split("/")  # Zarr has a folder for each array
+    return len(parts) <= 2 and {"", ".", ".."}.isdisjoint(parts)
 
 
 def _is_range(item: object, files: int) -> bool:
