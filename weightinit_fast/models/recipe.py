@@ -1,7 +1,7 @@
 """Recipe: which initialiser for which tensor of a model."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import IO, Any
 
 from .._resolve.keys import RNGLike, key
 from .._resolve.target import Target, resolve
