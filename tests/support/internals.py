@@ -25,6 +25,7 @@ MODULES = {
     "shapes": "weightinit_fast.models.shapes",
     "layout": "weightinit_fast.models.files.layout",
     "verification": "weightinit_fast.models.files.verify",
+    "saving": "weightinit_fast.models.files.save",
     "comparison": "weightinit_fast.models.files.compare",
     "readers": "weightinit_fast.models.readers",
     "filling": "weightinit_fast.models.filling",

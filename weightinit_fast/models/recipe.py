@@ -337,7 +337,12 @@ class Recipe:
         return recipe_from_dict(content, let)
 
     @classmethod
-    def from_toml(cls, path: StrPath, *, let: Mapping[str, Number | str] | None = None) -> "Recipe":
+    def from_toml(
+        cls,
+        path: StrPath | IO[str] | IO[bytes],
+        *,
+        let: Mapping[str, Number | str] | None = None,
+    ) -> "Recipe":
         """Read a recipe from a file in TOML.
 
         Parameters
