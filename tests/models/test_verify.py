@@ -128,7 +128,7 @@ def test_damage_at_random_places_is_found_and_repaired(model, threads):
     right = digest(path)
     rng = np.random.default_rng(sum(map(ord, path.name)) + threads)
     spots = places(path, files)
-    for trial in range(12):
+    for trial in range(5):
         hit = set()
         for _ in range(int(rng.integers(1, 12))):
             file, entry = spots[rng.integers(len(spots))]
