@@ -20,7 +20,8 @@ enum {
     /* About 10 to 40 us of normals: much more than it costs to take a chunk from the counter that
      * the threads share, and little to wait for when other threads have nothing left to do. */
     WIF_CHUNK_WORK = 1 << 16,
-    WIF_TASK_WORK = 128
+    /* What it takes to begin a task, about 45 ns: 170 normals, 400 uniforms. */
+    WIF_TASK_WORK = 256
 };
 
 typedef struct {
