@@ -30,6 +30,7 @@ MODULES = {
     "writer": "weightinit_fast.models.files.writer",
     "saving": "weightinit_fast.models.files.save",
     "verification": "weightinit_fast.models.files.verify",
+    "saving": "weightinit_fast.models.files.save",
     "comparison": "weightinit_fast.models.files.compare",
     "readers": "weightinit_fast.models.readers",
     "filling": "weightinit_fast.models.filling",
