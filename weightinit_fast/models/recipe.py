@@ -56,7 +56,7 @@ class Recipe:
     See Also
     --------
     initializer : makes the initialisers.
-    shapes : reads the shapes of a model.
+    as_shapes : reads the shapes of a model.
     save : writes a model into files by a recipe.
 
     Examples
@@ -155,7 +155,7 @@ class Recipe:
         Parameters
         ----------
         shapes : dict, str or path
-            What `shapes` takes.
+            What `as_shapes` takes.
 
         Returns
         -------
@@ -186,7 +186,7 @@ class Recipe:
         Parameters
         ----------
         shapes : dict, str or path
-            What `shapes` takes.
+            What `as_shapes` takes.
 
         Returns
         -------

@@ -35,7 +35,7 @@ class TensorSpec(NamedTuple):
 
     See Also
     --------
-    shapes : reads the shapes of a model.
+    as_shapes : reads the shapes of a model.
 
     Examples
     --------

@@ -39,7 +39,7 @@ def verify(
     recipe : Recipe
         The recipe that the model was drawn by.
     shapes : dict, str or path, optional
-        What `shapes` takes: the tensors that should be there. Tied tensors may be left out, as
+        What `as_shapes` takes: the tensors that should be there. Tied tensors may be left out, as
         `save` does. Without ``shapes``, the tensors that are there are compared, whatever they are.
     rng : int, Generator or Key
         What the model was drawn with.

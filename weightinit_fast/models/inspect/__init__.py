@@ -61,7 +61,7 @@ def inspect(
         The initialisers that should have drawn the tensors. Each tensor is then compared with its
         law, and differences are told in standard errors.
     shapes : dict, str or path, optional
-        The tensors that the file should hold: what `shapes` takes. A dtype in it says what the bits
+        The tensors that the file should hold: what `as_shapes` takes. A dtype in it says what the bits
         of integers mean: NumPy's files have no bfloat16 and no float8, and hold them as uint16 or
         uint8.
     progress : bool or callable, optional
