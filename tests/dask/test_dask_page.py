@@ -8,7 +8,6 @@ from support import DOCS
 from support.frameworks import Framework
 from support.interpreter import run
 
-dask = Framework("dask")
 zarr = Framework("zarr")
 adapter = Framework("weightinit_fast.dask")
 distributed = Framework("distributed")
