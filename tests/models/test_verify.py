@@ -272,6 +272,17 @@ def test_truncated_files_are_told_without_reading(model, monkeypatch):
         file.write_bytes(whole)
 
 
+def test_tied_tensors_may_be_left_out(tmp_path):
+    path = tmp_path / "model.safetensors"
+    write(path, {name: spec for name, spec in SHAPES.items() if name != "head"})
+    found = verify(path, RECIPE, shapes=SHAPES, rng=3)
+    assert found
+    assert found.tensors == len(SHAPES) - 1
+    without = {name: spec for name, spec in SHAPES.items() if name != "a.bias"}
+    found = verify(path, RECIPE, shapes=without, rng=3)
+    assert found.faults == ("Not expected: a.bias",)
+
+
 def test_many_faults_are_shortened(tmp_path):
     path = tmp_path / "many.safetensors"
     write(path, {f"w{n}": ((2, 2), None) for n in range(50)})

@@ -5,9 +5,10 @@ from typing import Any
 
 from .._resolve.keys import RNGLike, key
 from .._resolve.target import Target, resolve
-from ..initialisers.initializer import Initializer, rule_of
+from ..initialisers.initializer import Initializer
 from .arithmetic import Number, named_numbers, plain_numbers
 from .explanation import Explanation, Explanations
+from .filling import fill_all
 from .messages import concerning, listed
 from .rule import Rules, matcher, pairs, read_rule
 from .shapes import Shapes, StrPath, TensorSpec, as_shapes
@@ -237,7 +238,8 @@ class Recipe:
         """Fill the tensors of a model, or some of them; the stream of each is its name.
 
         The bits of a tensor depend on the key, its name, its shape and its initialiser alone, and
-        not on the other tensors. Everything is checked before anything is written.
+        not on the other tensors. Everything is checked before anything is written. All tensors are
+        one fill, whose threads share one queue of tasks.
 
         Parameters
         ----------
@@ -273,10 +275,9 @@ class Recipe:
             if name in targets and same_memory(targets[name], targets[tied_to]):
                 del targets[name]
         check_separate(targets)
-        one_key = key(rng)
-        for name, target in targets.items():
-            stream = self._same_as.get(name, name)
-            rule_of(plan[stream]).fill(target, one_key, stream, threads)
+        streams = {name: self._same_as.get(name, name) for name in targets}
+        draws = [(plan[streams[name]], target, streams[name]) for name, target in targets.items()]
+        fill_all(draws, key(rng), threads)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as a dict that JSON and TOML can hold, with its expressions.
