@@ -102,7 +102,8 @@ class _Tqdm:
     """The bar of tqdm, where this package is installed: people know it."""
 
     def __init__(self, make: Any, title: str) -> None:
-        self._make, self._title, self._bar = make, title, None
+        self._make, self._title = make, title
+        self._bar: Any = None
 
     def __call__(self, done: int, total: int) -> None:
         if self._bar is None:
