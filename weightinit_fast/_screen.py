@@ -1,7 +1,8 @@
-"""What the command prints: text, colours, numbers with units, and how far a long job is.
+"""Text on a screen: colours, numbers with units, and a line that tells how far a long job is.
 
-Colours appear only where standard output is a terminal, and lines that change only where standard
-error is one. In a pipe or a log file there is nothing but plain text.
+The command prints by it, and so do functions with ``progress=True``. Colours appear only where
+standard output is a terminal, and lines that change only where standard error is one. In a pipe or
+a log file there is nothing but plain text.
 """
 
 from __future__ import annotations
