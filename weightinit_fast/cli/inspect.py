@@ -1,6 +1,6 @@
 """stand-in"""
 
-from .options import add_output, add_dtype, add_seed, add_threads
+from .options import add_output
 from .sources import add_source
 
 

@@ -5,7 +5,7 @@ contents.py      the bytes of a layout's files, any range of them
 writer.py        draws ranges piece by piece and writes them, with several threads
 space.py         space reserved on the disk, and writes past the page cache
 shares.py        which bytes belong to part k of n
-staging.py       the folder in which files grow, with the markers of parts, until they get their name
+staging.py       the folder in which files grow until they get their names, and the markers of parts
 save.py          save, finish
 verify.py        verify; compare.py and verification.py belong to it
 progress.py      a line on the terminal, or a function of the caller's

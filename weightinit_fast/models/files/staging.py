@@ -427,6 +427,8 @@ def _is_file(item: object, folder: bool) -> bool:
 
 
 def _is_range(item: object, files: int) -> bool:
+    """Whether an entry of a marker is the number of a file, and two offsets."""
     if not isinstance(item, list) or len(item) != 3 or not all(_is_size(n) for n in item):
         return False
-    return item[0] in range(files)
+    number: int = item[0]
+    return number < files
