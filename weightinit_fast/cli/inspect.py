@@ -1,6 +1,6 @@
 """stand-in"""
 
-from .options import add_output
+from .options import add_output, add_dtype, add_seed, add_threads
 from .sources import add_source
 
 

@@ -421,9 +421,11 @@ def _is_file(item: object, folder: bool) -> bool:
     if not isinstance(item, list) or len(item) != 2 or not _is_size(item[1]):
         return False
     name = item[0]
+    if not isinstance(name, str):
+        return False
     if not folder:
-        return name == ""
-    return isinstance(name, str) and name not in ("", ".", "..") and not set(name) & set("/\\\0")
+        return not name
+    return name not in ("", ".", "..") and not set(name) & set("/\\\0")
 
 
 def _is_range(item: object, files: int) -> bool:
