@@ -32,6 +32,10 @@ MODULES = {
     "verification": "weightinit_fast.models.files.verify",
     "comparison": "weightinit_fast.models.files.compare",
     "readers": "weightinit_fast.models.readers",
+    "filling": "weightinit_fast.models.filling",
+    "inspect": "weightinit_fast.models.inspect",
+    "inspect_rows": "weightinit_fast.models.inspect.rows",
+    "inspect_html": "weightinit_fast.models.inspect.html",
     "command": "weightinit_fast.cli",
     "benchmark": "weightinit_fast.cli.benchmark",
     "info_command": "weightinit_fast.cli.info",
@@ -40,6 +44,7 @@ MODULES = {
     "sparse": "weightinit_fast.initialisers.sparse",
     "ranges": "weightinit_fast.initialisers.ranges",
     "dtypes": "weightinit_fast._resolve.dtypes",
+    "target": "weightinit_fast._resolve.target",
 }
 
 #: From src/engine/host/plan.h: the largest direct task (WIF_LONG_TASK_BYTES) in float32 elements,

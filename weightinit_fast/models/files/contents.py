@@ -41,8 +41,12 @@ class Contents:
 
     def check(self) -> None:
         """Raise the error that drawing would raise, for any tensor, without drawing anything."""
+        seen = set()
         for file in self.layout.files:
             for entry in file.entries:
+                if entry.name in seen:  # one of many chunks
+                    continue
+                seen.add(entry.name)
                 init = self.plan[entry.name]
                 with concerning(entry.name):
                     init.law(entry.shape)
@@ -87,6 +91,8 @@ class Contents:
         if begin < len(about.header):
             text = np.frombuffer(about.header, np.uint8)[begin:end]
             out[: text.size] = text
+        if about.entries:  # zeros may follow the last tensor
+            out[max(about.entries[-1].begin + about.entries[-1].nbytes - begin, 0) :] = 0
         for entry in self.entries(file, begin, end):
             kind = entry.kind
             width = kind.storage.itemsize
@@ -98,7 +104,7 @@ class Contents:
                 entry.shape,
                 kind,
                 elements,
-                (first - entry.begin) // width,
+                entry.first + (first - entry.begin) // width,
                 self.key,
                 entry.name,
                 threads,

@@ -32,7 +32,7 @@ def share(layout: Layout, k: int, n: int) -> list[Range]:
     Shares are equal in bytes, whatever the tensors are, up to a block of 4 KiB (or 1 MiB, where
     shares are large). No element is cut, since offsets of elements are multiples of their size.
     Where there are as many files with tensors as parts, each part is one file, so that hosts that
-    share no disk can each write their own.
+    share no disk can each write their own. A chunk of Zarr has one writer.
 
     Examples
     --------
@@ -49,7 +49,8 @@ def share(layout: Layout, k: int, n: int) -> list[Range]:
         last = len(layout.files) if k == n - 1 else filled[k + 1]
         return [Range(file, 0, layout.files[file].nbytes) for file in range(filled[k], last)]
     stops = list(accumulate(file.nbytes for file in layout.files))
-    begin, end = _cut(stops, k, n), _cut(stops, k + 1, n)
+    whole = layout.format == "zarr"
+    begin, end = _cut(stops, k, n, whole), _cut(stops, k + 1, n, whole)
     found = []
     for number, stop in enumerate(stops):
         start = stop - layout.files[number].nbytes
@@ -59,15 +60,18 @@ def share(layout: Layout, k: int, n: int) -> list[Range]:
     return found
 
 
-def _cut(stops: list[int], j: int, n: int) -> int:
-    """Return where share j begins, if all files follow each other."""
+def _cut(stops: list[int], j: int, n: int, whole: bool) -> int:
+    """Return where share j begins, if all files follow each other.
+
+    With ``whole``, it is at the beginning of a file.
+    """
     total = stops[-1]
     if j == n:
         return total
     at = j * total // n
     block = _LARGE_BLOCK if total // n >= _LARGE else _BLOCK
     start = max((stop for stop in stops if stop <= at), default=0)
-    return start + (at - start) // block * block
+    return start if whole else start + (at - start) // block * block
 
 
 def part_of(

@@ -123,6 +123,8 @@ def _make_files(contents: Contents, ranges: Sequence[Range], paths: Sequence[str
     """Make the files in their full sizes, and reserve the space of the ranges."""
     if not ranges:
         return
+    for folder in {os.path.dirname(paths[file]) for file, _, _ in ranges}:
+        os.makedirs(folder, exist_ok=True)  # an array of Zarr is a folder
     folder = os.path.dirname(paths[0])
     reserved = reserving_pays(folder)
     needed = 0
