@@ -24,6 +24,8 @@ MODULES = {
     "recipe": "weightinit_fast.models.recipe",
     "shapes": "weightinit_fast.models.shapes",
     "layout": "weightinit_fast.models.files.layout",
+    "zarr_layout": "weightinit_fast.models.files.zarr",
+    "contents": "weightinit_fast.models.files.contents",
     "saving": "weightinit_fast.models.files.save",
     "staging": "weightinit_fast.models.files.staging",
     "shares": "weightinit_fast.models.files.shares",

@@ -125,7 +125,7 @@ def _make_files(contents: Contents, ranges: Sequence[Range], paths: Sequence[str
         return
     for folder in {os.path.dirname(paths[file]) for file, _, _ in ranges}:
         os.makedirs(folder, exist_ok=True)  # an array of Zarr is a folder
-    folder = os.path.dirname(paths[0])
+    folder = os.path.dirname(paths[ranges[0].file])
     reserved = reserving_pays(folder)
     needed = 0
     for file, begin, end in ranges:
