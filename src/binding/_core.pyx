@@ -218,8 +218,8 @@ cdef int check_ids(const int64_t *ids, Py_ssize_t count, uint64_t most) except -
 
 
 cdef int read_axes(
-    object axes, Py_buffer *view, object start, object first, object last_element, wif_axis *out,
-    const int64_t *ids, Py_ssize_t id_count,
+    object axes, const Py_buffer *view, object start, object first, object last_element,
+    wif_axis *out, const int64_t *ids, Py_ssize_t id_count,
 ) except -1:
     """Copy the axes to out; return how many.  Refuse axes that leave the buffer or the stream.
 
@@ -322,6 +322,64 @@ def narrow(object source, object buffer, int dtype):
         PyBuffer_Release(&src)
 
 
+cdef int64_t read_plan(
+    const Py_buffer *view, int transform, int dtype, tuple params, uint64_t first, object axes,
+    Py_ssize_t start, const int64_t *ids, Py_ssize_t id_count, wif_plan *plan, wif_axis *axis,
+    int *count,
+) except -1:
+    """Make the plan of a fill, and its axes; return how many elements the buffer has.
+
+    The arguments are those of fill(), but ids is NULL where there are none.  This function refuses
+    whatever is wrong with them.  The plan still lacks the key and the stream, and is not cut: see
+    cut_plan().
+    """
+    cdef int64_t total
+    cdef uint64_t last_element = <uint64_t>INT64_MAX if dtype == WIF_f64 else UINT64_MAX
+    count[0] = 0
+    prepare(transform, dtype, params, &plan.draw)
+    if view.itemsize != <Py_ssize_t>wif_type_bytes(dtype):
+        raise ValueError(f"items of {view.itemsize} bytes for {DTYPES[dtype]}")
+    total = view.len // view.itemsize
+    if total == 0:
+        check_ids(ids, id_count, INT64_MAX)
+        return 0
+    if axes is None:
+        if ids != NULL:
+            raise ValueError("ids need axes")
+        if not PyBuffer_IsContiguous(view, b"C"):
+            raise ValueError("axes are needed for a buffer that is not C-contiguous")
+        axis[0].n = total
+        axis[0].stream_step = 1
+        axis[0].dst_step = view.itemsize
+        axis[0].ids = NULL
+        count[0] = 1
+        start = 0
+        if first > last_element or last_element - first < <uint64_t>total - 1:
+            raise ValueError(f"element {first} + {total - 1} is beyond the end of the stream")
+    else:
+        count[0] = read_axes(
+            axes, view, start, first, last_element, axis, ids, id_count
+        )
+    plan.dst = <char *>view.buf + start
+    plan.first = first
+    wif_plan_choose_kernels(plan, kernels, <wif_type>dtype, total)
+    return total
+
+
+cdef void cut_plan(
+    wif_plan *plan, const wif_axis *axis, int count, int64_t total, Py_ssize_t nbytes, int threads,
+    bint fresh,
+) noexcept:
+    """Cut a plan that read_plan() has made into tasks.
+
+    ``total`` elements and ``nbytes`` bytes are filled by that many threads, in this plan and those
+    that run with it.  The axes must stay where they are for as long as the plan is used.
+    """
+    plan.direct_items = wif_plan_direct_items(plan.itemsize, total, threads, fresh)
+    wif_plan_cut(plan, axis, count)
+    plan.nontemporal = not fresh and plan.direct and nbytes >= nontemporal_bytes
+
+
 cpdef object fill(
     object buffer, int transform, int dtype, tuple params, object rng, object stream,
     uint64_t first, object axes, object threads, bint fresh=False, Py_ssize_t start=0,
@@ -362,10 +420,10 @@ cpdef object fill(
     cdef const int64_t *id_list = NULL
     cdef Py_ssize_t id_count = 0
     cdef wif_plan plan
+    cdef wif_queue queue
     cdef wif_axis axis[WIF_MAX_AXES]
     cdef int count = 0, most = 1 if threads is None else threads
     cdef int64_t total
-    cdef uint64_t last_element
     cdef object _pinned, _waited  # what pins the buffer has to live until the end of the fill
     if ids is not None:
         # The array keeps its memory for as long as this function runs.
@@ -379,30 +437,10 @@ cpdef object fill(
     try:
         if most < 1:
             raise ValueError(f"threads must be at least 1, not {most}")
-        prepare(transform, dtype, params, &plan.draw)
-        if view.itemsize != <Py_ssize_t>wif_type_bytes(dtype):
-            raise ValueError(f"items of {view.itemsize} bytes for {DTYPES[dtype]}")
-        total = view.len // view.itemsize
-        last_element = <uint64_t>INT64_MAX if dtype == WIF_f64 else UINT64_MAX
-        if total == 0:
-            check_ids(id_list, id_count, INT64_MAX)
-        elif axes is None:
-            if ids is not None:
-                raise ValueError("ids need axes")
-            if not PyBuffer_IsContiguous(&view, b"C"):
-                raise ValueError("axes are needed for a buffer that is not C-contiguous")
-            axis[0].n = total
-            axis[0].stream_step = 1
-            axis[0].dst_step = view.itemsize
-            axis[0].ids = NULL
-            count = 1
-            start = 0
-            if first > last_element or last_element - first < <uint64_t>total - 1:
-                raise ValueError(f"element {first} + {total - 1} is beyond the end of the stream")
-        else:
-            count = read_axes(
-                axes, &view, start, first, last_element, axis, id_list, id_count
-            )
+        total = read_plan(
+            &view, transform, dtype, params, first, axes, start, id_list, id_count, &plan, axis,
+            &count,
+        )
         _pinned = pin(buffer) if total >= RELEASE_GIL_ITEMS else None
         # A constant needs no words.  Its kernels contain the generator all the same, which the
         # compiler removes only from -O2 on; key and stream are 0, so that no garbage is read there.
@@ -412,18 +450,15 @@ cpdef object fill(
             _waited = read_key_and_stream(rng, stream, buffer, &plan.draw)
         if total == 0:
             return
-        wif_plan_choose_kernels(&plan, kernels, <wif_type>dtype, total)
-        plan.dst = <char *>view.buf + start
-        plan.first = first
         if threads is None and total >= RELEASE_GIL_ITEMS:
             most = thread_count(None, total)
-        plan.direct_items = wif_plan_direct_items(plan.itemsize, total, most, fresh)
-        wif_plan_cut(&plan, axis, count)
-        plan.nontemporal = not fresh and plan.direct and view.len >= nontemporal_bytes
-        if run(&plan, total, most):
+        cut_plan(&plan, axis, count, total, view.len, most, fresh)
+        queue = wif_queue_of(&plan, 1)
+        if run(&queue, total, most):
             raise_pending()
     finally:
         PyBuffer_Release(&view)
 
 
 include "target.pxi"
+include "queue.pxi"

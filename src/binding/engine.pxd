@@ -73,12 +73,17 @@ cdef extern from "host/plan.h" nogil:
         int64_t direct_items
         int nontemporal
         int direct
-        int64_t tasks, task_items
     void wif_plan_choose_kernels(wif_plan *plan, const wif_kernels *set, wif_type type,
                                  int64_t total)
     int64_t wif_plan_direct_items(size_t itemsize, int64_t total, int threads, int fresh)
     void wif_plan_cut(wif_plan *plan, const wif_axis *axes, int count)
-    void wif_run_task(const wif_plan *plan, int64_t task)
+
+
+cdef extern from "host/queue.h" nogil:
+    ctypedef struct wif_queue:
+        int64_t chunks
+    wif_queue wif_queue_of(wif_plan *plans, int64_t count)
+    int64_t wif_queue_run(const wif_queue *queue, int64_t chunk)
 
 
 cdef extern from "host/caches.h" nogil:

@@ -1,4 +1,4 @@
-# Runs the tasks of a plan on threads, and lets signal handlers run meanwhile.
+# Runs the chunks of a queue on threads, and lets signal handlers run meanwhile.
 from cython.parallel cimport prange, threadid
 
 
@@ -39,18 +39,18 @@ cdef int raise_pending() except -1:
 
 
 cdef void run_one(
-    const wif_plan *plan, int64_t task, int thread, wif_watch *watch, PyThreadState *caller,
+    const wif_queue *queue, int64_t chunk, int thread, wif_watch *watch, PyThreadState *caller,
 ) noexcept nogil:
-    """Run a task, unless the fill is stopped; let the calling thread (0) look for signals."""
+    """Run a chunk, unless the fill is stopped; let the calling thread (0) look for signals."""
     if wif_watch_stopped(watch):
         return
-    wif_run_task(plan, task)
-    if thread == 0 and wif_watch_due(watch, plan.task_items) and check_signals(caller) != 0:
+    cdef int64_t work = wif_queue_run(queue, chunk)
+    if thread == 0 and wif_watch_due(watch, work) and check_signals(caller) != 0:
         wif_watch_stop(watch)
 
 
-cdef bint run(const wif_plan *plan, int64_t total, int threads) except -1:
-    """Run every task; return whether a signal handler stopped the fill.
+cdef bint run(const wif_queue *queue, int64_t total, int threads) except -1:
+    """Run every chunk, ``total`` elements; return whether a signal handler stopped the fill.
 
     This function releases the GIL, and its caller does not.  In a function that is called without
     the GIL, Cython's prange would ask PyGILState_Check whether its threads hold the GIL, and that
@@ -58,20 +58,19 @@ cdef bint run(const wif_plan *plan, int64_t total, int threads) except -1:
     """
     cdef wif_watch watch
     cdef PyThreadState *caller
-    # Threads take small tasks (tiles) in batches of about 65536 elements.
-    cdef int64_t task, tasks = plan.tasks, batch = max(1, (1 << 16) // plan.task_items)
+    cdef int64_t chunk, chunks = queue.chunks
     if total < RELEASE_GIL_ITEMS:  # too short to look for signals
-        for task in range(tasks):
-            wif_run_task(plan, task)
+        for chunk in range(chunks):
+            wif_queue_run(queue, chunk)
         return False
     wif_watch_start(&watch)
     caller = PyThreadState_Get()
     with nogil:
-        if threads == 1 or tasks == 1:
-            for task in range(tasks):
-                run_one(plan, task, 0, &watch, caller)
+        if threads == 1 or chunks == 1:
+            for chunk in range(chunks):
+                run_one(queue, chunk, 0, &watch, caller)
         else:
             threads = wif_obtainable_threads(threads)
-            for task in prange(tasks, num_threads=threads, schedule="dynamic", chunksize=batch):
-                run_one(plan, task, threadid(), &watch, caller)
+            for chunk in prange(chunks, num_threads=threads, schedule="dynamic", chunksize=1):
+                run_one(queue, chunk, threadid(), &watch, caller)
     return wif_watch_stopped(&watch)

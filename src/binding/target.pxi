@@ -79,6 +79,12 @@ cdef class Target:
         self.write(transform, params, rng, stream, threads)
         return self.finish() if self.swapped or self.scalar else self.result
 
+    def check(self, int transform, tuple params):
+        """Raise the exception that draw() would raise for these parameters, if any."""
+        if transform == WIF_truncated:
+            params += interval(params[2], params[3], self.kind.word_bits)
+        check(transform, self.code, params)
+
     def write(self, int transform, tuple params, object rng, object stream, object threads):
         """Fill the array.  The caller must call finish() after all elements have been written."""
         cdef object _pinned

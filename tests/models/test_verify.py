@@ -3,12 +3,13 @@
 import hashlib
 import math
 import os
+import time
 import tracemalloc
 
 import numpy as np
 import pytest
 from support import internals
-from support.internals import dtypes, layout, recipe, verification
+from support.internals import dtypes, layout, recipe, saving, verification
 
 import weightinit_fast as wi
 
@@ -72,7 +73,7 @@ def digest(path):
 
 def flip(path, offset):
     with open(path, "r+b") as file:
-        file.seek(offset)
+        offset = file.seek(offset, os.SEEK_SET if offset >= 0 else os.SEEK_END)
         byte = file.read(1)[0]
         file.seek(offset)
         file.write(bytes([byte ^ 0x10]))
@@ -107,13 +108,27 @@ def test_what_was_drawn_is_as_drawn(model, threads):
     assert str(found).endswith(f"is as drawn: {len(SHAPES)} tensors, {found.nbytes} bytes")
 
 
+@pytest.mark.parametrize("name", FORMATS)
+def test_what_save_writes_is_as_drawn(name, tmp_path):
+    path = tmp_path / name
+    saved = saving.save(path, RECIPE, SHAPES, rng=3)
+    right = digest(path)
+    found = verify(path, RECIPE, shapes=SHAPES, rng=3)
+    assert found
+    assert found.tensors == len(SHAPES) - 1  # save leaves out tied tensors
+    assert found.nbytes < saved.nbytes
+    flip(max(saved.files, key=os.path.getsize), -1)
+    assert verify(path, RECIPE, rng=3, repair=True).elements == 1
+    assert digest(path) == right
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_damage_at_random_places_is_found_and_repaired(model, threads):
     path, files = model
     right = digest(path)
     rng = np.random.default_rng(sum(map(ord, path.name)) + threads)
     spots = places(path, files)
-    for trial in range(12):
+    for trial in range(5):
         hit = set()
         for _ in range(int(rng.integers(1, 12))):
             file, entry = spots[rng.integers(len(spots))]
@@ -271,6 +286,17 @@ def test_truncated_files_are_told_without_reading(model, monkeypatch):
         file.write_bytes(whole)
 
 
+def test_tied_tensors_may_be_left_out(tmp_path):
+    path = tmp_path / "model.safetensors"
+    write(path, {name: spec for name, spec in SHAPES.items() if name != "head"})
+    found = verify(path, RECIPE, shapes=SHAPES, rng=3)
+    assert found
+    assert found.tensors == len(SHAPES) - 1
+    without = {name: spec for name, spec in SHAPES.items() if name != "a.bias"}
+    found = verify(path, RECIPE, shapes=without, rng=3)
+    assert found.faults == ("Not expected: a.bias",)
+
+
 def test_many_faults_are_shortened(tmp_path):
     path = tmp_path / "many.safetensors"
     write(path, {f"w{n}": ((2, 2), None) for n in range(50)})
@@ -379,14 +405,28 @@ def test_a_file_that_shrinks_while_it_is_read(tmp_path, monkeypatch):
 
 def test_memory_is_bounded(tmp_path, monkeypatch):
     monkeypatch.undo()  # pieces and blocks of their own sizes
+    former = os.preadv
+
+    def slow(*arguments):
+        time.sleep(0.02)  # so that all threads hold their buffers at once
+        return former(*arguments)
+
+    monkeypatch.setattr(os, "preadv", slow)
     path = tmp_path / "large.npy"
     shape = (48 << 20,)
     np.save(path, np.zeros(shape, np.uint8))
     made = Recipe({"*": "normal(std=0.5)"})
     with internals.eager():
         tracemalloc.start()
-        found = verify(path, made, rng=0, dtype="float8_e5m2", threads=16)
+        found = verify(path, made, rng=0, dtype="float8_e5m2", threads=32)
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
     assert found.elements > 40 << 20
     assert peak < 40 << 20
+
+
+def test_progress_shows_nothing_where_no_terminal_is(tmp_path, capsys):
+    path = tmp_path / "model.safetensors"
+    write(path)
+    assert verify(path, RECIPE, rng=3, progress=True)
+    assert capsys.readouterr() == ("", "")

@@ -37,9 +37,15 @@ class Orthogonal:
         self.gain: float = gain
         self.column_axis: int = column_axis
 
+    def check(self, target: Target) -> None:
+        """Refuse a part, a shape without such an axis, and a gain that overflows."""
+        _refuse_part("orthogonal", target)
+        self._axes(target.whole)
+        target.check(_core.CONSTANT, (self.gain,))
+
     def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
         """Make the matrix, and write its rows along column_axis."""
-        _refuse_part("orthogonal", target)
+        self.check(target)
         axis, rows, columns = self._axes(target.whole)
         matrix = _matrix((rows, columns), self.gain, target, rng, stream, threads)
         view = np.moveaxis(target.array, axis, 0)
@@ -76,9 +82,15 @@ class DeltaOrthogonal:
         self.gain: float = gain
         self.layout: str | None = layout
 
+    def check(self, target: Target) -> None:
+        """Refuse a part, a shape that does not fit, and a gain that overflows."""
+        _refuse_part("delta_orthogonal", target)
+        self._axes(target.whole)
+        target.check(_core.CONSTANT, (self.gain,))
+
     def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
         """Make the matrix, set the zeros, and write the matrix to the centre."""
-        _refuse_part("delta_orthogonal", target)
+        self.check(target)
         whole = target.whole
         o_axis, i_axis, kernel = self._axes(whole)
         matrix = _matrix((whole[o_axis], whole[i_axis]), self.gain, target, rng, stream, threads)
@@ -273,7 +285,6 @@ def _matrix(
     threads: int | None,
 ) -> np.ndarray:
     """Return gain times an orthogonal matrix, in float64 for a float64 target, else in float32."""
-    _core.check(_core.CONSTANT, target.kind.code, (gain,))
     family = np.float64 if target.array.itemsize == 8 else np.float32
     normals: np.ndarray = resolve(shape, family, None, None).draw(
         _core.NORMAL, (0.0, 1.0), rng, stream, threads

@@ -75,6 +75,9 @@ class Rule(Protocol):
     def zeroed(self) -> bool:
         """Whether a new array should come filled with zeros."""
 
+    def check(self, target: Target) -> None:
+        """Raise the exception that `fill` raises for a shape or a type that does not fit."""
+
     def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
         """Fill the target, and return what the caller of the initialiser gets."""
 
@@ -96,6 +99,11 @@ class ElementwiseRule:
     def parameters(self, whole: tuple[int, ...]) -> Parameters:
         """Return the transform and its parameters for a tensor of that whole shape."""
         raise NotImplementedError
+
+    def check(self, target: Target) -> None:
+        """Raise the exception that `fill` raises for a shape or a type that does not fit."""
+        transform, params = self.parameters(target.whole)
+        target.check(transform, params)
 
     def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
         """Draw every element."""

@@ -40,6 +40,11 @@ class Sparse:
         self.std: float = std
         self.layout: str | None = layout
 
+    def check(self, target: Target) -> None:
+        """Refuse what is no matrix, and a standard deviation that overflows."""
+        check_matrix("sparse", target.whole)
+        target.check(_core.NORMAL, (0.0, self.std))
+
     def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
         """Draw the normals, then set the zeros that the target holds."""
         whole = target.whole
@@ -55,7 +60,7 @@ class Sparse:
         # else has been found right. threads is read once, since it may be an object that changes.
         threads = None if threads is None else integer(threads, "threads")
         thread_count(threads, 0)
-        _core.check(_core.NORMAL, target.kind.code, (0.0, self.std))
+        self.check(target)
         number = _core.stream_number(stream)
         shared = key(rng)
         target.write(_core.NORMAL, (0.0, self.std), shared, number, threads)

@@ -36,10 +36,14 @@ class Identity:
     def __init__(self, gain: float) -> None:
         self.gain: float = gain
 
+    def check(self, target: Target) -> None:
+        """Refuse what is no matrix, and a gain that overflows."""
+        check_matrix("identity", target.whole)
+        target.check(_core.CONSTANT, (self.gain,))
+
     def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
         """Set the zeros, then those elements of the diagonal that the target holds."""
-        check_matrix("identity", target.whole)
-        _core.check(_core.CONSTANT, target.kind.code, (self.gain,))
+        self.check(target)
         set_zeros(target, threads)
         part = part_of(target)
         view, (rows, columns) = part.aligned(target.array), part.ranges
@@ -64,6 +68,10 @@ class Dirac:
     def __init__(self, groups: int, layout: str | None) -> None:
         self.groups: int = groups
         self.layout: str | None = layout
+
+    def check(self, target: Target) -> None:
+        """Refuse a shape that the layout or the groups do not fit."""
+        self._axes(target.whole)
 
     def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
         """Set the zeros, then those ones that the target holds."""

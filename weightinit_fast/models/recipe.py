@@ -1,13 +1,14 @@
 """Recipe: which initialiser for which tensor of a model."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import IO, Any
 
 from .._resolve.keys import RNGLike, key
 from .._resolve.target import Target, resolve
-from ..initialisers.initializer import Initializer, rule_of
+from ..initialisers.initializer import Initializer
 from .arithmetic import Number, named_numbers, plain_numbers
 from .explanation import Explanation, Explanations
+from .filling import fill_all
 from .messages import concerning, listed
 from .rule import Rules, matcher, pairs, read_rule
 from .shapes import Shapes, StrPath, TensorSpec, as_shapes
@@ -26,7 +27,7 @@ class Recipe:
     ----------
     rules : sequence of (str, Initializer or str or callable), or dict
         Pairs of a pattern and an initialiser. A tensor is drawn by the first rule whose pattern
-        matches its name. A pattern is that of the shell, as :mod:`fnmatch` reads it: ``*`` stands
+        matches its name. A pattern is that of the shell, as ``fnmatch`` reads it: ``*`` stands
         for any characters, ``?`` for one, and ``[0-9]`` for one of a set. Or it is ``"re:"`` and a
         regular expression, which has to match the whole name. Upper and lower case differ.
 
@@ -237,7 +238,8 @@ class Recipe:
         """Fill the tensors of a model, or some of them; the stream of each is its name.
 
         The bits of a tensor depend on the key, its name, its shape and its initialiser alone, and
-        not on the other tensors. Everything is checked before anything is written.
+        not on the other tensors. Everything is checked before anything is written. All tensors are
+        one fill, whose threads share one queue of tasks.
 
         Parameters
         ----------
@@ -273,10 +275,9 @@ class Recipe:
             if name in targets and same_memory(targets[name], targets[tied_to]):
                 del targets[name]
         check_separate(targets)
-        one_key = key(rng)
-        for name, target in targets.items():
-            stream = self._same_as.get(name, name)
-            rule_of(plan[stream]).fill(target, one_key, stream, threads)
+        streams = {name: self._same_as.get(name, name) for name in targets}
+        draws = [(plan[streams[name]], target, streams[name]) for name, target in targets.items()]
+        fill_all(draws, key(rng), threads)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as a dict that JSON and TOML can hold, with its expressions.
@@ -336,7 +337,12 @@ class Recipe:
         return recipe_from_dict(content, let)
 
     @classmethod
-    def from_toml(cls, path: StrPath, *, let: Mapping[str, Number | str] | None = None) -> "Recipe":
+    def from_toml(
+        cls,
+        path: StrPath | IO[str] | IO[bytes],
+        *,
+        let: Mapping[str, Number | str] | None = None,
+    ) -> "Recipe":
         """Read a recipe from a file in TOML.
 
         Parameters

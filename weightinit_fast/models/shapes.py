@@ -153,14 +153,17 @@ def _collect(
         with concerning(name):
             shape, dtype = _parts(value)
             whole = as_shape(shape)
+            if dtype is None or (
+                type(dtype) is str and dtype in NAMES
+            ):  # as in the result of another call
+                found[name] = TensorSpec(whole, dtype)
+                continue
             try:
-                kind = None if dtype is None else requested(dtype)[0].name
+                found[name] = TensorSpec(whole, requested(dtype)[0].name)
             except TypeError:
                 if not _is_dtype(dtype):
                     raise
                 undrawable[name] = str(dtype)
-            else:
-                found[name] = TensorSpec(whole, kind)
 
 
 def _is_spec(value: Mapping[str, Any]) -> bool:

@@ -47,7 +47,6 @@ int64_t wif_plan_direct_items(size_t itemsize, int64_t total, int threads, int f
 void wif_plan_cut(wif_plan *p, const wif_axis *axes, int count) {
     const wif_axis one = {1, 0, 0, NULL};
     p->columns = p->rows = one;
-    p->outer_axes = 0;
     int rest = count; /* how many axes are left when the columns are taken */
     if (rest && axes[rest - 1].stream_step <= WIF_DENSE_STEP && !axes[rest - 1].ids)
         p->columns = axes[--rest];
@@ -69,12 +68,11 @@ void wif_plan_cut(wif_plan *p, const wif_axis *axes, int count) {
             rows = k;
         }
     }
-    for (int k = 0; k < rest; k++) {
-        if (k == rows)
-            p->rows = axes[k];
-        else
-            p->outer[p->outer_axes++] = axes[k];
-    }
+    if (rest)
+        p->rows = axes[rows];
+    p->axes = axes;
+    p->rows_axis = rows;
+    p->outer_end = rest;
 
     const int64_t step = (int64_t)p->columns.stream_step;
     /* What a row costs, in elements: a row shorter than a group costs a whole group. */
@@ -95,8 +93,9 @@ void wif_plan_cut(wif_plan *p, const wif_axis *axes, int count) {
     }
     p->row_tiles = tiles_of(p->rows.n, p->tile_rows);
     p->tasks = p->row_tiles * p->column_tiles;
-    for (int k = 0; k < p->outer_axes; k++)
-        p->tasks *= p->outer[k].n;
+    for (int k = 0; k < p->outer_end; k++)
+        if (k != p->rows_axis)
+            p->tasks *= p->axes[k].n;
     p->task_items = p->tile_rows * (p->direct ? min(run, p->direct_items) : p->tile_columns);
 }
 
@@ -187,11 +186,13 @@ void wif_run_task(const wif_plan *p, int64_t task) {
     task /= p->column_tiles;
     const int64_t row = task % p->row_tiles * p->tile_rows;
     task /= p->row_tiles;
-    for (int k = p->outer_axes - 1; k >= 0; k--) {
-        const int64_t at = task % p->outer[k].n;
-        task /= p->outer[k].n;
-        dst += at * p->outer[k].dst_step;
-        first += in_stream(&p->outer[k], at);
+    for (int k = p->outer_end - 1; k >= 0; k--) {
+        if (k == p->rows_axis)
+            continue;
+        const int64_t at = task % p->axes[k].n;
+        task /= p->axes[k].n;
+        dst += at * p->axes[k].dst_step;
+        first += in_stream(&p->axes[k], at);
     }
 
     wif_axis rows = p->rows, columns = p->columns;

@@ -68,12 +68,17 @@ typedef struct {
     int nontemporal;      /* whether a direct task stores past the caches */
 
     /* set by wif_plan_cut */
-    int outer_axes;
-    wif_axis outer[WIF_MAX_AXES], rows, columns;
+    const wif_axis *axes; /* all axes, outermost first; they stay in the caller's memory */
+    int rows_axis;        /* which of them is the rows; -1: none */
+    int outer_end;        /* the outer axes are those before this one, without the rows */
+    wif_axis rows, columns;
     int direct;
     int64_t tile_rows, tile_columns, row_tiles, column_tiles;
     int64_t tasks;      /* how many */
     int64_t task_items; /* about how many elements a task draws */
+
+    /* set by wif_queue_of */
+    int64_t work_before; /* the work of the plans before this one; see host/queue.h */
 } wif_plan;
 
 /* Choose what draws `total` elements of plan->draw, which wif_prepare has prepared. */
@@ -88,7 +93,8 @@ void wif_plan_choose_kernels(wif_plan *plan, const wif_kernels *set, enum wif_ty
 int64_t wif_plan_direct_items(size_t itemsize, int64_t total, int threads, int fresh);
 
 /* Cut the region of these axes into tasks.  There are `count` axes, at most WIF_MAX_AXES, outermost
- * first, each with n >= 1.  The caller has merged axes that could be one axis. */
+ * first, each with n >= 1.  The caller has merged axes that could be one axis, and keeps the axes
+ * as they are for as long as the plan is used. */
 void wif_plan_cut(wif_plan *plan, const wif_axis *axes, int count);
 
 /* Run one task, 0 <= task < plan->tasks. */

@@ -39,8 +39,8 @@ def verify(
     recipe : Recipe
         The recipe that the model was drawn by.
     shapes : dict, str or path, optional
-        What `shapes` takes: the tensors that should be there. Without it, the tensors that are
-        there are compared, whatever they are.
+        What `shapes` takes: the tensors that should be there. Tied tensors may be left out, as
+        `save` does. Without ``shapes``, the tensors that are there are compared, whatever they are.
     rng : int, Generator or Key
         What the model was drawn with.
     dtype : dtype, optional
@@ -132,8 +132,8 @@ def _jobs(
         there = [stored[name] for name in wanted if name in stored]
     faults = []
     for names, where in (
-        ([name for name in wanted if name not in stored], "Missing"),
-        ([name for name in stored if name not in wanted], "Not expected"),
+        ([n for n in wanted if n not in stored and n not in recipe.same_as], "Missing"),
+        ([n for n in stored if n not in wanted], "Not expected"),
     ):
         if names:
             faults.append(f"{where}: {listed(names)}")

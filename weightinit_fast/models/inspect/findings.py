@@ -1,7 +1,8 @@
 """What looks wrong with a tensor, in plain sentences, worst first.
 
 Nothing is called wrong that a usual initialisation makes: biases of zeros, norm weights of ones, a
-row of zeros for the padding id of an embedding, a mask of integers. Where chance is involved, the
+row of zeros for the padding id of an embedding, a mask of integers, a table with the same row
+throughout. Where chance is involved, the
 limits below are those of very rare chances, since a checkpoint has thousands of tensors.
 """
 
@@ -31,12 +32,12 @@ LIMITS = Limits()
 
 #: Kinds of findings, worst first.
 KINDS = (
-    *("missing", "shape", "dtype", "nan", "infinite", "zero", "constant", "equal rows"),
+    *("missing", "shape", "dtype", "NaN", "infinite", "zero", "constant", "equal rows"),
     *("equal tensors", "std", "mean", "value", "outside", "outlier", "zero rows", "zero columns"),
-    *("no rule", "unexpected", "subnormal"),
+    *("no rule", "unexpected", "repeated row", "subnormal"),
 )
 #: Kinds that may be meant so: they are told, but not called wrong.
-NOTES = {"no rule", "unexpected", "subnormal"}
+NOTES = {"no rule", "unexpected", "repeated row", "subnormal"}
 
 
 class Finding(NamedTuple):
@@ -72,7 +73,7 @@ def findings_of(report: TensorReport) -> Iterator[Finding]:
         return Finding(kind, report.name, text)
 
     if s.nan:
-        yield found("nan", f"{_counted(s.nan, 'element')} of {s.size:,} {_are(s.nan)} NaN.")
+        yield found("NaN", f"{_counted(s.nan, 'element')} of {s.size:,} {_are(s.nan)} NaN.")
     if s.inf:
         text = f"{_counted(s.inf, 'element')} of {s.size:,} {_are(s.inf)} infinite."
         yield found("infinite", text)
@@ -81,10 +82,15 @@ def findings_of(report: TensorReport) -> Iterator[Finding]:
     law = report.law
     if law is None and report.is_matrix and s.low == s.high and s.size == s.finite:
         if s.low == 0:
+            if "bias" in report.name.lower():
+                return
             yield found("zero", f"All {s.size:,} elements are 0, as if nothing had been drawn.")
         else:
             text = f"All {s.size:,} elements are {s.low:.6g}: all its rows get equal gradients."
             yield found("constant", text)
+    elif report.is_one_row:
+        text = f"All {report.matrix[0]:,} rows are equal, as in a table that is not drawn."
+        yield found("repeated row", text)
     elif report.is_matrix and not _may_repeat(report):
         yield from _equal_rows(report, found)
         yield from _zero_lines(report, found)
@@ -154,17 +160,14 @@ def _against_law(report: TensorReport, found: _Found) -> Iterator[Finding]:
             held = f"{s.low:.6g}" if s.low == s.high else f"{s.low:.6g} to {s.high:.6g}"
             yield found("value", f"The elements are {held}, where all should be {law.mean:.6g}.")
         return
+    if s.low == s.high and s.finite >= 4:
+        text = f"All {s.size:,} elements are {s.low:.6g}, where the std should be {law.std:.4g}."
+        yield found("zero" if s.low == 0 else "constant", text)
+        return
     if c.std_off:
-        if s.low == s.high:
-            kind, text = (
-                "zero" if s.low == 0 else "constant",
-                f"All {s.size:,} elements are {s.low:.6g}",
-            )
-            yield found(kind, f"{text}, where the std should be {law.std:.4g}.")
-            return
         ratio = s.std / law.std
         errors = "" if math.isnan(c.std_errors) else f", {_errors(c.std_errors)} off"
-        text = f"The std {s.std:.4g} is {_named(ratio)} the wanted {law.std:.4g}"
+        text = f"The std {s.std:.4g} is {_named(ratio, s.finite)} the wanted {law.std:.4g}"
         text += f" (ratio {ratio:.4g}{errors})."
         yield found("std", text)
     if c.mean_off:
@@ -202,10 +205,11 @@ _RATIOS = {
 }
 
 
-def _named(ratio: float) -> str:
-    """Return a ratio in words."""
+def _named(ratio: float, elements: int) -> str:
+    """Return a ratio in words: its name, if chance explains the difference from a usual one."""
+    allowed = min(0.05, max(0.01, LIMITS.errors * math.sqrt(0.5 / elements)))
     for name, value in _RATIOS.items():
-        if abs(ratio / value - 1) < 0.01:
+        if abs(ratio / value - 1) < allowed:
             return name
     return f"{ratio:.4g} times"
 
@@ -216,6 +220,8 @@ def twins(reports: Sequence[TensorReport], tied: set[frozenset[str]]) -> Iterato
     for report in reports:
         s = report.summary
         if s is None or "float" not in report.dtype or not report.is_matrix or not s.std > 0:
+            continue
+        if report.is_one_row:
             continue
         look = (report.dtype, report.shape, s.mean, s.std, s.low, s.high)
         first = seen.setdefault(look, report.name)

@@ -1,0 +1,64 @@
+"""Many tensors filled as one: everything is checked, then one run of tasks writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from .. import _core
+from .._resolve.keys import Key
+from .._resolve.target import Target, resolve
+from .._resolve.threads import thread_count
+from ..initialisers.initializer import Initializer, rule_of
+from ..initialisers.rules import ElementwiseRule, Rule
+
+__all__ = ["fill_all"]
+
+
+def fill_all(
+    draws: Iterable[tuple[Initializer, Any, int | str]], key: Key, threads: int | None = None
+) -> None:
+    """Fill many arrays or tensors, each with the values that its own call would write.
+
+    Nothing is written before every tensor has been checked, so that whatever is refused leaves all
+    of them as they were. Then all elementwise initialisers write as one fill: its threads share one
+    queue of tasks. The others, such as `orthogonal`, follow one by one.
+
+    Parameters
+    ----------
+    draws : iterable of (Initializer, array or tensor, stream)
+        The tensor is whatever ``out=`` takes, or the Target that it was read into, and must not
+        overlap another one of them.
+    key : Key
+        The key of all streams.
+    threads : int, optional
+        As in `normal`. None means as many as are worth waking for all elements together.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Where the call ``initializer(out=tensor, rng=key, stream=stream)`` raises. The message
+        begins with the stream.
+    """
+    thread_count(threads, 0)  # refuses wrong values
+    queue = _core.Queue()
+    others: list[tuple[Rule, Target, int, Any]] = []
+    for init, tensor, stream in draws:
+        try:
+            read = isinstance(tensor, Target)
+            target = tensor if read else resolve(None, None, tensor, None)
+            rule = rule_of(init)
+            if isinstance(rule, ElementwiseRule):
+                transform, params = rule.parameters(target.whole)
+                queue.add(target, transform, params, stream)
+            else:
+                pinned = _core.pin(target.array)
+                rule.check(target)
+                others.append((rule, target, _core.stream_number(stream), pinned))
+        except (TypeError, ValueError) as error:
+            if type(error) in (TypeError, ValueError):
+                raise type(error)(f"{stream}: {error}") from None
+            raise
+    queue.run(key, threads)
+    for rule, target, number, _ in others:
+        rule.fill(target, key, number, threads)
