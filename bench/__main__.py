@@ -72,6 +72,12 @@ COMMANDS = {
         "20 s; --quick: 5 s",
         "memory --size-mib 64",
     ),
+    "dask": Command(
+        "measure.dask_arrays",
+        "Dask arrays beside dask.array.random; needs dask[array] and distributed",
+        "3 min; --quick: 1 min",
+        "dask --chunk-mib 16",
+    ),
     "import-time": Command(
         "measure.import_time",
         "the time of `import weightinit_fast` beside that of `import numpy`",

@@ -8,9 +8,11 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+import runpy
 from typing import Any
 
 import pytest
+from support import DOCS
 from support.internals import models
 
 import weightinit_fast as wi
@@ -226,6 +228,20 @@ def test_published_digests(name: str) -> None:
         values = init(made.shapes[parameter].shape, rng=0, stream=parameter)
         digest.update(values.astype("<f4", copy=False).data)
     assert digest.hexdigest() == models.SHA256[name]
+
+
+@pytest.mark.meta
+def test_the_guide() -> None:
+    """The tables of the guide are those that its script writes; the sizes of other models hold."""
+    if not DOCS.is_dir():
+        pytest.skip("no docs/ beside these tests")
+    script = runpy.run_path(str(DOCS / "builtin_table.py"))
+    text = script["PAGE"].read_text(encoding="utf-8")
+    assert script["with_tables"](text) == text, "run docs/builtin_table.py"
+    calls = re.findall(r"\| `(model\(.*?\))` \| ([\d,]+) \|", text)
+    assert len(calls) >= 8
+    for call, parameters in calls:
+        assert f"{eval(call, {'model': model}).parameters:,}" == parameters, call
 
 
 @pytest.mark.parametrize(

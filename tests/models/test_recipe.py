@@ -255,6 +255,10 @@ def test_shared_memory_is_refused_before_anything_is_written():
         {"b": base[90:], "c": base[:10], "a": base},
         {"a": base[:50], "tied": base[1:51]},
         {"a": base[:50], "tied": base[49::-1]},
+        {"a": base[:8], "tied": base[:8].T},
+        {"b": base[49::-1], "c": base[:10]},
+        {"b": base.reshape(-1)[:100], "c": base.reshape(-1)[99:]},
+        {"b": base[:, :4], "c": base[2:4, 4:], "d": base[90:95, :2]},
     ]
     for tensors in refused:
         with pytest.raises(ValueError, match="share memory: tie one to the other"):

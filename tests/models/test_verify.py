@@ -3,6 +3,7 @@
 import hashlib
 import math
 import os
+import time
 import tracemalloc
 
 import numpy as np
@@ -379,14 +380,28 @@ def test_a_file_that_shrinks_while_it_is_read(tmp_path, monkeypatch):
 
 def test_memory_is_bounded(tmp_path, monkeypatch):
     monkeypatch.undo()  # pieces and blocks of their own sizes
+    former = os.preadv
+
+    def slow(*arguments):
+        time.sleep(0.02)  # so that all threads hold their buffers at once
+        return former(*arguments)
+
+    monkeypatch.setattr(os, "preadv", slow)
     path = tmp_path / "large.npy"
     shape = (48 << 20,)
     np.save(path, np.zeros(shape, np.uint8))
     made = Recipe({"*": "normal(std=0.5)"})
     with internals.eager():
         tracemalloc.start()
-        found = verify(path, made, rng=0, dtype="float8_e5m2", threads=16)
+        found = verify(path, made, rng=0, dtype="float8_e5m2", threads=32)
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
     assert found.elements > 40 << 20
     assert peak < 40 << 20
+
+
+def test_progress_shows_nothing_where_no_terminal_is(tmp_path, capsys):
+    path = tmp_path / "model.safetensors"
+    write(path)
+    assert verify(path, RECIPE, rng=3, progress=True)
+    assert capsys.readouterr() == ("", "")

@@ -159,6 +159,35 @@ def test_tensors_made_in_inference_mode():
         assert same_bits(tensor, wanted(SHAPE, "float32"))
 
 
+@pytest.mark.parametrize("name", ["float32", "float64", "bfloat16"])
+def test_rows_of_a_tensor_by_the_ids_of_a_tensor(name):
+    ids = torch.tensor([30, 2, 2, 36, 0])
+    whole = wanted(SHAPE, name)
+    for out in (
+        torch.zeros((5, SHAPE[1]), dtype=whole.dtype),
+        torch.zeros((SHAPE[1], 5), dtype=whole.dtype).T,
+        torch.zeros((9, 60), dtype=whole.dtype)[2:7, 1:-6],
+    ):
+        assert INIT(SHAPE, rows=ids, out=out, **CALL) is out
+        assert same_bits(out, whole[ids])
+    for rows in (ids.to(torch.int32), ids.to(torch.uint8), ids.tolist(), list(ids)):
+        assert same_bits(
+            torch.from_numpy(INIT(SHAPE, rows=rows, **CALL)), wanted(SHAPE, "float32")[ids]
+        )
+
+
+def test_tensors_that_hold_no_ids():
+    for wrong, text in (
+        (torch.tensor([1.0]), "integer dtype, not float32"),
+        (torch.tensor([True]), "integer dtype, not bool"),
+        (torch.tensor([[1]]), "one axis, not the shape (1, 1)"),
+        (torch.tensor(1), "one axis, not the shape ()"),
+        (torch.tensor([0, -1]), "rows[1] is -1"),
+        (torch.tensor([0, 1], device="meta"), "rows of type Tensor cannot be read as an array"),
+    ):
+        refused(text, lambda wrong=wrong: INIT(SHAPE, rows=wrong, **CALL))
+
+
 # ---- autograd -------------------------------------------------------------------------------
 
 

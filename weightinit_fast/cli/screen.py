@@ -16,7 +16,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-__all__ = ["Bar", "Screen", "bytes_text", "duration_text", "printable", "rate_text"]
+__all__ = [
+    "Bar",
+    "Screen",
+    "bytes_text",
+    "duration_text",
+    "printable",
+    "printable_lines",
+    "rate_text",
+]
 
 #: Seconds between two changes of the progress line: ten a second look smooth.
 _PAUSE = 0.1
@@ -207,5 +215,9 @@ def printable(text: str) -> str:
     >>> printable("two\nlines and \x1b[31mred")
     'two; lines and \\x1b[31mred'
     """
-    line = "; ".join(part.strip() for part in text.splitlines() if part.strip())
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
+    return printable_lines("; ".join(line.strip() for line in text.splitlines() if line.strip()))
+
+
+def printable_lines(text: str) -> str:
+    """Return a text of several lines, without characters that could command a terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)

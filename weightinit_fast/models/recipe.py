@@ -26,7 +26,7 @@ class Recipe:
     ----------
     rules : sequence of (str, Initializer or str or callable), or dict
         Pairs of a pattern and an initialiser. A tensor is drawn by the first rule whose pattern
-        matches its name. A pattern is that of the shell, as :mod:`fnmatch` reads it: ``*`` stands
+        matches its name. A pattern is that of the shell, as ``fnmatch`` reads it: ``*`` stands
         for any characters, ``?`` for one, and ``[0-9]`` for one of a set. Or it is ``"re:"`` and a
         regular expression, which has to match the whole name. Upper and lower case differ.
 

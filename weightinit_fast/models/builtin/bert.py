@@ -66,10 +66,11 @@ BERT = Family(
     title="BERT",
     published="BERT base, uncased",
     source=(
-        "Devlin et al., BERT: Pre-training of Deep Bidirectional Transformers (2018, "
-        "arXiv:1810.04805), appendix A; transformers, BertPreTrainedModel._init_weights "
-        "(initializer_range=0.02), which draws a plain normal where Google's code draws one that "
-        "is truncated at two standard deviations"
+        "Devlin et al., BERT: Pre-training of Deep Bidirectional Transformers for Language "
+        "Understanding (2018, arXiv:1810.04805), section 3, which states sizes but no "
+        "initialisation; that is transformers', BertPreTrainedModel._init_weights "
+        "(initializer_range=0.02), a plain normal where Google's code, modeling.py of "
+        "github.com/google-research/bert, draws one that is truncated at two standard deviations"
     ),
     rules=(
         Rule("*LayerNorm.weight", "ones", "norms"),

@@ -72,7 +72,7 @@ LLAMA3 = Family(
     published="Llama 3 8B",
     source=(
         "Dubey et al., The Llama 3 Herd of Models (2024, arXiv:2407.21783), table 3, which states "
-        "sizes but no initialisation; that is transformers', LlamaPreTrainedModel._init_weights "
+        "sizes but no initialisation; that is transformers', PreTrainedModel._init_weights "
         "(initializer_range=0.02)"
     ),
     rules=(

@@ -12,6 +12,7 @@ path                      what is written
 ``bias.npy``              one tensor: a file. Several tensors: a folder of that name, with one .npy
                           file for each tensor and ``tensors.json``, which says what is where
 ``bias.npy/``             a folder, also for one tensor
+``model.zarr``            a folder: a group of Zarr version 3, whose chunks are files (zarr.py)
 ========================  =========================================================================
 """
 
@@ -74,6 +75,9 @@ class Entry(NamedTuple):
         an element.
     nbytes : int
         Its elements follow each other in C order, and are little-endian.
+    first : int
+        The number of the tensor's element that the first byte belongs to. It is 0 unless the
+        tensor is cut into several files.
     """
 
     name: str
@@ -81,6 +85,7 @@ class Entry(NamedTuple):
     shape: tuple[int, ...]
     begin: int
     nbytes: int
+    first: int = 0
 
     @property
     def kind(self) -> Kind:
@@ -89,7 +94,7 @@ class Entry(NamedTuple):
 
 
 class FileLayout(NamedTuple):
-    """A file: a header, and then the tensors, without holes between them.
+    """A file: a header, then the tensors, without holes between them, and then zeros, if any.
 
     Attributes
     ----------
@@ -115,7 +120,7 @@ class Layout(NamedTuple):
     Attributes
     ----------
     format : str
-        ``"safetensors"`` or ``"npy"``.
+        ``"safetensors"``, ``"npy"`` or ``"zarr"``.
     folder : bool
         Whether the path becomes a folder that holds the files, or is the one file itself.
     files : tuple of FileLayout
@@ -168,10 +173,12 @@ def layout_of(
         The dtype of the tensors that have none of their own. The default is float32.
     max_shard_bytes : int, optional
         The most bytes of tensors that a shard of a folder holds. A tensor that is larger than this
-        gets a shard of its own. The default is 5 GB (5 · 10^9).
+        gets a shard of its own. The default is 5 GB (5 · 10^9). In Zarr, the most bytes of a chunk,
+        of which a large tensor has many; the default is 128 MiB.
     metadata : dict of str, optional
         What the header of a safetensors file says about the file. The default is ``{"format":
-        "pt"}``, which the transformers library asks for. An empty dict leaves it out.
+        "pt"}``, which the transformers library asks for. An empty dict leaves it out. In Zarr, the
+        attributes of the group, of which there are none by default.
 
     Returns
     -------
@@ -212,7 +219,7 @@ def layout_of(
         if re.fullmatch("[.][A-Za-z][A-Za-z0-9]*", suffix) and not folder_asked:
             raise ValueError(
                 f"no format has the suffix {shown(suffix)} of {shown(text)}: the suffixes are "
-                f"{', '.join(FORMATS)} and .zarr; a name without a suffix, or one that ends with "
+                f"{', '.join(FORMATS)}; a name without a suffix, or one that ends with "
                 f"{os.sep!r}, becomes a folder of safetensors shards"
             )
         make = _shards
@@ -223,7 +230,7 @@ def layout_of(
     return layout
 
 
-class _Tensor(NamedTuple):
+class Tensor(NamedTuple):
     """A tensor that has no place yet."""
 
     name: str
@@ -235,7 +242,7 @@ class _Tensor(NamedTuple):
         return Entry(self.name, self.dtype, self.shape, begin, self.nbytes)
 
 
-def _tensors(shapes: Specs, dtype: Any) -> list[_Tensor]:
+def _tensors(shapes: Specs, dtype: Any) -> list[Tensor]:
     """Return the tensors in the order of ``shapes``, after checks of each."""
     default = requested("float32" if dtype is None else dtype)[0].name
     if not shapes:
@@ -251,7 +258,7 @@ def _tensors(shapes: Specs, dtype: Any) -> list[_Tensor]:
         with concerning(name):
             kind = requested(default if own is None else own)[0]
             whole = as_shape(shape)
-        tensors.append(_Tensor(name, kind.name, whole, prod(whole) * kind.storage.itemsize))
+        tensors.append(Tensor(name, kind.name, whole, prod(whole) * kind.storage.itemsize))
     return tensors
 
 
@@ -259,7 +266,7 @@ def _tensors(shapes: Specs, dtype: Any) -> list[_Tensor]:
 
 
 def _one_safetensors(
-    tensors: list[_Tensor],
+    tensors: list[Tensor],
     folder: bool,
     max_shard_bytes: int | None,
     metadata: Mapping[str, str] | None,
@@ -276,19 +283,15 @@ def _one_safetensors(
 
 
 def _shards(
-    tensors: list[_Tensor],
+    tensors: list[Tensor],
     folder: bool,
     max_shard_bytes: int | None,
     metadata: Mapping[str, str] | None,
 ) -> Layout:
     """Return a folder of shards with its index, as huggingface_hub cuts and names them."""
-    most = DEFAULT_SHARD_BYTES if max_shard_bytes is None else max_shard_bytes
-    if isinstance(most, bool) or not isinstance(most, int):
-        raise TypeError(f"max_shard_bytes must be an int, not {shown(most)}")
-    if most < 1:
-        raise ValueError(f"max_shard_bytes must be at least 1, not {shown(most)}")
-    groups: list[list[_Tensor]] = []
-    group: list[_Tensor] = []
+    most = _checked_limit(max_shard_bytes, DEFAULT_SHARD_BYTES)
+    groups: list[list[Tensor]] = []
+    group: list[Tensor] = []
     held = 0
     for tensor in tensors:
         if tensor.nbytes > most:
@@ -320,7 +323,7 @@ def _shards(
     return Layout("safetensors", True, tuple(files))
 
 
-def _safetensors_file(name: str, tensors: Iterable[_Tensor], about: dict[str, str]) -> FileLayout:
+def _safetensors_file(name: str, tensors: Iterable[Tensor], about: dict[str, str]) -> FileLayout:
     """Return a file whose header is byte for byte that of the safetensors library.
 
     That library sorts by type and then by the UTF-8 bytes of the name, which is also the order of
@@ -353,6 +356,16 @@ def _safetensors_file(name: str, tensors: Iterable[_Tensor], about: dict[str, st
     return FileLayout(name, len(text).to_bytes(8, "little") + text, tuple(entries), start + at)
 
 
+def _checked_limit(given: int | None, default: int) -> int:
+    """Return max_shard_bytes, after checks."""
+    most = default if given is None else given
+    if isinstance(most, bool) or not isinstance(most, int):
+        raise TypeError(f"max_shard_bytes must be an int, not {shown(most)}")
+    if most < 1:
+        raise ValueError(f"max_shard_bytes must be at least 1, not {shown(most)}")
+    return most
+
+
 def _checked_metadata(metadata: Mapping[str, str] | None) -> dict[str, str]:
     """Return the metadata in the order of its keys."""
     if metadata is None:
@@ -378,7 +391,7 @@ def _text_file(name: str, text: str) -> FileLayout:
 
 
 def _npy(
-    tensors: list[_Tensor],
+    tensors: list[Tensor],
     folder: bool,
     max_shard_bytes: int | None,
     metadata: Mapping[str, str] | None,
@@ -398,7 +411,7 @@ def _npy(
     return Layout("npy", True, (*files, _text_file(NPY_INDEX, text)))
 
 
-def _npy_file(name: str, tensor: _Tensor) -> FileLayout:
+def _npy_file(name: str, tensor: Tensor) -> FileLayout:
     """Return a file whose header is byte for byte that of `numpy.save`.
 
     The header is the repr of a dict. NumPy adds spaces, so that the length of the first axis could
@@ -434,6 +447,11 @@ def npy_names(names: Iterable[str]) -> list[str]:
     >>> [name for name in npy_names(["A", "a", "b"])]
     ['A~559aead08264d579.npy', 'a~ca978112ca1bbdca.npy', 'b.npy']
     """
+    return [f"{stem}.npy" for stem in escaped_names(names)]
+
+
+def escaped_names(names: Iterable[str]) -> list[str]:
+    """Return a name for the file or folder of each tensor, as `npy_names` says."""
     given = list(names)
     stems = [_escaped(name) for name in given]
     seen: dict[str, int] = {}
@@ -444,7 +462,7 @@ def npy_names(names: Iterable[str]) -> list[str]:
         ending = ""
         if len(stem) > _LONGEST_STEM or seen[stem.lower()] > 1:
             ending = "~" + hashlib.sha256(name.encode()).hexdigest()[:16]
-        found.append(f"{stem[:_LONGEST_STEM]}{ending}.npy")
+        found.append(stem[:_LONGEST_STEM] + ending)
     return found
 
 
@@ -456,8 +474,25 @@ def _escaped(name: str) -> str:
     return f"%2E{text[1:]}" if text.startswith(".") else text
 
 
+# zarr ---------------------------------------------------------------------------------------------
+
+
+def _zarr(
+    tensors: list[Tensor],
+    folder: bool,
+    max_shard_bytes: int | None,
+    metadata: Mapping[str, str] | None,
+) -> Layout:
+    from .zarr import DEFAULT_CHUNK_BYTES, zarr_files  # noqa: PLC0415  it imports this module
+
+    most = _checked_limit(max_shard_bytes, DEFAULT_CHUNK_BYTES)
+    about = {} if metadata is None else _checked_metadata(metadata)
+    return Layout("zarr", True, tuple(zarr_files(tensors, most, about)))
+
+
 #: Suffix -> the function that lays out the tensors.
 FORMATS: dict[str, Callable[..., Layout]] = {
     ".safetensors": _one_safetensors,
     ".npy": _npy,
+    ".zarr": _zarr,
 }

@@ -31,7 +31,7 @@ LIMITS = Limits()
 
 #: Kinds of findings, worst first.
 KINDS = (
-    *("missing", "shape", "dtype", "nan", "infinite", "zero", "constant", "equal rows"),
+    *("missing", "shape", "dtype", "NaN", "infinite", "zero", "constant", "equal rows"),
     *("equal tensors", "std", "mean", "value", "outside", "outlier", "zero rows", "zero columns"),
     *("no rule", "unexpected", "subnormal"),
 )
@@ -72,7 +72,7 @@ def findings_of(report: TensorReport) -> Iterator[Finding]:
         return Finding(kind, report.name, text)
 
     if s.nan:
-        yield found("nan", f"{_counted(s.nan, 'element')} of {s.size:,} {_are(s.nan)} NaN.")
+        yield found("NaN", f"{_counted(s.nan, 'element')} of {s.size:,} {_are(s.nan)} NaN.")
     if s.inf:
         text = f"{_counted(s.inf, 'element')} of {s.size:,} {_are(s.inf)} infinite."
         yield found("infinite", text)
@@ -154,17 +154,14 @@ def _against_law(report: TensorReport, found: _Found) -> Iterator[Finding]:
             held = f"{s.low:.6g}" if s.low == s.high else f"{s.low:.6g} to {s.high:.6g}"
             yield found("value", f"The elements are {held}, where all should be {law.mean:.6g}.")
         return
+    if s.low == s.high and s.finite >= 4:
+        text = f"All {s.size:,} elements are {s.low:.6g}, where the std should be {law.std:.4g}."
+        yield found("zero" if s.low == 0 else "constant", text)
+        return
     if c.std_off:
-        if s.low == s.high:
-            kind, text = (
-                "zero" if s.low == 0 else "constant",
-                f"All {s.size:,} elements are {s.low:.6g}",
-            )
-            yield found(kind, f"{text}, where the std should be {law.std:.4g}.")
-            return
         ratio = s.std / law.std
         errors = "" if math.isnan(c.std_errors) else f", {_errors(c.std_errors)} off"
-        text = f"The std {s.std:.4g} is {_named(ratio)} the wanted {law.std:.4g}"
+        text = f"The std {s.std:.4g} is {_named(ratio, s.finite)} the wanted {law.std:.4g}"
         text += f" (ratio {ratio:.4g}{errors})."
         yield found("std", text)
     if c.mean_off:
@@ -202,10 +199,11 @@ _RATIOS = {
 }
 
 
-def _named(ratio: float) -> str:
-    """Return a ratio in words."""
+def _named(ratio: float, elements: int) -> str:
+    """Return a ratio in words: its name, if chance explains the difference from a usual one."""
+    allowed = min(0.05, max(0.01, LIMITS.errors * math.sqrt(0.5 / elements)))
     for name, value in _RATIOS.items():
-        if abs(ratio / value - 1) < 0.01:
+        if abs(ratio / value - 1) < allowed:
             return name
     return f"{ratio:.4g} times"
 

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from ..explanation import law_text, shape_text
+from ...initialisers.law import Law
+from ..explanation import shape_text
 from .findings import Finding
 from .inspection import Inspection
 from .pictures import depth_picture, histogram_picture
@@ -46,7 +47,10 @@ def page_of(inspection: Inspection) -> str:
     style = (folder / "report.css").read_text(encoding="utf-8")
     script = (folder / "report.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    policy = (
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{digest}'"
+    )
     name = _text(Path(inspection.path).name or inspection.path)
     depth = depth_picture(inspection.tensors)
     if depth:
@@ -80,6 +84,11 @@ def page_of(inspection: Inspection) -> str:
 def _text(name: str) -> str:
     """Return any text for the page: without control characters, and escaped."""
     return escape(printable(name))
+
+
+def _breakable(name: str) -> str:
+    """Return a name for the page that may go on in a new line after each dot."""
+    return _text(name).replace(".", ".<wbr>")
 
 
 def _counts(inspection: Inspection) -> str:
@@ -121,9 +130,11 @@ def _findings(inspection: Inspection) -> str:
 def _table(inspection: Inspection) -> str:
     reports = inspection.tensors
     some_law = any(report.law is not None for report in reports)
+    empty = _empty_columns(reports)
     columns = ["tensor", "", "shape", "dtype", *_NUMBERS, "equal rows", "like"]
     columns += ["wanted", "mean off", "std off"] if some_law else []
-    left = {"shape": "l", "dtype": "l", "like": "l", "wanted": "l", "tensor": "name"}
+    columns = [column for column in columns if column not in empty]
+    left = {"shape": "l", "dtype": "l", "like": "l", "wanted": "l", "tensor": "name", "": "l"}
     heads = []
     for column in columns:
         title = f' title="{_TITLES[column]}"' if column in _TITLES else ""
@@ -140,7 +151,7 @@ def _table(inspection: Inspection) -> str:
         pictured = bool(findings) or pictures > 0
         pictures -= not findings
         hidden = number >= _FIRST_ROWS and not findings
-        rows.append(_row(number, report, findings, pictured, hidden, some_law))
+        rows.append(_row(number, report, findings, pictured, hidden, some_law, empty))
     more = ""
     if any(' class="more' in row for row in rows):
         more = f'<p><button id="more">Show all {len(reports):,} tensors</button></p>'
@@ -164,6 +175,17 @@ def _table(inspection: Inspection) -> str:
     )
 
 
+def _empty_columns(reports: Sequence[TensorReport]) -> set[str]:
+    """Return the columns of faults that no tensor has, which are left out."""
+    summaries = [report.summary for report in reports if report.summary is not None]
+    faults = {
+        "NaN": any(summary.nan for summary in summaries),
+        "Inf": any(summary.inf for summary in summaries),
+        "equal rows": any(report.rows is not None and report.rows.equal for report in reports),
+    }
+    return {column for column, some in faults.items() if not some}
+
+
 def _row(
     number: int,
     report: TensorReport,
@@ -171,6 +193,7 @@ def _row(
     pictured: bool,
     hidden: bool,
     some_law: bool,
+    empty: set[str],
 ) -> str:
     classes = ["more"] if hidden else []
     if findings:
@@ -181,7 +204,7 @@ def _row(
     for axis in report.shape:
         size *= axis
     cells = [
-        f'<td class="name" role="rowheader">{_text(report.name)}{kinds}</td>',
+        f'<td class="name" role="rowheader">{_breakable(report.name)}{kinds}</td>',
         f'<td class="picture" role="cell">{histogram_picture(report) if pictured else ""}</td>',
         f'<td class="l" role="cell" data-l="shape" data-v="{size}">{shape_text(report.shape)}</td>',
         f'<td class="l" role="cell" data-l="dtype">{report.dtype}</td>',
@@ -193,18 +216,29 @@ def _row(
         numbers += [ratio_text(report.ratio(rule)) for rule in ("Xavier", "He", "LeCun", "0.02")]
         numbers += [share_text(s.zeros, s.size), ratio_text(report.farthest)]
         numbers += [f"{count:,}" if count else "-" for count in (s.nan, s.inf)]
-    cells += [_cell(label, text) for label, text in zip(_NUMBERS, numbers, strict=True)]
     equal = rows.equal if rows is not None else 0
-    cells.append(_cell("equal rows", f"{equal:,}" if equal else "-"))
+    numbers.append(f"{equal:,}" if equal else "-")
+    for label, text in zip((*_NUMBERS, "equal rows"), numbers, strict=True):
+        cells += [] if label in empty else [_cell(label, text)]
     cells.append(_cell("like", escape(report.nearest or "-"), "l"))
     if some_law:
-        cells.append(_cell("wanted", law_text(report.law) if report.law else "-", "l wanted"))
+        cells.append(_cell("wanted", _law_text(report.law), "l wanted"))
         for label, value in zip(("mean off", "std off"), c or (), strict=False):
             cells.append(_cell(label, ratio_text(value)))
         cells += [_cell("", "-")] * (2 if c is None else 0)
     name = _text(report.name.lower())
     style = f' class="{" ".join(classes)}"' if classes else ""
     return f'<tr id="t{number}"{style} data-n="{name}" role="row">{"".join(cells)}</tr>'
+
+
+def _law_text(law: Law | None) -> str:
+    """Return a law in few characters: its bounds show in the histogram."""
+    if law is None:
+        return "-"
+    if law.kind == "constant":
+        return f"constant {number_text(law.mean)}"
+    mean = f"{number_text(law.mean)} ± " if law.mean else ""
+    return f"{law.kind.replace('_', ' ')} {mean}{number_text(law.std)}"
 
 
 def _cell(label: str, text: str, style: str = "") -> str:

@@ -8,6 +8,7 @@ mantissa, which is fine enough for a histogram of any range.
 """
 
 import math
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -124,7 +125,8 @@ class Statistics:
         self._high = max(self._high, float(values.max()))
         mean = float(values.mean())
         apart = values - mean
-        squares = float(apart @ apart)
+        # A dot product would wake the threads of BLAS, which takes much longer on busy cores.
+        squares = float(np.square(apart, out=apart).sum())
         total = self._finite + values.size
         step = mean - self._mean
         self._mean += step * (values.size / total)
@@ -149,21 +151,8 @@ class Statistics:
             max(self._coincidence or 0.0, (self._zeros / max(1, self._count)) ** 2),
         )
 
-    def _values(self) -> np.ndarray:
-        """Return the value of each code, in float64."""
-        size = self._codes.size
-        if self._narrow and not (self.dtype == "bool" or "float" in self.dtype):
-            codes = np.arange(size).astype(f"u{BITS[self.dtype] // 8}").view(self.dtype)
-        elif self.dtype == "float16":
-            codes = np.arange(size, dtype=np.uint16).view(np.float16)
-        else:
-            codes = np.arange(size, dtype=np.uint8 if size == 256 else np.uint16)
-            codes = as_numbers(codes, self.dtype if self._narrow else "bfloat16")
-        with np.errstate(invalid="ignore"):  # some of the codes are signalling NaN
-            return codes.astype(np.float64)
-
     def _narrow_summary(self) -> Summary:
-        values, counts = self._values(), self._codes
+        values, counts = _values(self.dtype), self._codes
         held = counts > 0
         values, counts = values[held], counts[held]
         finite = np.isfinite(values)
@@ -173,8 +162,8 @@ class Statistics:
         total = int(weights.sum())
         mean = std = low = high = math.nan
         if total:
-            mean = float(numbers @ weights) / total
-            std = math.sqrt(float((numbers - mean) ** 2 @ weights) / total)
+            mean = float((numbers * weights).sum()) / total
+            std = math.sqrt(float(((numbers - mean) ** 2 * weights).sum()) / total)
             low, high = float(numbers.min()), float(numbers.max())
         tiny = _TINY.get(self.dtype, 0.0)
         return Summary(
@@ -197,21 +186,13 @@ class Statistics:
         for wide elements, for the interval of all values that begin with the same bits. What such
         an interval holds is shared between the bins that it meets. Zeros are in the bin of 0.
         """
-        values = self._values()
-        finite = np.isfinite(values) & (values != 0)
-        order = np.argsort(values[finite], kind="stable")
-        values, counts = values[finite][order], self._codes[finite][order].astype(float)
+        order, bounds = _cells(self.dtype)
+        counts = self._codes[order].astype(float)
         exact_zeros = self.summary().zeros
-        if self._narrow:
-            middle = (values[1:] + values[:-1]) / 2
-            bounds = np.concatenate([values[:1], middle, values[-1:]])
-        else:
-            # What is less than the least value counted here, but not 0, is counted with zero.
-            negative = int(np.count_nonzero(values < 0))
-            largest = values[-1] * (1 + 2.0**-8)
-            bounds = np.concatenate([[-largest], values[:negative], values[negative:], [largest]])
+        if not self._narrow:
+            # What is not 0, but less than the least of these cells, is counted with zero.
             near_zero = float(self._codes[[0, 1 << 15]].sum()) - exact_zeros
-            counts = np.insert(counts, negative, near_zero)
+            counts = np.insert(counts, order.size // 2, near_zero)
         reached = np.concatenate([[0.0], np.cumsum(counts)])
         edges = np.linspace(low, high, bins + 1)
         at = np.interp(edges, bounds, reached)
@@ -225,6 +206,37 @@ class Statistics:
         else:
             inside[min(place, bins - 1)] += exact_zeros
         return Histogram(low, high, tuple(float(n) for n in inside), below, above)
+
+
+@lru_cache(maxsize=len(BITS))
+def _values(dtype: str) -> np.ndarray:
+    """Return the value of each code of a type in float64; a wide type has codes of 16 bits."""
+    bits = BITS[dtype]
+    codes = np.arange(1 << min(bits, 16), dtype=np.uint8 if bits == 8 else np.uint16)
+    if bits > 16:
+        numbers = as_numbers(codes, "bfloat16")
+    elif dtype == "bool" or (("float" in dtype) and dtype != "float16"):
+        numbers = as_numbers(codes, dtype)
+    else:
+        numbers = codes.view(dtype)
+    with np.errstate(invalid="ignore"):  # some of the codes are signalling NaN
+        return numbers.astype(np.float64)
+
+
+@lru_cache(maxsize=len(BITS))
+def _cells(dtype: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the codes of finite values that are not 0, by value, and the bounds of their cells.
+
+    A wide type has one cell more, around 0 in the middle.
+    """
+    values = _values(dtype)
+    codes = np.flatnonzero(np.isfinite(values) & (values != 0))
+    order = codes[np.argsort(values[codes], kind="stable")]
+    values = values[order]
+    if BITS[dtype] <= 16:
+        return order, np.concatenate([values[:1], (values[1:] + values[:-1]) / 2, values[-1:]])
+    largest = values[-1] * (1 + 2.0**-8)
+    return order, np.concatenate([[-largest], values, [largest]])
 
 
 def _coincidence(values: np.ndarray) -> float:

@@ -1,0 +1,454 @@
+"""inspect: its numbers beside NumPy's, what it finds, and that it finds no more than that."""
+
+import json
+import math
+import tracemalloc
+
+import ml_dtypes
+import numpy as np
+import pytest
+from support import internals
+from support.internals import inspect as module
+from support.internals import inspect_rows
+from weight_files import safetensors_of
+
+import weightinit_fast as wi
+from weightinit_fast.models.inspect import inspect
+from weightinit_fast.models.recipe import Recipe
+
+#: NumPy's name of a type -> that of safetensors.
+FORMAT = {
+    **{"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16"},
+    **{"float8_e4m3fn": "F8_E4M3", "float8_e5m2": "F8_E5M2", "int64": "I64", "int8": "I8"},
+    **{"uint8": "U8", "bool": "BOOL"},
+}
+FLOATS = [name for name in FORMAT if "float" in name]
+
+
+def looked_at(path, tensors, **options):
+    """Write arrays into a safetensors file, and inspect it."""
+    path = path / "model.safetensors"
+    path.write_bytes(safetensors_of({n: (FORMAT[a.dtype.name], a) for n, a in tensors.items()}))
+    return inspect(path, **options)
+
+
+def kinds(inspection):
+    return [(finding.kind, finding.tensor) for finding in inspection.findings]
+
+
+def normal(shape, name="w", **options):
+    return wi.normal(shape, std=0.02, rng=0, stream=name, **options)
+
+
+@pytest.fixture
+def small_pieces(monkeypatch):
+    """Read 1000 elements at a time, so that rows and pieces end at different places."""
+    monkeypatch.setattr(module, "PIECE", 1000)
+
+
+# The numbers -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", FORMAT)
+@pytest.mark.usefixtures("small_pieces")
+def test_numbers_are_those_of_numpy(tmp_path, dtype):
+    values = np.random.default_rng(3).normal(0.3, 2.0, (70, 60))
+    values[:7] = 0
+    array = values.astype(getattr(ml_dtypes, dtype, dtype))
+    (report,) = looked_at(tmp_path, {"w": array}).tensors
+    exact, s = array.astype(np.float64), report.summary
+    assert (report.name, report.dtype, report.shape) == ("w", dtype, (70, 60))
+    assert (s.size, s.nan, s.inf) == (4200, 0, 0)
+    assert s.zeros == np.count_nonzero(exact == 0)
+    assert s.mean == pytest.approx(exact.mean(), rel=1e-12)
+    assert s.std == pytest.approx(exact.std(), rel=1e-12)
+    assert (s.low, s.high) == (exact.min(), exact.max())
+    if "float" in dtype:
+        info = ml_dtypes.finfo(dtype)
+        tiny = float(info.smallest_normal)
+        assert s.subnormal == np.count_nonzero((np.abs(exact) < tiny) & (exact != 0))
+        for rule, std in {"He": (2 / 60) ** 0.5, "LeCun": (1 / 60) ** 0.5, "0.02": 0.02}.items():
+            assert report.ratio(rule) == pytest.approx(s.std / std)
+        assert report.ratio("Xavier") == pytest.approx(s.std / (2 / 130) ** 0.5)
+    histogram = report.histogram
+    held = sum(histogram.counts) + histogram.below + histogram.above
+    assert held == pytest.approx(4200)
+    if dtype in ("float64", "float32", "float16"):
+        expected = np.histogram(exact, len(histogram.counts), (histogram.low, histogram.high))[0]
+        assert np.abs(np.subtract(histogram.counts, expected)).max() < 5
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", ["<f4", ">f4", ">f8", ">f2"])
+@pytest.mark.usefixtures("small_pieces")
+def test_npy_of_either_order(tmp_path, dtype, order):
+    array = np.random.default_rng(3).normal(0.3, 2.0, (70, 20, 3)).astype(dtype)
+    array[33] = array[60]
+    array[:, 2, 1] = 0
+    array[11] = 0
+    np.save(tmp_path / "w.npy", np.asarray(array, order=order))
+    (report,) = inspect(tmp_path / "w.npy").tensors
+    assert report.summary.std == pytest.approx(array.astype(float).std(), rel=1e-12)
+    assert (report.rows.equal, report.rows.first) == (1, (33, 60))
+    assert (report.rows.zero_rows, report.rows.zero_columns) == (1, 1)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.usefixtures("small_pieces")
+def test_nan_and_infinity_are_counted_and_left_out(tmp_path, dtype):
+    array = np.random.default_rng(3).normal(size=(70, 60)).astype(getattr(ml_dtypes, dtype, dtype))
+    exact = array.astype(float)
+    array[5, 5] = array[60, 3] = np.nan
+    array[7, 7] = np.inf
+    exact[5, 5] = exact[60, 3] = exact[7, 7] = np.nan
+    s = looked_at(tmp_path, {"w": array}).tensors[0].summary
+    infinite = dtype != "float8_e4m3fn"  # which has no infinity
+    assert (s.nan, s.inf) == ((2, 1) if infinite else (3, 0))
+    assert s.mean == pytest.approx(np.nanmean(exact), rel=1e-12)
+    assert s.std == pytest.approx(np.nanstd(exact), rel=1e-12)
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_moments_far_from_zero_keep_their_digits(tmp_path):
+    array = 1e8 + np.random.default_rng(0).normal(size=10_000)
+    s = looked_at(tmp_path, {"w": array}).tensors[0].summary
+    assert s.std == pytest.approx(array.std(), rel=1e-9)
+
+
+def test_huge_and_odd_values(tmp_path):
+    tensors = {
+        "huge": np.array([1e300, -1e300, 0.0, 1e-310]),
+        "nan": np.full(3, np.nan),
+        "scalar": np.array(2.5, "f4"),
+        "none": np.zeros((0, 4), "f4"),
+        "one": np.ones((1, 1), "f2"),
+    }
+    found = looked_at(tmp_path, tensors)
+    assert ("NaN", "nan") in kinds(found)
+    assert {report.name: report.summary.size for report in found.tensors} == {
+        name: array.size for name, array in tensors.items()
+    }
+    for text in (str(found), found.to_html(), json.dumps(found.to_dict(), allow_nan=False)):
+        assert "huge" in text
+
+
+def test_types_that_are_not_read(tmp_path):
+    np.savez(tmp_path / "a.npz", c=np.zeros(3, "c8"), v=np.zeros(4, "V2"), b=np.zeros(5, "u2"))
+    found = inspect(tmp_path / "a.npz")
+    assert [report.summary is None for report in found.tensors] == [True, True, False]
+    assert "complex64" in str(found)
+    found.to_html()
+    codes = normal((40, 30), dtype="bfloat16").view(np.uint16)
+    np.savez(tmp_path / "a.npz", w=codes, v=codes.view("V2"))
+    found = inspect(tmp_path / "a.npz", shapes=dict.fromkeys("wv", ((40, 30), "bfloat16")))
+    for report in found.tensors:
+        assert report.dtype == "bfloat16"
+        assert report.summary.std == pytest.approx(0.02, rel=0.1)
+    assert [kind for kind, _ in kinds(found)] == ["equal tensors"]
+
+
+# Equal rows --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("shape", [(300, 40), (9, 2500), (40, 5, 1, 3)])
+@pytest.mark.usefixtures("small_pieces")
+def test_equal_rows(tmp_path, dtype, shape):
+    array = normal(shape, dtype=dtype)
+    assert kinds(looked_at(tmp_path, {"w": array}, recipe=Recipe({"*": "normal(std=0.02)"}))) in (
+        [],
+        [("subnormal", "w")],
+    )
+    array[7] = array[2]
+    array[8] = array[2]
+    found = looked_at(tmp_path, {"w": array})
+    assert kinds(found)[0] == ("equal rows", "w")
+    assert found.tensors[0].rows[:3] == (1.0, 2, (2, 7))
+    assert "Rows 2 and 7 are equal (2 rows equal an earlier one)" in found.findings[0].text
+
+
+def test_rows_that_differ_in_one_bit_are_not_equal(tmp_path):
+    array = normal((500, 64))
+    array[7] = array[2]
+    array.view(np.uint32)[7, 63] ^= 1
+    assert not looked_at(tmp_path, {"w": array}).findings
+
+
+def test_rows_that_chance_makes_equal_are_not_told(tmp_path):
+    array = np.random.default_rng(0).integers(0, 4, (4000, 5)).astype("f4")
+    found = looked_at(tmp_path, {"w": array})
+    assert found.tensors[0].rows.equal > 2000
+    assert not found.findings
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_a_table_of_more_rows_than_hashes_are_kept_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(inspect_rows, "MOST_ROWS", 512)
+    array = normal((4000, 20))
+    array[2000:] = array[:2000]
+    array[9] = 0
+    (report,) = looked_at(tmp_path, {"w": array}).tensors
+    share, equal, (one, other), zero_rows, _ = report.rows
+    assert share == 1 / 16
+    assert 60 < equal < 200
+    assert other == one + 2000
+    assert zero_rows == 1
+    assert "among 1/16 of the rows" in looked_at(tmp_path, {"w": array}).findings[0].text
+
+
+def test_hashes_that_collide_are_read_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(inspect_rows, "_mixed", np.zeros_like)
+    array = normal((50, 20))
+    assert looked_at(tmp_path, {"w": array}).tensors[0].rows.equal == 0
+    array[7] = array[2]
+    array[30] = 0
+    assert looked_at(tmp_path, {"w": array}).tensors[0].rows.first in (None, (2, 7))
+
+
+# What looks wrong --------------------------------------------------------------------------------
+
+SHAPES = {
+    "wte.weight": (500, 64),
+    **{f"h.{n}.attn.weight": (64, 192) for n in range(4)},
+    **{f"h.{n}.attn.bias": (192,) for n in range(4)},
+    **{f"h.{n}.ln.weight": (64,) for n in range(4)},
+}
+RECIPE = Recipe([("*.bias", "zeros"), ("*.ln.weight", "ones"), ("*", "normal(std=0.02)")])
+
+
+def fine_model():
+    return {n: RECIPE.initializer_for(n)(s, rng=1, stream=n) for n, s in SHAPES.items()}
+
+
+@pytest.mark.parametrize("recipe", [RECIPE, None])
+def test_a_fine_model_has_no_findings(tmp_path, recipe):
+    tensors = fine_model()
+    tensors["embedding"] = normal((100, 30))
+    tensors["embedding"][0] = 0  # the row of the padding id
+    assert looked_at(tmp_path, tensors, recipe=recipe).findings == ()
+
+
+def test_buffers_of_integers_have_no_findings(tmp_path):
+    tensors = {"mask": np.tril(np.ones((8, 8), bool)), "ids": np.zeros((9, 9), int)}
+    assert looked_at(tmp_path, tensors).findings == ()
+
+
+def test_the_four_planted_faults(tmp_path):
+    tensors = fine_model()
+    tensors["h.0.attn.weight"][:] = 0
+    tensors["h.1.attn.weight"][5] = tensors["h.1.attn.weight"][3]
+    tensors["h.2.attn.weight"][1, 1] = np.nan
+    tensors["h.3.attn.weight"] *= np.float32(math.sqrt(2))
+    planted = [
+        ("NaN", "h.2.attn.weight"),
+        ("zero", "h.0.attn.weight"),
+        ("equal rows", "h.1.attn.weight"),
+        ("std", "h.3.attn.weight"),
+    ]
+    found = looked_at(tmp_path, tensors, recipe=RECIPE, shapes=SHAPES)
+    assert kinds(found) == planted
+    assert "is √2 times the wanted 0.02 (ratio 1.4" in found.findings[3].text
+    # Without a recipe nobody can say that a std is wrong.
+    assert kinds(looked_at(tmp_path, tensors)) == planted[:3]
+
+
+def test_other_findings(tmp_path):
+    tensors = fine_model()
+    tensors["h.0.attn.weight"][:, 17] = 0
+    tensors["h.1.attn.weight"][20:22] = 0
+    tensors["h.2.attn.weight"] += np.float32(0.01)
+    tensors["h.3.attn.weight"][1, 1] = 0.3
+    tensors["h.0.attn.bias"][3] = 1e-3
+    tensors["wte.weight"][1, 1] = np.inf
+    found = looked_at(tmp_path, tensors, recipe=RECIPE)
+    assert kinds(found) == [
+        ("infinite", "wte.weight"),
+        ("mean", "h.2.attn.weight"),
+        ("value", "h.0.attn.bias"),
+        ("outlier", "h.3.attn.weight"),
+        ("zero rows", "h.1.attn.weight"),
+        ("zero columns", "h.0.attn.weight"),
+    ]
+    tensors = {"w": np.full((30, 20), 0.5, "f4"), "head": np.full((30, 20), 0.25, "f4")}
+    assert kinds(looked_at(tmp_path, tensors)) == [("constant", "w"), ("constant", "head")]
+    narrow = Recipe({"*": "uniform(low=-0.1, high=0.1)"})
+    wide = {"w": wi.uniform((40, 40), low=-0.1, high=0.101, rng=0)}
+    assert kinds(looked_at(tmp_path, wide, recipe=narrow)) == [("outside", "w")]
+
+
+def test_tensors_of_the_same_elements(tmp_path):
+    tensors = {"a": normal((30, 20)), "b": normal((30, 20)), "c": normal((30, 20), "c")}
+    assert kinds(looked_at(tmp_path, tensors)) == [("equal tensors", "b")]
+    tied = Recipe({"*": "normal(std=0.02)"}, same_as={"b": "a"})
+    assert kinds(looked_at(tmp_path, tensors, recipe=tied)) == []
+    tensors["b"] = tensors["b"][::-1].copy()  # the same moments but for rounding
+    assert kinds(looked_at(tmp_path, tensors)) == []
+
+
+def test_a_table_of_shapes(tmp_path):
+    tensors = {"a": normal(5), "b": normal(5), "more": normal(5)}
+    shapes = {"gone": 3, "a": (5, "float16"), "b": (5, 1)}
+    found = looked_at(tmp_path, tensors, shapes=shapes)
+    assert kinds(found) == [
+        ("missing", "gone"),
+        ("shape", "b"),
+        ("dtype", "a"),
+        ("unexpected", "more"),
+    ]
+    assert [finding.is_note for finding in found.findings] == [False, False, False, True]
+    assert len(found.wrong) == 3
+
+
+def test_a_recipe_that_has_no_rule_or_no_law(tmp_path):
+    recipe = Recipe({"*.weight": "he_normal"})
+    tensors = {"fc.weight": wi.he_normal((30, 20), rng=0), "b.weight": normal(5), "x": normal(5)}
+    found = looked_at(tmp_path, tensors, recipe=recipe)
+    assert kinds(found) == [("no rule", "b.weight"), ("no rule", "x")]
+    assert found.wrong == ()
+
+
+# The law -----------------------------------------------------------------------------------------
+
+LAWS = {
+    "normal(std=0.02)": (64, 50),
+    "normal(mean=1, std=0.1)": (500,),
+    "uniform(low=-1, high=1)": (64, 50),
+    "truncated_normal(std=0.5)": (64, 50),
+    "truncated_normal(std=0.5, lower=-0.5, upper=0.5)": (64, 50),
+    "truncated_normal(std=0.5, lower=1, upper=4)": (64, 50),
+    "he_uniform": (64, 50),
+    "xavier_normal": (8, 4, 3, 3),
+    "sparse(sparsity=0.75)": (80, 60),
+    "orthogonal": (64, 48),
+    "orthogonal(gain=2)": (48, 64),
+    "delta_orthogonal": (32, 16, 3, 3),
+    "identity": (40, 30),
+    "dirac": (16, 16, 3, 3),
+    "zeros": (30, 30),
+    "constant(value=0.1)": (30, 30),
+}
+
+
+@pytest.mark.parametrize("text", LAWS)
+def test_what_is_drawn_by_a_law_fits_it(tmp_path, text):
+    recipe = Recipe({"*": text})
+    init = recipe.initializer_for("w")
+    tensors = {
+        f"{dtype}.{n}": init(LAWS[text], rng=n, stream=dtype, dtype=dtype)
+        for dtype in FLOATS
+        for n in range(3)
+    }
+    found = looked_at(tmp_path, tensors, recipe=recipe)
+    repeated = ("equal tensors", "subnormal")
+    assert [finding for finding in found.findings if finding.kind not in repeated] == []
+    for report in found.tensors:
+        assert not report.comparison.mean_off
+        assert not report.comparison.std_off
+
+
+@pytest.mark.parametrize("text", ["normal", "uniform", "truncated_normal", "sparse(sparsity=0.5)"])
+def test_standard_errors_are_standard(tmp_path, text):
+    recipe = Recipe({"*": text})
+    init = recipe.initializer_for("w")
+    tensors = {str(n): init((40, 30), rng=n) for n in range(250)}
+    found = looked_at(tmp_path, tensors, recipe=recipe)
+    errors = np.array([report.comparison[:2] for report in found.tensors])
+    # The std of 250 numbers of std 1 has a standard error of 0.045.
+    np.testing.assert_allclose(errors.std(axis=0), 1, atol=0.18)
+    np.testing.assert_allclose(errors.mean(axis=0), 0, atol=0.25)
+
+
+@pytest.mark.parametrize("text", ["orthogonal", "identity", "delta_orthogonal"])
+def test_rigid_laws_of_another_gain(tmp_path, text):
+    shape = (32, 16, 3, 3) if text == "delta_orthogonal" else (40, 30)
+    array = wi.initializer(text)(shape, rng=0) * np.float32(1.1)
+    found = looked_at(tmp_path, {"w": array}, recipe=Recipe({"*": text}))
+    assert ("std", "w") in kinds(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("he_normal", "He"),
+        ("lecun_uniform", "LeCun"),
+        ("xavier_uniform", "Xavier"),
+        ("normal(std=0.02)", "0.02"),
+        ("fan_in_uniform", "torch's layers"),
+        ("normal(std=0.5)", None),
+    ],
+)
+def test_the_rule_that_a_std_is_like(tmp_path, text, name):
+    array = wi.initializer(text)((200, 300), rng=0)
+    assert looked_at(tmp_path, {"w": array}).tensors[0].nearest == name
+
+
+# What is shown -----------------------------------------------------------------------------------
+
+
+def test_the_table(tmp_path):
+    tensors = {"fc.weight": wi.he_normal((256, 128), rng=0), "b\x1b[31m\n": np.zeros(3, "f4")}
+    tensors["fc.weight"][3] = tensors["fc.weight"][4]
+    text = str(looked_at(tmp_path, tensors))
+    lines = text.splitlines()
+    assert lines[0].split()[:6] == ["tensor", "shape", "dtype", "mean", "std", "/Xavier"]
+    row = next(line for line in lines if line.startswith("fc.weight")).split()
+    assert row[1:5] == ["256", "x", "128", "float32"]
+    assert row[8] == "0.99"  # /He
+    assert row[-1] == "He"
+    assert "\x1b" not in text
+    assert "b\\x1b[31m\\n" in text
+    assert "2 tensors, 32,771 elements" in text
+    assert "What looks wrong (1):" in text
+    assert repr(looked_at(tmp_path, tensors)).endswith("2 tensors, 1 findings>")
+
+
+def test_many_findings_of_a_kind_are_shortened(tmp_path):
+    tensors = {f"w{n}": np.full((4, 4), n, "f4") for n in range(50)}
+    text = str(looked_at(tmp_path, tensors))
+    assert "and 29 more of this kind" in text
+    assert text.count("elements are") == 21
+
+
+def test_to_dict_is_json(tmp_path):
+    tensors = fine_model()
+    tensors["h.0.attn.weight"][0] = np.nan
+    found = looked_at(tmp_path, tensors, recipe=RECIPE)
+    again = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert len(again["tensors"]) == len(SHAPES)
+    one = next(t for t in again["tensors"] if t["name"] == "h.0.attn.weight")
+    assert one["nan"] == 192
+    assert one["law"]["std"] == 0.02
+    assert one["law"]["low"] is None
+    assert again["findings"][0]["kind"] == "NaN"
+
+
+def test_progress(tmp_path, capsys):
+    calls = []
+    looked_at(tmp_path, fine_model(), progress=lambda done, total: calls.append((done, total)))
+    assert calls[-1][0] == calls[-1][1] == sum(a.nbytes for a in fine_model().values())
+    assert sorted(calls) == calls
+    looked_at(tmp_path, fine_model(), progress=True)
+    assert capsys.readouterr().err.endswith("100% read\n")
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_file(tmp_path):
+    path = tmp_path / "w.npy"
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (3000000, 32), }"
+    header += b" " * (127 - 10 - len(header)) + b"\n"
+    with open(path, "wb") as file:
+        file.write(b"\x93NUMPY\1\0" + len(header).to_bytes(2, "little") + header)
+        for n in range(96):
+            file.write(normal(1_000_000, str(n)).tobytes())
+    tracemalloc.start()
+    try:
+        (report,) = inspect(path).tensors
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert report.summary.size == 96_000_000
+    assert peak < 64 << 20, peak
+
+
+def test_internals_are_named():
+    assert internals.inspect is module

@@ -1,0 +1,311 @@
+"""The writer: draws ranges of a layout's files piece by piece, and writes them.
+
+Each worker is a thread that takes the next piece, draws it into a buffer of its own and writes it
+at its place. Drawing and writing release Python's lock, so some workers write while others draw.
+The memory that this takes does not depend on the size of the model.
+
+Measurements that chose this way, and the ways that lost, are in bench/experiments.md. In short:
+writes (pwrite) from a buffer that stays in the cache cost less than a memory map of the file, on
+every file system; past the page cache (O_DIRECT) they take half the processor time on a disk.
+"""
+
+import errno
+import mmap
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ...initialisers.ranges import needs_whole
+from .contents import Contents
+from .space import allocated, direct_descriptor, free_bytes, require_free, reserve, reserving_pays
+
+__all__ = ["Range", "sync", "write_ranges"]
+
+#: The bytes of a piece: small enough for a second-level cache of 1 MiB or more, and large enough
+#: that Python's share of the work (about 20 µs a piece, one thread at a time) stays small.
+PIECE_BYTES = 1 << 20
+#: The buffers of all workers together have at most this many bytes.
+BUFFER_BYTES = 32 << 20
+#: From this many bytes on, writes pass the page cache by. A smaller model is likely read back soon,
+#: and then comes from memory.
+DIRECT_BYTES = 1 << 30
+#: What O_DIRECT asks of offsets, lengths and addresses. Disks ask for 512 or 4096.
+DIRECT_BLOCK = 4096
+
+
+class Range(NamedTuple):
+    """A range of bytes of one file of a layout."""
+
+    file: int
+    begin: int
+    end: int
+
+
+class _OpenFile:
+    """A file while pieces of it are written, and how many of them are not written yet."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.pieces = 0
+        self.descriptor: int | None = None
+        self.direct: int | None = None
+
+    def open(self, direct: bool) -> None:
+        self.descriptor = os.open(self.path, os.O_WRONLY | os.O_CLOEXEC)
+        if direct:
+            self.direct = direct_descriptor(self.path)
+
+    def close(self) -> None:
+        for descriptor in (self.descriptor, self.direct):
+            if descriptor is not None:
+                os.close(descriptor)
+        self.descriptor = self.direct = None
+
+    def write(self, data: np.ndarray, begin: int) -> None:
+        """Write all of the data at that offset."""
+        assert self.descriptor is not None
+        view = memoryview(data)  # type: ignore[arg-type]  # from CPython 3.12 on it is a Buffer
+        direct = self.direct
+        if direct is not None and not (begin | len(view)) % DIRECT_BLOCK:
+            try:
+                written = os.pwrite(direct, view, begin)
+            except OSError as error:
+                if error.errno != errno.EINVAL:
+                    raise
+                written = 0  # this file system takes no direct writes after all
+            view, begin = view[written:], begin + written
+        while view:
+            written = os.pwrite(self.descriptor, view, begin)
+            view, begin = view[written:], begin + written
+
+
+def write_ranges(
+    contents: Contents,
+    ranges: Iterable[Range],
+    paths: Sequence[str],
+    threads: int,
+    report: Callable[[int], object],
+) -> None:
+    """Make the files that the ranges belong to, and write the ranges; they are on the disk then.
+
+    Parameters
+    ----------
+    contents : Contents
+    ranges : iterable of Range
+        They do not overlap. Their limits do not cut elements.
+    paths : sequence of str
+        The path of each file of the layout. It may exist; what is outside the ranges stays.
+    threads : int
+        How many threads draw at a time.
+    report : callable
+        It is called with the number of bytes that are written, in the calling thread.
+
+    Raises
+    ------
+    OSError
+        If the disk is full, which is told before anything is drawn, or a file cannot be written.
+    """
+    wanted = [part for part in ranges if part.end > part.begin]
+    total = sum(part.end - part.begin for part in wanted)
+    try:
+        _make_files(contents, wanted, paths)
+        _write(contents, wanted, paths, threads, total, report)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise _too_large(error, os.path.dirname(paths[0]), total) from None
+
+
+def _make_files(contents: Contents, ranges: Sequence[Range], paths: Sequence[str]) -> None:
+    """Make the files in their full sizes, and reserve the space of the ranges."""
+    if not ranges:
+        return
+    for folder in {os.path.dirname(paths[file]) for file, _, _ in ranges}:
+        os.makedirs(folder, exist_ok=True)  # an array of Zarr is a folder
+    folder = os.path.dirname(paths[0])
+    reserved = reserving_pays(folder)
+    needed = 0
+    for file, begin, end in ranges:
+        descriptor = os.open(paths[file], os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            size = contents.layout.files[file].nbytes
+            if os.fstat(descriptor).st_size != size:
+                os.ftruncate(descriptor, size)
+            if reserved:
+                reserved = reserve(descriptor, begin, end - begin)
+            needed += end - begin - allocated(descriptor, begin, end)
+        finally:
+            os.close(descriptor)
+    if not reserved:
+        require_free(folder, needed)
+
+
+def _write(
+    contents: Contents,
+    ranges: Sequence[Range],
+    paths: Sequence[str],
+    threads: int,
+    total: int,
+    report: Callable[[int], object],
+) -> None:
+    """Draw and write the ranges of files that exist."""
+    piece = max(min(PIECE_BYTES, BUFFER_BYTES // threads // DIRECT_BLOCK * DIRECT_BLOCK), 1 << 16)
+    spans, wholes = _cut(contents, ranges)
+    job = _Job(contents, spans, piece, paths, direct=total >= DIRECT_BYTES)
+    try:
+        for part in wholes:
+            _write_whole(contents, part, paths[part.file], threads)
+            job.done += part.end - part.begin
+            report(job.done)
+        job.run(threads, report)
+    finally:
+        job.close()
+    for file in {part.file for part in wholes}:
+        sync(paths[file])
+
+
+def _too_large(error: OSError, folder: str, asked: int) -> OSError:
+    """Return the error of a full disk with the numbers."""
+    free = free_bytes(folder)
+    have = "" if free is None else f", and the file system of {folder!r} has {free} bytes free"
+    return OSError(error.errno, f"{error.strerror}: {asked} bytes are to be written{have}")
+
+
+def _cut(contents: Contents, ranges: Iterable[Range]) -> tuple[list[Range], list[Range]]:
+    """Cut ranges into those that are drawn piece by piece, and parts of tensors drawn whole."""
+    spans: list[Range] = []
+    wholes: list[Range] = []
+    for file, begin, end in ranges:
+        at = begin
+        for entry in contents.entries(file, begin, end):
+            if needs_whole(contents.plan[entry.name]):
+                first, last = max(entry.begin, begin), min(entry.begin + entry.nbytes, end)
+                wholes.append(Range(file, first, last))
+                spans.append(Range(file, at, first))
+                at = last
+        spans.append(Range(file, at, end))
+    return [span for span in spans if span.end > span.begin], wholes
+
+
+def _pieces(spans: Iterable[Range], piece: int) -> Iterator[Range]:
+    """Cut ranges at the multiples of ``piece``, so that one piece holds many small tensors."""
+    for file, begin, end in spans:
+        at = begin
+        while at < end:
+            stop = min((at // piece + 1) * piece, end)
+            yield Range(file, at, stop)
+            at = stop
+
+
+def _write_whole(contents: Contents, part: Range, path: str, threads: int) -> None:
+    """Draw a range of a tensor that is made whole, with all threads, and write it."""
+    data = np.empty(part.end - part.begin, np.uint8)
+    contents.draw(part.file, part.begin, data, threads)
+    file = _OpenFile(path)
+    file.open(direct=False)
+    try:
+        file.write(data, part.begin)
+    finally:
+        file.close()
+
+
+class _Job:
+    """Pieces that workers take one after another."""
+
+    def __init__(
+        self,
+        contents: Contents,
+        spans: list[Range],
+        piece: int,
+        paths: Sequence[str],
+        direct: bool,
+    ) -> None:
+        self.contents = contents
+        self.piece = piece
+        self.direct = direct
+        self.done = 0
+        self.files: dict[int, _OpenFile] = {}
+        for file, begin, end in spans:
+            if file not in self.files:
+                self.files[file] = _OpenFile(paths[file])
+            self.files[file].pieces += (end - 1) // piece - begin // piece + 1
+        self._left = _pieces(spans, piece)
+        self._count = sum(file.pieces for file in self.files.values())
+        self._lock = threading.Lock()
+        self._stopped = False
+        self._error: BaseException | None = None
+
+    def run(self, threads: int, report: Callable[[int], object]) -> None:
+        """Write all pieces, with this thread and others."""
+        # A direct write waits for the disk and takes no processor time. Twice as many workers as
+        # threads keep as many drawing.
+        workers = min(threads * 2 if self.direct else threads, max(self._count, 1))
+        self._drawing = threading.Semaphore(threads)
+        others = [
+            threading.Thread(target=self._work_aside, name="weightinit_fast.save")
+            for _ in range(workers - 1)
+        ]
+        try:
+            for thread in others:
+                thread.start()
+            self._work(report)
+        except BaseException:
+            self._stopped = True
+            raise
+        finally:
+            for thread in others:
+                if thread.ident is not None:
+                    thread.join()
+        if self._error is not None:
+            raise self._error
+        report(self.done)
+
+    def close(self) -> None:
+        """Close what an error left open."""
+        for file in self.files.values():
+            file.close()
+
+    def _work_aside(self) -> None:
+        try:
+            self._work(None)
+        except BaseException as error:
+            self._error = error
+            self._stopped = True
+
+    def _work(self, report: Callable[[int], object] | None) -> None:
+        # A mapping begins at a page, as direct writes ask for.
+        buffer = np.frombuffer(mmap.mmap(-1, self.piece), np.uint8)
+        while not self._stopped:
+            with self._lock:
+                part = next(self._left, None)
+                if part is None:
+                    return
+                file = self.files[part.file]
+                if file.descriptor is None:
+                    file.open(self.direct)
+            data = buffer[: part.end - part.begin]
+            with self._drawing:
+                self.contents.draw(part.file, part.begin, data)
+            file.write(data, part.begin)
+            with self._lock:
+                self.done += data.size
+                file.pieces -= 1
+                complete = not file.pieces
+            if complete:  # nobody else uses it
+                assert file.descriptor is not None
+                os.fsync(file.descriptor)
+                file.close()
+            if report is not None:
+                report(self.done)
+
+
+def sync(path: str | os.PathLike[str]) -> None:
+    """Wait until a file or a folder is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
