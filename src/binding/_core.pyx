@@ -116,19 +116,19 @@ except ValueError as error:
 
 STREAM_VERSION = WIF_STREAM_VERSION
 COMPILER = WIF_COMPILER.decode()
-OPENMP = wif_openmp()  # the date of OpenMP's specification, as 201511; 0 in a build without it
+# How threads wait for work ("futex", for instance); None in a build without threads.
+THREADS_WAIT_BY = None if wif_threads_wait_by() == NULL else wif_threads_wait_by().decode()
 
 
-def runtime_threads():
-    """Return how many threads OpenMP would now use for a region of the calling thread."""
-    return wif_runtime_threads()
+def thread_limit(most=None):
+    """Return the limit that the calling thread has set by threadpoolctl; 0 if there is none.
 
-
-if hasattr(os, "register_at_fork"):
-    def _before_fork():
-        wif_dismiss_workers()
-
-    os.register_at_fork(before=_before_fork)
+    If ``most`` is not None, it is the limit from now on.
+    """
+    former = weightinit_fast_get_thread_limit()
+    if most is not None:
+        weightinit_fast_set_thread_limit(most)
+    return former
 
 
 # ---- spreads ------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Fills where memory is short, and where threads cannot be made."""
 
 import pytest
-from support.interpreter import linux_only, openmp_only, run
+from support.interpreter import linux_only, threaded_only, run
 
 pytestmark = pytest.mark.process
 
@@ -66,7 +66,7 @@ print(before, fill(), fill())
 
 
 @linux_only
-@openmp_only
+@threaded_only
 @pytest.mark.parametrize(
     ("first", "room", "most"),
     [(False, 4, 1), (False, 20, 3), (True, 4, 8)],
@@ -82,7 +82,7 @@ def test_threads_that_cannot_be_made(first, room, most):
 
 
 @linux_only
-@openmp_only
+@threaded_only
 def test_a_fill_within_a_fill_makes_no_threads():
     """A fill in a signal handler makes no threads, and the count of threads stays true."""
     script = """
