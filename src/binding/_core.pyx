@@ -120,17 +120,6 @@ COMPILER = WIF_COMPILER.decode()
 THREADS_WAIT_BY = None if wif_threads_wait_by() == NULL else wif_threads_wait_by().decode()
 
 
-def thread_limit(most=None):
-    """Return the limit that the calling thread has set by threadpoolctl; 0 if there is none.
-
-    If ``most`` is not None, it is the limit from now on.
-    """
-    former = weightinit_fast_get_thread_limit()
-    if most is not None:
-        weightinit_fast_set_thread_limit(most)
-    return former
-
-
 # ---- spreads ------------------------------------------------------------------------------------
 
 def spread(int transform, double scale, double gain, double slope, double fan):

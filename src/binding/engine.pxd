@@ -107,10 +107,5 @@ cdef extern from "host/threads.h" nogil:
     const char *wif_threads_wait_by()
 
 
-cdef extern from "host/limit.h" nogil:
-    int weightinit_fast_get_thread_limit()
-    void weightinit_fast_set_thread_limit(int most)
-
-
 cdef extern from "host/runtime.h" nogil:
     const char *WIF_COMPILER

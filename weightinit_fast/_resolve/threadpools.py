@@ -18,8 +18,7 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
-from .. import _core
-from .threads import available_threads, unlimited_threads
+from .threads import available_threads, limit_threads
 
 __all__ = ["register_when_imported"]
 
@@ -37,15 +36,13 @@ def _register(module: Any) -> None:
         user_api = "openmp"
         internal_api = "weightinit_fast"
         filename_prefixes = ("_core",)
-        check_symbols = ("weightinit_fast_get_thread_limit",)
+        check_symbols = ("weightinit_fast_pool",)  # host/pool.h
 
         def get_num_threads(self) -> int:
             return available_threads()
 
         def set_num_threads(self, num_threads: int) -> None:
-            # A number that limits nothing is what get_num_threads returned where there was no
-            # limit, and it comes back when a limit ends.
-            _core.thread_limit(0 if num_threads >= unlimited_threads() else max(1, num_threads))
+            limit_threads(num_threads)
 
         def get_version(self) -> str:
             from .. import __version__  # noqa: PLC0415  set after this module is imported

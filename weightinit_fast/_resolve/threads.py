@@ -15,16 +15,16 @@
 import math
 import os
 import sys
+import threading
 from time import monotonic
 from typing import TypeAlias
 
-from .. import _core
 from .messages import shown
 from .numbers import integer
 
 StrPath: TypeAlias = str | os.PathLike[str]
 
-__all__ = ["PARALLEL_ITEMS", "available_threads", "thread_count"]
+__all__ = ["PARALLEL_ITEMS", "available_threads", "limit_threads", "thread_count"]
 
 # Each thread gets at least this many elements, about 100 us of normals, because waking threads
 # takes 10 to 50 us.
@@ -71,10 +71,27 @@ def _checked(threads: int) -> int:
     return number
 
 
+class _Limit(threading.local):
+    """The limit that a thread has set by threadpoolctl.
+
+    Each thread has its own, so that two threads that each set and restore a limit at the same time
+    leave each other's alone.
+    """
+
+    threads = _MAX_THREADS
+
+
+_limit = _Limit()
+
+
 def available_threads() -> int:
     """Return what threads=None means for a large fill."""
-    own = _core.thread_limit()
-    return min(own, unlimited_threads()) if own else unlimited_threads()
+    return min(_limit.threads, unlimited_threads())
+
+
+def limit_threads(most: int) -> None:
+    """Set the limit of the calling thread; a limit that limits nothing now is none."""
+    _limit.threads = max(1, most) if most < unlimited_threads() else _MAX_THREADS
 
 
 def unlimited_threads() -> int:

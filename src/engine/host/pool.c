@@ -1,8 +1,12 @@
 /* See pool.h. */
 #include "host/pool.h"
 
+#include <stddef.h>
+
 #include "host/runtime.h"
 #include "host/threads.h"
+
+const char weightinit_fast_pool[] = "weightinit_fast";
 
 /* Run all chunks on the calling thread. */
 static int run_alone(int64_t chunks, wif_chunk *run, void *fill) {
@@ -14,7 +18,8 @@ static int run_alone(int64_t chunks, wif_chunk *run, void *fill) {
 
 #if !WIF_THREADS
 
-const char *wif_threads_wait_by(void) { return (void *)0; }
+const char *wif_threads_wait_by(void) { return NULL; }
+uintptr_t wif_thread_self(void) { return 1; }
 
 int wif_pool_run(void *owner, int64_t chunks, int threads, wif_chunk *run, void *fill) {
     (void)owner;
@@ -39,6 +44,7 @@ typedef struct {
     _Atomic int helpers; /* the most workers that may be active */
     _Atomic(wif_chunk *) run;
     _Atomic(void *) fill;
+    _Atomic uintptr_t caller;
     _Atomic uint32_t ended; /* changes when the last worker leaves a sleeping caller's fill */
 } slot;
 
@@ -57,9 +63,6 @@ static struct {
     _Atomic uint32_t forks;            /* how many forks this process descends from */
     int prepared;                      /* whether wif_threads_prepare has succeeded */
 } pool;
-
-/* Whether this thread is the caller of a fill that runs in parallel. */
-static _Thread_local int in_fill;
 
 static uint32_t bit(int slot_number) { return (uint32_t)1 << slot_number; }
 static int min(int a, int b) { return a < b ? a : b; }
@@ -157,6 +160,7 @@ static void work(void) {
 static void begin_anew(void) {
     for (int k = 0; k < WIF_POOL_SLOTS; k++) {
         atomic_store(&pool.slots[k].word, WIF_CLOSED);
+        atomic_store(&pool.slots[k].caller, 0);
         atomic_fetch_add(&pool.slots[k].ended, 1);
     }
     atomic_store(&pool.open, 0);
@@ -166,7 +170,6 @@ static void begin_anew(void) {
     atomic_store(&pool.workers, 0);
     atomic_store(&pool.growing, 0);
     atomic_fetch_add(&pool.forks, 1);
-    in_fill = 0;
 }
 
 /* Return how many workers there are, at most `wanted`; make those that are missing, unless another
@@ -185,16 +188,22 @@ static int workers_for(int wanted) {
 
 /* ---- the caller -------------------------------------------------------------------------------*/
 
-/* Return the number of a slot that this caller then has; -1 if all are taken. */
-static int get_slot(void) {
+/* Return the number of a slot that this caller then has; -1 if all are taken, or if it has one,
+ * since it is in a fill already. */
+static int get_slot(uintptr_t caller) {
     uint32_t owned = atomic_load(&pool.owned);
+    for (int k = 0; k < WIF_POOL_SLOTS; k++)
+        if (owned & bit(k) && atomic_load(&pool.slots[k].caller) == caller)
+            return -1;
     for (int k = 0; k < WIF_POOL_SLOTS;) {
         if (owned & bit(k))
             k++;
-        else if (atomic_compare_exchange_weak(&pool.owned, &owned, owned | bit(k)))
-            return k;
-        else
+        else if (!atomic_compare_exchange_weak(&pool.owned, &owned, owned | bit(k)))
             k = 0;
+        else {
+            atomic_store(&pool.slots[k].caller, caller);
+            return k;
+        }
     }
     return -1;
 }
@@ -231,16 +240,15 @@ static void pass_on(void) {
 int wif_pool_run(void *owner, int64_t chunks, int threads, wif_chunk *run, void *fill) {
     (void)owner;
     int helpers = (int)(chunks < threads ? chunks : threads) - 1;
-    if (helpers < 1 || in_fill || chunks >= (int64_t)WIF_ACTIVE_ONE / 2)
+    if (helpers < 1 || chunks >= (int64_t)WIF_ACTIVE_ONE / 2)
         return run_alone(chunks, run, fill);
-    helpers = workers_for(min(helpers, WIF_MAX_THREADS - 1));
-    const int number = helpers < 1 ? -1 : get_slot();
+    const uint32_t forks = atomic_load(&pool.forks);
+    const int number = get_slot(wif_thread_self());
     if (number < 0)
         return run_alone(chunks, run, fill);
+    helpers = workers_for(min(helpers, WIF_MAX_THREADS - 1));
 
     slot *const s = &pool.slots[number];
-    const uint32_t forks = atomic_load(&pool.forks);
-    in_fill = 1;
     atomic_store(&s->chunks, chunks);
     atomic_store(&s->helpers, helpers);
     atomic_store(&s->run, run);
@@ -263,8 +271,8 @@ int wif_pool_run(void *owner, int64_t chunks, int threads, wif_chunk *run, void 
     }
     const int in_child = atomic_load(&pool.forks) != forks;
     if (!in_child) {
+        atomic_store(&s->caller, 0);
         atomic_fetch_and(&pool.owned, ~bit(number));
-        in_fill = 0;
         pass_on();
     } else if (!stopped) {
         stopped = run_alone(chunks, run, fill);

@@ -19,10 +19,10 @@
  *   parked    How many workers wait for `posted` to change, or are about to.
  *
  * The end of a fill.  The caller closes its slot, after which no worker can take a chunk, and waits
- * until `active` is 0.  So it waits for chunks that were taken, and never for a worker that has been
- * woken and does not run yet.  It looks at the word actively for a while; then it sets ASLEEP and
- * waits for the slot's `ended` to change.  The worker whose subtraction makes `active` 0 sees in
- * the same operation whether ASLEEP was set.  If so, it changes `ended` and wakes the caller; if
+ * until `active` is 0.  So it waits for chunks that were taken, and never for a worker that has
+ * been woken and does not run yet.  It looks at the word actively for a while; then it sets ASLEEP
+ * and waits for the slot's `ended` to change.  The worker whose subtraction makes `active` 0 sees
+ * in the same operation whether ASLEEP was set.  If so, it changes `ended` and wakes the caller; if
  * not, the caller's own operation that sets ASLEEP comes later, and shows `active` 0 to the caller.
  *
  * A worker that finds no chunk.  It reads `posted`, looks at all fills, waits actively for a while
@@ -30,23 +30,27 @@
  * The system compares before it lets a thread sleep.  A caller opens its slot, raises `posted`, and
  * then reads `parked`.  All four operations are in one total order (they are sequentially
  * consistent).  If the caller reads `parked` before the worker raises it, then `posted` had changed
- * before the worker's comparison, and the worker does not sleep.  If the caller reads it afterwards,
- * then it wakes the worker.  So no wake-up is lost.  tests/proof/wakeups.py runs this code in every
- * order of a few threads, and variants in which one step is missing, in which it finds the loss.
+ * before the worker's comparison, and the worker does not sleep.  If the caller reads it
+ * afterwards, then it wakes the worker.  So no wake-up is lost.  tests/proof/wakeups.py runs this
+ * code in every order of a few threads, and variants in which one step is missing, in which it
+ * finds the loss.
  *
  * How many are woken.  As many as the fill wants, less the workers that look for work already, less
  * the other fills, whose callers have threads of their own.  When a fill ends while others have
- * chunks left, its caller wakes one worker for them in its place.  A worker goes on to the next fill
- * after each chunk, so that fills share the workers evenly.
+ * chunks left, its caller wakes one worker for them in its place.  A worker goes on to the next
+ * fill after each chunk, so that fills share the workers evenly.
  *
- * A fill within a fill, of a signal handler for example, runs on its thread alone.
+ * A fill within a fill, of a signal handler for example, runs on its thread alone.  A thread is
+ * known to be in a fill if a slot has it as its caller.  No thread-local variable says so: glibc
+ * allocates those of a library that was loaded later when a thread first uses them, and ends the
+ * process if there is no memory.
  *
  * Forks.  The child has the thread that forked, and no other.  A handler that pthread_atfork calls
  * in the child makes the pool empty: no worker, no fill.  If the thread forked in the middle of a
  * fill (in a signal handler) and returns to it in the child, chunks may be half written there that
  * workers had taken.  A chunk writes the same bytes each time; so the child then runs all chunks of
- * the fill again, alone.  A fork that calls no handlers (a bare system call) leaves a child in which
- * fills run on the calling thread alone: nobody else takes a chunk there.
+ * the fill again, alone.  A fork that calls no handlers (a bare system call) leaves a child in
+ * which fills run on the calling thread alone: nobody else takes a chunk there.
  *
  * The process ends without asking the workers.  They use no memory but the static memory above and
  * that of fills whose callers have not returned.  The library stays in memory (wif_threads_prepare)
@@ -56,6 +60,8 @@
 #define WIF_POOL_H
 
 #include <stdint.h>
+
+#include "compiler.h"
 
 enum {
     /* Fills that run in parallel at the same time.  Any further one runs on its thread alone; so
@@ -71,13 +77,17 @@ enum {
  * fill. */
 typedef int wif_chunk(void *fill, int64_t k);
 
-/* Run run(fill, k) for every k from 0 to chunks - 1, in any order, on at most `threads` threads, and
- * return when all have returned.  Return not 0 if a call on the calling thread has; chunks that
+/* Run run(fill, k) for every k from 0 to chunks - 1, in any order, on at most `threads` threads,
+ * and return when all have returned.  Return not 0 if a call on the calling thread has; chunks that
  * have not begun may then be left out.
  *
  * wif_pool_run does this.  A caller who has threads already may bring a function of this type that
  * uses them, and gets its `owner` back (host/run.h). */
 typedef int wif_parallel_for(void *owner, int64_t chunks, int threads, wif_chunk *run, void *fill);
+
+/* By this name programs that load the library can tell that it has the pool
+ * (weightinit_fast/_resolve/threadpools.py). */
+extern WIF_EXPORT const char weightinit_fast_pool[];
 
 /* Run chunks on the calling thread and the workers of the pool; `owner` is ignored. */
 int wif_pool_run(void *owner, int64_t chunks, int threads, wif_chunk *run, void *fill);

@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "host/runtime.h"
+#include "host/threads.h"
 
 enum {
     /* The calling thread looks at the clock after this much work ... */
@@ -17,17 +18,11 @@ typedef struct {
     const wif_queue *queue;
     wif_poll *poll;
     void *caller;
-    const void *thread; /* which thread the calling one is */
+    uintptr_t thread; /* which thread the calling one is */
     atomic_int stopped;
     int64_t work; /* done by the calling thread since it last looked at the clock */
     uint64_t polled_ns;
 } running;
-
-/* An address that each thread has of its own. */
-static const void *this_thread(void) {
-    static _Thread_local char here;
-    return &here;
-}
 
 static int is_due(running *r, int64_t work) {
     if ((r->work += work) < WIF_POLL_ITEMS)
@@ -46,7 +41,7 @@ static int run_chunk(void *fill, int64_t chunk) {
     if (atomic_load_explicit(&r->stopped, memory_order_relaxed))
         return 1;
     const int64_t work = wif_queue_run(r->queue, chunk);
-    if (!r->poll || this_thread() != r->thread || !is_due(r, work) || !r->poll(r->caller))
+    if (!r->poll || wif_thread_self() != r->thread || !is_due(r, work) || !r->poll(r->caller))
         return 0;
     atomic_store_explicit(&r->stopped, 1, memory_order_relaxed);
     return 1;
@@ -54,7 +49,7 @@ static int run_chunk(void *fill, int64_t chunk) {
 
 int wif_run(const wif_queue *queue, int threads, wif_poll *poll, void *caller,
             wif_parallel_for *parallel_for, void *owner) {
-    running r = {.queue = queue, .poll = poll, .caller = caller, .thread = this_thread()};
+    running r = {.queue = queue, .poll = poll, .caller = caller, .thread = wif_thread_self()};
     atomic_init(&r.stopped, 0);
     r.polled_ns = wif_now_ns();
     parallel_for(owner, queue->chunks, threads, run_chunk, &r);

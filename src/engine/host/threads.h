@@ -38,6 +38,9 @@ const char *wif_threads_wait_by(void);
  * Return whether there is such a thread now. */
 int wif_thread_start(void (*run)(void), int number);
 
+/* A number that no other living thread has; never 0. */
+uintptr_t wif_thread_self(void);
+
 /* Return when the word has another value than this one.  It may also return before. */
 void wif_thread_wait(_Atomic uint32_t *word, uint32_t value);
 

@@ -137,6 +137,8 @@ static size_t stack_bytes(const pthread_attr_t *attributes) {
     return (bytes + page - 1) / page * page;
 }
 
+uintptr_t wif_thread_self(void) { return (uintptr_t)pthread_self(); }
+
 int wif_thread_start(void (*run)(void), int number) {
     pthread_attr_t attributes;
     if (pthread_attr_init(&attributes))

@@ -21,9 +21,9 @@ int wif_threads_prepare(void (*in_child)(void)) {
     (void)in_child; /* Windows has no fork */
     HMODULE self;
     /* A worker runs the code of this library for as long as the process lives. */
-    return GetModuleHandleExW(
-        GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_PIN,
-        (LPCWSTR)(void *)&wif_threads_prepare, &self);
+    return GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS |
+                                  GET_MODULE_HANDLE_EX_FLAG_PIN,
+                              (LPCWSTR)(void *)&wif_threads_prepare, &self);
 }
 
 /* What every worker runs; the same function each time. */
@@ -35,6 +35,8 @@ static DWORD WINAPI begin(void *unused) {
     return 0;
 }
 
+uintptr_t wif_thread_self(void) { return GetCurrentThreadId(); }
+
 int wif_thread_start(void (*run)(void), int number) {
     (void)number;
     work = run;
@@ -45,8 +47,8 @@ int wif_thread_start(void (*run)(void), int number) {
     /* Only Windows 10 and later have names of threads. */
     typedef HRESULT(WINAPI * describe)(HANDLE, PCWSTR);
     const HMODULE kernel = GetModuleHandleW(L"kernel32.dll");
-    const describe set = kernel ? (describe)(void *)GetProcAddress(kernel, "SetThreadDescription")
-                                : (describe)NULL;
+    const describe set =
+        kernel ? (describe)(void *)GetProcAddress(kernel, "SetThreadDescription") : (describe)NULL;
     if (set)
         set(thread, L"wif_worker");
     CloseHandle(thread);
