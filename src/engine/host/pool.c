@@ -79,12 +79,14 @@ static int may_help(const slot *s, uint64_t word) {
            WIF_ACTIVE(word) < atomic_load(&s->helpers);
 }
 
-/* Tell parked workers that there is something to do, and wake at most `count` of them. */
+/* Tell the workers that there is something to do for `count` of them, and wake those that neither
+ * run nor look for work.  A worker that looks for work when `searching` is read here will see the
+ * new `posted` before it sleeps; to read `searching` before raising `posted` would be too early. */
 static void post(int count) {
     atomic_fetch_add(&pool.posted, 1);
-    const int parked = atomic_load(&pool.parked);
-    if (parked > 0 && count > 0)
-        wif_thread_wake(&pool.posted, min(count, parked));
+    count -= atomic_load(&pool.searching);
+    if (count > 0 && atomic_load(&pool.parked) > 0)
+        wif_thread_wake(&pool.posted, count);
 }
 
 /* ---- workers ----------------------------------------------------------------------------------*/
@@ -255,7 +257,7 @@ int wif_pool_run(void *owner, int64_t chunks, int threads, wif_chunk *run, void 
     atomic_store(&s->fill, fill);
     atomic_store(&s->word, 0);
     const int others = bits_of(atomic_fetch_or(&pool.open, bit(number)) & ~bit(number));
-    post(helpers - others - atomic_load(&pool.searching));
+    post(helpers - others);
 
     int stopped = 0;
     while (!stopped && atomic_load(&pool.forks) == forks) {
