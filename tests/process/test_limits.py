@@ -1,7 +1,7 @@
 """Fills where memory is short, and where threads cannot be made."""
 
 import pytest
-from support.interpreter import linux_only, threaded_only, run
+from support.interpreter import linux_only, run, threaded_only
 
 pytestmark = pytest.mark.process
 

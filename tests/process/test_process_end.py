@@ -7,7 +7,7 @@ import platform
 
 import pytest
 from support.internals import EAGER_SCRIPT
-from support.interpreter import threaded_only, run
+from support.interpreter import run, threaded_only
 
 pytestmark = pytest.mark.process
 

@@ -11,6 +11,7 @@ import contextlib
 import functools
 import importlib
 import math
+import re
 import runpy
 
 from . import ROOT
@@ -116,6 +117,13 @@ def replace_quota(monkeypatch, cgroup_cpus, monotonic):
     monkeypatch.setattr(threads, "_read_quota", (-math.inf, 1))
     monkeypatch.setattr(threads, "cgroup_cpus", cgroup_cpus)
     monkeypatch.setattr(threads, "monotonic", monotonic)
+
+
+def worker_stack():
+    """Return the bytes of stack that a fill may use, and those that a worker has (threads.h)."""
+    text = (ROOT / "src/engine/host/threads.h").read_text(encoding="utf-8")
+    names = ("WIF_FILL_STACK_BYTES", "WIF_WORKER_STACK_BYTES")
+    return [int(re.search(rf"{name} = (\d+) << 10", text)[1]) << 10 for name in names]
 
 
 # The engine --------------------------------------------------------------------------------------

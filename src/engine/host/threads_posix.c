@@ -116,12 +116,12 @@ static void leave_processors_of_maker(void) {
 }
 
 /* What every worker runs; the same function each time. */
-static void (*work)(void);
+static void (*_Atomic work)(void);
 
 static void *begin(void *number) {
     name_thread((int)(intptr_t)number);
     leave_processors_of_maker();
-    work();
+    atomic_load(&work)();
     return NULL;
 }
 
@@ -155,7 +155,7 @@ int wif_thread_start(void (*run)(void), int number) {
                  pthread_attr_setstacksize(&attributes, stack_bytes(&attributes)) ||
                  pthread_sigmask(SIG_SETMASK, &blocked, &kept);
     if (!failed) {
-        work = run;
+        atomic_store(&work, run);
         failed = pthread_create(&thread, &attributes, begin, (void *)(intptr_t)number);
         pthread_sigmask(SIG_SETMASK, &kept, NULL);
     }

@@ -27,11 +27,11 @@ int wif_threads_prepare(void (*in_child)(void)) {
 }
 
 /* What every worker runs; the same function each time. */
-static void (*work)(void);
+static void (*_Atomic work)(void);
 
 static DWORD WINAPI begin(void *unused) {
     (void)unused;
-    work();
+    atomic_load(&work)();
     return 0;
 }
 
@@ -39,7 +39,7 @@ uintptr_t wif_thread_self(void) { return GetCurrentThreadId(); }
 
 int wif_thread_start(void (*run)(void), int number) {
     (void)number;
-    work = run;
+    atomic_store(&work, run);
     const HANDLE thread = CreateThread(NULL, WIF_WORKER_STACK_BYTES, begin, NULL,
                                        STACK_SIZE_PARAM_IS_A_RESERVATION, NULL);
     if (!thread)
