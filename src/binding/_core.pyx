@@ -49,6 +49,18 @@ def nontemporal_from(Py_ssize_t nbytes):
     return former
 
 
+def chunks_per_wake(int chunks):
+    """Set for how many chunks a fill wakes a sleeping thread; return the former number.
+
+    Only tests and benchmarks use it.
+    """
+    global wif_chunks_per_wake
+    if chunks < 1:
+        raise ValueError(f"{chunks} chunks")
+    former, wif_chunks_per_wake = wif_chunks_per_wake, chunks
+    return former
+
+
 # ---- instruction sets ---------------------------------------------------------------------------
 
 cdef const wif_kernels *kernels = NULL

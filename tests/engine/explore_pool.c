@@ -344,6 +344,7 @@ static int advance(void) {
 int main(int count, char **arguments) {
     if (count != 3)
         return 2;
+    wif_chunks_per_wake = 1;
     most_preemptions = atoi(arguments[1]);
     const int random_runs = atoi(arguments[2]);
     for (unsigned k = 0; k < sizeof SCENARIOS / sizeof *SCENARIOS; k++) {

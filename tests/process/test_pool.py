@@ -81,9 +81,8 @@ def test_workers_need_little_of_their_stacks():
     """
     fill, whole = internals.worker_stack()
     script = f"""
-    out = np.zeros((2**10, 2**10), "f4")
-    for isa in threads_module.sys.modules["weightinit_fast._core"].ISAS_RUNNABLE:
-        threads_module.sys.modules["weightinit_fast._core"].select_isa(isa)
+    for isa in core_module.ISAS_RUNNABLE:
+        core_module.select_isa(isa)
         for dtype in ("f4", "f8", "f2"):
             whole = np.zeros((2**10, 2**10), dtype)
             views = (whole, whole.T, whole[:, 1:], whole[::-1, ::3], whole.T[1:, ::-1])

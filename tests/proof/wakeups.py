@@ -46,8 +46,8 @@ VARIANTS = {
     ),
     "a caller raises posted before it opens its slot": (
         "    const int others = bits_of(atomic_fetch_or(&pool.open, bit(number)) & ~bit(number));\n"
-        "    post(helpers - others);\n",
-        "    post(helpers);\n    atomic_fetch_or(&pool.open, bit(number));\n",
+        "    post(wake - others);\n",
+        "    post(wake);\n    atomic_fetch_or(&pool.open, bit(number));\n",
     ),
     "the last worker does not wake a sleeping caller": (
         "    if (word & WIF_ASLEEP && WIF_ACTIVE(word) == 1) {\n",

@@ -63,6 +63,8 @@ EAGER_ITEMS = 2**12
 EAGER_SCRIPT = f"""
 import {MODULES["threads"]} as threads_module
 threads_module.PARALLEL_ITEMS = {EAGER_ITEMS}
+from {MODULES["core"].rpartition(".")[0]} import _core as core_module
+core_module.chunks_per_wake(1)
 """
 
 
@@ -91,14 +93,15 @@ def initialisers():
 
 @contextlib.contextmanager
 def eager():
-    """Let threads share fills of nearly any size, whether that pays or not."""
+    """Let threads share fills of nearly any size, and wake them for it, even if that costs more."""
     threads = _module("threads")
-    former = threads.PARALLEL_ITEMS
+    former, chunks = threads.PARALLEL_ITEMS, _module("core").chunks_per_wake(1)
     threads.PARALLEL_ITEMS = EAGER_ITEMS
     try:
         yield
     finally:
         threads.PARALLEL_ITEMS = former
+        _module("core").chunks_per_wake(chunks)
 
 
 def most_threads():

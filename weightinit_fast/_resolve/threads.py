@@ -26,9 +26,10 @@ StrPath: TypeAlias = str | os.PathLike[str]
 
 __all__ = ["PARALLEL_ITEMS", "available_threads", "limit_threads", "thread_count"]
 
-# Each thread gets at least this many elements, about 100 us of normals, because waking threads
-# takes 10 to 50 us.
-PARALLEL_ITEMS = 1 << 18
+# Each thread gets at least this many elements, 10 to 40 us of work, which is a chunk of the engine.
+# A thread that looks for work anyway takes one in half a microsecond. The engine wakes a thread that
+# sleeps only for four chunks (host/pool.h).
+PARALLEL_ITEMS = 1 << 16
 _MAX_THREADS = 1024
 # The quota is read again after this time, because it may change while the process lives. It is not
 # read for every fill, because that takes 30 to 60 us, as long as a fill of 2**18 elements.

@@ -7,6 +7,7 @@
 #include "host/threads.h"
 
 const char weightinit_fast_pool[] = "weightinit_fast";
+int wif_chunks_per_wake = 4;
 
 /* Run all chunks on the calling thread. */
 static int run_alone(int64_t chunks, wif_chunk *run, void *fill) {
@@ -226,13 +227,22 @@ static void wait_for_helpers(slot *s) {
     }
 }
 
+/* For how many workers the chunks of a fill that are left are worth waking them. */
+static int worth_waking(int64_t chunks, int helpers) {
+    const int64_t threads = chunks / wif_chunks_per_wake;
+    return threads > helpers ? helpers : (int)threads - 1;
+}
+
 /* Wake a worker for another fill that may be helped, if there is one, in place of this caller. */
 static void pass_on(void) {
     const uint32_t open = atomic_load(&pool.open);
     if (!open || atomic_load(&pool.parked) <= 0)
         return;
     for (int k = 0; k < WIF_POOL_SLOTS; k++) {
-        if (open & bit(k) && may_help(&pool.slots[k], atomic_load(&pool.slots[k].word))) {
+        const slot *const s = &pool.slots[k];
+        const uint64_t word = atomic_load(&s->word);
+        if (open & bit(k) && may_help(s, word) &&
+            worth_waking(atomic_load(&s->chunks) - WIF_TAKEN(word), 1) > 0) {
             post(1);
             return;
         }
@@ -248,7 +258,10 @@ int wif_pool_run(void *owner, int64_t chunks, int threads, wif_chunk *run, void 
     const int number = get_slot(wif_thread_self());
     if (number < 0)
         return run_alone(chunks, run, fill);
-    helpers = workers_for(min(helpers, WIF_MAX_THREADS - 1));
+    helpers = min(helpers, WIF_MAX_THREADS - 1);
+    int wake = worth_waking(chunks, helpers);
+    if (wake > 0)
+        wake = workers_for(wake);
 
     slot *const s = &pool.slots[number];
     atomic_store(&s->chunks, chunks);
@@ -257,7 +270,7 @@ int wif_pool_run(void *owner, int64_t chunks, int threads, wif_chunk *run, void 
     atomic_store(&s->fill, fill);
     atomic_store(&s->word, 0);
     const int others = bits_of(atomic_fetch_or(&pool.open, bit(number)) & ~bit(number));
-    post(helpers - others);
+    post(wake - others);
 
     int stopped = 0;
     while (!stopped && atomic_load(&pool.forks) == forks) {
