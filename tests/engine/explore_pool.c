@@ -202,6 +202,9 @@ static void (*child_handler)(void);
 const char *wif_threads_wait_by(void) { return "explorer"; }
 uintptr_t wif_thread_self(void) { return (uintptr_t)current + 1; }
 
+int wif_thread_processor(void) { return -1; }
+void wif_thread_avoid(int processor) { (void)processor; }
+
 int wif_threads_prepare(void (*in_child)(void)) {
     child_handler = in_child;
     return 1;

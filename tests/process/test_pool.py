@@ -59,17 +59,22 @@ def test_workers_leave_signals_to_others():
 
 @linux_only
 def test_workers_have_the_processors_of_the_main_thread():
-    """A thread that runs on one processor alone may be the first that wants workers."""
+    """All but one: a worker keeps off the processor of the thread that it helped.
+
+    A thread that runs on one processor alone may be the first that wants workers.
+    """
     script = """
     def work():
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
         return right()
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(work).result()
-    wanted = os.sched_getaffinity(0)
-    print(all(os.sched_getaffinity(int(task)) == wanted for task in workers().values()))
+    time.sleep(0.1)
+    main = os.sched_getaffinity(0)
+    wanted = main - {min(main)} or main
+    print([os.sched_getaffinity(int(task)) == wanted for task in workers().values()])
     """
-    assert run(script, prelude=WORKERS) == "True"
+    assert run(script, prelude=WORKERS) == "[True, True]"
 
 
 @linux_only

@@ -7,7 +7,7 @@
 #include "host/threads.h"
 
 const char weightinit_fast_pool[] = "weightinit_fast";
-int wif_chunks_per_wake = 4;
+_Atomic int wif_chunks_per_wake = 4;
 
 /* Run all chunks on the calling thread. */
 static int run_alone(int64_t chunks, wif_chunk *run, void *fill) {
@@ -46,6 +46,7 @@ typedef struct {
     _Atomic(wif_chunk *) run;
     _Atomic(void *) fill;
     _Atomic uintptr_t caller;
+    _Atomic int processor;  /* on which the caller ran when it opened the slot */
     _Atomic uint32_t ended; /* changes when the last worker leaves a sleeping caller's fill */
 } slot;
 
@@ -55,12 +56,15 @@ _Static_assert(WIF_MAX_THREADS < 1 << 16, "a word counts the active workers in 1
 static struct {
     slot slots[WIF_POOL_SLOTS];
     _Alignas(128) _Atomic uint32_t posted;
+    _Atomic int caller_processor; /* on which the latest fill began */
     _Atomic int parked;
     _Atomic int searching;  /* workers that look for work and do not sleep */
     _Atomic uint32_t owned; /* a bit for each slot that a caller has */
     _Atomic uint32_t open;  /* a bit for each slot in which there may be chunks to take */
     _Alignas(128) _Atomic int workers; /* how many there are */
     _Atomic int growing;               /* whether a thread makes workers now */
+    _Atomic uint64_t ended_ns;         /* when the latest fill ended */
+    _Atomic int streak;                /* fills up to now that each followed the former at once */
     _Atomic uint32_t forks;            /* how many forks this process descends from */
     int prepared;                      /* whether wif_threads_prepare has succeeded */
 } pool;
@@ -141,8 +145,24 @@ static int posted_soon(uint32_t posted) {
     return 0;
 }
 
+/* Keep off the processor on which the latest fill began; *avoided is the one that this worker
+ * avoids already.
+ *
+ * Linux lets a thread that wakes run where it ran last, or beside the thread that wakes it, unless
+ * it finds an idle processor.  On a virtual machine a processor that has been idle for a while does
+ * not count as idle (the kernel's vcpu_is_preempted).  There 299 of 300 wake-ups put the worker on
+ * the processor of its caller, whose place it then took, or behind whom it waited until the end of
+ * the fill.  A worker may also have been made by a thread that is bound to one processor; it gets
+ * the processors of the main thread, since all fills share the workers. */
+static void avoid_caller(int *avoided) {
+    const int caller = atomic_load(&pool.caller_processor);
+    if (caller != *avoided)
+        wif_thread_avoid(*avoided = caller);
+}
+
 static void work(void) {
-    int last = 0;
+    int last = 0, avoided = -2; /* none yet */
+    avoid_caller(&avoided);
     for (;;) {
         const uint32_t posted = atomic_load(&pool.posted);
         if (help_any(&last))
@@ -152,9 +172,12 @@ static void work(void) {
         atomic_fetch_sub(&pool.searching, 1);
         if (soon)
             continue;
+        avoid_caller(&avoided);
         atomic_fetch_add(&pool.parked, 1);
         wif_thread_wait(&pool.posted, posted);
         atomic_fetch_sub(&pool.parked, 1);
+        if (wif_thread_processor() == atomic_load(&pool.caller_processor))
+            avoid_caller(&avoided);
     }
 }
 
@@ -233,6 +256,16 @@ static int worth_waking(int64_t chunks, int helpers) {
     return threads > helpers ? helpers : (int)threads - 1;
 }
 
+/* Whether this fill and some before it have each begun soon after the former one ended.  Then it is
+ * worth waking a worker for a fill of few chunks: it will still look for work when the next comes.
+ */
+static int follows_others(void) {
+    if (wif_now_ns() - atomic_load(&pool.ended_ns) < WIF_SPIN_NS)
+        return atomic_fetch_add(&pool.streak, 1) >= wif_chunks_per_wake;
+    atomic_store(&pool.streak, 0);
+    return 0;
+}
+
 /* Wake a worker for another fill that may be helped, if there is one, in place of this caller. */
 static void pass_on(void) {
     const uint32_t open = atomic_load(&pool.open);
@@ -260,6 +293,8 @@ int wif_pool_run(void *owner, int64_t chunks, int threads, wif_chunk *run, void 
         return run_alone(chunks, run, fill);
     helpers = min(helpers, WIF_MAX_THREADS - 1);
     int wake = worth_waking(chunks, helpers);
+    if (follows_others() && wake < 1)
+        wake = 1;
     if (wake > 0)
         wake = workers_for(wake);
 
@@ -268,6 +303,7 @@ int wif_pool_run(void *owner, int64_t chunks, int threads, wif_chunk *run, void 
     atomic_store(&s->helpers, helpers);
     atomic_store(&s->run, run);
     atomic_store(&s->fill, fill);
+    atomic_store(&pool.caller_processor, wif_thread_processor());
     atomic_store(&s->word, 0);
     const int others = bits_of(atomic_fetch_or(&pool.open, bit(number)) & ~bit(number));
     post(wake - others);
@@ -286,6 +322,7 @@ int wif_pool_run(void *owner, int64_t chunks, int threads, wif_chunk *run, void 
     }
     const int in_child = atomic_load(&pool.forks) != forks;
     if (!in_child) {
+        atomic_store(&pool.ended_ns, wif_now_ns());
         atomic_store(&s->caller, 0);
         atomic_fetch_and(&pool.owned, ~bit(number));
         pass_on();

@@ -68,17 +68,20 @@ enum {
      * many calling threads leave nothing for workers to do. */
     WIF_POOL_SLOTS = 32,
     WIF_MAX_THREADS = 1024,
-    /* How long a thread waits actively before it sleeps: about as long as it takes until a thread
-     * that sleeps runs (55 us where the processor was idle, measured on a virtual machine).  So to
-     * wait costs at most twice as much as the better of the two ways would have. */
+    /* How long a thread waits actively before it sleeps: about as long as it takes to wake one, so
+     * that it costs at most twice as much as the better of the two ways would have. */
     WIF_SPIN_NS = 50 * 1000
 };
 
 /* A fill wakes a sleeping worker for this many chunks, 4 unless a test or a benchmark says
- * otherwise.  To wake one takes the caller 2 to 3 us, and the worker begins 55 us later; a chunk
- * takes 5 to 40 us.  So a fill of 8 chunks, which is the smallest that wakes a worker, loses 5 % if
- * the worker comes too late, and takes a quarter less time if it comes as measured. */
-extern int wif_chunks_per_wake;
+ * otherwise.  On a virtual machine of two processors, to wake a thread on an idle one took the
+ * caller 11 to 15 us, and the thread ran 35 to 55 us after the beginning of the call.  A chunk
+ * takes 5 to 20 us.  So a fill of 8 chunks is the smallest that wakes a worker: one of normals then
+ * takes three quarters of the time, and one of uniforms about as long as on one thread.
+ *
+ * A fill of fewer chunks wakes one worker if that many fills, or more, have each followed the
+ * former one at once, since that worker will not sleep while they go on. */
+extern _Atomic int wif_chunks_per_wake;
 
 /* Run chunk k of a fill.  What it returns counts only on the calling thread: not 0 asks to end the
  * fill. */

@@ -41,6 +41,13 @@ int wif_thread_start(void (*run)(void), int number);
 /* A number that no other living thread has; never 0. */
 uintptr_t wif_thread_self(void);
 
+/* The number of the processor on which this thread runs now; -1 if the system does not tell. */
+int wif_thread_processor(void);
+
+/* Have this worker run on the processors of the main thread, except this one (-1: on all), if there
+ * are others. */
+void wif_thread_avoid(int processor);
+
 /* Return when the word has another value than this one.  It may also return before. */
 void wif_thread_wait(_Atomic uint32_t *word, uint32_t value);
 

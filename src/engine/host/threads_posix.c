@@ -104,24 +104,40 @@ static void name_thread(int number) {
 #endif
 }
 
-/* A new thread may run on the processors of the thread that makes it.  All fills share the workers,
- * so they get the processors of the main thread instead. */
-static void leave_processors_of_maker(void) {
 #ifdef __linux__
-    unsigned long processors[128];
-    const long bytes = syscall(SYS_sched_getaffinity, getpid(), sizeof processors, processors);
-    if (bytes > 0)
-        syscall(SYS_sched_setaffinity, 0, (size_t)bytes, processors);
-#endif
+
+int wif_thread_processor(void) { return sched_getcpu(); }
+
+void wif_thread_avoid(int processor) {
+    /* A bit for each processor, as the kernel has them. */
+    enum { BITS = 8 * sizeof(unsigned long) };
+    unsigned long set[8192 / BITS];
+    const long bytes = syscall(SYS_sched_getaffinity, getpid(), sizeof set, set);
+    if (bytes <= 0)
+        return;
+    const int known = processor >= 0 && processor < 8 * bytes;
+    const unsigned long one = known ? 1ul << processor % BITS : 0,
+                        kept = known ? set[processor / BITS] : 0;
+    if (known)
+        set[processor / BITS] &= ~one;
+    /* The kernel refuses an empty set. */
+    if (syscall(SYS_sched_setaffinity, 0, (size_t)bytes, set) && known) {
+        set[processor / BITS] = kept;
+        syscall(SYS_sched_setaffinity, 0, (size_t)bytes, set);
+    }
 }
+
+#else
+int wif_thread_processor(void) { return -1; }
+void wif_thread_avoid(int processor) { (void)processor; }
+#endif
 
 /* What every worker runs; the same function each time. */
 static void (*_Atomic work)(void);
 
 static void *begin(void *number) {
     name_thread((int)(intptr_t)number);
-    leave_processors_of_maker();
-    atomic_load(&work)();
+    atomic_load (&work)();
     return NULL;
 }
 

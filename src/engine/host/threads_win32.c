@@ -31,10 +31,12 @@ static void (*_Atomic work)(void);
 
 static DWORD WINAPI begin(void *unused) {
     (void)unused;
-    atomic_load(&work)();
+    atomic_load (&work)();
     return 0;
 }
 
+int wif_thread_processor(void) { return -1; }
+void wif_thread_avoid(int processor) { (void)processor; }
 uintptr_t wif_thread_self(void) { return GetCurrentThreadId(); }
 
 int wif_thread_start(void (*run)(void), int number) {
