@@ -61,6 +61,11 @@ def chunks_per_wake(int chunks):
     return former
 
 
+def worth_threads(int64_t chunks):
+    """Return whether a fill of so many chunks, which now begins, is worth more than one thread."""
+    return wif_pool_worth(chunks)
+
+
 # ---- instruction sets ---------------------------------------------------------------------------
 
 cdef const wif_kernels *kernels = NULL

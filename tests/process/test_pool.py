@@ -38,7 +38,7 @@ def workers():
 
 @linux_only
 def test_workers_have_names():
-    script = "assert right(); print(*sorted(workers()))"
+    script = "assert right(); time.sleep(0.1); print(*sorted(workers()))"
     assert run(script, prelude=WORKERS) == "wif_worker_1 wif_worker_2"
 
 

@@ -19,6 +19,7 @@ import threading
 from time import monotonic
 from typing import TypeAlias
 
+from .. import _core
 from .messages import shown
 from .numbers import integer
 
@@ -26,8 +27,8 @@ StrPath: TypeAlias = str | os.PathLike[str]
 
 __all__ = ["PARALLEL_ITEMS", "available_threads", "limit_threads", "thread_count"]
 
-# Each thread gets at least this many elements, 10 to 40 us of work, which is a chunk of the engine.
-# A thread that looks for work anyway takes one in half a microsecond. The engine wakes a thread that
+# Each thread gets at least this many elements, 5 to 20 us of work, which is a chunk of the engine. A
+# thread that looks for work anyway takes one in half a microsecond. The engine wakes a thread that
 # sleeps only for four chunks (host/pool.h).
 PARALLEL_ITEMS = 1 << 16
 _MAX_THREADS = 1024
@@ -59,7 +60,7 @@ def thread_count(threads: int | None, items: int) -> int:
     if threads is not None:
         threads = _checked(threads)
     share = items // PARALLEL_ITEMS
-    if share < 2 or threads == 1:
+    if share < 2 or threads == 1 or not _core.worth_threads(share):
         return 1
     return min(share, threads or available_threads())
 

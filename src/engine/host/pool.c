@@ -22,6 +22,11 @@ static int run_alone(int64_t chunks, wif_chunk *run, void *fill) {
 const char *wif_threads_wait_by(void) { return NULL; }
 uintptr_t wif_thread_self(void) { return 1; }
 
+int wif_pool_worth(int64_t chunks) {
+    (void)chunks;
+    return 0;
+}
+
 int wif_pool_run(void *owner, int64_t chunks, int threads, wif_chunk *run, void *fill) {
     (void)owner;
     (void)threads;
@@ -250,20 +255,18 @@ static void wait_for_helpers(slot *s) {
     }
 }
 
+int wif_pool_worth(int64_t chunks) {
+    if (wif_now_ns() - atomic_load(&pool.ended_ns) < WIF_SPIN_NS)
+        atomic_fetch_add(&pool.streak, 1);
+    else
+        atomic_store(&pool.streak, 0);
+    return chunks >= 2 * wif_chunks_per_wake || atomic_load(&pool.streak) > wif_chunks_per_wake;
+}
+
 /* For how many workers the chunks of a fill that are left are worth waking them. */
 static int worth_waking(int64_t chunks, int helpers) {
     const int64_t threads = chunks / wif_chunks_per_wake;
     return threads > helpers ? helpers : (int)threads - 1;
-}
-
-/* Whether this fill and some before it have each begun soon after the former one ended.  Then it is
- * worth waking a worker for a fill of few chunks: it will still look for work when the next comes.
- */
-static int follows_others(void) {
-    if (wif_now_ns() - atomic_load(&pool.ended_ns) < WIF_SPIN_NS)
-        return atomic_fetch_add(&pool.streak, 1) >= wif_chunks_per_wake;
-    atomic_store(&pool.streak, 0);
-    return 0;
 }
 
 /* Wake a worker for another fill that may be helped, if there is one, in place of this caller. */
@@ -285,15 +288,19 @@ static void pass_on(void) {
 int wif_pool_run(void *owner, int64_t chunks, int threads, wif_chunk *run, void *fill) {
     (void)owner;
     int helpers = (int)(chunks < threads ? chunks : threads) - 1;
-    if (helpers < 1 || chunks >= (int64_t)WIF_ACTIVE_ONE / 2)
-        return run_alone(chunks, run, fill);
+    if (helpers < 1 || chunks >= (int64_t)WIF_ACTIVE_ONE / 2) {
+        const int stopped = run_alone(chunks, run, fill);
+        if (chunks > 1)
+            atomic_store(&pool.ended_ns, wif_now_ns());
+        return stopped;
+    }
     const uint32_t forks = atomic_load(&pool.forks);
     const int number = get_slot(wif_thread_self());
     if (number < 0)
         return run_alone(chunks, run, fill);
     helpers = min(helpers, WIF_MAX_THREADS - 1);
     int wake = worth_waking(chunks, helpers);
-    if (follows_others() && wake < 1)
+    if (wake < 1 && atomic_load(&pool.streak) > wif_chunks_per_wake)
         wake = 1;
     if (wake > 0)
         wake = workers_for(wake);

@@ -83,6 +83,10 @@ enum {
  * former one at once, since that worker will not sleep while they go on. */
 extern _Atomic int wif_chunks_per_wake;
 
+/* Whether a fill of about so many chunks, which now begins, is worth more than one thread.  It is
+ * asked before wif_pool_run, since to find out how many threads there may be takes time too. */
+int wif_pool_worth(int64_t chunks);
+
 /* Run chunk k of a fill.  What it returns counts only on the calling thread: not 0 asks to end the
  * fill. */
 typedef int wif_chunk(void *fill, int64_t k);
