@@ -27,9 +27,9 @@ StrPath: TypeAlias = str | os.PathLike[str]
 
 __all__ = ["PARALLEL_ITEMS", "available_threads", "limit_threads", "thread_count"]
 
-# Each thread gets at least this many elements, 5 to 20 us of work, which is a chunk of the engine. A
-# thread that looks for work anyway takes one in half a microsecond. The engine wakes a thread that
-# sleeps only for four chunks (host/pool.h).
+# Each thread gets at least this many elements, 5 to 20 us of work, which is a chunk of the engine.
+# A thread that looks for work anyway takes a chunk after half a microsecond; the engine wakes a
+# thread that sleeps only for four chunks (host/pool.h).
 PARALLEL_ITEMS = 1 << 16
 _MAX_THREADS = 1024
 # The quota is read again after this time, because it may change while the process lives. It is not
