@@ -39,6 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--against", metavar="PYTHON", help="the interpreter of the installation to compare with"
     )
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, metavar="PART")
+    parser.add_argument("--smallest", type=int, default=14, metavar="LOG2", help="(14)")
     parser.add_argument("--largest", type=int, default=26, metavar="LOG2", help="(26)")
     parser.add_argument("--repeats", type=int, default=9, metavar="N", help="turns of each (9)")
     parser.add_argument("--only", choices=("quiet", "busy"), help="only one load")
@@ -100,10 +101,10 @@ Sides = list[Worker]
 Rows = list[dict[str, Any]]
 
 
-def by_size(sides: Sides, largest: int, repeats: int, pause: float) -> Rows:
+def by_size(sides: Sides, sizes: range, repeats: int, pause: float) -> Rows:
     """Return rows of the median seconds of a fill on one thread and on all, of each side."""
     rows = []
-    for log2 in range(14, largest + 1, 1 if pause else 2):
+    for log2 in sizes:
         items = 1 << log2
         fill_seconds = items / 2e9
         count = max(3, min(50, int(SAMPLE_SECONDS / max(fill_seconds, pause))))
@@ -200,7 +201,8 @@ def main(args: argparse.Namespace) -> int:
             with load(busy):
                 if part in ("sizes", "paced"):
                     pause = PACE_SECONDS if part == "paced" else 0.0
-                    found[part] = by_size(sides, args.largest, args.repeats, pause)
+                    sizes = range(args.smallest, args.largest + 1, 1 if pause else 2)
+                    found[part] = by_size(sides, sizes, args.repeats, pause)
                 elif part == "torch":
                     found[part] = by_torch(sides, args.repeats)
                 elif part == "crowd":
