@@ -53,6 +53,8 @@ cdef class Queue:
         cdef int count = 0
         cdef int64_t total
         cdef object array = target.array, pinned = pin(array)
+        if target.ids is not None:
+            raise ValueError("a queue takes no rows by id")
         if transform == WIF_truncated:
             params += interval(params[2], params[3], target.kind.word_bits)
         axes, first, start = target.region

@@ -246,6 +246,12 @@ def test_a_queue_that_has_run_is_empty():
     assert not tensor.any()
 
 
+def test_rows_by_id_are_refused():
+    rows = target.resolve((4, 5), None, np.zeros((2, 5), "f4"), None, [3, 0])
+    with pytest.raises(ValueError, match="no rows by id"):
+        core.Queue().add(rows, core.NORMAL, (0.0, 1.0), 0)
+
+
 def test_overlapping_tensors_do_no_harm():
     memory = np.zeros(1 << 20, "f4")
     init = wi.initializer("normal")
