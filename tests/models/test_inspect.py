@@ -276,6 +276,17 @@ def test_other_findings(tmp_path):
     assert kinds(looked_at(tmp_path, wide, recipe=narrow)) == [("outside", "w")]
 
 
+def test_what_is_not_drawn_is_not_called_wrong(tmp_path):
+    tensors = {f"h.{n}.A_log": np.tile(np.arange(9, dtype="f4"), (6, 1)) for n in range(2)}
+    tensors["position_bias_table"] = np.zeros((30, 20), "f4")
+    found = looked_at(tmp_path, tensors)
+    assert kinds(found) == [("repeated row", "h.0.A_log"), ("repeated row", "h.1.A_log")]
+    assert found.wrong == ()
+    # With a recipe that draws them, they are not what it wants.
+    found = looked_at(tmp_path, tensors, recipe=Recipe({"*": "normal(std=0.02)"}))
+    assert {name for kind, name in kinds(found) if kind in ("std", "zero")} == tensors.keys()
+
+
 def test_tensors_of_the_same_elements(tmp_path):
     tensors = {"a": normal((30, 20)), "b": normal((30, 20)), "c": normal((30, 20), "c")}
     assert kinds(looked_at(tmp_path, tensors)) == [("equal tensors", "b")]

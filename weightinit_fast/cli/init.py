@@ -7,9 +7,9 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._screen import Screen, bytes_text, duration_text, rate_text
 from .digests import LARGEST_HASHED, Digests, digests_of, published
 from .options import add_dtype, add_output, add_seed, add_threads, byte_count, part_of
-from .screen import Screen, bytes_text, duration_text, rate_text
 from .sources import SOURCE_HELP, Source, add_source, read_source
 
 if TYPE_CHECKING:

@@ -80,7 +80,7 @@ def save(
         It says which initialiser draws which tensor. The name of a tensor is its stream. Tied
         tensors (``same_as``) are left out.
     shapes : dict, str or path
-        What `shapes` takes: ``{name: shape}``, ``{name: (shape, dtype)}``, or a file.
+        What `as_shapes` takes: ``{name: shape}``, ``{name: (shape, dtype)}``, or a file.
     rng : None, int, Generator or Key, optional
         What `key` takes. All tensors have one key. None, the default, takes a fresh key; it cannot
         go with ``part``, since every part needs the same one.

@@ -168,9 +168,12 @@ def _write(
 
 
 def _too_large(error: OSError, folder: str, asked: int) -> OSError:
-    """Return the error of a full disk with the numbers."""
+    """Return the error of a disk that is too small, with the numbers."""
     free = free_bytes(folder)
-    have = "" if free is None else f", and the file system of {folder!r} has {free} bytes free"
+    if error.errno == errno.EFBIG:
+        have = ", more than the file system, or the limit of this process (ulimit -f), allows"
+    else:
+        have = "" if free is None else f", and the disk of {folder!r} has {free} bytes free"
     return OSError(error.errno, f"{error.strerror}: {asked} bytes are to be written{have}")
 
 

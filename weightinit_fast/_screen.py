@@ -1,7 +1,8 @@
-"""What the command prints: text, colours, numbers with units, and how far a long job is.
+"""Text on a screen: colours, numbers with units, and a line that tells how far a long job is.
 
-Colours appear only where standard output is a terminal, and lines that change only where standard
-error is one. In a pipe or a log file there is nothing but plain text.
+The command prints by it, and so do functions with ``progress=True``. Colours appear only where
+standard output is a terminal, and lines that change only where standard error is one. In a pipe or
+a log file there is nothing but plain text.
 """
 
 from __future__ import annotations
@@ -102,7 +103,8 @@ class _Tqdm:
     """The bar of tqdm, where this package is installed: people know it."""
 
     def __init__(self, make: Any, title: str) -> None:
-        self._make, self._title, self._bar = make, title, None
+        self._make, self._title = make, title
+        self._bar: Any = None
 
     def __call__(self, done: int, total: int) -> None:
         if self._bar is None:
