@@ -32,7 +32,6 @@ MODULES = {
     "space": "weightinit_fast.models.files.space",
     "writer": "weightinit_fast.models.files.writer",
     "verification": "weightinit_fast.models.files.verify",
-    "saving": "weightinit_fast.models.files.save",
     "comparison": "weightinit_fast.models.files.compare",
     "readers": "weightinit_fast.models.readers",
     "filling": "weightinit_fast.models.filling",
