@@ -14,6 +14,10 @@ memory layout or the part of the tensor that is asked for.
 True
 """
 
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
 from . import _load  # noqa: F401  first: it loads the engine, which the other modules import
 from ._core import STREAM_VERSION
 from ._info import info
@@ -44,16 +48,22 @@ __version__ = "0.1.0"
 
 __all__ = [
     "STREAM_VERSION",
+    "FormatError",
     "Initializer",
     "Key",
     "Law",
+    "Model",
+    "Recipe",
+    "TensorSpec",
     "__version__",
+    "as_shapes",
     "constant",
     "delta_orthogonal",
     "dirac",
     "eye",
     "fan_in_uniform",
     "fans",
+    "finish",
     "gain",
     "glorot_normal",
     "glorot_uniform",
@@ -62,18 +72,22 @@ __all__ = [
     "identity",
     "info",
     "initializer",
+    "inspect",
     "kaiming_normal",
     "kaiming_uniform",
     "key",
     "lecun_normal",
     "lecun_uniform",
+    "model",
     "normal",
     "ones",
     "orthogonal",
+    "save",
     "sparse",
     "truncated_normal",
     "uniform",
     "variance_scaling",
+    "verify",
     "xavier_normal",
     "xavier_uniform",
     "zeros",
@@ -81,10 +95,38 @@ __all__ = [
 
 # help() and pickles then name each object by the public module, not by the private one it is in.
 for _name in __all__:
-    if hasattr(globals()[_name], "__module__"):
+    if hasattr(globals().get(_name), "__module__"):
         globals()[_name].__module__ = __name__
 del _name
 
+#: Public name -> module that defines it. These modules are imported when a name of theirs is first
+#: asked for, so that ``import weightinit_fast`` takes no time for them.
+_LATER = {
+    "FormatError": ".models.readers",
+    "Model": ".models.builtin",
+    "Recipe": ".models.recipe",
+    "TensorSpec": ".models.shapes",
+    "as_shapes": ".models.shapes",
+    "finish": ".models.files.save",
+    "inspect": ".models.inspect",
+    "model": ".models.builtin",
+    "save": ".models.files.save",
+    "verify": ".models.files.verify",
+}
+#: The adapters, each of which imports the framework of its name.
+_ADAPTERS = ("dask",)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        value = getattr(import_module(_LATER[name], __name__), name)
+    elif name in _ADAPTERS:
+        value = import_module(f".{name}", __name__)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
 
 def __dir__() -> list[str]:
-    return __all__
+    return [*__all__, *(name for name in _ADAPTERS if find_spec(name))]

@@ -4,6 +4,7 @@ from typing import Any, Final, TypeVar, overload
 
 from numpy.typing import NDArray
 
+from . import dask as dask
 from ._info import info as info
 from ._resolve.dtypes import DType
 from ._resolve.fans import Fans, Mode
@@ -20,19 +21,35 @@ from .initialisers.initializer import Initializer as Initializer
 from .initialisers.initializer import initializer as initializer
 from .initialisers.law import Law as Law
 from .initialisers.rules import Distribution
+from .models.builtin import Model as Model
+from .models.builtin import model as model
+from .models.files.save import finish as finish
+from .models.files.save import save as save
+from .models.files.verify import verify as verify
+from .models.inspect import inspect as inspect
+from .models.readers import FormatError as FormatError
+from .models.recipe import Recipe as Recipe
+from .models.shapes import TensorSpec as TensorSpec
+from .models.shapes import as_shapes as as_shapes
 
 __all__ = [
     "STREAM_VERSION",
+    "FormatError",
     "Initializer",
     "Key",
     "Law",
+    "Model",
+    "Recipe",
+    "TensorSpec",
     "__version__",
+    "as_shapes",
     "constant",
     "delta_orthogonal",
     "dirac",
     "eye",
     "fan_in_uniform",
     "fans",
+    "finish",
     "gain",
     "glorot_normal",
     "glorot_uniform",
@@ -41,18 +58,22 @@ __all__ = [
     "identity",
     "info",
     "initializer",
+    "inspect",
     "kaiming_normal",
     "kaiming_uniform",
     "key",
     "lecun_normal",
     "lecun_uniform",
+    "model",
     "normal",
     "ones",
     "orthogonal",
+    "save",
     "sparse",
     "truncated_normal",
     "uniform",
     "variance_scaling",
+    "verify",
     "xavier_normal",
     "xavier_uniform",
     "zeros",

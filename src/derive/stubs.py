@@ -24,6 +24,7 @@ from typing import Any, Final, TypeVar, overload
 
 from numpy.typing import NDArray
 
+from . import dask as dask
 from ._info import info as info
 from ._resolve.dtypes import DType
 from ._resolve.fans import Fans, Mode
@@ -40,6 +41,16 @@ from .initialisers.initializer import Initializer as Initializer
 from .initialisers.initializer import initializer as initializer
 from .initialisers.law import Law as Law
 from .initialisers.rules import Distribution
+from .models.builtin import Model as Model
+from .models.builtin import model as model
+from .models.files.save import finish as finish
+from .models.files.save import save as save
+from .models.files.verify import verify as verify
+from .models.inspect import inspect as inspect
+from .models.readers import FormatError as FormatError
+from .models.recipe import Recipe as Recipe
+from .models.shapes import TensorSpec as TensorSpec
+from .models.shapes import as_shapes as as_shapes
 
 __all__ = [
 {names}

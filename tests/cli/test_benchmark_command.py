@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import subprocess
 import sys
 from collections import Counter
@@ -13,27 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 from support import internals
-from support.internals import benchmark, command, models
+from support.command import COMMAND, QUIET, main, run
+from support.internals import benchmark, models
 
 import weightinit_fast as wi
 
-COMMAND = [sys.executable, "-m", "weightinit_fast", "benchmark"]
 TOTALS = {"gpt2": 124_439_808, "resnet50": 25_557_032, "embedding": 128_000_000}
 ESCAPE = "\x1b"
-# An editable install may print messages about the rebuild that the import starts.
-QUIET = os.environ | {"SKBUILD_EDITABLE_VERBOSE": "0"}
-
-
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command in a pipe."""
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        env=QUIET,
-    )
 
 
 @pytest.fixture
@@ -44,7 +29,7 @@ def resnet_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.process
 def test_json_in_a_pipe() -> None:
-    done = run("--json", "--no-numpy")
+    done = run("benchmark", "--json", "--no-numpy")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert ESCAPE not in done.stdout
@@ -78,7 +63,7 @@ def test_json_in_a_pipe() -> None:
 @pytest.mark.usefixtures("resnet_only")
 def test_against_numpy(capsys: pytest.CaptureFixture[str]) -> None:
     """Compare with NumPy for one model; NumPy takes ten seconds for all models."""
-    assert command.main(["benchmark", "--json"]) == 0
+    assert main("benchmark", "--json") == 0
     groups = json.loads(capsys.readouterr().out)["groups"]
     assert [group["group"] for group in groups] == ["convolutions", "fc", "norms"]
     for group in groups:
@@ -107,7 +92,7 @@ def test_text_without_numpy(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TERM", "xterm")
-    assert command.main(["benchmark", "--no-numpy", "--threads", "1"]) == 0
+    assert main("benchmark", "--no-numpy", "--threads", "1") == 0
     out, err = capsys.readouterr()
     assert err == ""
     assert ESCAPE not in out
@@ -130,7 +115,7 @@ def test_a_wrong_digest_fails(
     true = models.SHA256["resnet50"]
     false = true[::-1]
     monkeypatch.setitem(models.SHA256, "resnet50", false)
-    assert command.main(["benchmark", *arguments]) == 1
+    assert main("benchmark", *arguments) == 1
     out, err = capsys.readouterr()
     assert err == f"resnet50: wanted SHA-256 {false}, got {true}\n"
     if "--json" in arguments:
@@ -157,7 +142,7 @@ def test_colour_only_where_wanted(
     if variable:
         monkeypatch.setenv(variable, value)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    assert command.main(["benchmark", "--no-numpy"]) == 0
+    assert main("benchmark", "--no-numpy") == 0
     assert (ESCAPE in capsys.readouterr().out) is coloured
 
 
@@ -167,14 +152,14 @@ def test_interrupted(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mon
         raise KeyboardInterrupt
 
     monkeypatch.setattr(wi.Initializer, "__call__", interrupt)
-    assert command.main(["benchmark", "--no-numpy", "--json"]) == 130
+    assert main("benchmark", "--no-numpy", "--json") == 130
     assert "interrupted" in capsys.readouterr().err
 
 
 @pytest.mark.process
 def test_a_reader_that_closes_the_pipe_early() -> None:
     with subprocess.Popen(
-        [*COMMAND, "--no-numpy"],
+        [*COMMAND, "benchmark", "--no-numpy"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

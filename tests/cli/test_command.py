@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 
 import pytest
+from support import DOCS
+from support.command import QUIET, main, run
 from support.internals import command, info_command
 
 import weightinit_fast as wi
 
-COMMAND = [sys.executable, "-m", "weightinit_fast"]
-# An editable install may print messages about the rebuild that the import starts.
-QUIET = os.environ | {"SKBUILD_EDITABLE_VERBOSE": "0", "COLUMNS": "80"}
 SUBCOMMANDS = ["init", "inspect", "verify", "finish", "explain", "benchmark", "info"]
-
-
-def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
-    """Run the command in a pipe."""
-    given = {"capture_output": True, "text": True, "timeout": 120, "env": QUIET}
-    return subprocess.run([*COMMAND, *arguments], check=False, **(given | options))
-
-
-def main(*arguments: object) -> int:
-    """Run the command in this process; return its exit status."""
-    try:
-        return command.main([str(argument) for argument in arguments])
-    except SystemExit as end:
-        return end.code
 
 
 def test_without_a_command_the_help_is_short(capsys):
@@ -197,3 +183,27 @@ def run_code(code: str) -> str:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=QUIET
     )
     return done.stdout.splitlines()[-1]
+
+
+@pytest.mark.meta
+@pytest.mark.skipif(not DOCS.is_dir(), reason="no docs/ beside these tests")
+def test_the_page_names_every_command_and_status():
+    text = (DOCS / "command.md").read_text(encoding="utf-8")
+    for name, does in command._COMMANDS.items():
+        assert re.search(rf"^\| `{name}[ `]", text, re.MULTILINE), (name, does)
+    for line in command._EXIT_STATUS.splitlines()[1:]:
+        number, meaning = line.split(maxsplit=1)
+        assert f"| {number} | {meaning.replace('inspect', '`inspect`')} |" in text
+    named = set(re.findall(r"--[a-z][a-z-]+", text)) - {"--ntasks"}
+    assert named <= options_of_all_commands()
+
+
+def options_of_all_commands():
+    """Return the long options that the parsers of all commands take."""
+    options = {"--help"}
+    for name in SUBCOMMANDS:
+        parser = command._parser([name])
+        (commands,) = (a for a in parser._actions if a.choices and a.dest == "command")
+        for action in commands.choices[name]._actions:
+            options.update(action.option_strings)
+    return options

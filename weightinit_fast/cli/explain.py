@@ -6,8 +6,8 @@ import argparse
 import math
 from math import prod
 
+from .._screen import Screen, printable_lines
 from .options import add_output
-from .screen import Screen
 from .sources import SOURCE_HELP, add_source, read_source
 
 __all__ = ["configure", "run"]
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
         )
         return 0
     parameters = sum(prod(row.shape) for row in explanations if row.same_as is None)
-    screen.say(str(explanations))
+    screen.say(printable_lines(str(explanations)))
     screen.say(f"{len(explanations):,} tensors, {parameters:,} parameters")
     return 0
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from .._screen import Screen
 from .options import add_output
-from .screen import Screen
 
 __all__ = ["configure", "run"]
 
@@ -17,6 +17,7 @@ Complete a file that several processes have written with `init --part K/N`: chec
 that all parts are there, and give the file its name. The process that ends last
 does so itself. This command is for the case that it was stopped."""
     parser.add_argument("file", metavar="FILE", help="what the parts were told to write")
+    parser.add_argument("--force", action="store_true", help="replace FILE if it exists")
     add_output(parser)
 
 
@@ -24,7 +25,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     """Complete the file."""
     from ..models.files import finish  # noqa: PLC0415  only where it is needed
 
-    saved = finish(args.file)
+    saved = finish(args.file, force=args.force)
     screen.say(f"{saved.path}: complete, {saved.nbytes:,} bytes")
     if args.json:
         files = [str(file) for file in saved.files]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import time
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._screen import Screen, bytes_text, duration_text, rate_text
 from .digests import LARGEST_HASHED, Digests, digests_of, published
 from .options import add_dtype, add_output, add_seed, add_threads, byte_count, part_of
-from .screen import Screen, bytes_text, duration_text, rate_text
 from .sources import SOURCE_HELP, Source, add_source, read_source
 
 if TYPE_CHECKING:
@@ -80,7 +79,6 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
 
     source = read_source(args)
     parameters = sum(prod(spec.shape) for spec in source.shapes.values())
-    begin = time.perf_counter()
     with screen.progress(f"writing {Path(args.output).name}") as bar:
         saved = save(
             args.output,
@@ -94,7 +92,6 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
             threads=args.threads,
             progress=bar or False,
         )
-    seconds = time.perf_counter() - begin
     report: dict[str, Any] = {
         "model": source.title,
         "tensors": len(source.shapes),
@@ -102,14 +99,15 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
         "path": str(saved.path),
         "finished": saved.finished,
         "bytes": saved.nbytes,
-        "seconds": seconds,
-        "bytes_per_second": saved.nbytes / seconds,
+        "bytes_written": saved.written,
+        "seconds": saved.seconds,
         "files": [{"path": str(file)} for file in saved.files],
     }
     screen.say(f"{source.title}: {len(source.shapes):,} tensors, {parameters:,} parameters")
+    what = "bytes" if saved.written == saved.nbytes else f"of {saved.nbytes:,} bytes"
     screen.say(
-        f"{saved.path}: {saved.nbytes:,} bytes in {duration_text(seconds)} "
-        f"({rate_text(saved.nbytes, seconds)})"
+        f"{saved.path}: {saved.written:,} {what} in {duration_text(saved.seconds)} "
+        f"({rate_text(saved.written, saved.seconds)})"
     )
     status = 0
     if not saved.finished:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..models.recipe import Recipe
     from ..models.shapes import TensorSpec
 
-__all__ = ["Source", "add_recipe", "add_source", "read_recipe", "read_source"]
+__all__ = ["Source", "add_recipe", "add_source", "is_model", "read_recipe", "read_source"]
 
 SOURCE_HELP = """\
 MODEL is a built-in model, such as gpt2; `explain` without a model lists them.
@@ -81,7 +81,7 @@ def read_source(args: argparse.Namespace) -> Source:
     from ..models.shapes import as_shapes  # noqa: PLC0415  only where they are needed
 
     name, given = args.source, dict(args.set)
-    if _is_model(name):
+    if is_model(name):
         from ..models.builtin import model  # noqa: PLC0415
 
         own = model(name)
@@ -115,7 +115,7 @@ def read_recipe(
     def numbers(known: Collection[str]) -> dict[str, Any]:
         return {name: n for name, n in given.items() if name in known or name not in others}
 
-    if _is_model(text):
+    if is_model(text):
         from ..models.builtin import model  # noqa: PLC0415
 
         return model(text, **numbers(model(text).sizes)).recipe
@@ -131,7 +131,8 @@ def read_recipe(
         ) from None
 
 
-def _is_model(name: str) -> bool:
+def is_model(name: str) -> bool:
+    """Whether a built-in model has this name."""
     from ..models.builtin import MODELS  # noqa: PLC0415
 
     return name in MODELS

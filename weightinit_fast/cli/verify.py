@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._screen import Screen, printable_lines
 from .options import add_dtype, add_output, add_seed, add_threads
-from .screen import Screen
 from .sources import SOURCE_HELP, add_source, read_recipe, read_source
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
             threads=args.threads,
             progress=bar or False,
         )
-    screen.say(str(found))
+    screen.say(printable_lines(str(found)))
     if args.json:
         screen.document(_report(found))
     return 0 if found.ok or found.repaired else 1

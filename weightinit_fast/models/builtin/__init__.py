@@ -50,8 +50,31 @@ SHA256 = {
     "embedding": "e25c8006e235305e591ed16785c3fa22e63e8e441eff3e572a3557fd6dcc765e",
 }
 
-#: SHA-256 of the safetensors file of a model drawn with rng=0, by the model's name and the dtype.
-FILE_SHA256: dict[tuple[str, str], str] = {}
+#: SHA-256 of the safetensors file of a model of its published sizes, drawn with rng=0: by the name
+#: of the model and the dtype. ``python -m weightinit_fast init`` prints it. The header of the file
+#: is part of it, so another order of tensors or other metadata would change it too.
+FILE_SHA256: dict[tuple[str, str], str] = {
+    ("gpt2", "float32"): "1deefe2f3fefcb606b2dcd9d1ac7ef22b3628607b738b9f36f37554ddaa26392",
+    ("gpt2", "bfloat16"): "a0952c51a3995b20126ee6d294a999ed6f399ec2c16659706dda3810e9b359fd",
+    ("bert", "float32"): "fce53b332979bf4c6368f7e85c5962cee13f5efa8a53739ff8fe38b06712e953",
+    ("bert", "bfloat16"): "e9ded19a7c8cd94ac4451b90315ea04daa2faf4ba8cd363a2f96f47e6a94dfc5",
+    ("vit", "float32"): "99bd0fef9a9442a3749c94c8e14d504d705b426f2e3e88ee3a13613c909c6d45",
+    ("vit", "bfloat16"): "f6c29896987752e32cf95f967294cf2033fcd9f6c946791ffb68c40961dea589",
+    ("resnet18", "float32"): "5fb17988aa9c87ee3dfc4660686a7b882916f1ca090679efbb0e0bc6fee1a967",
+    ("resnet18", "bfloat16"): "f653fde761a10ad6cd8f2cd52908e3a8dd689d1c018a64fcd2576673a92b4019",
+    ("resnet34", "float32"): "6af1b316411824282a50969c935ace9f3c6aca07ea148fd5455b2dffbbc00396",
+    ("resnet34", "bfloat16"): "40566ffc911f97dd0b331b1030aacb22f0c40bb845cbc1541fb349aefcfee41d",
+    ("resnet50", "float32"): "56213d99b97da6e9891fcc0d17c759f2af4b7571e7de70dcdc42985bab35035a",
+    ("resnet50", "bfloat16"): "13597662a828c81562d23d08760d00060360152963de8b99188f65c5aa894bc2",
+    ("resnet101", "float32"): "913ea921ec23d3f0ce4f63992295c8426d162b4cada92882401d87162e18fc25",
+    ("resnet101", "bfloat16"): "e996baeafd1e64c2ffd589e59b7837790d9c12f628d20fdf8c6f5b2bf443ed1e",
+    ("resnet152", "float32"): "a557c3aa33c87ac82f643407699afd3d0f09ad519974bfd1f8a34c51b7bf8882",
+    ("resnet152", "bfloat16"): "364601e6a1e756eb3363f5eac95cb4576dfd53b5506740476008fc1cd93c028a",
+    ("embedding", "float32"): "763dea341afbdcad088c7eb544b0a5d0c54caccc57b1630e8554696979a7b445",
+    ("embedding", "bfloat16"): "45cd11408dcc2681cc1a2fbfb33a320a7ee6d78c54a321cb6556b10759ecfc14",
+    ("dlrm", "float32"): "da72ae6aae0e70baf42c52c86e86a7d45960f7933403d4f27b039e6c379bc0f3",
+    ("dlrm", "bfloat16"): "469439fc824dd8590b792e8556551e8a584d97efe06b8ef1043f719c40076cdd",
+}
 
 
 @dataclass(frozen=True, repr=False)

@@ -11,7 +11,14 @@ import os
 from functools import cache
 from typing import Any
 
-__all__ = ["direct_descriptor", "require_free", "reserve"]
+__all__ = [
+    "allocated",
+    "direct_descriptor",
+    "free_bytes",
+    "require_free",
+    "reserve",
+    "reserving_pays",
+]
 
 #: The f_type of tmpfs, from linux/magic.h.
 _TMPFS = 0x01021994
@@ -65,6 +72,20 @@ def reserving_pays(folder: str) -> bool:
     if found[1](os.fsencode(folder), buffer) != 0:
         return True
     return ctypes.c_long.from_buffer(buffer).value != _TMPFS
+
+
+def allocated(descriptor: int, begin: int, end: int) -> int:
+    """Return how many bytes of a range have their place on the disk already, or 0 if unknown."""
+    total, at = 0, begin
+    try:
+        while at < end:
+            at = os.lseek(descriptor, at, os.SEEK_DATA)
+            hole = os.lseek(descriptor, at, os.SEEK_HOLE)
+            total += max(min(hole, end) - min(at, end), 0)
+            at = hole
+    except (OSError, AttributeError):  # ENXIO: no data from there on
+        pass
+    return total
 
 
 def require_free(folder: str, nbytes: int) -> None:

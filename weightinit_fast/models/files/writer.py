@@ -13,16 +13,16 @@ import errno
 import mmap
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from ...initialisers.ranges import needs_whole
 from .contents import Contents
-from .space import direct_descriptor, free_bytes, require_free, reserve, reserving_pays
+from .space import allocated, direct_descriptor, free_bytes, require_free, reserve, reserving_pays
 
-__all__ = ["Range", "write_ranges"]
+__all__ = ["Range", "sync", "write_ranges"]
 
 #: The bytes of a piece: small enough for a second-level cache of 1 MiB or more, and large enough
 #: that Python's share of the work (about 20 µs a piece, one thread at a time) stays small.
@@ -85,9 +85,9 @@ class _OpenFile:
 def write_ranges(
     contents: Contents,
     ranges: Iterable[Range],
-    path_of: Callable[[int], str],
+    paths: Sequence[str],
     threads: int,
-    report: Callable[[int], None],
+    report: Callable[[int], object],
 ) -> None:
     """Make the files that the ranges belong to, and write the ranges; they are on the disk then.
 
@@ -96,8 +96,8 @@ def write_ranges(
     contents : Contents
     ranges : iterable of Range
         They do not overlap. Their limits do not cut elements.
-    path_of : callable
-        Number of a file -> its path. The file may exist; what is outside the ranges stays.
+    paths : sequence of str
+        The path of each file of the layout. It may exist; what is outside the ranges stays.
     threads : int
         How many threads draw at a time.
     report : callable
@@ -109,59 +109,71 @@ def write_ranges(
         If the disk is full, which is told before anything is drawn, or a file cannot be written.
     """
     wanted = [part for part in ranges if part.end > part.begin]
-    _make_files(contents, wanted, path_of)
-    total = sum(r.end - r.begin for r in wanted)
+    total = sum(part.end - part.begin for part in wanted)
+    try:
+        _make_files(contents, wanted, paths)
+        _write(contents, wanted, paths, threads, total, report)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise _too_large(error, os.path.dirname(paths[0]), total) from None
+
+
+def _make_files(contents: Contents, ranges: Sequence[Range], paths: Sequence[str]) -> None:
+    """Make the files in their full sizes, and reserve the space of the ranges."""
+    if not ranges:
+        return
+    for folder in {os.path.dirname(paths[file]) for file, _, _ in ranges}:
+        os.makedirs(folder, exist_ok=True)  # an array of Zarr is a folder
+    folder = os.path.dirname(paths[ranges[0].file])
+    reserved = reserving_pays(folder)
+    needed = 0
+    for file, begin, end in ranges:
+        descriptor = os.open(paths[file], os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            size = contents.layout.files[file].nbytes
+            if os.fstat(descriptor).st_size != size:
+                os.ftruncate(descriptor, size)
+            if reserved:
+                reserved = reserve(descriptor, begin, end - begin)
+            needed += end - begin - allocated(descriptor, begin, end)
+        finally:
+            os.close(descriptor)
+    if not reserved:
+        require_free(folder, needed)
+
+
+def _write(
+    contents: Contents,
+    ranges: Sequence[Range],
+    paths: Sequence[str],
+    threads: int,
+    total: int,
+    report: Callable[[int], object],
+) -> None:
+    """Draw and write the ranges of files that exist."""
     piece = max(min(PIECE_BYTES, BUFFER_BYTES // threads // DIRECT_BLOCK * DIRECT_BLOCK), 1 << 16)
-    spans, wholes = _cut(contents, wanted)
-    job = _Job(contents, spans, piece, path_of, direct=total >= DIRECT_BYTES)
+    spans, wholes = _cut(contents, ranges)
+    job = _Job(contents, spans, piece, paths, direct=total >= DIRECT_BYTES)
     try:
         for part in wholes:
-            _write_whole(contents, part, path_of, threads)
+            _write_whole(contents, part, paths[part.file], threads)
             job.done += part.end - part.begin
             report(job.done)
         job.run(threads, report)
     finally:
         job.close()
     for file in {part.file for part in wholes}:
-        _sync(path_of(file))
-
-
-def _make_files(contents: Contents, ranges: list[Range], path_of: Callable[[int], str]) -> None:
-    """Make the files in their full sizes, and reserve the space of the ranges."""
-    if not ranges:
-        return
-    for folder in {os.path.dirname(path_of(part.file)) for part in ranges}:
-        os.makedirs(folder, exist_ok=True)  # an array of Zarr is a folder
-    folder = os.path.dirname(path_of(ranges[0].file))
-    needed = 0
-    reserved = reserving_pays(folder)
-    try:
-        for part in ranges:
-            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-            descriptor = os.open(path_of(part.file), flags, 0o666)
-            try:
-                size = contents.layout.files[part.file].nbytes
-                found = os.fstat(descriptor)
-                if found.st_size != size:
-                    os.ftruncate(descriptor, size)
-                if reserved:
-                    reserved = reserve(descriptor, part.begin, part.end - part.begin)
-                needed += max(part.end - part.begin - getattr(found, "st_blocks", 0) * 512, 0)
-            finally:
-                os.close(descriptor)
-        if not reserved:
-            require_free(folder, needed)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            asked = sum(part.end - part.begin for part in ranges)
-            raise _too_large(error, folder, asked) from None
-        raise
+        sync(paths[file])
 
 
 def _too_large(error: OSError, folder: str, asked: int) -> OSError:
-    """Return the error of a full disk with the numbers."""
+    """Return the error of a disk that is too small, with the numbers."""
     free = free_bytes(folder)
-    have = "" if free is None else f", and the file system of {folder!r} has {free} bytes free"
+    if error.errno == errno.EFBIG:
+        have = ", more than the file system, or the limit of this process (ulimit -f), allows"
+    else:
+        have = "" if free is None else f", and the disk of {folder!r} has {free} bytes free"
     return OSError(error.errno, f"{error.strerror}: {asked} bytes are to be written{have}")
 
 
@@ -184,19 +196,18 @@ def _cut(contents: Contents, ranges: Iterable[Range]) -> tuple[list[Range], list
 def _pieces(spans: Iterable[Range], piece: int) -> Iterator[Range]:
     """Cut ranges at the multiples of ``piece``, so that one piece holds many small tensors."""
     for file, begin, end in spans:
-        while begin < end:
-            stop = min((begin // piece + 1) * piece, end)
-            yield Range(file, begin, stop)
-            begin = stop
+        at = begin
+        while at < end:
+            stop = min((at // piece + 1) * piece, end)
+            yield Range(file, at, stop)
+            at = stop
 
 
-def _write_whole(
-    contents: Contents, part: Range, path_of: Callable[[int], str], threads: int
-) -> None:
+def _write_whole(contents: Contents, part: Range, path: str, threads: int) -> None:
     """Draw a range of a tensor that is made whole, with all threads, and write it."""
     data = np.empty(part.end - part.begin, np.uint8)
     contents.draw(part.file, part.begin, data, threads)
-    file = _OpenFile(path_of(part.file))
+    file = _OpenFile(path)
     file.open(direct=False)
     try:
         file.write(data, part.begin)
@@ -212,7 +223,7 @@ class _Job:
         contents: Contents,
         spans: list[Range],
         piece: int,
-        path_of: Callable[[int], str],
+        paths: Sequence[str],
         direct: bool,
     ) -> None:
         self.contents = contents
@@ -222,7 +233,7 @@ class _Job:
         self.files: dict[int, _OpenFile] = {}
         for file, begin, end in spans:
             if file not in self.files:
-                self.files[file] = _OpenFile(path_of(file))
+                self.files[file] = _OpenFile(paths[file])
             self.files[file].pieces += (end - 1) // piece - begin // piece + 1
         self._left = _pieces(spans, piece)
         self._count = sum(file.pieces for file in self.files.values())
@@ -230,7 +241,7 @@ class _Job:
         self._stopped = False
         self._error: BaseException | None = None
 
-    def run(self, threads: int, report: Callable[[int], None]) -> None:
+    def run(self, threads: int, report: Callable[[int], object]) -> None:
         """Write all pieces, with this thread and others."""
         # A direct write waits for the disk and takes no processor time. Twice as many workers as
         # threads keep as many drawing.
@@ -267,7 +278,7 @@ class _Job:
             self._error = error
             self._stopped = True
 
-    def _work(self, report: Callable[[int], None] | None) -> None:
+    def _work(self, report: Callable[[int], object] | None) -> None:
         # A mapping begins at a page, as direct writes ask for.
         buffer = np.frombuffer(mmap.mmap(-1, self.piece), np.uint8)
         while not self._stopped:
@@ -294,7 +305,7 @@ class _Job:
                 report(self.done)
 
 
-def _sync(path: str) -> None:
+def sync(path: str | os.PathLike[str]) -> None:
     """Wait until a file or a folder is on the disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:

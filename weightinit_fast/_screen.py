@@ -1,7 +1,8 @@
-"""What the command prints: text, colours, numbers with units, and how far a long job is.
+"""Text on a screen: colours, numbers with units, and a line that tells how far a long job is.
 
-Colours appear only where standard output is a terminal, and lines that change only where standard
-error is one. In a pipe or a log file there is nothing but plain text.
+The command prints by it, and so do functions with ``progress=True``. Colours appear only where
+standard output is a terminal, and lines that change only where standard error is one. In a pipe or
+a log file there is nothing but plain text.
 """
 
 from __future__ import annotations
@@ -16,7 +17,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-__all__ = ["Bar", "Screen", "bytes_text", "duration_text", "printable", "rate_text"]
+__all__ = [
+    "Bar",
+    "Screen",
+    "bytes_text",
+    "duration_text",
+    "printable",
+    "printable_lines",
+    "rate_text",
+]
 
 #: Seconds between two changes of the progress line: ten a second look smooth.
 _PAUSE = 0.1
@@ -94,7 +103,8 @@ class _Tqdm:
     """The bar of tqdm, where this package is installed: people know it."""
 
     def __init__(self, make: Any, title: str) -> None:
-        self._make, self._title, self._bar = make, title, None
+        self._make, self._title = make, title
+        self._bar: Any = None
 
     def __call__(self, done: int, total: int) -> None:
         if self._bar is None:
@@ -207,5 +217,9 @@ def printable(text: str) -> str:
     >>> printable("two\nlines and \x1b[31mred")
     'two; lines and \\x1b[31mred'
     """
-    line = "; ".join(part.strip() for part in text.splitlines() if part.strip())
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
+    return printable_lines("; ".join(line.strip() for line in text.splitlines() if line.strip()))
+
+
+def printable_lines(text: str) -> str:
+    """Return a text of several lines, without characters that could command a terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
