@@ -35,11 +35,12 @@ class TensorSpec(NamedTuple):
 
     See Also
     --------
-    shapes : reads the shapes of a model.
+    as_shapes : reads the shapes of a model.
 
     Examples
     --------
-    >>> TensorSpec((64, 3, 7, 7))
+    >>> import weightinit_fast as wi
+    >>> wi.TensorSpec((64, 3, 7, 7))
     TensorSpec(shape=(64, 3, 7, 7), dtype=None)
     """
 
@@ -93,7 +94,8 @@ def as_shapes(
 
     Examples
     --------
-    >>> found = as_shapes({"fc": {"weight": (10, 512), "bias": (10, "bfloat16")}})
+    >>> import weightinit_fast as wi
+    >>> found = wi.as_shapes({"fc": {"weight": (10, 512), "bias": (10, "bfloat16")}})
     >>> for name, spec in found.items():
     ...     print(name, spec)
     fc.weight TensorSpec(shape=(10, 512), dtype=None)

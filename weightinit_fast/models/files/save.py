@@ -5,7 +5,6 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from math import prod
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -26,9 +25,6 @@ from .writer import Range, write_ranges
 __all__ = ["Saved", "finish", "save"]
 
 StrPath: TypeAlias = str | os.PathLike[str]
-
-#: Suffix -> the module of this folder whose ``save`` writes that format by itself.
-OTHER_FORMATS = {".zarr": "zarr"}
 
 
 class Saved(NamedTuple):
@@ -84,7 +80,7 @@ def save(
         It says which initialiser draws which tensor. The name of a tensor is its stream. Tied
         tensors (``same_as``) are left out.
     shapes : dict, str or path
-        What `shapes` takes: ``{name: shape}``, ``{name: (shape, dtype)}``, or a file.
+        What `as_shapes` takes: ``{name: shape}``, ``{name: (shape, dtype)}``, or a file.
     rng : None, int, Generator or Key, optional
         What `key` takes. All tensors have one key. None, the default, takes a fresh key; it cannot
         go with ``part``, since every part needs the same one.
@@ -160,22 +156,6 @@ def save(
     own_part = part_of(part)
     if own_part is not None and rng is None:
         raise ValueError("part= needs rng=, since every part needs the same key: pass rng=0")
-    other = OTHER_FORMATS.get(target.suffix)
-    if other is not None:
-        write = import_module(f".{other}", __package__).save_zarr
-        return write(  # type: ignore[no-any-return]
-            path,
-            recipe,
-            shapes,
-            rng=rng,
-            dtype=dtype,
-            part=own_part,
-            max_shard_bytes=max_shard_bytes,
-            force=force,
-            metadata=metadata,
-            threads=threads,
-            progress=progress,
-        )
     specs = as_shapes(shapes)
     plan = recipe.plan(specs)
     drawn = {name: specs[name] for name in specs if name in plan}

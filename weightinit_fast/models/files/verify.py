@@ -39,7 +39,7 @@ def verify(
     recipe : Recipe
         The recipe that the model was drawn by.
     shapes : dict, str or path, optional
-        What `shapes` takes: the tensors that should be there. Tied tensors may be left out, as
+        What `as_shapes` takes: the tensors that should be there. Tied tensors may be left out, as
         `save` does. Without ``shapes``, the tensors that are there are compared, whatever they are.
     rng : int, Generator or Key
         What the model was drawn with.
@@ -81,19 +81,18 @@ def verify(
     >>> import pathlib, tempfile
     >>> import numpy as np
     >>> import weightinit_fast as wi
-    >>> from weightinit_fast.models.recipe import Recipe
-    >>> recipe = Recipe({"*": "he_normal"})
+    >>> recipe = wi.Recipe({"*": "he_normal"})
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "fc.npy"
     >>> np.save(path, wi.he_normal((10, 512), rng=0, stream="fc"))
-    >>> verify(path, recipe, rng=0).ok
+    >>> wi.verify(path, recipe, rng=0).ok
     True
     >>> array = np.load(path, mmap_mode="r+")
     >>> array[3, 5] = 0
     >>> array.flush()
-    >>> found = verify(path, recipe, rng=0, repair=True)
+    >>> found = wi.verify(path, recipe, rng=0, repair=True)
     >>> found.elements, found.first.index, found.first.found, found.rewritten
     (1, (3, 5), 0.0, 20480)
-    >>> verify(path, recipe, rng=0).ok
+    >>> wi.verify(path, recipe, rng=0).ok
     True
     """
     path = Path(path)

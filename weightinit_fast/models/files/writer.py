@@ -125,7 +125,7 @@ def _make_files(contents: Contents, ranges: Sequence[Range], paths: Sequence[str
         return
     for folder in {os.path.dirname(paths[file]) for file, _, _ in ranges}:
         os.makedirs(folder, exist_ok=True)  # an array of Zarr is a folder
-    folder = os.path.dirname(paths[0])
+    folder = os.path.dirname(paths[ranges[0].file])
     reserved = reserving_pays(folder)
     needed = 0
     for file, begin, end in ranges:
@@ -168,9 +168,12 @@ def _write(
 
 
 def _too_large(error: OSError, folder: str, asked: int) -> OSError:
-    """Return the error of a full disk with the numbers."""
+    """Return the error of a disk that is too small, with the numbers."""
     free = free_bytes(folder)
-    have = "" if free is None else f", and the file system of {folder!r} has {free} bytes free"
+    if error.errno == errno.EFBIG:
+        have = ", more than the file system, or the limit of this process (ulimit -f), allows"
+    else:
+        have = "" if free is None else f", and the disk of {folder!r} has {free} bytes free"
     return OSError(error.errno, f"{error.strerror}: {asked} bytes are to be written{have}")
 
 

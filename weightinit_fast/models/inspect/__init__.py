@@ -61,9 +61,9 @@ def inspect(
         The initialisers that should have drawn the tensors. Each tensor is then compared with its
         law, and differences are told in standard errors.
     shapes : dict, str or path, optional
-        The tensors that the file should hold: what `shapes` takes. A dtype in it says what the bits
-        of integers mean: NumPy's files have no bfloat16 and no float8, and hold them as uint16 or
-        uint8.
+        The tensors that the file should hold: what `as_shapes` takes. A dtype in it says what the
+        bits of integers mean: NumPy's files have no bfloat16 and no float8, and hold them as uint16
+        or uint8.
     progress : bool or callable, optional
         True prints a line to standard error that changes. A callable is called with the number of
         bytes that have been read, and the number of all.
