@@ -2,19 +2,20 @@
 
 import json
 import math
+import random
 import tracemalloc
 
+import fuzz_headers
 import ml_dtypes
 import numpy as np
 import pytest
-from support import internals
 from support.internals import inspect as module
-from support.internals import inspect_rows
+from support.internals import inspect_rows, readers, recipe
 from weight_files import safetensors_of
 
 import weightinit_fast as wi
-from weightinit_fast.models.inspect import inspect
-from weightinit_fast.models.recipe import Recipe
+
+inspect, Recipe = module.inspect, recipe.Recipe
 
 #: NumPy's name of a type -> that of safetensors.
 FORMAT = {
@@ -442,6 +443,27 @@ def test_progress(tmp_path, capsys):
     assert capsys.readouterr().err.endswith("100% read\n")
 
 
+def test_changed_files_are_refused_or_shown(tmp_path):
+    rng = random.Random(4)
+    files = fuzz_headers.prepare(tmp_path)
+    shown = 0
+    for _ in range(150):
+        suffix = rng.choice((".safetensors", ".npy", ".npz"))
+        data = bytearray(rng.choice(files[suffix]))
+        data[rng.randrange(len(data))] = rng.randrange(256)
+        path = tmp_path / f"x{suffix}"
+        path.write_bytes(data)
+        try:
+            found = inspect(path, recipe=Recipe({"*a": "he_normal", "*": "normal"}))
+        except readers.FormatError:
+            continue
+        shown += 1
+        assert str(found)
+        assert found.to_html()
+        json.dumps(found.to_dict(), allow_nan=False)
+    assert shown > 20
+
+
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(tmp_path):
     path = tmp_path / "w.npy"
@@ -459,7 +481,3 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
         tracemalloc.stop()
     assert report.summary.size == 96_000_000
     assert peak < 64 << 20, peak
-
-
-def test_internals_are_named():
-    assert internals.inspect is module
