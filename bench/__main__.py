@@ -60,6 +60,12 @@ COMMANDS = {
         "1 min; --quick: 10 s",
         "rows --only 'of 64 '",
     ),
+    "models": Command(
+        "measure.models",
+        "all tensors of GPT-2 and ResNet-50 filled as one, beside one fill of as many elements",
+        "20 s; --quick: 10 s",
+        "models --threads 1 2 4 8 16",
+    ),
     "memory": Command(
         "measure.memory",
         "peak memory beyond the output",

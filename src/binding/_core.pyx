@@ -198,14 +198,25 @@ include "dlpack.pxi"
 include "run.pxi"
 
 
+cdef bint are_within(const int64_t *ids, Py_ssize_t count, uint64_t most) noexcept nogil:
+    """Return whether no id is negative or above `most`, which is at most 2**63 - 1."""
+    cdef uint64_t bits = 0  # the highest bit is that of a negative id, or of most - id
+    cdef Py_ssize_t k
+    for k in range(count):
+        bits |= <uint64_t>ids[k] | (most - <uint64_t>ids[k])
+    return bits >> 63 == 0
+
+
 cdef int check_ids(const int64_t *ids, Py_ssize_t count, uint64_t most) except -1:
     """Refuse ids of rows that are negative or above `most`, which is at most 2**63 - 1."""
-    cdef uint64_t refused = 0  # its highest bit is that of a negative id, or of most - id
+    cdef bint fine
     cdef Py_ssize_t k
-    with nogil:
-        for k in range(count):
-            refused |= <uint64_t>ids[k] | (most - <uint64_t>ids[k])
-    if refused >> 63 == 0:
+    if count < RELEASE_GIL_ITEMS:
+        fine = are_within(ids, count, most)
+    else:
+        with nogil:
+            fine = are_within(ids, count, most)
+    if fine:
         return 0
     for k in range(count):
         if ids[k] < 0:
@@ -322,6 +333,18 @@ def narrow(object source, object buffer, int dtype):
         PyBuffer_Release(&src)
 
 
+cdef Py_ssize_t read_ids(object ids, const int64_t **out) except -1:
+    """Return how many ids there are; store where.  The array keeps its memory while it lives."""
+    cdef Py_buffer view
+    PyObject_GetBuffer(ids, &view, PyBUF_C_CONTIGUOUS)
+    out[0], count = <const int64_t *>view.buf, view.len // <Py_ssize_t>sizeof(int64_t)
+    is_list = view.ndim == 1 and view.itemsize == sizeof(int64_t)
+    PyBuffer_Release(&view)
+    if not is_list:
+        raise ValueError("ids must be a 1-D array of int64")
+    return count
+
+
 cdef int64_t read_plan(
     const Py_buffer *view, int transform, int dtype, tuple params, uint64_t first, object axes,
     Py_ssize_t start, const int64_t *ids, Py_ssize_t id_count, wif_plan *plan, wif_axis *axis,
@@ -426,13 +449,7 @@ cpdef object fill(
     cdef int64_t total
     cdef object _pinned, _waited  # what pins the buffer has to live until the end of the fill
     if ids is not None:
-        # The array keeps its memory for as long as this function runs.
-        PyObject_GetBuffer(ids, &view, PyBUF_C_CONTIGUOUS)
-        id_list, id_count = <const int64_t *>view.buf, view.len // <Py_ssize_t>sizeof(int64_t)
-        is_list = view.ndim == 1 and view.itemsize == sizeof(int64_t)
-        PyBuffer_Release(&view)
-        if not is_list:
-            raise ValueError("ids must be a 1-D array of int64")
+        id_count = read_ids(ids, &id_list)
     PyObject_GetBuffer(buffer, &view, PyBUF_STRIDES | PyBUF_WRITABLE)
     try:
         if most < 1:

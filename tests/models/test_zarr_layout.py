@@ -72,7 +72,7 @@ def test_padding_is_zero():
 
 @pytest.mark.parametrize("n", [1, 3, 16, 500])
 def test_a_chunk_has_one_writer(n):
-    made = layout_of("x.zarr", {"w": ((1000, 10), None), "b": ((3,), None)}, None, 400)
+    made = layout_of("x.zarr", {"w": ((1000, 1000), None), "b": ((3,), None)}, None, 40_000)
     written = [part for k in range(n) for part in share(made, k, n)]
     assert sorted({part.file for part in written}) == list(range(len(made.files)))
     assert len(written) == len(made.files)

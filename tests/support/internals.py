@@ -41,7 +41,7 @@ MODULES = {
     "command": "weightinit_fast.cli",
     "benchmark": "weightinit_fast.cli.benchmark",
     "info_command": "weightinit_fast.cli.info",
-    "screen": "weightinit_fast.cli.screen",
+    "screen": "weightinit_fast._screen",
     "orthogonal": "weightinit_fast.initialisers.orthogonal",
     "sparse": "weightinit_fast.initialisers.sparse",
     "ranges": "weightinit_fast.initialisers.ranges",

@@ -141,8 +141,8 @@ class Staging:
     def _make(self, plan: dict[str, Any]) -> None:
         """Make the folder with its plan at once; leave that to another process if it is faster."""
         fresh = self._unique(self.folder)
-        fresh.mkdir()
         try:
+            fresh.mkdir()
             _write_json(fresh / "plan.json", plan)
             with suppress(OSError):  # a folder that is not empty is never replaced
                 os.rename(fresh, self.folder)
