@@ -66,6 +66,7 @@ def test_threads_pieces_and_direct_writes_change_nothing(
     save(tmp_path / "right.safetensors", RECIPE, SHAPES, rng=0, threads=1)
     monkeypatch.setattr(writer, "PIECE_BYTES", piece)
     monkeypatch.setattr(writer, "DIRECT_BYTES", 0 if direct else 1 << 60)
+    monkeypatch.setattr(writer, "in_memory", lambda _: False)
     with eager():
         save(tmp_path / "x.safetensors", RECIPE, SHAPES, rng=0, threads=threads)
     assert (tmp_path / "x.safetensors").read_bytes() == (
@@ -78,6 +79,7 @@ def test_file_system_that_takes_no_direct_writes(tmp_path, monkeypatch):
     save(tmp_path / "right.safetensors", PLAIN, TABLE, rng=0)
     right = (tmp_path / "right.safetensors").read_bytes()
     monkeypatch.setattr(writer, "DIRECT_BYTES", 0)
+    monkeypatch.setattr(writer, "in_memory", lambda _: False)
     pwrite = os.pwrite
     direct = []
 
@@ -302,7 +304,7 @@ def test_full_disk_is_told_at_once(tmp_path, monkeypatch, reserved):
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(writer, "reserving_pays", lambda _: reserved)
+    monkeypatch.setattr(writer, "in_memory", lambda _: not reserved)
     monkeypatch.setattr(writer, "reserve" if reserved else "require_free", full)
     monkeypatch.setattr(writer, "_write", lambda *_: pytest.fail("something was drawn"))
     with pytest.raises(OSError, match=r"No space left .* 1203284 bytes are to be written.* free"):

@@ -370,6 +370,8 @@ def test_refused_arguments(tmp_path):
     np.savez(tmp_path / "a.npz", w=np.zeros(3))
     with pytest.raises(ValueError, match=r"is a \.npz file"):
         verify(tmp_path / "a.npz", RECIPE, rng=0)
+    with pytest.raises(ValueError, match=r"a group of Zarr.*wi\.dask\.array"):
+        verify(tmp_path / "a.zarr", RECIPE, rng=0)
 
 
 def test_a_file_that_may_not_be_written(tmp_path, monkeypatch):

@@ -75,7 +75,7 @@ def save(
     path : str or path
         ``name.safetensors`` becomes one file; a name without a suffix, or with ``/`` at its end, a
         folder of Hugging Face shards with their index; ``name.npy`` a NumPy file, or a folder of
-        them if there are several tensors; ``name.zarr`` a Zarr group (by the zarr library).
+        them if there are several tensors; ``name.zarr`` a Zarr group, which the zarr library reads.
     recipe : Recipe
         It says which initialiser draws which tensor. The name of a tensor is its stream. Tied
         tensors (``same_as``) are left out.
@@ -92,11 +92,13 @@ def save(
         last gives the file its name. ``"auto"`` is the number that torchrun, SLURM or Open MPI gave
         to this process.
     max_shard_bytes : int, optional
-        The most bytes of tensors that a shard of a folder holds; the default is 5 GB (5 · 10^9).
+        The most bytes of tensors that a shard of a folder holds; the default is 5 GB (5 · 10^9). In
+        Zarr, the most bytes of a chunk; the default is 128 MiB.
     force : bool, optional
         Whether a file that exists is replaced. The old one stays until the new one is complete.
     metadata : dict of str, optional
-        What the header of a safetensors file says; ``{"format": "pt"}`` unless given.
+        What the header of a safetensors file says; ``{"format": "pt"}`` unless given. In Zarr, the
+        attributes of the group, of which there are none by default.
     threads : int, optional
         How many threads draw at a time. The default is as in `normal`.
     progress : bool or callable, optional

@@ -102,6 +102,11 @@ def verify(
     thread_count(threads, 0)  # refuses wrong values
     if path.suffix == ".npz":
         raise ValueError(f"{path} is a .npz file, which save never writes")
+    if path.suffix == ".zarr":
+        raise ValueError(
+            f"{path} is a group of Zarr, which verify does not read: compare its arrays with those "
+            "of wi.dask.array"
+        )
     try:
         stored = read_tensors(path)
     except FormatError as error:
