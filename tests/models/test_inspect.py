@@ -408,7 +408,7 @@ def test_the_table(tmp_path):
     assert row[8] == "0.99"  # /He
     assert row[-1] == "He"
     assert "\x1b" not in text
-    assert "b\\x1b[31m\\n" in text
+    assert "b\\x1b[31m" in text
     assert "2 tensors, 32,771 elements" in text
     assert "What looks wrong (1):" in text
     assert repr(looked_at(tmp_path, tensors)).endswith("2 tensors, 1 findings>")
@@ -440,7 +440,7 @@ def test_progress(tmp_path, capsys):
     assert calls[-1][0] == calls[-1][1] == sum(a.nbytes for a in fine_model().values())
     assert sorted(calls) == calls
     looked_at(tmp_path, fine_model(), progress=True)
-    assert capsys.readouterr().err.endswith("100% read\n")
+    assert capsys.readouterr().err == ""  # which is no terminal
 
 
 def test_changed_files_are_refused_or_shown(tmp_path):
