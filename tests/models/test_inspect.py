@@ -358,6 +358,26 @@ def test_what_is_drawn_by_a_law_fits_it(tmp_path, text):
         assert not report.comparison.std_off
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float8_e4m3fn", "float8_e5m2"])
+@pytest.mark.parametrize("scale", [0.01, 0.036, 1.2])
+@pytest.mark.parametrize("text", ["uniform", "normal", "truncated_normal"])
+def test_rounding_of_many_elements_is_not_called_wrong(tmp_path, text, scale, dtype):
+    options = {"low": -scale, "high": scale} if text == "uniform" else {"std": scale}
+    init = wi.initializer(text, **options)
+    tensors = {"w": init((600, 1000), rng=0, dtype=dtype)}
+    found = looked_at(tmp_path, tensors, recipe=Recipe({"*": init}))
+    assert found.wrong == ()
+
+
+def test_a_std_that_a_type_rounds_away_is_a_note(tmp_path):
+    recipe = Recipe({"*": "normal(std=1e-6)"})
+    zeros = np.zeros((30, 20), "f4")
+    found = looked_at(tmp_path, {"w": zeros.astype(ml_dtypes.float8_e4m3fn)}, recipe=recipe)
+    assert kinds(found) == [("subnormal", "w")]
+    assert found.wrong == ()
+    assert kinds(looked_at(tmp_path, {"w": zeros}, recipe=recipe)) == [("zero", "w")]
+
+
 @pytest.mark.parametrize("text", ["normal", "uniform", "truncated_normal", "sparse(sparsity=0.5)"])
 def test_standard_errors_are_standard(tmp_path, text):
     recipe = Recipe({"*": text})
