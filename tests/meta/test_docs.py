@@ -79,7 +79,8 @@ def test_no_page_without_a_function():
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_examples(name):
+def test_examples(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # some examples write files
     text = (DOCS / name).read_text(encoding="utf-8")
     source = re.sub(r"^```.*$", "", text, flags=re.MULTILINE)  # a fence is not part of the output
     test = doctest.DocTestParser().get_doctest(source, {}, name, name, 0)
