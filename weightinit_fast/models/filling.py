@@ -11,6 +11,7 @@ from .._resolve.target import Target, resolve
 from .._resolve.threads import thread_count
 from ..initialisers.initializer import Initializer, rule_of
 from ..initialisers.rules import ElementwiseRule, Rule
+from .messages import concerning
 
 __all__ = ["fill_all"]
 
@@ -26,8 +27,9 @@ def fill_all(
 
     Parameters
     ----------
-    draws : iterable of (Initializer, array or tensor, stream)
-        The tensor is whatever ``out=`` takes, and must not overlap another one of them.
+    draws : iterable of (Initializer, array or tensor or Target, stream)
+        The tensor is whatever ``out=`` takes, or what `resolve` has made of it. It must not overlap
+        another one of them.
     key : Key
         The key of all streams.
     threads : int, optional
@@ -44,7 +46,7 @@ def fill_all(
     others: list[tuple[Rule, Target, int, Any]] = []
     for init, tensor, stream in draws:
         try:
-            target = resolve(None, None, tensor, None)
+            target = tensor if type(tensor) is Target else resolve(None, None, tensor, None)
             rule = rule_of(init)
             if isinstance(rule, ElementwiseRule):
                 transform, params = rule.parameters(target.whole)
@@ -53,10 +55,9 @@ def fill_all(
                 pinned = _core.pin(target.array)
                 rule.check(target)
                 others.append((rule, target, _core.stream_number(stream), pinned))
-        except (TypeError, ValueError) as error:
-            if type(error) in (TypeError, ValueError):
-                raise type(error)(f"{stream}: {error}") from None
-            raise
+        except (ValueError, TypeError, BufferError):
+            with concerning(str(stream)):  # only here, since it takes as long as all the rest
+                raise
     queue.run(key, threads)
     for rule, target, number, _ in others:
         rule.fill(target, key, number, threads)
