@@ -90,6 +90,12 @@ COMMANDS = {
         "20 s",
         "kernel-cost --isa avx2",
     ),
+    "save": Command(
+        "measure.save",
+        "the rate and the memory of save, beside plain writes of ready bytes",
+        "20 min; --quick: half a minute",
+        "save --gb 2 --folders /dev/shm",
+    ),
     "pictures": Command(
         "report.pictures",
         "nothing; it draws the pictures of the README from results, and needs matplotlib",

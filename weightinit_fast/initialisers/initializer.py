@@ -2,7 +2,6 @@
 
 import ast
 from collections.abc import Callable, Mapping
-from inspect import signature
 from operator import index as as_int
 from typing import Any, NoReturn
 
@@ -17,7 +16,7 @@ from .._resolve.shape import Shape, as_shape
 from .._resolve.target import resolve
 from .law import Law
 from .public import ALIASES, COMMON, INITIALISERS, RULES, own_parameters
-from .rules import Rule
+from .rules import ElementwiseRule, Rule
 
 __all__ = ["Initializer", "initializer", "literal", "parsed_call", "refuse_text", "rule_of"]
 
@@ -130,9 +129,9 @@ class Initializer:
         ValueError, TypeError, MemoryError
             Where the function raises.
         """
-        if rows is not None and "rows" not in signature(self._function).parameters:
-            refuse_arguments(self._function, (), {"rows": rows})
         rule = self._rule
+        if rows is not None and not isinstance(rule, ElementwiseRule):
+            refuse_arguments(self._function, (), {"rows": rows})
         target = resolve(shape, dtype, out, index, rows, rule.zeroed)
         return rule.fill(target, rng, stream, threads)
 

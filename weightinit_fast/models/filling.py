@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import _core
 from .._resolve.keys import Key
+from .._resolve.numbers import integer
 from .._resolve.target import Target, resolve
 from .._resolve.threads import thread_count
 from ..initialisers.initializer import Initializer, rule_of
@@ -28,8 +29,8 @@ def fill_all(
     Parameters
     ----------
     draws : iterable of (Initializer, array or tensor or Target, stream)
-        The tensor is whatever ``out=`` takes, or what `resolve` has made of it. It must not overlap
-        another one of them.
+        The tensor is whatever ``out=`` takes, or the Target that it was read into, and must not
+        overlap another one of them.
     key : Key
         The key of all streams.
     threads : int, optional
@@ -41,6 +42,8 @@ def fill_all(
         Where the call ``initializer(out=tensor, rng=key, stream=stream)`` raises. The message
         begins with the stream.
     """
+    # It is read once, since it may be an object that changes.
+    threads = None if threads is None else integer(threads, "threads")
     thread_count(threads, 0)  # refuses wrong values
     queue = _core.Queue()
     others: list[tuple[Rule, Target, int, Any]] = []
