@@ -60,6 +60,12 @@ COMMANDS = {
         "1 min; --quick: 10 s",
         "rows --only 'of 64 '",
     ),
+    "models": Command(
+        "measure.models",
+        "all tensors of GPT-2 and ResNet-50 filled as one, beside one fill of as many elements",
+        "20 s; --quick: 10 s",
+        "models --threads 1 2 4 8 16",
+    ),
     "memory": Command(
         "measure.memory",
         "peak memory beyond the output",
@@ -83,6 +89,12 @@ COMMANDS = {
         "instructions and cycles of the kernels' inner loops; needs gcc and objdump on x86-64",
         "20 s",
         "kernel-cost --isa avx2",
+    ),
+    "save": Command(
+        "measure.save",
+        "the rate and the memory of save, beside plain writes of ready bytes",
+        "20 min; --quick: half a minute",
+        "save --gb 2 --folders /dev/shm",
     ),
     "pictures": Command(
         "report.pictures",

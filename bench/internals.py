@@ -4,12 +4,13 @@ A change of the structure of the package or of src/ can break this file of bench
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from weightinit_fast import _core
 from weightinit_fast._resolve.truncation import interval as _truncation
+from weightinit_fast.models.filling import fill_all as _fill_all
 
 from . import ROOT
 
@@ -38,6 +39,11 @@ def selected(name: str) -> Iterator[None]:
         yield
     finally:
         select_isa(former)
+
+
+def fill_all(draws: Iterable[tuple[Any, Any, str]], key: Any, threads: int) -> None:
+    """Fill many tensors, each by (initialiser, tensor, stream), as one."""
+    _fill_all(draws, key, threads)
 
 
 def draw_words(out: Any, key: Any, threads: int) -> None:

@@ -47,7 +47,7 @@ def _families() -> list[tuple[str, Family]]:
     """Return the names of the models and the family; those with the same rules are one."""
     families: dict[object, list[tuple[str, Family]]] = {}
     for name, family in MODELS.items():
-        families.setdefault((family.source, tuple(family.rules)), []).append((name, family))
+        families.setdefault((family.source, family.rules), []).append((name, family))
     found = []
     for same in families.values():
         names = [name for name, _ in same]

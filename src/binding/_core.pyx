@@ -333,6 +333,18 @@ def narrow(object source, object buffer, int dtype):
         PyBuffer_Release(&src)
 
 
+cdef Py_ssize_t read_ids(object ids, const int64_t **out) except -1:
+    """Return how many ids there are; store where.  The array keeps its memory while it lives."""
+    cdef Py_buffer view
+    PyObject_GetBuffer(ids, &view, PyBUF_C_CONTIGUOUS)
+    out[0], count = <const int64_t *>view.buf, view.len // <Py_ssize_t>sizeof(int64_t)
+    is_list = view.ndim == 1 and view.itemsize == sizeof(int64_t)
+    PyBuffer_Release(&view)
+    if not is_list:
+        raise ValueError("ids must be a 1-D array of int64")
+    return count
+
+
 cdef int64_t read_plan(
     const Py_buffer *view, int transform, int dtype, tuple params, uint64_t first, object axes,
     Py_ssize_t start, const int64_t *ids, Py_ssize_t id_count, wif_plan *plan, wif_axis *axis,
@@ -437,13 +449,7 @@ cpdef object fill(
     cdef int64_t total
     cdef object _pinned, _waited  # what pins the buffer has to live until the end of the fill
     if ids is not None:
-        # The array keeps its memory for as long as this function runs.
-        PyObject_GetBuffer(ids, &view, PyBUF_C_CONTIGUOUS)
-        id_list, id_count = <const int64_t *>view.buf, view.len // <Py_ssize_t>sizeof(int64_t)
-        is_list = view.ndim == 1 and view.itemsize == sizeof(int64_t)
-        PyBuffer_Release(&view)
-        if not is_list:
-            raise ValueError("ids must be a 1-D array of int64")
+        id_count = read_ids(ids, &id_list)
     PyObject_GetBuffer(buffer, &view, PyBUF_STRIDES | PyBUF_WRITABLE)
     try:
         if most < 1:

@@ -50,19 +50,21 @@ cdef class Queue:
         cdef Py_buffer view
         cdef wif_plan plan
         cdef wif_axis axis[WIF_MAX_AXES]
+        cdef const int64_t *id_list = NULL
+        cdef Py_ssize_t id_count = 0
         cdef int count = 0
         cdef int64_t total
         cdef object array = target.array, pinned = pin(array)
-        if target.ids is not None:
-            raise ValueError("a queue takes no rows by id")
         if transform == WIF_truncated:
             params += interval(params[2], params[3], target.kind.word_bits)
         axes, first, start = target.region
+        if target.ids is not None:
+            id_count = read_ids(target.ids, &id_list)
         PyObject_GetBuffer(array, &view, PyBUF_STRIDES | PyBUF_WRITABLE)
         try:
             total = read_plan(
-                &view, transform, target.code, params, first, axes, start, NULL, 0, &plan, axis,
-                &count,
+                &view, transform, target.code, params, first, axes, start, id_list, id_count,
+                &plan, axis, &count,
             )
             nbytes = view.len
         finally:
@@ -85,8 +87,7 @@ cdef class Queue:
             self.axes = <wif_axis *>grown(
                 self.axes, &self.axes_room, self.axes_count + count, sizeof(wif_axis)
             )
-        self.held.append(array)
-        self.held.append(pinned)
+        self.held.append((array, pinned, target.ids))
         if target.swapped:
             self.swapped.append(target)
         self.plans[self.count] = plan

@@ -18,7 +18,13 @@ MODULES = ["weightinit_fast"] + [
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples(name):
-    result = doctest.testmod(importlib.import_module(name))
+    try:
+        module = importlib.import_module(name)
+    except ImportError as error:
+        if "pip install 'weightinit_fast[" not in str(error):
+            raise
+        pytest.skip(str(error))  # an adapter of a package that is not installed
+    result = doctest.testmod(module)
     assert result.failed == 0
 
 

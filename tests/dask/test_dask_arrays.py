@@ -94,6 +94,7 @@ def test_shapes_without_elements_and_without_axes(shape):
     wanted = wi.normal(shape, **CALL)
     assert made.shape == wanted.shape
     assert same_bits(np.asarray(made.compute()), wanted)
+    assert made.map_blocks(np.ndarray.copy).compute().shape == wanted.shape  # no scalars
 
 
 @pytest.mark.parametrize("name", ["orthogonal", "delta_orthogonal"])

@@ -38,7 +38,7 @@ ON_PAGE = {
 #: The pages of adapters.
 ADAPTERS = {"dask"}
 PAGES = ["index.md", "guide.md", "initializer.md", "layers.md", "recipes.md", "dtypes.md"]
-PAGES += ["dynamic-embeddings.md"]
+PAGES += ["dynamic-embeddings.md", "models.md", "builtin-models.md", "files.md", "inspect.md"]
 #: A script of recipes.md, which begins with a docstring, and what it prints.
 SCRIPT = re.compile(r'```python\n(""".*?)```\n\n```text\n(.*?)```', re.DOTALL)
 SCRIPTS = SCRIPT.findall((DOCS / "recipes.md").read_text(encoding="utf-8"))

@@ -53,6 +53,8 @@ WORDS = (
     *(b"[" * 2000, b"{" * 300, b"(" * 500, b"9" * 5000, b'{"a":' * 1000, b"-" * 900),
 )
 SECONDS = 1.0
+#: The index of a folder of .npy files, which is read by the path of its folder.
+NPY_INDEX = "tensors.json"
 
 
 class Finding(Exception):  # noqa: N818
@@ -83,6 +85,10 @@ def valid_files():
             npz_bytes({"zeros.npy": npy_bytes(np.zeros(5000))}, zipfile.ZIP_DEFLATED),
         ],
         ".safetensors.index.json": [index],
+        NPY_INDEX: [
+            b'{"tensors": {"w": {"file": "w.npy", "dtype": "bfloat16", "shape": [2, 3]}, '
+            b'"../v": {"file": "v.npy", "dtype": "float32", "shape": [4]}}}'
+        ],
     }
 
 
@@ -132,7 +138,7 @@ def judge(path):
     tracemalloc.reset_peak()
     held = tracemalloc.get_traced_memory()[0]
     try:
-        tensors = readers.read_tensors(path)
+        tensors = readers.read_tensors(path.parent if path.name == NPY_INDEX else path)
         refusal = None
         for tensor in tensors.values():
             check(tensor)
@@ -168,14 +174,17 @@ def check(tensor):
 def run(rng, folder, files):
     """Change one file, and read it; return its suffix and the refusal."""
     suffix = rng.choice(tuple(files))
-    path = folder / f"x{suffix}"
+    path = folder / ("npy/tensors.json" if suffix == NPY_INDEX else f"x{suffix}")
     path.write_bytes(changed(rng.choice(files[suffix]), rng))
     return path, suffix, judge(path)
 
 
 def prepare(folder):
-    """Write the shard that a valid index names."""
+    """Write the files that valid indexes name."""
     files = valid_files()
+    (folder / "npy").mkdir()
+    (folder / "npy/w.npy").write_bytes(npy_bytes(np.ones((2, 3), "u2")))
+    (folder / "npy/v.npy").write_bytes(npy_bytes(np.ones(4, "f4")))
     (folder / "model-00001.safetensors").write_bytes(files[".safetensors"][0])
     return files
 

@@ -64,14 +64,19 @@ def test_python_agrees(text):
     """Python computes the same value from the same text."""
     assume(text.count("**") <= 1)  # Python would take long to compute towers of ints
     try:
+        value = evaluate(text, NAMES)
+    except ValueError as error:
+        if "has no finite value" in str(error):
+            return  # Python has an int here that no float can hold, or an infinite float
+        value = None
+    try:
         wanted = eval(text, {"__builtins__": {}, "sqrt": math.sqrt}, NAMES)
     except (ValueError, ZeroDivisionError, OverflowError, TypeError):
         wanted = None
-    if not isinstance(wanted, (int, float)) or not math.isfinite(wanted):
-        with pytest.raises(ValueError, match="the expression"):
-            evaluate(text, NAMES)
+    if value is None:
+        assert wanted is None or isinstance(wanted, complex)
     else:
-        assert evaluate(text, NAMES) == pytest.approx(wanted, rel=1e-13)
+        assert value == pytest.approx(wanted, rel=1e-13)
 
 
 REFUSED = {

@@ -246,10 +246,23 @@ def test_a_queue_that_has_run_is_empty():
     assert not tensor.any()
 
 
-def test_rows_by_id_are_refused():
-    rows = target.resolve((4, 5), None, np.zeros((2, 5), "f4"), None, [3, 0])
-    with pytest.raises(ValueError, match="no rows by id"):
-        core.Queue().add(rows, core.NORMAL, (0.0, 1.0), 0)
+def test_rows_by_id_and_parts_wait_in_a_queue_too():
+    queue, shape, waiting = core.Queue(), (10**6, 50), []
+    for k in range(40):
+        ids = np.arange(k * 1000, k * 1000 + 77)[:: (-1) ** k]
+        index = np.s_[k : k + 300 : 1 + k % 3, 5:45]
+        by_id, part = np.zeros((77, 50), "f4"), np.zeros(np.empty(shape, "u1")[index].shape, "f8")
+        for out, which in ((by_id, {"rows": ids.copy()}), (part, {"index": index})):
+            waiting.append((out, which, k))
+            queue.add(
+                target.resolve(shape, None, out, which.get("index"), rows=which.get("rows")),
+                *(core.NORMAL, (0.0, 1.0), k),
+            )
+    ids.fill(-1)
+    queue.run(KEY, 3)
+    for out, which, k in waiting:
+        expected = wi.normal(shape, dtype=out.dtype, rng=KEY, stream=k, **which)
+        assert np.array_equal(out, expected), which
 
 
 def test_overlapping_tensors_do_no_harm():

@@ -2,19 +2,20 @@
 
 import json
 import math
+import random
 import tracemalloc
 
+import fuzz_headers
 import ml_dtypes
 import numpy as np
 import pytest
-from support import internals
 from support.internals import inspect as module
-from support.internals import inspect_rows
+from support.internals import inspect_rows, readers, recipe
 from weight_files import safetensors_of
 
 import weightinit_fast as wi
-from weightinit_fast.models.inspect import inspect
-from weightinit_fast.models.recipe import Recipe
+
+inspect, Recipe = module.inspect, recipe.Recipe
 
 #: NumPy's name of a type -> that of safetensors.
 FORMAT = {
@@ -276,6 +277,17 @@ def test_other_findings(tmp_path):
     assert kinds(looked_at(tmp_path, wide, recipe=narrow)) == [("outside", "w")]
 
 
+def test_what_is_not_drawn_is_not_called_wrong(tmp_path):
+    tensors = {f"h.{n}.A_log": np.tile(np.arange(9, dtype="f4"), (6, 1)) for n in range(2)}
+    tensors["position_bias_table"] = np.zeros((30, 20), "f4")
+    found = looked_at(tmp_path, tensors)
+    assert kinds(found) == [("repeated row", "h.0.A_log"), ("repeated row", "h.1.A_log")]
+    assert found.wrong == ()
+    # With a recipe that draws them, they are not what it wants.
+    found = looked_at(tmp_path, tensors, recipe=Recipe({"*": "normal(std=0.02)"}))
+    assert {name for kind, name in kinds(found) if kind in ("std", "zero")} == tensors.keys()
+
+
 def test_tensors_of_the_same_elements(tmp_path):
     tensors = {"a": normal((30, 20)), "b": normal((30, 20)), "c": normal((30, 20), "c")}
     assert kinds(looked_at(tmp_path, tensors)) == [("equal tensors", "b")]
@@ -431,6 +443,27 @@ def test_progress(tmp_path, capsys):
     assert capsys.readouterr().err.endswith("100% read\n")
 
 
+def test_changed_files_are_refused_or_shown(tmp_path):
+    rng = random.Random(4)
+    files = fuzz_headers.prepare(tmp_path)
+    shown = 0
+    for _ in range(150):
+        suffix = rng.choice((".safetensors", ".npy", ".npz"))
+        data = bytearray(rng.choice(files[suffix]))
+        data[rng.randrange(len(data))] = rng.randrange(256)
+        path = tmp_path / f"x{suffix}"
+        path.write_bytes(data)
+        try:
+            found = inspect(path, recipe=Recipe({"*a": "he_normal", "*": "normal"}))
+        except readers.FormatError:
+            continue
+        shown += 1
+        assert str(found)
+        assert found.to_html()
+        json.dumps(found.to_dict(), allow_nan=False)
+    assert shown > 20
+
+
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(tmp_path):
     path = tmp_path / "w.npy"
@@ -448,7 +481,3 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
         tracemalloc.stop()
     assert report.summary.size == 96_000_000
     assert peak < 64 << 20, peak
-
-
-def test_internals_are_named():
-    assert internals.inspect is module

@@ -8,12 +8,13 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from support.internals import inspect_html
+from support.internals import inspect as module
+from support.internals import inspect_html, recipe
 from weight_files import safetensors_of
 
 import weightinit_fast as wi
-from weightinit_fast.models.inspect import inspect
-from weightinit_fast.models.recipe import Recipe
+
+inspect, Recipe = module.inspect, recipe.Recipe
 
 HOSTILE = "<script>alert(1)</script>&\"'\x1b[31m"
 LAYERS = 4

@@ -276,6 +276,26 @@ def test_npz_faults(tmp_path):
     refused(path, huge, "cannot have 2147483647 bytes")
 
 
+def test_npz_of_entries_within_each_other(tmp_path):
+    """An entry whose bytes are part of another's is how a small archive unfolds into a huge one."""
+    inner = npz_bytes({"b.npy": npy_bytes(np.zeros(5))})
+    inner = inner[: inner.index(b"PK\1\2")]
+    data = npz_bytes(
+        {"a.npy": npy_bytes(np.frombuffer(inner, "u1")), "b.npy": npy_bytes(np.ones(5))}
+    )
+    central = data.rindex(b"PK\1\2")
+    place = data.index(inner).to_bytes(4, "little")
+    crc = inner[14:18]
+    data = (
+        data[: central + 16]
+        + crc
+        + data[central + 20 : central + 42]
+        + place
+        + data[central + 46 :]
+    )
+    refused(tmp_path / "a.npz", data, "(?i)overlap")
+
+
 def test_npz_that_is_damaged_within_its_elements(tmp_path):
     path = tmp_path / "a.npz"
     np.savez_compressed(path, a=np.random.default_rng(0).normal(size=9000))

@@ -29,6 +29,7 @@ SPELLINGS = {
     "pair with an int": ((3, "float16"), TensorSpec((3,), "float16")),
     "pair with a NumPy type": (((3,), np.float64), TensorSpec((3,), "float64")),
     "pair with a NumPy dtype": (((3,), np.dtype(">f4")), TensorSpec((3,), "float32")),
+    "pair with a native dtype": (((3,), np.dtype("f4")), TensorSpec((3,), "float32")),
     "pair without a dtype": (((3, 4), None), TensorSpec((3, 4))),
     "short name": (((3,), "bf16"), TensorSpec((3,), "bfloat16")),
     "dict": ({"shape": [3, 4]}, TensorSpec((3, 4))),
@@ -46,6 +47,7 @@ def test_spellings(spelling):
     found = as_shapes({"w": given})
     assert found == {"w": wanted}
     assert type(found["w"]) is TensorSpec
+    assert type(found["w"].dtype) in (str, type(None))
     assert type(found["w"].shape) is tuple
     assert all(type(n) is int for n in found["w"].shape)
 

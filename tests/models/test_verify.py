@@ -9,7 +9,7 @@ import tracemalloc
 import numpy as np
 import pytest
 from support import internals
-from support.internals import dtypes, layout, recipe, verification
+from support.internals import dtypes, layout, recipe, saving, verification
 
 import weightinit_fast as wi
 
@@ -73,7 +73,7 @@ def digest(path):
 
 def flip(path, offset):
     with open(path, "r+b") as file:
-        file.seek(offset)
+        offset = file.seek(offset, os.SEEK_SET if offset >= 0 else os.SEEK_END)
         byte = file.read(1)[0]
         file.seek(offset)
         file.write(bytes([byte ^ 0x10]))
@@ -108,13 +108,27 @@ def test_what_was_drawn_is_as_drawn(model, threads):
     assert str(found).endswith(f"is as drawn: {len(SHAPES)} tensors, {found.nbytes} bytes")
 
 
+@pytest.mark.parametrize("name", FORMATS)
+def test_what_save_writes_is_as_drawn(name, tmp_path):
+    path = tmp_path / name
+    saved = saving.save(path, RECIPE, SHAPES, rng=3)
+    right = digest(path)
+    found = verify(path, RECIPE, shapes=SHAPES, rng=3)
+    assert found
+    assert found.tensors == len(SHAPES) - 1  # save leaves out tied tensors
+    assert found.nbytes < saved.nbytes
+    flip(max(saved.files, key=os.path.getsize), -1)
+    assert verify(path, RECIPE, rng=3, repair=True).elements == 1
+    assert digest(path) == right
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_damage_at_random_places_is_found_and_repaired(model, threads):
     path, files = model
     right = digest(path)
     rng = np.random.default_rng(sum(map(ord, path.name)) + threads)
     spots = places(path, files)
-    for trial in range(12):
+    for trial in range(5):
         hit = set()
         for _ in range(int(rng.integers(1, 12))):
             file, entry = spots[rng.integers(len(spots))]
@@ -272,6 +286,17 @@ def test_truncated_files_are_told_without_reading(model, monkeypatch):
         file.write_bytes(whole)
 
 
+def test_tied_tensors_may_be_left_out(tmp_path):
+    path = tmp_path / "model.safetensors"
+    write(path, {name: spec for name, spec in SHAPES.items() if name != "head"})
+    found = verify(path, RECIPE, shapes=SHAPES, rng=3)
+    assert found
+    assert found.tensors == len(SHAPES) - 1
+    without = {name: spec for name, spec in SHAPES.items() if name != "a.bias"}
+    found = verify(path, RECIPE, shapes=without, rng=3)
+    assert found.faults == ("Not expected: a.bias",)
+
+
 def test_many_faults_are_shortened(tmp_path):
     path = tmp_path / "many.safetensors"
     write(path, {f"w{n}": ((2, 2), None) for n in range(50)})
@@ -345,6 +370,8 @@ def test_refused_arguments(tmp_path):
     np.savez(tmp_path / "a.npz", w=np.zeros(3))
     with pytest.raises(ValueError, match=r"is a \.npz file"):
         verify(tmp_path / "a.npz", RECIPE, rng=0)
+    with pytest.raises(ValueError, match=r"a group of Zarr.*wi\.dask\.array"):
+        verify(tmp_path / "a.zarr", RECIPE, rng=0)
 
 
 def test_a_file_that_may_not_be_written(tmp_path, monkeypatch):

@@ -1,6 +1,5 @@
 """The command ``python -m weightinit_fast``: its subcommands, its errors, its exit status.
 
-screen.py      text, colours, units, the progress line
 options.py     options that several subcommands share
 sources.py     which tensors and which recipe an argument means
 digests.py     the SHA-256 of files, and which digests are published
@@ -23,7 +22,7 @@ from typing import NoReturn
 
 from .. import __version__
 from .._core import STREAM_VERSION
-from .screen import Screen, printable
+from .._screen import Screen, printable
 
 __all__ = ["main"]
 

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 import weightinit_fast as wi
 
+from .._screen import Screen
 from ..initialisers.law import Law
 from ..models import builtin
 from .options import add_output, add_threads
-from .screen import Screen
 
 __all__ = ["configure", "run"]
 

@@ -6,8 +6,8 @@ import argparse
 import math
 from math import prod
 
+from .._screen import Screen, printable_lines
 from .options import add_output
-from .screen import Screen, printable_lines
 from .sources import SOURCE_HELP, add_source, read_source
 
 __all__ = ["configure", "run"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from .._screen import Screen
 from .options import add_output
-from .screen import Screen
 
 __all__ = ["configure", "run"]
 

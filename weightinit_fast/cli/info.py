@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from .._info import info
+from .._screen import Screen
 from .options import add_output
-from .screen import Screen
 
 __all__ = ["configure", "run"]
 

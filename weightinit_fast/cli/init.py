@@ -7,9 +7,9 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._screen import Screen, bytes_text, duration_text, printable, rate_text
 from .digests import LARGEST_HASHED, Digests, digests_of, published
 from .options import add_dtype, add_output, add_seed, add_threads, byte_count, part_of
-from .screen import Screen, bytes_text, duration_text, rate_text
 from .sources import SOURCE_HELP, Source, add_source, read_source
 
 if TYPE_CHECKING:
@@ -103,7 +103,8 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
         "seconds": saved.seconds,
         "files": [{"path": str(file)} for file in saved.files],
     }
-    screen.say(f"{source.title}: {len(source.shapes):,} tensors, {parameters:,} parameters")
+    tensors = "1 tensor" if len(source.shapes) == 1 else f"{len(source.shapes):,} tensors"
+    screen.say(f"{printable(source.title)}: {tensors}, {parameters:,} parameters")
     what = "bytes" if saved.written == saved.nbytes else f"of {saved.nbytes:,} bytes"
     screen.say(
         f"{saved.path}: {saved.written:,} {what} in {duration_text(saved.seconds)} "

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .._screen import Screen, printable_lines
 from .options import add_output
-from .screen import Screen, printable_lines
 from .sources import SOURCE_HELP, add_source, is_model, read_recipe, read_source
 
 if TYPE_CHECKING:

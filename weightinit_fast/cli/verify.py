@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._screen import Screen, printable_lines
 from .options import add_dtype, add_output, add_seed, add_threads
-from .screen import Screen, printable_lines
 from .sources import SOURCE_HELP, add_source, read_recipe, read_source
 
 if TYPE_CHECKING:

@@ -27,7 +27,8 @@ def fill_all(
     Parameters
     ----------
     draws : iterable of (Initializer, array or tensor, stream)
-        The tensor is whatever ``out=`` takes, and must not overlap another one of them.
+        The tensor is whatever ``out=`` takes, or the Target that it was read into, and must not
+        overlap another one of them.
     key : Key
         The key of all streams.
     threads : int, optional
@@ -44,7 +45,8 @@ def fill_all(
     others: list[tuple[Rule, Target, int, Any]] = []
     for init, tensor, stream in draws:
         try:
-            target = resolve(None, None, tensor, None)
+            read = isinstance(tensor, Target)
+            target = tensor if read else resolve(None, None, tensor, None)
             rule = rule_of(init)
             if isinstance(rule, ElementwiseRule):
                 transform, params = rule.parameters(target.whole)

@@ -1,13 +1,14 @@
 """Recipe: which initialiser for which tensor of a model."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import IO, Any
 
 from .._resolve.keys import RNGLike, key
 from .._resolve.target import Target, resolve
-from ..initialisers.initializer import Initializer, rule_of
+from ..initialisers.initializer import Initializer
 from .arithmetic import Number, named_numbers, plain_numbers
 from .explanation import Explanation, Explanations
+from .filling import fill_all
 from .messages import concerning, listed
 from .rule import Rules, matcher, pairs, read_rule
 from .shapes import Shapes, StrPath, TensorSpec, as_shapes
@@ -55,13 +56,14 @@ class Recipe:
     See Also
     --------
     initializer : makes the initialisers.
-    shapes : reads the shapes of a model.
+    as_shapes : reads the shapes of a model.
     save : writes a model into files by a recipe.
 
     Examples
     --------
     >>> import numpy as np
-    >>> recipe = Recipe(
+    >>> import weightinit_fast as wi
+    >>> recipe = wi.Recipe(
     ...     [("*.bias", "zeros"), ("*.proj.weight", "normal(std=0.016 / sqrt(2 * layers))"),
     ...      ("*", "normal(std=0.02)")],
     ...     let={"layers": 8},
@@ -136,7 +138,8 @@ class Recipe:
 
         Examples
         --------
-        >>> Recipe({"*.bias": "zeros", "re:.*": "he_normal"}).initializer_for("fc.weight")
+        >>> import weightinit_fast as wi
+        >>> wi.Recipe({"*.bias": "zeros", "re:.*": "he_normal"}).initializer_for("fc.weight")
         initializer("he_normal")
         """
         name = self._same_as.get(name, name)
@@ -154,7 +157,7 @@ class Recipe:
         Parameters
         ----------
         shapes : dict, str or path
-            What `shapes` takes.
+            What `as_shapes` takes.
 
         Returns
         -------
@@ -169,7 +172,8 @@ class Recipe:
 
         Examples
         --------
-        >>> recipe = Recipe({"*": "xavier_normal"}, same_as={"head": "emb"})
+        >>> import weightinit_fast as wi
+        >>> recipe = wi.Recipe({"*": "xavier_normal"}, same_as={"head": "emb"})
         >>> recipe.plan({"emb": (100, 8), "head": (100, 8)})
         {'emb': initializer("xavier_normal")}
         >>> recipe.plan({"emb": 100})  # doctest: +ELLIPSIS
@@ -185,7 +189,7 @@ class Recipe:
         Parameters
         ----------
         shapes : dict, str or path
-            What `shapes` takes.
+            What `as_shapes` takes.
 
         Returns
         -------
@@ -200,7 +204,8 @@ class Recipe:
 
         Examples
         --------
-        >>> Recipe({"*.bias": "zeros", "*": "he_normal"}).explain({"fc.weight": (256, 128)})
+        >>> import weightinit_fast as wi
+        >>> wi.Recipe({"*.bias": "zeros", "*": "he_normal"}).explain({"fc.weight": (256, 128)})
         tensor     shape      rule  initialiser  law
         fc.weight  256 x 128  *     he_normal    normal, std 0.125
         Rules that take no tensor: *.bias
@@ -237,7 +242,8 @@ class Recipe:
         """Fill the tensors of a model, or some of them; the stream of each is its name.
 
         The bits of a tensor depend on the key, its name, its shape and its initialiser alone, and
-        not on the other tensors. Everything is checked before anything is written.
+        not on the other tensors. Everything is checked before anything is written. All tensors are
+        one fill, whose threads share one queue of tasks.
 
         Parameters
         ----------
@@ -260,7 +266,7 @@ class Recipe:
         >>> import numpy as np
         >>> import weightinit_fast as wi
         >>> weight = np.empty((10, 512), np.float32)
-        >>> Recipe({"*": "he_normal"}).fill({"fc.weight": weight}, rng=0)
+        >>> wi.Recipe({"*": "he_normal"}).fill({"fc.weight": weight}, rng=0)
         >>> bool((weight == wi.he_normal((10, 512), rng=0, stream="fc.weight")).all())
         True
         """
@@ -273,10 +279,9 @@ class Recipe:
             if name in targets and same_memory(targets[name], targets[tied_to]):
                 del targets[name]
         check_separate(targets)
-        one_key = key(rng)
-        for name, target in targets.items():
-            stream = self._same_as.get(name, name)
-            rule_of(plan[stream]).fill(target, one_key, stream, threads)
+        streams = {name: self._same_as.get(name, name) for name in targets}
+        draws = [(plan[streams[name]], target, streams[name]) for name, target in targets.items()]
+        fill_all(draws, key(rng), threads)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as a dict that JSON and TOML can hold, with its expressions.
@@ -289,7 +294,8 @@ class Recipe:
 
         Examples
         --------
-        >>> Recipe({"*.bias": "zeros", "*": "normal(std=2 * s)"}, let={"s": 0.01}).to_dict()
+        >>> import weightinit_fast as wi
+        >>> wi.Recipe({"*.bias": "zeros", "*": "normal(std=2 * s)"}, let={"s": 0.01}).to_dict()
         {'let': {'s': 0.01}, 'rule': [{'match': '*.bias', 'init': 'zeros'}, \
 {'match': '*', 'init': 'normal(std=2 * s)'}]}
         """
@@ -325,10 +331,11 @@ class Recipe:
 
         Examples
         --------
-        >>> recipe = Recipe({"*": "normal(std=1 / sqrt(width))"}, let={"width": 4})
-        >>> Recipe.from_dict(recipe.to_dict()) == recipe
+        >>> import weightinit_fast as wi
+        >>> recipe = wi.Recipe({"*": "normal(std=1 / sqrt(width))"}, let={"width": 4})
+        >>> wi.Recipe.from_dict(recipe.to_dict()) == recipe
         True
-        >>> Recipe.from_dict(recipe.to_dict(), let={"width": 16}).rules
+        >>> wi.Recipe.from_dict(recipe.to_dict(), let={"width": 16}).rules
         (('*', initializer("normal(std=0.25)")),)
         """
         from .recipe_toml import recipe_from_dict  # noqa: PLC0415  it imports this module
@@ -336,7 +343,12 @@ class Recipe:
         return recipe_from_dict(content, let)
 
     @classmethod
-    def from_toml(cls, path: StrPath, *, let: Mapping[str, Number | str] | None = None) -> "Recipe":
+    def from_toml(
+        cls,
+        path: StrPath | IO[str] | IO[bytes],
+        *,
+        let: Mapping[str, Number | str] | None = None,
+    ) -> "Recipe":
         """Read a recipe from a file in TOML.
 
         Parameters
@@ -359,8 +371,9 @@ class Recipe:
 
         Examples
         --------
+        >>> import weightinit_fast as wi
         >>> import io
-        >>> Recipe.from_toml(io.StringIO('rule = [{match = "*", init = "zeros"}]'))
+        >>> wi.Recipe.from_toml(io.StringIO('rule = [{match = "*", init = "zeros"}]'))
         Recipe([('*', 'zeros')])
         """
         from .recipe_toml import recipe_from_file  # noqa: PLC0415
@@ -393,6 +406,7 @@ class Recipe:
 
         Examples
         --------
+        >>> import weightinit_fast as wi
         >>> text = '''
         ... [let]
         ... layers = 8
@@ -401,9 +415,9 @@ class Recipe:
         ... match = "*.proj.weight"
         ... init = "normal(std=0.02 / sqrt(2 * layers))"
         ... '''
-        >>> Recipe.from_toml_text(text).rules
+        >>> wi.Recipe.from_toml_text(text).rules
         (('*.proj.weight', initializer("normal(std=0.005)")),)
-        >>> Recipe.from_toml_text(text, let={"layers": 50}).rules
+        >>> wi.Recipe.from_toml_text(text, let={"layers": 50}).rules
         (('*.proj.weight', initializer("normal(std=0.002)")),)
         """
         from .recipe_toml import recipe_from_text  # noqa: PLC0415
@@ -419,7 +433,8 @@ class Recipe:
 
         Examples
         --------
-        >>> print(Recipe({"*": "normal(std=s)"}, let={"s": 0.02}, same_as={"b": "a"}).to_toml())
+        >>> import weightinit_fast as wi
+        >>> print(wi.Recipe({"*": "normal(std=s)"}, let={"s": 0.02}, same_as={"b": "a"}).to_toml())
         [let]
         s = 0.02
         <BLANKLINE>

@@ -35,11 +35,12 @@ class TensorSpec(NamedTuple):
 
     See Also
     --------
-    shapes : reads the shapes of a model.
+    as_shapes : reads the shapes of a model.
 
     Examples
     --------
-    >>> TensorSpec((64, 3, 7, 7))
+    >>> import weightinit_fast as wi
+    >>> wi.TensorSpec((64, 3, 7, 7))
     TensorSpec(shape=(64, 3, 7, 7), dtype=None)
     """
 
@@ -93,7 +94,8 @@ def as_shapes(
 
     Examples
     --------
-    >>> found = as_shapes({"fc": {"weight": (10, 512), "bias": (10, "bfloat16")}})
+    >>> import weightinit_fast as wi
+    >>> found = wi.as_shapes({"fc": {"weight": (10, 512), "bias": (10, "bfloat16")}})
     >>> for name, spec in found.items():
     ...     print(name, spec)
     fc.weight TensorSpec(shape=(10, 512), dtype=None)
@@ -153,14 +155,17 @@ def _collect(
         with concerning(name):
             shape, dtype = _parts(value)
             whole = as_shape(shape)
+            if dtype is None or (
+                type(dtype) is str and dtype in NAMES
+            ):  # as in the result of another call
+                found[name] = TensorSpec(whole, dtype)
+                continue
             try:
-                kind = None if dtype is None else requested(dtype)[0].name
+                found[name] = TensorSpec(whole, requested(dtype)[0].name)
             except TypeError:
                 if not _is_dtype(dtype):
                     raise
                 undrawable[name] = str(dtype)
-            else:
-                found[name] = TensorSpec(whole, kind)
 
 
 def _is_spec(value: Mapping[str, Any]) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from .. import _core
 from .._resolve.messages import shortened, shown
 from .._resolve.target import Target
 from .messages import listed
@@ -57,7 +58,7 @@ def same_memory(a: Target, b: Target) -> bool:
     """Whether two targets are one: the same memory, in the same order."""
     x, y = a.array, b.array
     return bool(
-        x.__array_interface__["data"][0] == y.__array_interface__["data"][0]
+        _core.address(x) == _core.address(y)
         and x.strides == y.strides
         and np.shape(x) == np.shape(y)
     )
@@ -85,7 +86,10 @@ def check_separate(targets: Mapping[str, Target]) -> None:
 
 def _byte_bounds(array: np.ndarray) -> tuple[int, int]:
     """Return the addresses of the first byte of an array and of that after its last."""
-    begin = end = int(array.__array_interface__["data"][0])
+    begin = _core.address(array)
+    if array.flags.c_contiguous:
+        return begin, begin + array.nbytes
+    end = begin
     for n, step in zip(array.shape, array.strides, strict=True):
         if step < 0:
             begin += (n - 1) * step

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
@@ -70,7 +70,7 @@ class Family(NamedTuple):
         The name of the published model that has the default sizes, such as "GPT-2 124M".
     source : str
         The paper, and the code whose names, shapes and initialisers these are.
-    rules : sequence of Rule
+    rules : tuple of Rule
         The recipe.
     table : callable
         The sizes as keyword arguments -> Table. Its defaults are the sizes of the published model.
@@ -80,7 +80,7 @@ class Family(NamedTuple):
     title: str
     published: str
     source: str
-    rules: Iterable[Rule]
+    rules: tuple[Rule, ...]
     table: Callable[..., Table]
 
 

@@ -202,7 +202,7 @@ def layout_of(
     --------
     >>> layout = layout_of("tiny.safetensors", {"bias": ((3,), None), "w": ((2, 3), "float64")})
     >>> for entry in layout.files[0].entries:
-    ...     print(*entry)
+    ...     print(entry.name, entry.dtype, entry.shape, entry.begin, entry.nbytes)
     w float64 (2, 3) 160 48
     bias float32 (3,) 208 12
     >>> shapes = {"a": ((4,), None), "b": ((4,), None), "c": ((4,), None)}

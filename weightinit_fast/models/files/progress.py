@@ -22,7 +22,7 @@ def reporting(progress: Progress, title: str) -> Iterator[Report]:
     elif progress is False:
         yield _nothing
     elif progress is True:
-        from ...cli.screen import Screen  # noqa: PLC0415  only where a line is shown
+        from ..._screen import Screen  # noqa: PLC0415  only where a line is shown
 
         with Screen().progress(title) as bar:
             yield bar or _nothing

@@ -5,7 +5,6 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from math import prod
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -26,9 +25,6 @@ from .writer import Range, write_ranges
 __all__ = ["Saved", "finish", "save"]
 
 StrPath: TypeAlias = str | os.PathLike[str]
-
-#: Suffix -> the module of this folder whose ``save`` writes that format by itself.
-OTHER_FORMATS = {".zarr": "zarr"}
 
 
 class Saved(NamedTuple):
@@ -79,12 +75,12 @@ def save(
     path : str or path
         ``name.safetensors`` becomes one file; a name without a suffix, or with ``/`` at its end, a
         folder of Hugging Face shards with their index; ``name.npy`` a NumPy file, or a folder of
-        them if there are several tensors; ``name.zarr`` a Zarr group (by the zarr library).
+        them if there are several tensors; ``name.zarr`` a Zarr group, which the zarr library reads.
     recipe : Recipe
         It says which initialiser draws which tensor. The name of a tensor is its stream. Tied
         tensors (``same_as``) are left out.
     shapes : dict, str or path
-        What `shapes` takes: ``{name: shape}``, ``{name: (shape, dtype)}``, or a file.
+        What `as_shapes` takes: ``{name: shape}``, ``{name: (shape, dtype)}``, or a file.
     rng : None, int, Generator or Key, optional
         What `key` takes. All tensors have one key. None, the default, takes a fresh key; it cannot
         go with ``part``, since every part needs the same one.
@@ -96,11 +92,13 @@ def save(
         last gives the file its name. ``"auto"`` is the number that torchrun, SLURM or Open MPI gave
         to this process.
     max_shard_bytes : int, optional
-        The most bytes of tensors that a shard of a folder holds; the default is 5 GB (5 · 10^9).
+        The most bytes of tensors that a shard of a folder holds; the default is 5 GB (5 · 10^9). In
+        Zarr, the most bytes of a chunk; the default is 128 MiB.
     force : bool, optional
         Whether a file that exists is replaced. The old one stays until the new one is complete.
     metadata : dict of str, optional
-        What the header of a safetensors file says; ``{"format": "pt"}`` unless given.
+        What the header of a safetensors file says; ``{"format": "pt"}`` unless given. In Zarr, the
+        attributes of the group, of which there are none by default.
     threads : int, optional
         How many threads draw at a time. The default is as in `normal`.
     progress : bool or callable, optional
@@ -160,22 +158,6 @@ def save(
     own_part = part_of(part)
     if own_part is not None and rng is None:
         raise ValueError("part= needs rng=, since every part needs the same key: pass rng=0")
-    other = OTHER_FORMATS.get(target.suffix)
-    if other is not None:
-        write = import_module(f".{other}", __package__).save_zarr
-        return write(  # type: ignore[no-any-return]
-            path,
-            recipe,
-            shapes,
-            rng=rng,
-            dtype=dtype,
-            part=own_part,
-            max_shard_bytes=max_shard_bytes,
-            force=force,
-            metadata=metadata,
-            threads=threads,
-            progress=progress,
-        )
     specs = as_shapes(shapes)
     plan = recipe.plan(specs)
     drawn = {name: specs[name] for name in specs if name in plan}

@@ -8,6 +8,7 @@ For the target ``dir/gpt2.safetensors`` it is ``dir/.gpt2.safetensors.saving``. 
 - ``part-00003-of-00016.json``: a marker for each part whose bytes are on the disk.
 - ``lock``: locked by every process that is at work here. It is only used to tell whether a folder
   that a crash left behind may be deleted; file systems without locks work as well.
+- ``publishing``: locked by the process that gives the files their names.
 
 When the markers cover all bytes, ``data`` gets the name of the target, and the folder is deleted.
 Every step can be repeated, and two processes may do it at once.
@@ -18,8 +19,8 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -45,6 +46,7 @@ _OWN_NAMES = {
         r"model(-\d{5,}-of-\d{5,})?\.safetensors|" + re.escape(SHARD_INDEX),
     ),
     "npy": re.compile(r".*\.npy|" + re.escape(NPY_INDEX), re.DOTALL),
+    "zarr": re.compile(".*", re.DOTALL),  # a group has nothing beside its arrays
 }
 
 
@@ -135,8 +137,8 @@ class Staging:
     def _make(self, plan: dict[str, Any]) -> None:
         """Make the folder with its plan at once; leave that to another process if it is faster."""
         fresh = self._unique(self.folder)
-        fresh.mkdir()
         try:
+            fresh.mkdir()
             _write_json(fresh / "plan.json", plan)
             with suppress(OSError):  # a folder that is not empty is never replaced
                 os.rename(fresh, self.folder)
@@ -299,12 +301,41 @@ class Staging:
         FileExistsError
             If the target has come into being meanwhile.
         """
-        names = [name for name, _ in self.plan["files"]]
+        with self._publishing():
+            if self.data.exists():
+                self._check_sizes()
+                if self.plan["folder"] and self.plan["format"] != "zarr" and self.target.is_dir():
+                    self._publish_into_folder(force)
+                else:
+                    self._publish_at_once(force)
+                sync(self.target.parent)
+            elif not self.target.exists():
+                raise FileNotFoundError(f"the data of {str(self.target)!r} are not there any more")
+        self.discard()
+
+    @contextmanager
+    def _publishing(self) -> Iterator[None]:
+        """Keep other processes from giving the names at the same time, as far as locks can."""
+        descriptor = None
+        if fcntl is not None:
+            with suppress(OSError):
+                flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+                descriptor = os.open(self.folder / "publishing", flags, 0o666)
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def _check_sizes(self) -> None:
+        """Raise the error of a file that is not as large as it should be."""
+        group = self.plan["format"] == "zarr"
         for name, nbytes in self.plan["files"]:
             try:
                 size = self.file(name).stat().st_size
             except FileNotFoundError:
-                if self.is_finished() or self.final(name).exists():
+                if not group and self.final(name).exists():
                     continue  # it has its name already
                 raise
             if size != nbytes:
@@ -312,35 +343,34 @@ class Staging:
                     f"{str(self.file(name))!r} has {size} bytes, and not {nbytes}: it was changed "
                     "or cut; delete the folder and write the parts again"
                 )
-        if self.plan["folder"] and self.target.is_dir():
-            self._publish_into_folder(names, force)
-        else:
-            if not force and os.path.lexists(self.target) and self.data.exists():
-                refuse_existing(self.target, self.plan["format"], self.plan["folder"], force)
-            if self.plan["folder"]:
-                sync(self.data)
-            with suppress(FileNotFoundError):
-                os.rename(self.data, self.target)
-        sync(self.target.parent)
-        self.discard()
 
-    def _publish_into_folder(self, names: list[str], force: bool) -> None:
+    def _publish_at_once(self, force: bool) -> None:
+        """Give a file or a whole folder its name."""
+        refuse_existing(self.target, self.plan["format"], self.plan["folder"], force)
+        if self.plan["folder"]:
+            for folder in {self.file(name).parent for name, _ in self.plan["files"]} | {self.data}:
+                sync(folder)
+            if self.target.is_dir():  # a former group of Zarr
+                shutil.rmtree(self.target)
+        with suppress(FileNotFoundError):  # another process was faster, on a disk without locks
+            os.rename(self.data, self.target)
+
+    def _publish_into_folder(self, force: bool) -> None:
         """Move files into a folder that exists. An index, which is the last file, comes last."""
-        if self.data.exists():
-            moved = [name for name in names if not self.file(name).exists()]
-            if not moved:  # nothing was published yet
-                refuse_existing(self.target, self.plan["format"], True, force)
-            if force:
-                for old in self.target.iterdir():
-                    own = _OWN_NAMES[self.plan["format"]].fullmatch(old.name)
-                    if own and old.name not in names:
-                        old.unlink(missing_ok=True)
-                if len(names) > 1 and self.file(names[-1]).exists():
-                    self.final(names[-1]).unlink(missing_ok=True)  # an index of former files
-            for name in names:
-                with suppress(FileNotFoundError):
-                    os.rename(self.file(name), self.final(name))
-            sync(self.target)
+        names = [name for name, _ in self.plan["files"]]
+        if all(self.file(name).exists() for name in names):  # nothing was moved yet
+            refuse_existing(self.target, self.plan["format"], True, force)
+        if force:
+            for old in self.target.iterdir():
+                own = _OWN_NAMES[self.plan["format"]].fullmatch(old.name)
+                if own and old.name not in names:
+                    old.unlink(missing_ok=True)
+            if len(names) > 1 and self.file(names[-1]).exists():
+                self.final(names[-1]).unlink(missing_ok=True)  # an index of former files
+        for name in names:
+            with suppress(FileNotFoundError):
+                os.rename(self.file(name), self.final(name))
+        sync(self.target)
 
     def discard(self) -> None:
         """Delete the folder. The plan goes last, since it says what the other files are."""
@@ -378,6 +408,10 @@ def refuse_existing(target: Path, format_: str, folder: bool, force: bool) -> No
         if own and not force:
             raise FileExistsError(
                 f"{str(target)!r} holds {shown(own[0])} already; force=True replaces the weights"
+            )
+        if own and format_ == "zarr" and "zarr.json" not in own:
+            raise FileExistsError(
+                f"{str(target)!r} is no group of Zarr, so that it is not replaced: delete it first"
             )
     elif target.is_dir():
         raise IsADirectoryError(f"{str(target)!r} is a folder, and the model would be a file")
@@ -417,16 +451,21 @@ def _is_size(value: object) -> bool:
 
 
 def _is_file(item: object, folder: bool) -> bool:
-    """Whether an entry of a plan is the name of a file beside the others, and a size."""
+    """Whether an entry of a plan is the name of a file below the target, and a size."""
     if not isinstance(item, list) or len(item) != 2 or not _is_size(item[1]):
         return False
     name = item[0]
+    if not isinstance(name, str) or set(name) & set("\\\0"):
+        return False
     if not folder:
         return name == ""
-    return isinstance(name, str) and name not in ("", ".", "..") and not set(name) & set("/\\\0")
+    parts = name.split("/")  # Zarr has a folder for each array
+    return len(parts) <= 2 and {"", ".", ".."}.isdisjoint(parts)
 
 
 def _is_range(item: object, files: int) -> bool:
+    """Whether an entry of a marker is the number of a file, and two offsets."""
     if not isinstance(item, list) or len(item) != 3 or not all(_is_size(n) for n in item):
         return False
-    return item[0] in range(files)
+    number: int = item[0]
+    return number < files

@@ -39,8 +39,8 @@ def verify(
     recipe : Recipe
         The recipe that the model was drawn by.
     shapes : dict, str or path, optional
-        What `shapes` takes: the tensors that should be there. Without it, the tensors that are
-        there are compared, whatever they are.
+        What `as_shapes` takes: the tensors that should be there. Tied tensors may be left out, as
+        `save` does. Without ``shapes``, the tensors that are there are compared, whatever they are.
     rng : int, Generator or Key
         What the model was drawn with.
     dtype : dtype, optional
@@ -81,19 +81,18 @@ def verify(
     >>> import pathlib, tempfile
     >>> import numpy as np
     >>> import weightinit_fast as wi
-    >>> from weightinit_fast.models.recipe import Recipe
-    >>> recipe = Recipe({"*": "he_normal"})
+    >>> recipe = wi.Recipe({"*": "he_normal"})
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "fc.npy"
     >>> np.save(path, wi.he_normal((10, 512), rng=0, stream="fc"))
-    >>> verify(path, recipe, rng=0).ok
+    >>> wi.verify(path, recipe, rng=0).ok
     True
     >>> array = np.load(path, mmap_mode="r+")
     >>> array[3, 5] = 0
     >>> array.flush()
-    >>> found = verify(path, recipe, rng=0, repair=True)
+    >>> found = wi.verify(path, recipe, rng=0, repair=True)
     >>> found.elements, found.first.index, found.first.found, found.rewritten
     (1, (3, 5), 0.0, 20480)
-    >>> verify(path, recipe, rng=0).ok
+    >>> wi.verify(path, recipe, rng=0).ok
     True
     """
     path = Path(path)
@@ -103,6 +102,11 @@ def verify(
     thread_count(threads, 0)  # refuses wrong values
     if path.suffix == ".npz":
         raise ValueError(f"{path} is a .npz file, which save never writes")
+    if path.suffix == ".zarr":
+        raise ValueError(
+            f"{path} is a group of Zarr, which verify does not read: compare its arrays with those "
+            "of wi.dask.array"
+        )
     try:
         stored = read_tensors(path)
     except FormatError as error:
@@ -132,8 +136,8 @@ def _jobs(
         there = [stored[name] for name in wanted if name in stored]
     faults = []
     for names, where in (
-        ([name for name in wanted if name not in stored], "Missing"),
-        ([name for name in stored if name not in wanted], "Not expected"),
+        ([n for n in wanted if n not in stored and n not in recipe.same_as], "Missing"),
+        ([n for n in stored if n not in wanted], "Not expected"),
     ):
         if names:
             faults.append(f"{where}: {listed(names)}")

@@ -29,8 +29,8 @@ from .statistics import Histogram, Statistics, Summary
 
 __all__ = ["Finding", "Inspection", "TensorReport", "inspect"]
 
-#: The most elements that are in memory at a time. With all copies they take some 2 MiB, which stay in
-#: the cache: pieces four times as large, or four times as small, took half as long again.
+#: The most elements that are in memory at a time. With all copies they take some 2 MiB, which stay
+#: in the cache: pieces four times as large, or four times as small, took half as long again.
 PIECE = 1 << 16
 #: Bins of a histogram.
 BINS = 41
@@ -61,9 +61,9 @@ def inspect(
         The initialisers that should have drawn the tensors. Each tensor is then compared with its
         law, and differences are told in standard errors.
     shapes : dict, str or path, optional
-        The tensors that the file should hold: what `shapes` takes. A dtype in it says what the bits
-        of integers mean: NumPy's files have no bfloat16 and no float8, and hold them as uint16 or
-        uint8.
+        The tensors that the file should hold: what `as_shapes` takes. A dtype in it says what the
+        bits of integers mean: NumPy's files have no bfloat16 and no float8, and hold them as uint16
+        or uint8.
     progress : bool or callable, optional
         True prints a line to standard error that changes. A callable is called with the number of
         bytes that have been read, and the number of all.

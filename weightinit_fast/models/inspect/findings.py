@@ -1,7 +1,8 @@
 """What looks wrong with a tensor, in plain sentences, worst first.
 
 Nothing is called wrong that a usual initialisation makes: biases of zeros, norm weights of ones, a
-row of zeros for the padding id of an embedding, a mask of integers. Where chance is involved, the
+row of zeros for the padding id of an embedding, a mask of integers, a table with the same row
+throughout. Where chance is involved, the
 limits below are those of very rare chances, since a checkpoint has thousands of tensors.
 """
 
@@ -33,10 +34,10 @@ LIMITS = Limits()
 KINDS = (
     *("missing", "shape", "dtype", "NaN", "infinite", "zero", "constant", "equal rows"),
     *("equal tensors", "std", "mean", "value", "outside", "outlier", "zero rows", "zero columns"),
-    *("no rule", "unexpected", "subnormal"),
+    *("no rule", "unexpected", "repeated row", "subnormal"),
 )
 #: Kinds that may be meant so: they are told, but not called wrong.
-NOTES = {"no rule", "unexpected", "subnormal"}
+NOTES = {"no rule", "unexpected", "repeated row", "subnormal"}
 
 
 class Finding(NamedTuple):
@@ -81,10 +82,15 @@ def findings_of(report: TensorReport) -> Iterator[Finding]:
     law = report.law
     if law is None and report.is_matrix and s.low == s.high and s.size == s.finite:
         if s.low == 0:
+            if "bias" in report.name.lower():
+                return
             yield found("zero", f"All {s.size:,} elements are 0, as if nothing had been drawn.")
         else:
             text = f"All {s.size:,} elements are {s.low:.6g}: all its rows get equal gradients."
             yield found("constant", text)
+    elif report.is_one_row:
+        text = f"All {report.matrix[0]:,} rows are equal, as in a table that is not drawn."
+        yield found("repeated row", text)
     elif report.is_matrix and not _may_repeat(report):
         yield from _equal_rows(report, found)
         yield from _zero_lines(report, found)
@@ -214,6 +220,8 @@ def twins(reports: Sequence[TensorReport], tied: set[frozenset[str]]) -> Iterato
     for report in reports:
         s = report.summary
         if s is None or "float" not in report.dtype or not report.is_matrix or not s.std > 0:
+            continue
+        if report.is_one_row:
             continue
         look = (report.dtype, report.shape, s.mean, s.std, s.low, s.high)
         first = seen.setdefault(look, report.name)

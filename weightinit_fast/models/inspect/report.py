@@ -62,6 +62,18 @@ class TensorReport(NamedTuple):
         """Whether there are two rows and two columns at least."""
         return min(self.matrix) > 1
 
+    @property
+    def is_one_row(self) -> bool:
+        """Whether all rows of a matrix are equal, though not all elements."""
+        return (
+            self.rows is not None
+            and self.rows.looked_at == 1
+            and self.rows.equal == self.matrix[0] - 1
+            and self.matrix[0] > 2
+            and self.summary is not None
+            and self.summary.low < self.summary.high
+        )
+
     def ratio(self, rule: str) -> float:
         """Return the tensor's std by that of a usual rule; NaN where there is none."""
         std = self.usual.get(rule)

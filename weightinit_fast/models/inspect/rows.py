@@ -91,10 +91,12 @@ class Rows:
 
     def __init__(self, tensor: StoredTensor, items: int) -> None:
         self._tensor = tensor
-        self.rows, self.columns = as_matrix(tensor.shape)
+        rows, columns = as_matrix(tensor.shape)
+        self.rows: int = rows
+        self.columns: int = columns
         whole_rows = not tensor.fortran_order and self.columns <= items
         self._all = self.rows <= MOST_ROWS
-        self.compares = self.rows > 1 and self.columns > 1 and (self._all or whole_rows)
+        self.compares: bool = self.rows > 1 and self.columns > 1 and (self._all or whole_rows)
         self._divisor = 1
         while self.rows > MOST_ROWS // 2 * self._divisor and not self._all:
             self._divisor *= 2

@@ -69,7 +69,7 @@ class Statistics:
     """Takes the elements of one tensor block by block."""
 
     def __init__(self, dtype: str) -> None:
-        self.dtype = dtype
+        self.dtype: str = dtype
         self._narrow = BITS[dtype] <= 16
         self._codes = np.zeros(1 << min(16, BITS[dtype]), np.int64)
         self._count = self._nan = self._inf = self._zeros = self._subnormal = 0

@@ -49,7 +49,19 @@ BITS = {
 
 
 class FormatError(ValueError):
-    """A file is not what its format demands. The message names the file and the fault."""
+    """A file is not what its format demands. The message names the file and the fault.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import weightinit_fast as wi
+    >>> with tempfile.NamedTemporaryFile(suffix=".safetensors") as file:
+    ...     try:
+    ...         wi.inspect(file.name)
+    ...     except wi.FormatError as error:
+    ...         print(str(error).partition(": ")[2])
+    is not a safetensors file: its ninth byte is not the '{' of a header
+    """
 
 
 class StoredTensor(NamedTuple):

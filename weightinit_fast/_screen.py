@@ -1,15 +1,16 @@
-"""What the command prints: text, colours, numbers with units, and how far a long job is.
+"""Text on a screen: colours, numbers with units, and a line that tells how far a long job is.
 
-Colours appear only where standard output is a terminal, and lines that change only where standard
-error is one. In a pipe or a log file there is nothing but plain text.
+The command prints by it, and so do functions with ``progress=True``. Colours appear only where
+standard output is a terminal, and lines that change only where standard error is one. In a pipe or
+a log file there is nothing but plain text.
 """
 
 from __future__ import annotations
 
 import importlib
 import json
+import math
 import os
-import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -102,7 +103,8 @@ class _Tqdm:
     """The bar of tqdm, where this package is installed: people know it."""
 
     def __init__(self, make: Any, title: str) -> None:
-        self._make, self._title, self._bar = make, title, None
+        self._make, self._title = make, title
+        self._bar: Any = None
 
     def __call__(self, done: int, total: int) -> None:
         if self._bar is None:
@@ -120,17 +122,32 @@ class _Line:
 
     def __init__(self, screen: Screen, title: str) -> None:
         self._screen, self._title = screen, title
-        self._begun = self._changed = time.monotonic()
+        self._begun = time.monotonic()
+        self._changed = -math.inf  # the first call is shown, as tqdm does
 
     def __call__(self, done: int, total: int) -> None:
         now = time.monotonic()
         if now - self._changed >= _PAUSE:
             self._changed = now
-            width = shutil.get_terminal_size().columns - 1
-            self._screen.status(bar_text(self._title, done, total, now - self._begun, width))
+            line = bar_text(self._title, done, total, now - self._begun, _columns() - 1)
+            self._screen.status(line)
 
     def close(self) -> None:
         self._screen.status("")
+
+
+def _columns() -> int:
+    """Return the width of the terminal that shows standard error.
+
+    `shutil.get_terminal_size` asks standard output, which may be a pipe.
+    """
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given) > 0:
+        return int(given)
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
 
 
 def bar_text(title: str, done: int, total: int, seconds: float, width: int) -> str:

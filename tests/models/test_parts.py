@@ -1,0 +1,481 @@
+"""Parts: shares of bytes, markers, the part that ends last, and what is told apart."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from saved_models import OPTIONS, RECIPE, SHAPES, TARGETS, contents_of
+from support.internals import layout, recipe, saving, shares, staging
+from support.isolated import forks
+
+save, finish = saving.save, saving.finish
+PLAIN = recipe.Recipe({"*": "normal(std=0.02)"})
+#: 2 MB: enough blocks for 16 parts.
+TABLE = {"table": (1000, 300), "more": (777,), "last": (200_000,)}
+
+
+def whole(folder, target, **options):
+    """Return the files of a whole save."""
+    folder.mkdir()
+    save(folder / target, RECIPE, SHAPES, rng=0, **OPTIONS.get(target, {}), **options)
+    return contents_of(folder)
+
+
+# Shares -------------------------------------------------------------------------------------------
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 40_000), st.sampled_from(["float64", "bfloat16"])), min_size=1
+    ),
+    st.integers(1, 40),
+    st.sampled_from(["x.safetensors", "x", "x.npy"]),
+)
+def test_shares_cover_every_byte_once(tensors, n, path):
+    shapes = {f"t{k}": ((size,), dtype) for k, (size, dtype) in enumerate(tensors)}
+    options = {"max_shard_bytes": 100_000} if path == "x" else {}
+    made = layout.layout_of(path, shapes, **options)
+    covered = dict.fromkeys(range(len(made.files)), 0)
+    sizes = []
+    for k in range(n):
+        ranges = shares.share(made, k, n)
+        sizes.append(sum(r.end - r.begin for r in ranges))
+        for file, begin, end in ranges:
+            assert begin == covered[file]
+            assert begin < end
+            covered[file] = end
+            if end < made.files[file].nbytes:
+                assert end % 4096 == 0
+    assert list(covered.values()) == [file.nbytes for file in made.files]
+    if n != sum(bool(file.entries) for file in made.files):
+        assert max(sizes) <= made.nbytes / n + 4096 + 1
+
+
+def test_large_shares_end_at_multiples_of_a_mebibyte():
+    made = layout.layout_of("x.safetensors", {"table": ((10**9,), None)})
+    for k in range(15):
+        (part,) = shares.share(made, k, 16)
+        assert part.end % 2**20 == 0
+
+
+def test_as_many_parts_as_files_are_one_file_each():
+    shapes = {f"t{k}": ((1000 + k,), None) for k in range(4)}
+    made = layout.layout_of("x", shapes, max_shard_bytes=5000)
+    for k in range(4):
+        files = [part.file for part in shares.share(made, k, 4)]
+        assert files == ([k] if k < 3 else [3, 4])  # the index belongs to the last part
+
+
+# The same bytes -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("n", [1, 3, 16])
+def test_parts_in_any_order_make_the_same_files(tmp_path, target, n):
+    expected = whole(tmp_path / "whole", target)
+    order = list(range(n))
+    random.Random(n).shuffle(order)
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    for done, k in enumerate(order, start=1):
+        saved = save(folder / target, RECIPE, SHAPES, rng=0, part=(k, n), **OPTIONS.get(target, {}))
+        assert saved.finished is (done == n)
+        assert (folder / target).exists() is saved.finished
+    assert contents_of(folder) == expected
+
+
+def test_parts_of_several_counts_fit_together(tmp_path):
+    expected = tmp_path / "whole.safetensors"
+    save(expected, PLAIN, TABLE, rng=0)
+    path = tmp_path / "x.safetensors"
+    for part in [(0, 2), (3, 4), (4, 7), (5, 7), (0, 2)]:
+        assert not save(path, PLAIN, TABLE, rng=0, part=part).finished
+    with pytest.raises(ValueError, match=r"these bytes are missing: \d+ to \d+$"):
+        finish(path)
+    assert save(path, PLAIN, TABLE, rng=0, part=(3, 7)).finished
+    assert path.read_bytes() == expected.read_bytes()
+
+
+def test_parts_run_again(tmp_path):
+    path = tmp_path / "x.safetensors"
+    for k in (0, 0, 1, 0):
+        assert not save(path, PLAIN, TABLE, rng=0, part=(k, 3)).finished
+    save(path, PLAIN, TABLE, rng=0, part=(2, 3))
+    save(tmp_path / "whole.safetensors", PLAIN, TABLE, rng=0)
+    assert path.read_bytes() == (tmp_path / "whole.safetensors").read_bytes()
+    assert sorted(os.listdir(tmp_path)) == ["whole.safetensors", "x.safetensors"]
+
+
+def test_folders_of_hosts_that_share_no_disk_are_copied_together(tmp_path):
+    shapes = {f"t{k}": (1000,) for k in range(3)}
+    for k in range(3):
+        host = tmp_path / f"host{k}"
+        host.mkdir()
+        save(host / "model", PLAIN, shapes, rng=0, part=(k, 3), max_shard_bytes=4000)
+        data = host / ".model.saving/data"
+        files = {path.name for path in data.iterdir()} - {"model.safetensors.index.json"}
+        assert files == {f"model-0000{k + 1}-of-00003.safetensors"}
+        shutil.copytree(host, tmp_path / "all", dirs_exist_ok=True)
+    finish(tmp_path / "all/model")
+    (tmp_path / "one").mkdir()
+    save(tmp_path / "one/model", PLAIN, shapes, rng=0, max_shard_bytes=4000)
+    assert contents_of(tmp_path / "all") == contents_of(tmp_path / "one")
+
+
+# What is told apart -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"rng": 1},
+        {"recipe": recipe.Recipe({"*": "normal(std=0.03)"})},
+        {"shapes": TABLE | {"table": (300, 1000)}},
+        {"dtype": "bfloat16"},
+        {"metadata": {}},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+@pytest.mark.parametrize("part", [(1, 3), None])
+def test_parts_of_another_model_are_refused(tmp_path, other, part):
+    path = tmp_path / "x.safetensors"
+    usual = {"recipe": PLAIN, "shapes": TABLE, "rng": 0}
+    save(path, part=(0, 3), **usual)
+    before = contents_of(tmp_path)
+    with pytest.raises(FileExistsError, match="another recipe, key, dtype or shapes"):
+        save(path, part=part, force=True, **usual | other)
+    assert contents_of(tmp_path) == before
+    for k in (1, 2):
+        save(path, part=(k, 3), **usual)
+    assert path.exists()
+
+
+def test_marker_of_another_model_is_refused(tmp_path):
+    for name, seed in (("x.safetensors", 0), ("y.safetensors", 1)):
+        save(tmp_path / name, PLAIN, TABLE, rng=seed, part=(seed, 2))
+    marker = ".y.safetensors.saving/part-00001-of-00002.json"
+    shutil.copy(tmp_path / marker, tmp_path / ".x.safetensors.saving")
+    with pytest.raises(ValueError, match="marker of a part of another model"):
+        finish(tmp_path / "x.safetensors")
+
+
+# finish -------------------------------------------------------------------------------------------
+
+
+def test_finish_names_the_missing_parts(tmp_path):
+    path = tmp_path / "x.safetensors"
+    with pytest.raises(FileNotFoundError, match="there are no parts of"):
+        finish(path)
+    for k in (0, 3):
+        save(path, PLAIN, TABLE, rng=0, part=(k, 5))
+    with pytest.raises(ValueError, match=r"of 5 parts, counted from 0, .*: 1, 2, 4$"):
+        finish(path)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_finish_by_hand(tmp_path, target, monkeypatch):
+    expected = whole(tmp_path / "whole", target)
+    folder = tmp_path / "parts"
+    folder.mkdir()
+
+    def stopped(*_):
+        raise SystemError("as if the process ended here")
+
+    options = OPTIONS.get(target, {})
+    save(folder / target, RECIPE, SHAPES, rng=0, part=(0, 2), **options)
+    with monkeypatch.context() as patch:
+        patch.setattr(staging.Staging, "publish", stopped)
+        with pytest.raises(SystemError):
+            save(folder / target, RECIPE, SHAPES, rng=0, part=(1, 2), **options)
+    assert not (folder / target).exists()
+    saved = finish(folder / target)
+    assert saved.finished
+    assert saved.nbytes == sum(len(content) for content in expected.values())
+    assert contents_of(folder) == expected
+    with pytest.raises(FileNotFoundError, match="the file itself exists"):
+        finish(folder / target)
+
+
+def test_finish_refuses_a_cut_file(tmp_path, monkeypatch):
+    path = tmp_path / "x.safetensors"
+    with monkeypatch.context() as patch:
+        patch.setattr(staging.Staging, "publish", lambda *_: None)
+        for k in (0, 1):
+            save(path, PLAIN, TABLE, rng=0, part=(k, 2))
+    data = tmp_path / ".x.safetensors.saving/data"
+    os.truncate(data, 1000)
+    with pytest.raises(ValueError, match="has 1000 bytes, and not"):
+        finish(path)
+
+
+@pytest.mark.parametrize("name", ["plan.json", "part-00000-of-00001.json"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", "{", "[" * 100_000, '{"version": 1}'],
+    ids=["empty", "list", "dict", "cut", "deep", "version"],
+)
+def test_damaged_notes_are_refused(tmp_path, monkeypatch, name, text):
+    path = tmp_path / "x.safetensors"
+    with monkeypatch.context() as patch:
+        patch.setattr(staging.Staging, "publish", lambda *_: None)
+        save(path, PLAIN, TABLE, rng=0, part=(0, 1))
+    (tmp_path / ".x.safetensors.saving" / name).write_text(text)
+    with pytest.raises(ValueError, match=r"is damaged|another model"):
+        finish(path)
+
+
+@pytest.mark.parametrize("name", ["../x", "/x", "..", "a/b/c", "a/../b", "", 3, "a\\b"])
+def test_names_of_a_plan_cannot_leave_the_folder(tmp_path, name):
+    folder = tmp_path / ".x.saving"
+    folder.mkdir()
+    plan = {
+        "version": 1,
+        "digest": "",
+        "format": "safetensors",
+        "folder": True,
+        "force": False,
+        "parts": True,
+        "files": [[name, 0]],
+    }
+    (folder / "plan.json").write_text(json.dumps(plan))
+    with pytest.raises(ValueError, match="is damaged"):
+        finish(tmp_path / "x")
+
+
+def test_two_processes_that_end_at_once(tmp_path, monkeypatch):
+    """The other process finishes between the marker of this one and its own look at the markers."""
+    path = tmp_path / "x.safetensors"
+    save(path, PLAIN, TABLE, rng=0, part=(0, 2))
+    mark, publish = staging.Staging.mark, staging.Staging.publish
+    staging_of_another = staging.Staging(path)
+    staging_of_another.read()
+
+    def mark_and_lose(self, *args):
+        mark(self, *args)
+        finish(path)
+
+    def publish_and_lose(self, *args):
+        publish(staging_of_another, *args)
+        publish(self, *args)
+
+    for name, function in (("mark", mark_and_lose), ("publish", publish_and_lose)):
+        with monkeypatch.context() as patch:
+            patch.setattr(staging.Staging, name, function)
+            saved = save(path, PLAIN, TABLE, rng=0, part=(1, 2))
+        assert saved.finished
+        assert os.listdir(tmp_path) == ["x.safetensors"]
+        path.unlink()
+        save(path, PLAIN, TABLE, rng=0, part=(0, 2))
+
+
+def test_markers_that_outlived_their_files_do_not_count(tmp_path, monkeypatch):
+    """The process that gave the file its name was killed before it deleted the markers."""
+    path = tmp_path / "x.safetensors"
+    with monkeypatch.context() as patch:
+        patch.setattr(staging.Staging, "discard", lambda self: self.leave())
+        for k in (0, 1):
+            save(path, PLAIN, TABLE, rng=0, part=(k, 2))
+    expected = path.read_bytes()
+    with pytest.raises(FileExistsError):
+        save(path, PLAIN, TABLE, rng=0, part=(0, 2))
+    assert not save(path, PLAIN, TABLE, rng=0, part=(0, 2), force=True).finished
+    assert save(path, PLAIN, TABLE, rng=0, part=(1, 2), force=True).finished
+    assert path.read_bytes() == expected
+    assert os.listdir(tmp_path) == ["x.safetensors"]
+
+
+# part= --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("part", "error", "text"),
+    [
+        ((3, 3), ValueError, "counted from 0 to 2"),
+        ((-1, 3), ValueError, "counted from 0 to 2"),
+        ((0, 0), ValueError, "at least 1"),
+        ((0, 2.0), TypeError, "two ints"),
+        ((True, 2), TypeError, "two ints"),
+        ((1,), TypeError, r"\(k, n\) or 'auto'"),
+        (3, TypeError, r"\(k, n\) or 'auto'"),
+        ("3/4", ValueError, r"\(k, n\) or 'auto'"),
+    ],
+)
+def test_bad_parts(tmp_path, part, error, text):
+    with pytest.raises(error, match=text):
+        save(tmp_path / "x.safetensors", PLAIN, TABLE, rng=0, part=part)
+    assert os.listdir(tmp_path) == []
+
+
+def test_part_needs_a_key(tmp_path):
+    with pytest.raises(ValueError, match="every part needs the same key"):
+        save(tmp_path / "x.safetensors", PLAIN, TABLE, part=(0, 2))
+
+
+@pytest.mark.parametrize(
+    ("variables", "part"),
+    [
+        ({"RANK": "3", "WORLD_SIZE": "16", "SLURM_PROCID": "0", "SLURM_NTASKS": "2"}, (3, 16)),
+        ({"SLURM_PROCID": "5", "SLURM_NTASKS": "8"}, (5, 8)),
+        ({"OMPI_COMM_WORLD_RANK": "0", "OMPI_COMM_WORLD_SIZE": "1"}, (0, 1)),
+    ],
+)
+def test_auto(variables, part):
+    assert shares.part_of("auto", variables) == part
+
+
+@pytest.mark.parametrize(
+    ("variables", "text"),
+    [
+        ({}, "none of them is set"),
+        ({"RANK": "3"}, "no two numbers: RANK=3, WORLD_SIZE=None"),
+        ({"RANK": "x", "WORLD_SIZE": "2"}, "no two numbers"),
+        ({"RANK": "2", "WORLD_SIZE": "2"}, "counted from 0 to 1"),
+    ],
+)
+def test_auto_refused(variables, text):
+    with pytest.raises(ValueError, match=text):
+        shares.part_of("auto", variables)
+
+
+def test_auto_reads_the_environment(tmp_path, monkeypatch):
+    path = tmp_path / "x.safetensors"
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for k in range(2):
+        monkeypatch.setenv("RANK", str(k))
+        saved = save(path, PLAIN, TABLE, rng=0, part="auto")
+    assert saved.finished
+
+
+# Processes ----------------------------------------------------------------------------------------
+
+PART = """
+import sys
+from weightinit_fast.models.files import save
+from weightinit_fast.models.recipe import Recipe
+path, k, n = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+shapes = {"table": (1000, 300), "more": (777,), "last": (200_000,)}
+save(path, Recipe({"*": "normal(std=0.02)"}), shapes, rng=0, part=(k, n))
+"""
+
+
+@forks
+@pytest.mark.process
+@pytest.mark.parametrize("n", [1, 3, 16])
+def test_forked_processes_at_once(tmp_path, n):
+    save(tmp_path / "whole.safetensors", PLAIN, TABLE, rng=0)
+    path = tmp_path / "x.safetensors"
+    children = []
+    for k in range(n):
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                save(path, PLAIN, TABLE, rng=0, part=(k, n))
+                code = 0
+            finally:
+                os._exit(code)
+        children.append(child)
+    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0] * n
+    assert path.read_bytes() == (tmp_path / "whole.safetensors").read_bytes()
+    assert sorted(os.listdir(tmp_path)) == ["whole.safetensors", "x.safetensors"]
+
+
+@pytest.mark.process
+def test_separate_interpreters_under_a_launcher(tmp_path):
+    save(tmp_path / "whole.safetensors", PLAIN, TABLE, rng=0)
+    path = tmp_path / "x.safetensors"
+    environment = os.environ | {"SKBUILD_EDITABLE_VERBOSE": "0"}
+    children = [
+        subprocess.Popen([sys.executable, "-c", PART, str(path), str(k), "3"], env=environment)
+        for k in range(3)
+    ]
+    assert [child.wait(60) for child in children] == [0] * 3
+    assert path.read_bytes() == (tmp_path / "whole.safetensors").read_bytes()
+
+
+KILLED = textwrap.dedent(
+    """
+    import os, sys
+    from weightinit_fast.models.files import save
+    from weightinit_fast.models.recipe import Recipe
+    shapes = {"table": (1000, 5000), "last": (2_000_000,)}
+    path, target, k, n = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+    os.write(1, b"go")
+    while True:
+        part = (k, n) if n else None
+        save(path, Recipe({"*": "normal(std=0.02)"}), shapes, rng=0, part=part, force=not n)
+        if n:
+            break
+    """
+)
+
+
+def found_in(folder, *others):
+    """Return what is in a folder, without the names that begin with one of the others."""
+    found = contents_of(folder).items()
+    return {name: content for name, content in found if not name.startswith(others)}
+
+
+def killed_again_and_again(folder, target, kills, seed):
+    """Kill whole saves and parts at random moments; the files are always whole, and the same."""
+    shapes = {"table": (1000, 5000), "last": (2_000_000,)}
+    pauses = random.Random(seed)
+    path = folder / target
+    (folder / "right").mkdir()
+    save(folder / "right" / target, PLAIN, shapes, rng=0)
+    expected = contents_of(folder / "right")
+    environment = os.environ | {"SKBUILD_EDITABLE_VERBOSE": "0"}
+
+    def start(k, n):
+        command = [sys.executable, "-c", KILLED, str(path), target, str(k), str(n)]
+        child = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE)
+        assert child.stdout.read(2) == b"go"
+        child.stdout.close()
+        return child
+
+    for n in (0, 3):
+        for turn in range(kills):
+            child = start(turn % 3, n)
+            time.sleep(pauses.random() * 0.05)
+            child.send_signal(signal.SIGKILL)
+            child.wait()
+            if path.exists():
+                found = {
+                    k: v for k, v in contents_of(folder).items() if not k.startswith(("right", "."))
+                }
+                assert found == expected
+                if n:
+                    break
+        if not n:
+            save(path, PLAIN, shapes, rng=0, force=True)
+            assert not (folder / f".{target}.saving").exists()
+        else:
+            for k in range(n):
+                if not path.exists():
+                    save(path, PLAIN, shapes, rng=0, part=(k, n))
+        assert found_in(folder, "right") == expected
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+@pytest.mark.process
+def test_killed_and_started_again(tmp_path):
+    killed_again_and_again(tmp_path, "x.safetensors", 3, seed=0)
+
+
+@pytest.mark.process
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["x.safetensors", "shards", "arrays.npy"])
+def test_killed_many_times(tmp_path, target):
+    killed_again_and_again(tmp_path, target, 40, seed=1)
