@@ -63,7 +63,7 @@ COMMANDS = {
     "models": Command(
         "measure.models",
         "all tensors of GPT-2 and ResNet-50 filled as one, beside one fill of as many elements",
-        "20 s; --quick: 10 s",
+        "1 min; --quick: 20 s",
         "models --threads 1 2 4 8 16",
     ),
     "memory": Command(

@@ -10,6 +10,7 @@ from typing import Any
 
 from weightinit_fast import _core
 from weightinit_fast._resolve.truncation import interval as _truncation
+from weightinit_fast.models.builtin import model as _model
 from weightinit_fast.models.filling import fill_all as _fill_all
 
 from . import ROOT
@@ -39,6 +40,12 @@ def selected(name: str) -> Iterator[None]:
         yield
     finally:
         select_isa(former)
+
+
+def model(name: str) -> tuple[dict[str, Any], dict[str, tuple[int, ...]]]:
+    """Return name -> initialiser, and name -> shape, of the tensors of a built-in model."""
+    made = _model(name)
+    return made.recipe.plan(made.shapes), {k: spec.shape for k, spec in made.shapes.items()}
 
 
 def fill_all(draws: Iterable[tuple[Any, Any, str]], key: Any, threads: int) -> None:

@@ -395,8 +395,8 @@ cdef void cut_plan(
 ) noexcept:
     """Cut a plan that read_plan() has made into tasks.
 
-    ``total`` elements and ``nbytes`` bytes are filled by that many threads, in this plan and those
-    that run with it.  The axes must stay where they are for as long as the plan is used.
+    That many threads fill ``total`` elements, those of this plan and of what runs after it, and
+    ``nbytes`` bytes in all.  The axes must stay where they are for as long as the plan is used.
     """
     plan.direct_items = wif_plan_direct_items(plan.itemsize, total, threads, fresh)
     wif_plan_cut(plan, axis, count)
@@ -470,7 +470,7 @@ cpdef object fill(
         if threads is None and total >= RELEASE_GIL_ITEMS:
             most = thread_count(None, total)
         cut_plan(&plan, axis, count, total, view.len, most, fresh)
-        queue = wif_queue_of(&plan, 1)
+        queue = wif_queue_of(&plan, 1, WIF_CHUNK_WORK)
         if run(&queue, total, most):
             raise_pending()
     finally:

@@ -7,10 +7,12 @@ from typing import Any
 
 from .. import _core
 from .._resolve.keys import Key
+from .._resolve.numbers import integer
 from .._resolve.target import Target, resolve
 from .._resolve.threads import thread_count
 from ..initialisers.initializer import Initializer, rule_of
 from ..initialisers.rules import ElementwiseRule, Rule
+from .messages import concerning
 
 __all__ = ["fill_all"]
 
@@ -26,7 +28,7 @@ def fill_all(
 
     Parameters
     ----------
-    draws : iterable of (Initializer, array or tensor, stream)
+    draws : iterable of (Initializer, array or tensor or Target, stream)
         The tensor is whatever ``out=`` takes, or the Target that it was read into, and must not
         overlap another one of them.
     key : Key
@@ -40,13 +42,14 @@ def fill_all(
         Where the call ``initializer(out=tensor, rng=key, stream=stream)`` raises. The message
         begins with the stream.
     """
+    # It is read once, since it may be an object that changes.
+    threads = None if threads is None else integer(threads, "threads")
     thread_count(threads, 0)  # refuses wrong values
     queue = _core.Queue()
     others: list[tuple[Rule, Target, int, Any]] = []
     for init, tensor, stream in draws:
         try:
-            read = isinstance(tensor, Target)
-            target = tensor if read else resolve(None, None, tensor, None)
+            target = tensor if type(tensor) is Target else resolve(None, None, tensor, None)
             rule = rule_of(init)
             if isinstance(rule, ElementwiseRule):
                 transform, params = rule.parameters(target.whole)
@@ -55,10 +58,9 @@ def fill_all(
                 pinned = _core.pin(target.array)
                 rule.check(target)
                 others.append((rule, target, _core.stream_number(stream), pinned))
-        except (TypeError, ValueError) as error:
-            if type(error) in (TypeError, ValueError):
-                raise type(error)(f"{stream}: {error}") from None
-            raise
+        except (ValueError, TypeError, BufferError):
+            with concerning(str(stream)):  # only here, since it takes as long as all the rest
+                raise
     queue.run(key, threads)
     for rule, target, number, _ in others:
         rule.fill(target, key, number, threads)
