@@ -3,7 +3,7 @@
 Each model is filled in three ways, on each number of threads, in float32 and in resident memory:
 
   one fill    normal(out=) of one array with as many elements as the model has
-  model       all tensors of the model in one run, each with its own initialiser
+  model       recipe.fill of all tensors, each with its own initialiser
   by tensor   the same tensors, one call after the other
 
 The ways are compared in memory of the same pages, since stores into pages of 4 KiB can take half as
@@ -79,7 +79,8 @@ def resident(size: int, memory: str) -> Array:
 def ways(name: str, memory: str) -> tuple[int, dict[str, Fill]]:
     """Return the bytes of a model, and the ways to fill it in one kind of memory."""
     key = wi.key(0)
-    inits, shapes = internals.model(name)
+    model = internals.model(name)
+    inits, shapes = model.recipe.plan(model.shapes), {k: v.shape for k, v in model.shapes.items()}
     size = sum(int(np.prod(shape)) for shape in shapes.values())
     block = None if memory == APART else resident(size, memory)
     draws: list[Draw] = []
@@ -90,12 +91,14 @@ def ways(name: str, memory: str) -> tuple[int, dict[str, Fill]]:
         draws.append((inits[tensor], out, tensor))
         begin = end
 
+    tensors = {tensor: out for _, out, tensor in draws}
+
     def by_tensor(threads: int) -> None:
         for init, out, stream in draws:
             init(out=out, rng=key, stream=stream, threads=threads)
 
     def as_one(threads: int) -> None:
-        internals.fill_all(draws, key, threads)
+        model.recipe.fill(tensors, rng=key, threads=threads)
 
     check(draws, as_one, by_tensor)
     made: dict[str, Fill] = {MODEL: as_one, BY_TENSOR: by_tensor}

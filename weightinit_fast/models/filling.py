@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from .. import _core
-from .._resolve.keys import Key
+from .._resolve.keys import RNGLike, key
 from .._resolve.numbers import integer
 from .._resolve.target import Target, resolve
 from .._resolve.threads import thread_count
@@ -18,7 +18,9 @@ __all__ = ["fill_all"]
 
 
 def fill_all(
-    draws: Iterable[tuple[Initializer, Any, int | str]], key: Key, threads: int | None = None
+    draws: Iterable[tuple[Initializer, Any, int | str]],
+    rng: RNGLike,
+    threads: int | None = None,
 ) -> None:
     """Fill many arrays or tensors, each with the values that its own call would write.
 
@@ -31,15 +33,16 @@ def fill_all(
     draws : iterable of (Initializer, array or tensor or Target, stream)
         The tensor is whatever ``out=`` takes, or the Target that it was read into, and must not
         overlap another one of them.
-    key : Key
-        The key of all streams.
+    rng
+        What `key` takes. All streams have one key, and a Generator advances once, after everything
+        has been found right.
     threads : int, optional
         As in `normal`. None means as many as are worth waking for all elements together.
 
     Raises
     ------
     ValueError, TypeError
-        Where the call ``initializer(out=tensor, rng=key, stream=stream)`` raises. The message
+        Where the call ``initializer(out=tensor, rng=rng, stream=stream)`` raises. The message
         begins with the stream.
     """
     # It is read once, since it may be an object that changes.
@@ -61,6 +64,7 @@ def fill_all(
         except (ValueError, TypeError, BufferError):
             with concerning(str(stream)):  # only here, since it takes as long as all the rest
                 raise
-    queue.run(key, threads)
+    shared = key(rng)
+    queue.run(shared, threads)
     for rule, target, number, _ in others:
-        rule.fill(target, key, number, threads)
+        rule.fill(target, shared, number, threads)

@@ -1,16 +1,16 @@
 """Recipe: which initialiser for which tensor of a model."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import IO, Any
 
-from .._resolve.keys import RNGLike, key
+from .._resolve.keys import RNGLike
 from .._resolve.target import Target, resolve
 from ..initialisers.initializer import Initializer
 from .arithmetic import Number, named_numbers, plain_numbers
 from .explanation import Explanation, Explanations
 from .filling import fill_all
 from .messages import concerning, listed
-from .rule import Rules, matcher, pairs, read_rule
+from .rule import Rules, check_text, matcher, pairs, read_rule
 from .shapes import Shapes, StrPath, TensorSpec, as_shapes
 from .ties import check_separate, check_tie, checked_ties, same_memory
 
@@ -211,15 +211,9 @@ class Recipe:
         Rules that take no tensor: *.bias
         """
         specs = as_shapes(shapes)
-        taken_by = {}
-        for name in specs:
-            taken_by[name] = self._rule_for(self._same_as.get(name, name))
-        unmatched = [name for name, number in taken_by.items() if number is None]
-        if unmatched:
-            raise ValueError(self._unmatched(unmatched))
+        taken_by = self._rules_of(specs)
         explanations = []
         for name, number in taken_by.items():
-            assert number is not None
             pattern, init = self._rules[number]
             shape = specs[name].shape
             target = self._same_as.get(name)
@@ -270,18 +264,27 @@ class Recipe:
         >>> bool((weight == wi.he_normal((10, 512), rng=0, stream="fc.weight")).all())
         True
         """
+        # On many threads a small model takes no longer than the checks of its tensors, so this does
+        # not explain the recipe: fill_all refuses what an initialiser cannot draw.
         targets: dict[str, Target] = {}
         for name, tensor in tensors.items():
-            with concerning(str(name)):
+            check_text(name, "the name of a tensor")
+            with concerning(name):
                 targets[name] = resolve(None, None, tensor, None)
-        plan = self.plan({name: TensorSpec(t.whole, t.kind.name) for name, t in targets.items()})
-        for name, tied_to in self._same_as.items():
-            if name in targets and same_memory(targets[name], targets[tied_to]):
-                del targets[name]
+        taken_by = self._rules_of(targets)
+        tied = {name: to for name, to in self._same_as.items() if name in targets}
+        if tied:
+            specs = {name: TensorSpec(t.whole, t.kind.name) for name, t in targets.items()}
+            for name, to in tied.items():
+                check_tie(name, to, specs)
+                if same_memory(targets[name], targets[to]):
+                    del targets[name]
         check_separate(targets)
-        streams = {name: self._same_as.get(name, name) for name in targets}
-        draws = [(plan[streams[name]], target, streams[name]) for name, target in targets.items()]
-        fill_all(draws, key(rng), threads)
+        draws = [
+            (self._rules[taken_by[name]][1], target, tied.get(name, name))
+            for name, target in targets.items()
+        ]
+        fill_all(draws, rng, threads)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as a dict that JSON and TOML can hold, with its expressions.
@@ -449,6 +452,19 @@ class Recipe:
         from .recipe_toml import toml_text  # noqa: PLC0415
 
         return toml_text(self.to_dict())
+
+    def _rules_of(self, names: Iterable[str]) -> dict[str, int]:
+        """Return name -> index of the rule that takes it; list all names that no rule takes."""
+        taken_by, unmatched = {}, []
+        for name in names:
+            number = self._rule_for(self._same_as.get(name, name))
+            if number is None:
+                unmatched.append(name)
+            else:
+                taken_by[name] = number
+        if unmatched:
+            raise ValueError(self._unmatched(unmatched))
+        return taken_by
 
     def _rule_for(self, name: str) -> int | None:
         """Return the index of the first rule that matches; None if none does."""
