@@ -71,8 +71,8 @@ class Staging:
     """
 
     def __init__(self, target: Path) -> None:
-        self.target = target
-        self.folder = target.parent / f".{target.name}.saving"
+        self.target: Path = target
+        self.folder: Path = target.parent / f".{target.name}.saving"
         self.plan: dict[str, Any] = {}
         self._lock: int | None = None
         self._joined = False
