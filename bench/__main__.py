@@ -75,8 +75,8 @@ COMMANDS = {
     "dask": Command(
         "measure.dask_arrays",
         "Dask arrays beside dask.array.random; needs dask[array] and distributed",
-        "3 min; --quick: 1 min",
-        "dask --chunk-mib 16",
+        "5 min; --quick: 2 min",
+        "dask --chunk-mib 128",
     ),
     "import-time": Command(
         "measure.import_time",

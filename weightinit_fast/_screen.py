@@ -56,7 +56,7 @@ class Screen:
         capable = os.environ.get("TERM") != "dumb"
         self._quiet = quiet
         self._colour = capable and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-        self.moving = capable and sys.stderr.isatty() and not still
+        self.moving: bool = capable and sys.stderr.isatty() and not still
         self._shown = 0
 
     def paint(self, text: str, code: str) -> str:

@@ -192,6 +192,28 @@ def test_a_size_and_a_number_of_one_name_are_set_together(tmp_path, capsys):
     assert "normal(std=0.01)" in explained[0]
 
 
+def test_many_files(tmp_path, capsys):
+    path = tmp_path / "shards"
+    assert (
+        main("init", "gpt2", "--set", "layers=2", *TINY[3:], "-o", path, "--max-shard-bytes", 1)
+        == 0
+    )
+    lines = capsys.readouterr().out.splitlines()
+    assert len([line for line in lines if line.startswith("SHA-256 ")]) == 20
+    # 28 shards, one for each tensor, and an index.
+    assert "and those of 9 more files, which --json lists" in lines
+
+
+def test_tied_tensors_are_not_counted(tmp_path, capsys):
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text('[same_as]\nhead = "emb"\n[[rule]]\nmatch = "*"\ninit = "zeros"\n')
+    shapes = tmp_path / "shapes.toml"
+    shapes.write_text("emb = [10, 4]\nhead = [10, 4]\n")
+    assert main("init", shapes, "--recipe", recipe, "-o", tmp_path / "a.safetensors") == 0
+    assert capsys.readouterr().out.startswith("shapes.toml: 1 tensor, 40 parameters\n")
+    assert main("verify", tmp_path / "a.safetensors", shapes, "--recipe", recipe) == 0
+
+
 def test_shards(tmp_path, capsys):
     path = tmp_path / "shards"
     assert main("init", *TINY, "-o", path, "--max-shard-bytes", "20kB") == 0

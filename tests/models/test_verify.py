@@ -196,7 +196,7 @@ def test_the_first_difference_is_described(tmp_path):
     found = verify(path, RECIPE, rng=3)
     assert found.elements == found.blocks == 5
     assert found.damaged == dict.fromkeys(order, 1)
-    assert "differs in 5 elements, in 5 blocks" in str(found)
+    assert "differs: elements 5, blocks of 64 KiB 5" in str(found)
     assert "The first one: b.weight[36, 10, 2] is 7.5, not " in str(found)
 
 

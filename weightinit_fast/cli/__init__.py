@@ -151,7 +151,9 @@ def _text_of(error: BaseException) -> str:
         return printable(
             error.strerror if name is None else f"{os.fsdecode(name)}: {error.strerror}"
         )
-    return printable(str(error)) or type(error).__name__
+    # The messages are those of the functions; the command writes this argument as an option.
+    text = str(error).replace("force=True", "--force")
+    return printable(text) or type(error).__name__
 
 
 def _abandon_output() -> None:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["configure", "run"]
 
+#: The most digests that are printed as text: a model of many shards or chunks has too many to read.
+MOST_PRINTED = 20
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of this subcommand."""
@@ -78,7 +81,8 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     from ..models.files import save  # noqa: PLC0415  only where it is needed
 
     source = read_source(args)
-    parameters = sum(prod(spec.shape) for spec in source.shapes.values())
+    # Tied tensors are not written.
+    sizes = [prod(s.shape) for n, s in source.shapes.items() if n not in source.recipe.same_as]
     with screen.progress(f"writing {Path(args.output).name}") as bar:
         saved = save(
             args.output,
@@ -94,8 +98,8 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
         )
     report: dict[str, Any] = {
         "model": source.title,
-        "tensors": len(source.shapes),
-        "parameters": parameters,
+        "tensors": len(sizes),
+        "parameters": sum(sizes),
         "path": str(saved.path),
         "finished": saved.finished,
         "bytes": saved.nbytes,
@@ -103,8 +107,8 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
         "seconds": saved.seconds,
         "files": [{"path": str(file)} for file in saved.files],
     }
-    tensors = "1 tensor" if len(source.shapes) == 1 else f"{len(source.shapes):,} tensors"
-    screen.say(f"{printable(source.title)}: {tensors}, {parameters:,} parameters")
+    tensors = "1 tensor" if len(sizes) == 1 else f"{len(sizes):,} tensors"
+    screen.say(f"{printable(source.title)}: {tensors}, {sum(sizes):,} parameters")
     what = "bytes" if saved.written == saved.nbytes else f"of {saved.nbytes:,} bytes"
     screen.say(
         f"{saved.path}: {saved.written:,} {what} in {duration_text(saved.seconds)} "
@@ -129,7 +133,7 @@ def _digest(
     report["digest_seconds"] = digests.seconds
     for entry, digest in zip(report["files"], digests.by_file.values(), strict=True):
         entry["sha256"] = digest
-    _say_digests(digests, screen)
+    _say_digests(digests, saved, screen)
     wanted = None
     if len(saved.files) == 1:
         dtype = args.dtype or "float32"
@@ -145,8 +149,12 @@ def _digest(
     return 0 if match else 1
 
 
-def _say_digests(digests: Digests, screen: Screen) -> None:
-    for file, digest in digests.by_file.items():
-        name = f" {file.name}" if len(digests.by_file) > 1 else ""
+def _say_digests(digests: Digests, saved: Saved, screen: Screen) -> None:
+    """Print the digest of each file, or of the first ones of many."""
+    for number, (file, digest) in enumerate(digests.by_file.items()):
+        if number == MOST_PRINTED:
+            screen.say(f"and those of {len(saved.files) - number:,} more files, which --json lists")
+            break
+        name = "" if file == saved.path else f" {printable(str(file.relative_to(saved.path)))}"
         screen.say(f"SHA-256 {digest}{name}")
     screen.say(f"(computed in {duration_text(digests.seconds)})")

@@ -163,6 +163,8 @@ def save(
     drawn = {name: specs[name] for name in specs if name in plan}
     layout = layout_of(path, drawn, dtype, max_shard_bytes, metadata)
     count = thread_count(threads, sum(prod(spec.shape) for spec in drawn.values()))
+    staging = Staging(target)
+    staging.clean()
     refuse_existing(target, layout.format, layout.folder, force)
     one_key = key(rng)
     contents = Contents(layout, plan, one_key)
@@ -170,7 +172,6 @@ def save(
     k, n = own_part or (0, 1)
     ranges = share(layout, k, n)
     wanted = sum(r.end - r.begin for r in ranges)
-    staging = Staging(target)
     try:
         with reporting(progress, f"saving {target.name}") as report:
             staging.join(layout, _digest(contents), own_part is not None, force)
@@ -239,9 +240,10 @@ def finish(path: StrPath, *, force: bool = False) -> Saved:
         raise FileNotFoundError(
             f"there are no parts of {str(target)!r}: {str(staging.folder)!r} does not exist{there}"
         ) from None
-    missing = staging.missing()
-    if missing:
-        raise ValueError(f"{target.name!r} is not complete: {missing}")
+    if not staging.is_finished():
+        missing = staging.missing()
+        if missing:
+            raise ValueError(f"{target.name!r} is not complete: {missing}")
     staging.publish(force or staging.plan["force"])
     named = staging.plan["files"]
     files = tuple(staging.final(name) for name, _ in named)

@@ -14,11 +14,13 @@ When the markers cover all bytes, ``data`` gets the name of the target, and the 
 Every step can be repeated, and two processes may do it at once.
 """
 
+import glob
 import json
 import os
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -39,6 +41,8 @@ __all__ = ["Staging", "refuse_existing"]
 _VERSION = 1
 #: A plan lists up to a million files.
 _LARGEST_PLAN = 200_000_000
+#: A folder in the making is left behind if it is older than this; making one takes milliseconds.
+_OLD_SECONDS = 60
 _MARKER = re.compile(r"part-(\d{5,})-of-(\d{5,})\.json")
 #: Format -> the names that files of a model have in its folder.
 _OWN_NAMES = {
@@ -67,8 +71,8 @@ class Staging:
     """
 
     def __init__(self, target: Path) -> None:
-        self.target = target
-        self.folder = target.parent / f".{target.name}.saving"
+        self.target: Path = target
+        self.folder: Path = target.parent / f".{target.name}.saving"
         self.plan: dict[str, Any] = {}
         self._lock: int | None = None
         self._joined = False
@@ -291,6 +295,11 @@ class Staging:
         """Whether another process has given the files their names."""
         return not self.data.exists() and self.target.exists()
 
+    def clean(self) -> None:
+        """Delete the folder if its files have their names, but a crash kept it from deletion."""
+        if self.folder.exists() and self.is_finished():
+            self.discard()
+
     def publish(self, force: bool) -> None:
         """Give the files their names, and delete the staging folder.
 
@@ -373,8 +382,12 @@ class Staging:
         sync(self.target)
 
     def discard(self) -> None:
-        """Delete the folder. The plan goes last, since it says what the other files are."""
+        """Delete the folder, and what processes left that were killed while they made it."""
         self.leave()
+        for fresh in self.folder.parent.glob(f"{glob.escape(self.folder.name)}.*"):
+            with suppress(OSError):
+                if time.time() - fresh.stat().st_mtime > _OLD_SECONDS:
+                    shutil.rmtree(fresh)
         for path in [*self.folder.glob("part-*.json"), self.data]:
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)

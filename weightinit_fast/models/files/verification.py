@@ -110,7 +110,7 @@ class Verification:
         if self.ok:
             return f"{self.path} is as drawn: {compared}"
         lines = [
-            f"{self.path} differs in {self.elements} elements, in {self.blocks} blocks "
+            f"{self.path} differs: elements {self.elements}, blocks of 64 KiB {self.blocks} "
             f"({compared} compared)",
             f"The first one: {self.first}",
             "Tensors that differ: "

@@ -12,10 +12,11 @@ html.py         the page, with report.css and report.js
 
 import math
 import os
-import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from ...initialisers.law import Law
+from ..files.progress import Progress, reporting
 from ..readers import ElementReader, StoredTensor, is_readable, read_tensors
 from ..readers.stored import BITS
 from ..recipe import Recipe
@@ -34,9 +35,6 @@ __all__ = ["Finding", "Inspection", "TensorReport", "inspect"]
 PIECE = 1 << 16
 #: Bins of a histogram.
 BINS = 41
-
-#: What is told about how far the work is: bytes that are done, and bytes in all.
-Progress = Callable[[int, int], object]
 
 
 def inspect(
@@ -65,8 +63,8 @@ def inspect(
         bits of integers mean: NumPy's files have no bfloat16 and no float8, and hold them as uint16
         or uint8.
     progress : bool or callable, optional
-        True prints a line to standard error that changes. A callable is called with the number of
-        bytes that have been read, and the number of all.
+        True shows on a terminal how far the work is. A function is called with the number of bytes
+        that have been read, and the number of all.
 
     Returns
     -------
@@ -118,37 +116,26 @@ def inspect(
     """
     stored = read_tensors(path)
     wanted = None if shapes is None else as_shapes(shapes)
-    tell = _told(progress, sum(tensor.nbytes for tensor in stored.values()))
     reports, findings = [], []
-    for name, tensor in stored.items():
-        seen = _as_meant(tensor, wanted)
-        initializer, law, problem = _law(recipe, name, tensor.shape)
-        findings += [Finding("no rule", name, problem)] if problem else []
-        report = _report(seen, initializer, law, tell)
-        reports.append(report)
-        findings += findings_of(report)
+    done, total = 0, sum(tensor.nbytes for tensor in stored.values())
+    with reporting(progress, f"reading {Path(path).name}") as report_progress:
+
+        def tell(nbytes: int) -> None:
+            nonlocal done
+            done += nbytes
+            report_progress(done, total)
+
+        for name, tensor in stored.items():
+            seen = _as_meant(tensor, wanted)
+            initializer, law, problem = _law(recipe, name, tensor.shape)
+            findings += [Finding("no rule", name, problem)] if problem else []
+            report = _report(seen, initializer, law, tell)
+            reports.append(report)
+            findings += findings_of(report)
     if wanted is not None:
         findings += _beside(stored, wanted)
     findings += _equal_tensors(stored, reports, recipe)
     return Inspection(os.fspath(path), tuple(reports), ordered(findings))
-
-
-def _told(progress: bool | Progress, total: int) -> Callable[[int], None]:
-    """Return a function that takes the bytes of each piece, and tells how far the work is."""
-    if progress is False:
-        return lambda _: None
-    done = 0
-
-    def tell(nbytes: int) -> None:
-        nonlocal done
-        done += nbytes
-        if callable(progress):
-            progress(done, total)
-        else:
-            end = "\n" if done == total else ""
-            print(f"\r{done / max(1, total):4.0%} read", end=end, file=sys.stderr, flush=True)
-
-    return tell
 
 
 def _as_meant(tensor: StoredTensor, wanted: dict[str, TensorSpec] | None) -> StoredTensor:

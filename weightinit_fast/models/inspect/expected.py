@@ -74,7 +74,8 @@ class Comparison(NamedTuple):
     std_errors: float
     mean_off: bool
     std_off: bool
-    outside: float  # how far the farthest element is beyond the law's interval, in its std
+    outside: float = 0.0  # how far the farthest element is beyond the law's interval, in its std
+    lost: bool = False  # whether the type is too coarse to tell the law's elements apart
 
 
 def compared(summary: Summary, law: Law, dtype: str, most_errors: float) -> Comparison:
@@ -86,7 +87,7 @@ def compared(summary: Summary, law: Law, dtype: str, most_errors: float) -> Comp
     """
     n, std = summary.finite, law.std
     if not n:
-        return Comparison(math.nan, math.nan, False, False, 0.0)
+        return Comparison(math.nan, math.nan, False, False)
     bits, step = _PRECISION.get(dtype, (52, 0.0))
     relative = 2.0 ** -(bits + 1)
     moved_mean, moved_std = summary.mean - law.mean, summary.std - std
@@ -94,10 +95,14 @@ def compared(summary: Summary, law: Law, dtype: str, most_errors: float) -> Comp
     one = max(relative * max(abs(law.mean), std), step / 2)
     if std == 0:
         apart = max(abs(summary.high - law.mean), abs(summary.low - law.mean))
-        return Comparison(math.nan, math.nan, apart > one, False, 0.0)
+        return Comparison(math.nan, math.nan, apart > one, False)
     mean_error = std / math.sqrt(n)
+    # What rounding may do to the std. Elements just below an upper bound are rounded down, so that
+    # none reaches it: that moves the mean, and the std more than rounding to nearest does.
+    bounded = math.isfinite(law.high)
+    rounding = (3 if bounded else 1) * one * one / std
     chance = most_errors * math.hypot(std, one) / math.sqrt(n)
-    mean_off = abs(moved_mean) > chance + relative * abs(law.mean)
+    mean_off = abs(moved_mean) > chance + relative * abs(law.mean) + bounded * rounding
     outside = 0.0
     if math.isfinite(law.low) and math.isfinite(law.high):
         largest = max(abs(law.low), abs(law.high))
@@ -106,15 +111,18 @@ def compared(summary: Summary, law: Law, dtype: str, most_errors: float) -> Comp
     if law.kind in _RIGID:
         # The law leaves room for rounding alone.
         std_off = abs(moved_std) > 0.01 * std + one
-        return Comparison(moved_mean / mean_error, math.nan, mean_off, std_off, outside)
+        return Comparison(
+            moved_mean / mean_error, math.nan, mean_off, std_off, outside, one > 4 * std
+        )
     fourth = kurtosis(law)
     if law.kind == "sparse":
         # A fixed number of elements are normal, and all others 0.
         fourth = 1 + 2 * n / max(1, n - summary.zeros)
     std_error = std * math.sqrt((fourth - 1) / (4 * n))
-    rounding = one * one / std
     std_off = abs(moved_std) > most_errors * std_error + rounding
-    return Comparison(moved_mean / mean_error, moved_std / std_error, mean_off, std_off, outside)
+    return Comparison(
+        moved_mean / mean_error, moved_std / std_error, mean_off, std_off, outside, one > 4 * std
+    )
 
 
 def kurtosis(law: Law) -> float:

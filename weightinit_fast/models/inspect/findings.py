@@ -161,6 +161,12 @@ def _against_law(report: TensorReport, found: _Found) -> Iterator[Finding]:
             yield found("value", f"The elements are {held}, where all should be {law.mean:.6g}.")
         return
     if s.low == s.high and s.finite >= 4:
+        if c.lost:
+            text = (
+                f"All elements are {s.low:.6g}: {report.dtype} rounds a std of {law.std:.4g} away."
+            )
+            yield found("subnormal", text)
+            return
         text = f"All {s.size:,} elements are {s.low:.6g}, where the std should be {law.std:.4g}."
         yield found("zero" if s.low == 0 else "constant", text)
         return

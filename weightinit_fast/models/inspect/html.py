@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+from ..._screen import printable
 from ...initialisers.law import Law
 from ..explanation import shape_text
 from .findings import Finding
 from .inspection import Inspection
 from .pictures import depth_picture, histogram_picture
 from .report import TensorReport
-from .table import number_text, printable, ratio_text, share_text
+from .table import number_text, ratio_text, share_text
 
 __all__ = ["page_of"]
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from itertools import pairwise
 
+from ..._screen import printable
 from ...initialisers.law import Law
 from .expected import parent_std
 from .report import TensorReport
 from .statistics import Histogram
-from .table import printable
 
 __all__ = ["depth_picture", "histogram_picture"]
 

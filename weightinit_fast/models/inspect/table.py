@@ -3,24 +3,18 @@
 import math
 from collections.abc import Sequence
 
+from ..._screen import printable
 from ..explanation import law_text, shape_text
 from .findings import Finding
 from .inspection import Inspection
 from .report import TensorReport
 
-__all__ = ["findings_text", "number_text", "printable", "ratio_text", "share_text", "table_of"]
+__all__ = ["findings_text", "number_text", "ratio_text", "share_text", "table_of"]
 
 #: The most findings of one kind that are printed.
 _MOST_OF_A_KIND = 20
 #: The most characters of a name.
 _LONGEST_NAME = 60
-
-
-def printable(name: str) -> str:
-    """Return a name without control characters, which a terminal would obey."""
-    if name.isprintable():
-        return name
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
 def number_text(value: float) -> str:
