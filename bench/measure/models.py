@@ -6,8 +6,8 @@ Each model is filled in three ways, on each number of threads, in float32 and in
   model       recipe.fill of all tensors, each with its own initialiser
   by tensor   the same tensors, one call after the other
 
-The ways are compared in memory of the same pages, since stores into pages of 4 KiB can take half as
-long again as stores into huge pages:
+The ways are compared in memory of the same pages, since a fill of pages of 4 KiB can take 1.7 times
+as long as one of huge pages:
 
   huge pages  one array of NumPy, which asks for huge pages; the tensors are views of it
   4-KiB pages a memory map for which huge pages are switched off; the tensors are views of it
