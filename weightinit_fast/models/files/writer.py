@@ -13,6 +13,7 @@ import errno
 import mmap
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -45,11 +46,23 @@ class Range(NamedTuple):
 
 
 class _OpenFile:
-    """A file while pieces of it are written, and how many of them are not written yet."""
+    """A file while pieces of it are written.
 
-    def __init__(self, path: str) -> None:
+    Attributes
+    ----------
+    left : iterator of Range
+        The pieces that no worker has taken.
+    pieces : int
+        How many pieces are not written yet.
+    workers : int
+        How many workers take pieces of this file.
+    """
+
+    def __init__(self, path: str, spans: list[Range], piece: int) -> None:
         self.path = path
-        self.pieces = 0
+        self.left = _pieces(spans, piece)
+        self.pieces = sum((end - 1) // piece - begin // piece + 1 for _, begin, end in spans)
+        self.workers = 0
         self.descriptor: int | None = None
         self.direct: int | None = None
 
@@ -212,7 +225,7 @@ def _write_whole(contents: Contents, part: Range, path: str, threads: int) -> No
     """Draw a range of a tensor that is made whole, with all threads, and write it."""
     data = np.empty(part.end - part.begin, np.uint8)
     contents.draw(part.file, part.begin, data, threads)
-    file = _OpenFile(path)
+    file = _OpenFile(path, [], PIECE_BYTES)
     file.open(direct=False)
     try:
         file.write(data, part.begin)
@@ -235,12 +248,12 @@ class _Job:
         self.piece = piece
         self.direct = direct
         self.done = 0
-        self.files: dict[int, _OpenFile] = {}
-        for file, begin, end in spans:
-            if file not in self.files:
-                self.files[file] = _OpenFile(paths[file])
-            self.files[file].pieces += (end - 1) // piece - begin // piece + 1
-        self._left = _pieces(spans, piece)
+        by_file: dict[int, list[Range]] = {}
+        for span in spans:
+            by_file.setdefault(span.file, []).append(span)
+        self.files = {n: _OpenFile(paths[n], ranges, piece) for n, ranges in by_file.items()}
+        self._untouched = deque(self.files.values())
+        self._begun: list[_OpenFile] = []
         self._count = sum(file.pieces for file in self.files.values())
         self._lock = threading.Lock()
         self._stopped = False
@@ -283,15 +296,39 @@ class _Job:
             self._error = error
             self._stopped = True
 
+    def _take(self, file: _OpenFile | None) -> tuple[_OpenFile | None, Range | None]:
+        """Return a worker's next piece and its file: the worker's former file while it has pieces.
+
+        A file system lets one thread at a time write into a file, so each worker has files of its
+        own as long as there are some. 16 workers who took the pieces of one file after another
+        wrote 32 files in memory at 2.4 GB/s, and waited actively for each other.
+        """
+        while True:
+            if file is not None:
+                part = next(file.left, None)
+                if part is not None:
+                    return file, part
+                file.workers -= 1
+                if file in self._begun:
+                    self._begun.remove(file)
+            if self._untouched:
+                file = self._untouched.popleft()
+                self._begun.append(file)
+            elif self._begun:
+                file = min(self._begun, key=lambda begun: begun.workers)
+            else:
+                return None, None
+            file.workers += 1
+
     def _work(self, report: Callable[[int], object] | None) -> None:
         # A mapping begins at a page, as direct writes ask for.
         buffer = np.frombuffer(mmap.mmap(-1, self.piece), np.uint8)
+        file = None
         while not self._stopped:
             with self._lock:
-                part = next(self._left, None)
-                if part is None:
+                file, part = self._take(file)
+                if file is None or part is None:
                     return
-                file = self.files[part.file]
                 if file.descriptor is None:
                     file.open(self.direct)
             data = buffer[: part.end - part.begin]
