@@ -10,8 +10,10 @@ __all__ = ["concerning", "listed"]
 _MOST_NAMES = 20
 
 
-def listed(names: Iterable[str]) -> str:
+def listed(names: Iterable[str], count: int | None = None) -> str:
     """Return names in one line; of many names the first ones, and how many more there are.
+
+    ``count`` is how many there are, if ``names`` has only the first ones.
 
     Examples
     --------
@@ -21,7 +23,7 @@ def listed(names: Iterable[str]) -> str:
     '17, 18, 19 and 980 more'
     """
     texts = [shortened(name) for name in names]
-    more = len(texts) - _MOST_NAMES
+    more = (len(texts) if count is None else count) - _MOST_NAMES
     line = ", ".join(texts[:_MOST_NAMES])
     return line if more <= 0 else f"{line} and {more} more"
 

@@ -9,12 +9,15 @@ For the target ``dir/gpt2.safetensors`` it is ``dir/.gpt2.safetensors.saving``. 
 - ``lock``: locked by every process that is at work here. It is only used to tell whether a folder
   that a crash left behind may be deleted; file systems without locks work as well.
 - ``publishing``: locked by the process that gives the files their names.
+- ``moving``: made before the first file is moved out of ``data``. From then on, a file that is
+  absent from ``data`` has its name already.
+- ``former``: the Zarr group that had the name of the target, until the folder is deleted.
 
 When the markers cover all bytes, ``data`` gets the name of the target, and the folder is deleted.
 Every step can be repeated, and two processes may do it at once.
 """
 
-import glob
+import errno
 import json
 import os
 import re
@@ -23,6 +26,7 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -41,8 +45,11 @@ __all__ = ["Staging", "refuse_existing"]
 _VERSION = 1
 #: A plan lists up to a million files.
 _LARGEST_PLAN = 200_000_000
-#: A folder in the making is left behind if it is older than this; making one takes milliseconds.
+#: A folder that is being made or deleted was left behind if it is older than this. Either takes
+#: milliseconds, or seconds for a large folder.
 _OLD_SECONDS = 60
+#: What `_unique` adds to the name of the staging folder.
+_UNIQUE_ENDING = re.compile("[.][0-9a-f]{16}")
 _MARKER = re.compile(r"part-(\d{5,})-of-(\d{5,})\.json")
 #: Format -> the names that files of a model have in its folder.
 _OWN_NAMES = {
@@ -76,6 +83,8 @@ class Staging:
         self.plan: dict[str, Any] = {}
         self._lock: int | None = None
         self._joined = False
+        #: What the last file's name led to when the plan was read.
+        self._former: tuple[int, ...] | None = None
 
     # Files within it -----------------------------------------------------------------------------
 
@@ -100,7 +109,9 @@ class Staging:
         Raises
         ------
         FileExistsError
-            If another model is being written there, or parts of one wait there.
+            If another model is being written there, or parts of one wait there; or if a link has
+            the folder's name. Whoever made that link may have chosen it so that our files overwrite
+            others.
         """
         plan = {
             "version": _VERSION,
@@ -112,15 +123,21 @@ class Staging:
             "files": [[file.name, file.nbytes] for file in layout.files],
         }
         for _ in range(100):  # other processes may make and delete the folder meanwhile
+            self._refuse_links()
             if not self.folder.exists():
                 self._make(plan)
             try:
                 self._take_lock()
                 self.read()
             except FileNotFoundError:
-                if self.folder.exists() and self._is_ours_alone():
-                    self.discard()  # a folder without a plan: its deletion was cut short
+                if self._is_ours_alone():
+                    self.discard()  # a folder without a plan
                 continue
+            if self._is_published():
+                self.discard()
+                continue
+            if not (self.folder / "plan.json").exists():
+                continue  # published and deleted since the plan was read
             if self.plan["digest"] == digest:
                 break
             if self.plan["parts"] or self._marked() or not self._is_ours_alone():
@@ -135,6 +152,7 @@ class Staging:
         self.plan["force"] = self.plan["force"] or force
         if layout.folder:
             self.data.mkdir(exist_ok=True)
+        self._refuse_links()
         self._drop_markers_without_files()
         self._joined = True
 
@@ -149,17 +167,35 @@ class Staging:
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
 
+    def _refuse_links(self) -> None:
+        for path in (self.folder, self.data):
+            if path.is_symlink():
+                raise FileExistsError(f"{str(path)!r} is a link, which save never makes: delete it")
+
     @staticmethod
     def _unique(path: Path) -> Path:
         """Return a path that no other process uses."""
         return path.with_name(f"{path.name}.{secrets.token_hex(8)}")
 
     def _drop_markers_without_files(self) -> None:
-        """Delete the markers of parts whose files are gone, since they got their names already."""
-        names = [name for name, _ in self.plan["files"]]
+        """Delete the markers of parts whose files are gone."""
         for (k, n), ranges in self.markers().items():
-            if not all(self.file(names[part.file]).exists() for part in ranges):
+            if not all(self._size(part.file) is not None for part in ranges):
                 self._marker(k, n).unlink(missing_ok=True)
+
+    def _size(self, number: int) -> int | None:
+        """Return the size of a file of the plan, where it grew or where it was moved to, or None.
+
+        The file that has its name counts only if moving has begun, and a Zarr group is moved whole.
+        Otherwise it may be a file of another model, with the same name and the same size.
+        """
+        name, _ = self.plan["files"][number]
+        one_by_one = self.plan["format"] != "zarr" and (self.folder / "moving").exists()
+        moved = [self.final(name)] if one_by_one else []
+        for path in (self.file(name), *moved):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                return path.lstat().st_size
+        return None
 
     def read(self) -> None:
         """Read the plan.
@@ -185,6 +221,7 @@ class Staging:
         if not good:
             _refuse_damaged(path)
         self.plan = plan
+        self._former = self._identity()
 
     # Locks ---------------------------------------------------------------------------------------
 
@@ -198,8 +235,17 @@ class Staging:
         with suppress(OSError):  # a file system without locks
             # It waits for a process that is just deleting the folder.
             fcntl.flock(self._lock, fcntl.LOCK_SH)
-        if os.fstat(self._lock).st_nlink == 0:
+        if not self._locks_this_folder():
             raise FileNotFoundError(self.folder)
+
+    def _locks_this_folder(self) -> bool:
+        """Whether our lock is that of the folder, and not of a deleted one that had its name."""
+        if self._lock is None:
+            return False
+        try:
+            return os.path.samestat(os.fstat(self._lock), os.stat(self.folder / "lock"))
+        except FileNotFoundError:
+            return False
 
     def _is_ours_alone(self) -> bool:
         """Whether no other process is at work here; False where locks do not tell."""
@@ -209,7 +255,7 @@ class Staging:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             return False
-        return True
+        return self._locks_this_folder()
 
     def leave(self) -> None:
         """Release the lock."""
@@ -273,9 +319,11 @@ class Staging:
         counts = {n for _, n in marked}
         if len(counts) == 1:
             n = counts.pop()
-            absent = [k for k in range(n) if (k, n) not in marked]
+            absent = n - sum(k < n for k, _ in marked)
             if absent:
-                texts = listed(str(k) for k in absent)
+                # Anybody may choose n, so that the list of all numbers might fill the memory.
+                first = islice((k for k in range(n) if (k, n) not in marked), 100)
+                texts = listed(map(str, first), absent)
                 return f"of {n} parts, counted from 0, these are missing: {texts}"
         by_file: dict[int, list[Range]] = {}
         for part in sorted(part for ranges in self.markers().values() for part in ranges):
@@ -292,12 +340,31 @@ class Staging:
     # The end -------------------------------------------------------------------------------------
 
     def is_finished(self) -> bool:
-        """Whether another process has given the files their names."""
-        return not self.data.exists() and self.target.exists()
+        """Whether another process has given the files their names since the plan was read."""
+        if self.data.exists():
+            return False
+        return self._is_published() or self._identity() not in (None, self._former)
+
+    def _is_published(self) -> bool:
+        """Whether the files have their names, and only the deletion of the folder is left."""
+        return (self.folder / "moving").exists() and not self.data.exists()
+
+    def _identity(self) -> tuple[int, ...] | None:
+        """Return what tells the last file of the target from a former one; None if it is absent.
+
+        That a file has this name says nothing where it replaces one.
+        """
+        files = self.plan["files"]
+        try:
+            found = self.final(files[-1][0] if files else "").stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return found.st_dev, found.st_ino, found.st_ctime_ns
 
     def clean(self) -> None:
-        """Delete the folder if its files have their names, but a crash kept it from deletion."""
-        if self.folder.exists() and self.is_finished():
+        """Delete what crashes left: a folder whose files have their names, and nameless ones."""
+        self._delete_leftovers()
+        if self._is_published():
             self.discard()
 
     def publish(self, force: bool) -> None:
@@ -318,7 +385,7 @@ class Staging:
                 else:
                     self._publish_at_once(force)
                 sync(self.target.parent)
-            elif not self.target.exists():
+            elif not self.is_finished():
                 raise FileNotFoundError(f"the data of {str(self.target)!r} are not there any more")
         self.discard()
 
@@ -338,67 +405,90 @@ class Staging:
                 os.close(descriptor)
 
     def _check_sizes(self) -> None:
-        """Raise the error of a file that is not as large as it should be."""
-        group = self.plan["format"] == "zarr"
-        for name, nbytes in self.plan["files"]:
-            try:
-                size = self.file(name).stat().st_size
-            except FileNotFoundError:
-                if not group and self.final(name).exists():
-                    continue  # it has its name already
-                raise
+        """Raise the error of a file that is not there, or not as large as it should be."""
+        for number, (name, nbytes) in enumerate(self.plan["files"]):
+            size = self._size(number)
+            path = str(self.file(name))
+            if size is None:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
             if size != nbytes:
                 raise ValueError(
-                    f"{str(self.file(name))!r} has {size} bytes, and not {nbytes}: it was changed "
-                    "or cut; delete the folder and write the parts again"
+                    f"{path!r} has {size} bytes, and not {nbytes}: it was changed or cut; delete "
+                    "the folder and write the parts again"
                 )
+
+    def _begin_moving(self) -> None:
+        """Note that files are moved from now on, so that whoever comes after a crash goes on."""
+        with suppress(FileExistsError):
+            _write_json(self.folder / "moving", {})
+            sync(self.folder)
 
     def _publish_at_once(self, force: bool) -> None:
         """Give a file or a whole folder its name."""
         refuse_existing(self.target, self.plan["format"], self.plan["folder"], force)
+        self._begin_moving()
         if self.plan["folder"]:
             for folder in {self.file(name).parent for name, _ in self.plan["files"]} | {self.data}:
                 sync(folder)
-            if self.target.is_dir():  # a former group of Zarr
-                shutil.rmtree(self.target)
+            if self.target.is_dir():
+                # A former group of Zarr. A deletion that is cut short would leave half of it under
+                # the name of the target.
+                former = self.folder / "former"
+                shutil.rmtree(former, ignore_errors=True)
+                os.rename(self.target, former)
         with suppress(FileNotFoundError):  # another process was faster, on a disk without locks
             os.rename(self.data, self.target)
 
     def _publish_into_folder(self, force: bool) -> None:
         """Move files into a folder that exists. An index, which is the last file, comes last."""
         names = [name for name, _ in self.plan["files"]]
-        if all(self.file(name).exists() for name in names):  # nothing was moved yet
+        if not (self.folder / "moving").exists():
             refuse_existing(self.target, self.plan["format"], True, force)
-        if force:
+            self._begin_moving()
+        if force and len(names) > 1 and self.file(names[-1]).exists():
+            self.final(names[-1]).unlink(missing_ok=True)  # an index of former files
+        for name in names:
+            with suppress(FileNotFoundError):
+                os.rename(self.file(name), self.final(name))
+        if force:  # now that the new files are there
             for old in self.target.iterdir():
                 own = _OWN_NAMES[self.plan["format"]].fullmatch(old.name)
                 if own and old.name not in names:
                     old.unlink(missing_ok=True)
-            if len(names) > 1 and self.file(names[-1]).exists():
-                self.final(names[-1]).unlink(missing_ok=True)  # an index of former files
-        for name in names:
-            with suppress(FileNotFoundError):
-                os.rename(self.file(name), self.final(name))
         sync(self.target)
+        with suppress(OSError):
+            self.data.rmdir()
 
     def discard(self) -> None:
-        """Delete the folder, and what processes left that were killed while they made it."""
+        """Delete the folder. It loses its name at once, so that nobody joins half of it."""
+        aside = self._unique(self.folder)
+        with suppress(OSError):
+            os.rename(self.folder, aside)
         self.leave()
-        for fresh in self.folder.parent.glob(f"{glob.escape(self.folder.name)}.*"):
-            with suppress(OSError):
-                if time.time() - fresh.stat().st_mtime > _OLD_SECONDS:
-                    shutil.rmtree(fresh)
-        for path in [*self.folder.glob("part-*.json"), self.data]:
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
+        shutil.rmtree(aside, ignore_errors=True)
+        self._delete_leftovers()
+
+    def _delete_leftovers(self) -> None:
+        """Delete what processes left that were killed while they made or deleted the folder."""
+        try:
+            found = os.listdir(self.folder.parent)
+        except OSError:  # a folder that may be written but not listed
+            return
+        begin = self.folder.name
+        for name in found:
+            if name.startswith(begin) and _UNIQUE_ENDING.fullmatch(name, len(begin)):
+                path = self.folder.parent / name
                 with suppress(OSError):
-                    path.unlink()
-        shutil.rmtree(self.folder, ignore_errors=True)
+                    if time.time() - path.stat().st_mtime > _OLD_SECONDS:
+                        shutil.rmtree(path)
 
     def give_up(self) -> None:
-        """Delete the folder after a failure, unless others work in it or have finished parts."""
-        if self._joined:
+        """Delete the folder after a failure, unless others work in it or have finished parts.
+
+        It stays also if files of it have been moved: then former files are gone, and the new ones
+        are whole, so that `finish` can go on.
+        """
+        if self._joined and not (self.folder / "moving").exists():
             with suppress(OSError, ValueError):
                 others = self._marked() - {(0, 1)}
                 if self._is_ours_alone() and not others:
@@ -417,6 +507,12 @@ def refuse_existing(target: Path, format_: str, folder: bool, force: bool) -> No
     if folder:
         if not target.is_dir():
             raise FileExistsError(f"{str(target)!r} exists, and is no folder as the model would be")
+        if target.stat().st_dev != target.parent.stat().st_dev:
+            raise OSError(
+                errno.EXDEV,
+                f"{str(target)!r} leads to another disk than the folder that it is in, and files "
+                "cannot be moved there: name a new folder on that disk",
+            )
         own = sorted(p.name for p in target.iterdir() if _OWN_NAMES[format_].fullmatch(p.name))
         if own and not force:
             raise FileExistsError(

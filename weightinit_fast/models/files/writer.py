@@ -15,6 +15,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -138,17 +139,23 @@ def _make_files(contents: Contents, ranges: Sequence[Range], paths: Sequence[str
     """Make the files in their full sizes, and reserve the space of the ranges."""
     if not ranges:
         return
-    for folder in {os.path.dirname(paths[file]) for file, _, _ in ranges}:
-        os.makedirs(folder, exist_ok=True)  # an array of Zarr is a folder
+    files = contents.layout.files
+    # An array of Zarr is a folder. No other is made, since the staging folder may be deleted now:
+    # another process has finished.
+    for folder in {os.path.dirname(paths[r.file]) for r in ranges if "/" in files[r.file].name}:
+        with suppress(FileExistsError):
+            os.mkdir(folder)
     folder = os.path.dirname(paths[ranges[0].file])
     # In memory, reserving makes every page and writing visits them all again, which took a tenth
     # more processor time, and a quarter of a second of one thread for 1 GB.
     reserved = not in_memory(folder)
     needed = 0
     for file, begin, end in ranges:
-        descriptor = os.open(paths[file], os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        # A link that somebody else has put there is never followed.
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(paths[file], flags, 0o666)
         try:
-            size = contents.layout.files[file].nbytes
+            size = files[file].nbytes
             if os.fstat(descriptor).st_size != size:
                 os.ftruncate(descriptor, size)
             if reserved:
