@@ -231,8 +231,12 @@ def text_of(path: Path) -> str:
     size = path.stat().st_size
     if size > _LARGEST_TABLE:
         raise ValueError(f"the file has {size} bytes; a table has at most {_LARGEST_TABLE}")
+    with open(path, "rb") as file:
+        content = file.read(_LARGEST_TABLE + 1)
+    if len(content) > _LARGEST_TABLE:  # it grows, or it is a device, whose size is 0
+        raise ValueError(f"the file has more bytes than a table may have: {_LARGEST_TABLE}")
     try:
-        return path.read_bytes().decode("utf-8")
+        return content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(f"this is not text in UTF-8: {error}") from None
 

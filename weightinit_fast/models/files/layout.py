@@ -38,6 +38,8 @@ StrPath: TypeAlias = str | os.PathLike[str]
 DEFAULT_SHARD_BYTES = 5_000_000_000
 #: The most bytes of a header, which is the limit of the safetensors library.
 LARGEST_HEADER = 100_000_000
+#: The most files of a layout. One of 10 TB has 80,000 chunks of the usual size.
+MOST_FILES = 1_000_000
 #: Files and their sum have fewer bytes than this, so that every offset is a signed 64-bit integer.
 _LIMIT = 1 << 63
 
@@ -188,7 +190,7 @@ def layout_of(
     ------
     ValueError, TypeError
         If the suffix is unknown, a name or a shape cannot be stored, the header would be too large,
-        or an option does not belong to the format.
+        there would be more than a million files, or an option does not belong to the format.
 
     Notes
     -----
@@ -304,6 +306,7 @@ def _shards(
         held += tensor.nbytes
     if group:
         groups.append(group)
+    limit_files(len(groups))
     about = _checked_metadata(metadata)
     if len(groups) == 1:
         only = _safetensors_file("model.safetensors", groups[0], about)
@@ -356,6 +359,15 @@ def _safetensors_file(name: str, tensors: Iterable[Tensor], about: dict[str, str
     return FileLayout(name, len(text).to_bytes(8, "little") + text, tuple(entries), start + at)
 
 
+def limit_files(count: int) -> None:
+    """Refuse a layout of more files than a folder can reasonably hold, before it is made."""
+    if count > MOST_FILES:
+        raise ValueError(
+            f"the model would become {count:,} files, and {MOST_FILES:,} are the most: raise "
+            "max_shard_bytes, or write a .safetensors file"
+        )
+
+
 def _checked_limit(given: int | None, default: int) -> int:
     """Return max_shard_bytes, after checks."""
     most = default if given is None else given
@@ -401,6 +413,7 @@ def _npy(
             raise ValueError(f"{option}= is an option of safetensors, and .npy files have none")
     if len(tensors) == 1 and not folder:
         return Layout("npy", False, (_npy_file("", tensors[0]),))
+    limit_files(len(tensors))
     names = npy_names([tensor.name for tensor in tensors])
     files = [_npy_file(name, tensor) for name, tensor in zip(names, tensors, strict=True)]
     index = {
