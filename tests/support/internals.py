@@ -31,6 +31,7 @@ MODULES = {
     "shares": "weightinit_fast.models.files.shares",
     "space": "weightinit_fast.models.files.space",
     "writer": "weightinit_fast.models.files.writer",
+    "workers": "weightinit_fast.models.files.workers",
     "verification": "weightinit_fast.models.files.verify",
     "comparison": "weightinit_fast.models.files.compare",
     "readers": "weightinit_fast.models.readers",

@@ -4,6 +4,7 @@ layout.py        a pure function: names, shapes and dtypes -> files, headers, pl
 zarr.py          the layout of .zarr, a folder whose chunks are files
 contents.py      the bytes of a layout's files, any range of them
 writer.py        draws ranges piece by piece and writes them, with several threads
+workers.py       functions that run at once, each in a thread of its own
 space.py         space reserved on the disk, and writes past the page cache
 shares.py        which bytes belong to part k of n
 staging.py       the folder in which files grow, with markers of parts, until they get their names
