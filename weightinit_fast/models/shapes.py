@@ -12,12 +12,13 @@ import numpy as np
 from .._resolve.dtypes import NAMES, DType, requested
 from .._resolve.messages import shown
 from .._resolve.shape import Shape, as_shape
+from .formats import LARGEST_HEADER
 from .messages import concerning, listed
 
 __all__ = ["Shapes", "TensorSpec", "as_shapes"]
 
-#: A table of shapes may have this many bytes, which is the limit of a safetensors header.
-_LARGEST_TABLE = 100_000_000
+#: A table of shapes may be as large as the header of a file of weights.
+_LARGEST_TABLE = LARGEST_HEADER
 #: Levels of nested tables, as in ``[model.layers]``.
 _DEEPEST = 32
 

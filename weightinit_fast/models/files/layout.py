@@ -27,6 +27,7 @@ from typing import Any, NamedTuple, TypeAlias
 from ..._resolve.dtypes import Kind, kind_named, requested
 from ..._resolve.messages import shown
 from ..._resolve.shape import as_shape
+from ..formats import INDEX_SUFFIX, LARGEST_HEADER, NPY_INDEX, SAFETENSORS_DTYPES
 from ..messages import concerning
 
 __all__ = ["DEFAULT_SHARD_BYTES", "Entry", "FileLayout", "Layout", "layout_of"]
@@ -36,29 +37,19 @@ StrPath: TypeAlias = str | os.PathLike[str]
 #: What a shard of a folder holds at most, unless max_shard_bytes says otherwise. It is the default
 #: of the huggingface_hub library.
 DEFAULT_SHARD_BYTES = 5_000_000_000
-#: The most bytes of a header, which is the limit of the safetensors library.
-LARGEST_HEADER = 100_000_000
 #: The most files of a layout. One of 10 TB has 80,000 chunks of the usual size.
 MOST_FILES = 1_000_000
 #: Files and their sum have fewer bytes than this, so that every offset is a signed 64-bit integer.
 _LIMIT = 1 << 63
 
-#: Name of a dtype -> its name in safetensors, in the order of the file: widest first, and types of
-#: one width in the order in which the safetensors library sorts them.
-SAFETENSORS_NAMES = {
-    "float64": "F64",
-    "float32": "F32",
-    "bfloat16": "BF16",
-    "float16": "F16",
-    "float8_e4m3fn": "F8_E4M3",
-    "float8_e5m2": "F8_E5M2",
-}
-_RANKS = {name: rank for rank, name in enumerate(SAFETENSORS_NAMES)}
+#: Name of a dtype -> its name in safetensors.
+_SAFETENSORS_NAMES = {dtype: name for name, dtype in SAFETENSORS_DTYPES.items()}
+#: The order of tensors in a safetensors file: widest first, and types of one width in the order in
+#: which the safetensors library sorts them.
+_ORDER = ("float64", "float32", "bfloat16", "float16", "float8_e4m3fn", "float8_e5m2")
 
-#: The file of a .npy folder that maps the names of tensors to their files and dtypes.
-NPY_INDEX = "tensors.json"
 #: The name of a Hugging Face index.
-SHARD_INDEX = "model.safetensors.index.json"
+SHARD_INDEX = f"model{INDEX_SUFFIX}"
 
 
 class Entry(NamedTuple):
@@ -333,7 +324,7 @@ def _safetensors_file(name: str, tensors: Iterable[Tensor], about: dict[str, str
     Python's strings. It pads the header with spaces to a multiple of 8 bytes. Offsets in the header
     count from its end.
     """
-    ordered = sorted(tensors, key=lambda tensor: (_RANKS[tensor.dtype], tensor.name))
+    ordered = sorted(tensors, key=lambda tensor: (_ORDER.index(tensor.dtype), tensor.name))
     header: dict[str, Any] = {"__metadata__": about} if about else {}
     begins = []
     at = 0
@@ -343,7 +334,7 @@ def _safetensors_file(name: str, tensors: Iterable[Tensor], about: dict[str, str
         begins.append(at)
         at += tensor.nbytes
         header[tensor.name] = {
-            "dtype": SAFETENSORS_NAMES[tensor.dtype],
+            "dtype": _SAFETENSORS_NAMES[tensor.dtype],
             "shape": tensor.shape,
             "data_offsets": (begins[-1], at),
         }

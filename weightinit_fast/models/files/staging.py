@@ -31,8 +31,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ..._resolve.messages import shown
+from ..formats import NPY_INDEX
 from ..messages import listed
-from .layout import NPY_INDEX, SHARD_INDEX, Layout
+from .layout import SHARD_INDEX, Layout
 from .writer import Range, sync
 
 try:
