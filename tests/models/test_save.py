@@ -336,6 +336,16 @@ def test_space_that_a_crash_left_reserved_is_not_asked_for_again(tmp_path, monke
     assert asked == [made.nbytes, 0]
 
 
+def test_file_system_that_tells_no_holes(tmp_path, monkeypatch):
+    """It calls all of a new file data, but that file has no blocks yet."""
+    monkeypatch.setattr(writer, "allocated", lambda _, begin, end: end - begin)
+    monkeypatch.setattr(writer, "in_memory", lambda _: True)
+    asked = []
+    monkeypatch.setattr(writer, "require_free", lambda _, nbytes: asked.append(nbytes))
+    saved = save(tmp_path / "x.safetensors", PLAIN, TABLE, rng=0)
+    assert asked == [saved.nbytes] * 2
+
+
 def test_more_than_any_disk(tmp_path):
     with pytest.raises(OSError, match="bytes are to be written"):
         save(tmp_path / "x.safetensors", PLAIN, {"w": (2**51,)}, rng=0)

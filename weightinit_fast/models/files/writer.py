@@ -146,9 +146,11 @@ def _make_files(contents: Contents, ranges: Sequence[Range], paths: Sequence[str
             found, size = os.fstat(descriptor), files[file].nbytes
             if found.st_size != size:
                 os.ftruncate(descriptor, size)
-            # A crash may have left reserved blocks, which count as blocks but not as data.
-            least += max(end - begin - found.st_blocks * 512, 0)
-            most += end - begin - allocated(descriptor, begin, end)
+            # A crash may have left reserved blocks, which count as blocks but not as data. Where a
+            # file system does not tell holes from data, a file without blocks is all data.
+            blocks = found.st_blocks * 512
+            least += max(end - begin - blocks, 0)
+            most += end - begin - min(allocated(descriptor, begin, end), blocks)
         finally:
             os.close(descriptor)
     # A reservation that is too large may fill the disk before it fails, and other programs would
