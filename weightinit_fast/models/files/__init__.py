@@ -1,7 +1,6 @@
 """Files of a model: which bytes are where, and how they are drawn, written and checked.
 
-layout.py        a pure function: names, shapes and dtypes -> files, headers, places of tensors
-zarr.py          the layout of .zarr, a folder whose chunks are files
+layout/          a pure function: names, shapes and dtypes -> files, headers, places of tensors
 contents.py      the bytes of a layout's files, any range of them
 writer.py        draws ranges piece by piece and writes them, with several threads
 workers.py       functions that run at once, each in a thread of its own

@@ -44,7 +44,7 @@ except ImportError:  # not a POSIX system
 __all__ = ["Staging", "refuse_existing"]
 
 _VERSION = 1
-#: A plan lists up to a million files (layout.MOST_FILES), whose names have some 200 characters.
+#: A plan lists up to a million files (layout/places.py), whose names have some 200 characters.
 _LARGEST_PLAN = 500_000_000
 #: A folder that is being made or deleted was left behind if it is older than this. Either takes
 #: milliseconds, or seconds for a large folder.

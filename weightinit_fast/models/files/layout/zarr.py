@@ -24,17 +24,31 @@ from itertools import product
 from math import prod
 from typing import Any
 
-from ..._resolve.dtypes import kind_named
-from .layout import Entry, FileLayout, Tensor, escaped_names, limit_files
+from ...._resolve.dtypes import kind_named
+from .names import escaped_names
+from .options import checked_limit, checked_metadata
+from .places import Entry, FileLayout, Layout, Tensor, limit_files
 
-__all__ = ["DEFAULT_CHUNK_BYTES", "chunk_shape", "zarr_files"]
+__all__ = ["chunk_shape", "zarr_layout"]
 
 #: What a chunk holds at most, unless max_shard_bytes says otherwise. Readers hold whole chunks in
 #: memory. Dask makes chunks of this size as well.
 DEFAULT_CHUNK_BYTES = 128 << 20
 
 
-def zarr_files(
+def zarr_layout(
+    tensors: list[Tensor],
+    folder: bool,
+    max_shard_bytes: int | None,
+    metadata: Mapping[str, str] | None,
+) -> Layout:
+    """Return the files of a group. ``folder`` says nothing: a group is always a folder."""
+    most = checked_limit(max_shard_bytes, DEFAULT_CHUNK_BYTES)
+    about = {} if metadata is None else checked_metadata(metadata)
+    return Layout("zarr", True, tuple(_files(tensors, most, about)))
+
+
+def _files(
     tensors: list[Tensor], most_bytes: int, metadata: Mapping[str, str]
 ) -> Iterator[FileLayout]:
     """Yield the files of a group, those of its arrays with elements first.
