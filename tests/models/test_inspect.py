@@ -10,7 +10,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 from support.internals import inspect as module
-from support.internals import inspect_rows, readers, recipe
+from support.internals import inspect_rows, reader_elements, readers, recipe
 from weight_files import safetensors_of
 
 import weightinit_fast as wi
@@ -175,6 +175,27 @@ def test_rows_that_differ_in_one_bit_are_not_equal(tmp_path):
     assert not looked_at(tmp_path, {"w": array}).findings
 
 
+def test_a_beginning_of_zeros_does_not_hide_equal_rows(tmp_path):
+    values = normal((1500, 100))
+    values[:700] = 0  # more than a piece
+    values[1400] = values[1200]
+    found = looked_at(tmp_path, {"w": values})
+    assert ("equal rows", "w") in kinds(found)
+
+
+def test_equal_rows_of_a_compressed_file_are_read_forwards(tmp_path, monkeypatch):
+    values = normal((3, 1 << 18))
+    values[2] = values[1]
+    np.savez_compressed(tmp_path / "m.npz", w=values)
+    opened = []
+    open_member = reader_elements.open_member
+    monkeypatch.setattr(
+        reader_elements, "open_member", lambda t: opened.append(t) or open_member(t)
+    )
+    assert kinds(inspect(tmp_path / "m.npz")) == [("equal rows", "w")]
+    assert len(opened) == 3  # the statistics, and each of the two rows
+
+
 def test_rows_that_chance_makes_equal_are_not_told(tmp_path):
     array = np.random.default_rng(0).integers(0, 4, (4000, 5)).astype("f4")
     found = looked_at(tmp_path, {"w": array})
@@ -293,6 +314,8 @@ def test_tensors_of_the_same_elements(tmp_path):
     assert kinds(looked_at(tmp_path, tensors)) == [("equal tensors", "b")]
     tied = Recipe({"*": "normal(std=0.02)"}, same_as={"b": "a"})
     assert kinds(looked_at(tmp_path, tensors, recipe=tied)) == []
+    two_ties = Recipe({"*": "normal(std=0.02)"}, same_as={"a": "z", "b": "z"})
+    assert kinds(looked_at(tmp_path, tensors, recipe=two_ties)) == []
     tensors["b"] = tensors["b"][::-1].copy()  # the same moments but for rounding
     assert kinds(looked_at(tmp_path, tensors)) == []
 
@@ -309,6 +332,15 @@ def test_a_table_of_shapes(tmp_path):
     ]
     assert [finding.is_note for finding in found.findings] == [False, False, False, True]
     assert len(found.wrong) == 3
+
+
+@pytest.mark.parametrize("wanted", ["float16", "bfloat16"])
+def test_a_table_of_shapes_says_what_bits_mean_only_where_numpy_lacks_the_type(tmp_path, wanted):
+    np.save(tmp_path / "w.npy", normal((40, 30), dtype="bfloat16").view(np.uint16))
+    found = inspect(tmp_path / "w.npy", shapes={"w": ((40, 30), wanted)})
+    meant = wanted == "bfloat16"
+    assert found.tensors[0].dtype == (wanted if meant else "uint16")
+    assert kinds(found) == ([] if meant else [("dtype", "w")])
 
 
 def test_a_recipe_that_has_no_rule_or_no_law(tmp_path):

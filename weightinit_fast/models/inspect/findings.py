@@ -2,17 +2,17 @@
 
 Nothing is called wrong that a usual initialisation makes: biases of zeros, norm weights of ones, a
 row of zeros for the padding id of an embedding, a mask of integers, a table with the same row
-throughout. Where chance is involved, the
-limits below are those of very rare chances, since a checkpoint has thousands of tensors.
+throughout. Where chance is involved, the limits below are those of very rare chances, since a
+checkpoint has thousands of tensors.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from .report import TensorReport
 
-__all__ = ["LIMITS", "Finding", "findings_of", "twins"]
+__all__ = ["LIMITS", "Finding", "findings_of", "ordered", "twins"]
 
 
 class Limits(NamedTuple):
@@ -220,8 +220,11 @@ def _named(ratio: float, elements: int) -> str:
     return f"{ratio:.4g} times"
 
 
-def twins(reports: Sequence[TensorReport], tied: set[frozenset[str]]) -> Iterator[tuple[str, str]]:
-    """Yield pairs of names whose tensors have the same moments, and so maybe the same elements."""
+def twins(reports: Sequence[TensorReport], same_as: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield pairs of names whose tensors have the same moments, and so maybe the same elements.
+
+    Tensors that ``same_as`` ties, to each other or to the same third one, are no such pair.
+    """
     seen: dict[tuple[object, ...], str] = {}
     for report in reports:
         s = report.summary
@@ -231,7 +234,7 @@ def twins(reports: Sequence[TensorReport], tied: set[frozenset[str]]) -> Iterato
             continue
         look = (report.dtype, report.shape, s.mean, s.std, s.low, s.high)
         first = seen.setdefault(look, report.name)
-        if first != report.name and frozenset((first, report.name)) not in tied:
+        if same_as.get(first, first) != same_as.get(report.name, report.name):
             yield first, report.name
 
 

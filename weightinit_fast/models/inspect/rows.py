@@ -192,20 +192,22 @@ class Rows:
         return None
 
     def _are_equal(self, one: int, other: int) -> bool:
-        with ElementReader(self._tensor) as reader:
+        # A reader for each row: whenever one reader went back from the later row to the earlier
+        # one, a compressed entry would be decompressed from its beginning.
+        with ElementReader(self._tensor) as first, ElementReader(self._tensor) as second:
             if self._tensor.fortran_order:
                 # Elements of a row are far from each other: compare those of some columns.
-                columns = range(0, self.columns, max(1, self.columns // 64))
-                places = [[row + self.rows * c for c in columns] for row in (one, other)]
-                values = [np.concatenate([reader.read(p, 1) for p in of_row]) for of_row in places]
-                return values[0].tobytes() == values[1].tobytes()
+                step, far = max(1, self.columns // 64), self.rows
+                places = ((one + far * c, other + far * c) for c in range(0, self.columns, step))
+                return all(
+                    first.read(a, 1).tobytes() == second.read(b, 1).tobytes() for a, b in places
+                )
             items = 1 << 16
             for begin in range(0, self.columns, items):
                 count = min(items, self.columns - begin)
-                pieces = [
-                    reader.read(row * self.columns + begin, count).tobytes() for row in (one, other)
-                ]
-                if pieces[0] != pieces[1]:
+                of_one = first.read(one * self.columns + begin, count)
+                of_other = second.read(other * self.columns + begin, count)
+                if of_one.tobytes() != of_other.tobytes():
                     return False
         return True
 
