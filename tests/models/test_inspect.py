@@ -422,6 +422,27 @@ def test_standard_errors_are_standard(tmp_path, text):
     np.testing.assert_allclose(errors.mean(axis=0), 0, atol=0.25)
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (2, 1), (2, 2), (3, 40), (64, 64)])
+def test_orthogonal_matrices_of_any_size_fit_their_law(tmp_path, shape):
+    # The mean of a small one is far from 0, so that its std is less than the law's.
+    arrays = {f"w{seed}": wi.orthogonal(shape, rng=seed) for seed in range(9)}
+    found = looked_at(tmp_path, arrays, recipe=Recipe({"*": "orthogonal"}))
+    assert "std" not in dict(kinds(found))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["normal(std=5e-324)", "normal(std=1e-310)", "normal(std=1e308)", "constant(value=1e308)"],
+)
+def test_laws_at_the_ends_of_float64(tmp_path, text):
+    tensors = {f"h.{n}.w": normal((8, 8), dtype="float64") for n in range(2)}
+    found = looked_at(tmp_path, tensors, recipe=Recipe({"*": text}))
+    assert {name for kind, name in kinds(found) if kind in ("std", "value")} == tensors.keys()
+    assert str(found)
+    json.dumps(found.to_dict(), allow_nan=False)
+    assert "Std by depth" in found.to_html()
+
+
 @pytest.mark.parametrize("text", ["orthogonal", "identity", "delta_orthogonal"])
 def test_rigid_laws_of_another_gain(tmp_path, text):
     shape = (32, 16, 3, 3) if text == "delta_orthogonal" else (40, 30)

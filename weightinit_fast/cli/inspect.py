@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .._screen import Screen, printable_lines
-from .options import add_output
+from .._screen import Screen, printable, printable_lines
+from .options import add_output, page_name
 from .sources import SOURCE_HELP, add_source, is_model, read_recipe, read_source
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ count."""
     add_source(parser, optional=True)
     parser.add_argument(
         "--html",
+        type=page_name,
         metavar="PAGE",
         help="also write a page with a histogram of each tensor, such as report.html",
     )
@@ -60,7 +61,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
         found.write_html(args.html)
     screen.say(printable_lines(str(found)))
     if args.html is not None:
-        screen.say(f"\nThe page with histograms is {args.html}")
+        screen.say(f"\nThe page with histograms is {printable(args.html)}")
     if args.json:
         screen.document(found.to_dict())
     return 1 if found.wrong else 0

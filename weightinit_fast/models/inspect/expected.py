@@ -100,7 +100,7 @@ def compared(summary: Summary, law: Law, dtype: str, most_errors: float) -> Comp
     # What rounding may do to the std. Elements just below an upper bound are rounded down, so that
     # none reaches it: that moves the mean, and the std more than rounding to nearest does.
     bounded = math.isfinite(law.high)
-    rounding = (3 if bounded else 1) * one * one / std
+    rounding = (3 if bounded else 1) * one * (one / std)
     chance = most_errors * math.hypot(std, one) / math.sqrt(n)
     mean_off = abs(moved_mean) > chance + relative * abs(law.mean) + bounded * rounding
     outside = 0.0
@@ -109,20 +109,24 @@ def compared(summary: Summary, law: Law, dtype: str, most_errors: float) -> Comp
         slack = max(2 * relative * largest, step)
         outside = max(0.0, summary.high - law.high - slack, law.low - slack - summary.low) / std
     if law.kind in _RIGID:
-        # The law leaves room for rounding alone.
-        std_off = abs(moved_std) > 0.01 * std + one
-        return Comparison(
-            moved_mean / mean_error, math.nan, mean_off, std_off, outside, one > 4 * std
-        )
+        # The law leaves room for rounding alone: not in the std, of which the mean takes a share in
+        # small matrices, but in the distance from the law's mean.
+        std_off = abs(math.hypot(summary.std, moved_mean) - std) > 0.01 * std + one
+        mean_errors = _in_errors(moved_mean, mean_error)
+        return Comparison(mean_errors, math.nan, mean_off, std_off, outside, one > 4 * std)
     fourth = kurtosis(law)
     if law.kind == "sparse":
         # A fixed number of elements are normal, and all others 0.
         fourth = 1 + 2 * n / max(1, n - summary.zeros)
     std_error = std * math.sqrt((fourth - 1) / (4 * n))
     std_off = abs(moved_std) > most_errors * std_error + rounding
-    return Comparison(
-        moved_mean / mean_error, moved_std / std_error, mean_off, std_off, outside, one > 4 * std
-    )
+    mean_errors, std_errors = _in_errors(moved_mean, mean_error), _in_errors(moved_std, std_error)
+    return Comparison(mean_errors, std_errors, mean_off, std_off, outside, one > 4 * std)
+
+
+def _in_errors(difference: float, error: float) -> float:
+    """Return a difference in standard errors; that of a subnormal std may be rounded to 0."""
+    return difference / error if error else math.copysign(math.inf, difference)
 
 
 def kurtosis(law: Law) -> float:
