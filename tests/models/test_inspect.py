@@ -410,6 +410,21 @@ def test_a_std_that_a_type_rounds_away_is_a_note(tmp_path):
     assert kinds(looked_at(tmp_path, {"w": zeros}, recipe=recipe)) == [("zero", "w")]
 
 
+@pytest.mark.parametrize("dtype", ["float8_e4m3fn", "float8_e5m2"])
+@pytest.mark.parametrize("law", ["mean=1, std=0.02", "mean=1e-4, std=1e-5", "mean=1e-4, std=1e-6"])
+@pytest.mark.parametrize("shape", [(3, 5), (16, 16, 9), (400, 300)])
+def test_a_mean_among_few_numbers_of_a_type(tmp_path, law, dtype, shape):
+    recipe = Recipe({"*": f"normal({law})"})
+    tensors = {
+        f"w{seed}": recipe.initializer_for("w")(shape, rng=seed, dtype=dtype) for seed in range(5)
+    }
+    found = looked_at(tmp_path, tensors, recipe=recipe)
+    assert [finding for finding in found.wrong if finding.kind != "equal tensors"] == []
+    if "0.02" in law:
+        tensors = {"w": np.full(shape, 2, tensors["w0"].dtype)}
+        assert len(looked_at(tmp_path, tensors, recipe=recipe).wrong) == 1
+
+
 @pytest.mark.parametrize("text", ["normal", "uniform", "truncated_normal", "sparse(sparsity=0.5)"])
 def test_standard_errors_are_standard(tmp_path, text):
     recipe = Recipe({"*": text})

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from .expected import rounding_of
 from .report import TensorReport
 
 __all__ = ["LIMITS", "Finding", "findings_of", "ordered", "twins"]
@@ -186,7 +187,10 @@ def _against_law(report: TensorReport, found: _Found) -> Iterator[Finding]:
         )
         yield found("outside", text)
     if law.kind == "normal" and not c.std_off:
-        farthest = max(s.high - law.mean, law.mean - s.low) / law.std
+        # Rounding to a coarse type may have moved the farthest element away from the mean.
+        above = s.high - rounding_of(s.high, report.dtype) - law.mean
+        below = law.mean - s.low - rounding_of(s.low, report.dtype)
+        farthest = max(above, below) / law.std
         chance = s.finite * math.erfc(farthest / math.sqrt(2))
         if chance < LIMITS.outlier:
             text = (
