@@ -552,6 +552,23 @@ def test_changed_files_are_refused_or_shown(tmp_path):
     assert shown > 20
 
 
+def test_memory_of_as_many_rows_as_are_compared(tmp_path, monkeypatch):
+    # A hash of 8 bytes and a mark are kept for each row. A row of zeros is left out of the list.
+    rows = 1 << 18
+    values = normal((rows, 2))
+    values[7], values[99] = 0, values[3]
+    np.save(tmp_path / "w.npy", values)
+    monkeypatch.setattr(module, "PIECE", 10_000)
+    tracemalloc.start()
+    try:
+        found = inspect(tmp_path / "w.npy")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert ("equal rows", "w") in kinds(found)
+    assert peak < rows * 20 + (1 << 20), peak
+
+
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(tmp_path):
     path = tmp_path / "w.npy"

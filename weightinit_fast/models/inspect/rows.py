@@ -163,28 +163,31 @@ class Rows:
             zero_columns = self.columns - int(np.count_nonzero(self._filled_columns))
         if not self.compares:
             return RowsFound(0.0, 0, None, 0, zero_columns)
+        # Each array as long as the hashes takes up to 16 MiB, so no list of the rows is made here.
         if self._all:
-            ids = np.flatnonzero(self._filled_rows)
-            zero_rows = self.rows - ids.size
-            hashes = self._hashes if not zero_rows else self._hashes[ids]
+            zero_rows = self.rows - int(np.count_nonzero(self._filled_rows))
+            ordered = self._hashes[self._filled_rows]
         else:
             zero_rows = self._zero_rows
-            ids, hashes = self._ids[: self._kept], self._hashes[: self._kept]
-        ordered = np.sort(hashes)
+            ordered = self._hashes[: self._kept].copy()
+        ordered.sort()
         again = ordered[1:] == ordered[:-1]
         equal, first = int(np.count_nonzero(again)), None
         if equal:
             repeated = np.unique(ordered[1:][again][:64])
-            first = self._first_pair(ids, hashes, repeated)
+            del ordered, again
+            first = self._first_pair(repeated)
         return RowsFound(1 / self._divisor, equal if first else 0, first, zero_rows, zero_columns)
 
-    def _first_pair(
-        self, ids: np.ndarray, hashes: np.ndarray, repeated: np.ndarray
-    ) -> tuple[int, int] | None:
-        """Return the first two rows that are equal, after reading both."""
+    def _first_pair(self, repeated: np.ndarray) -> tuple[int, int] | None:
+        """Return the first two rows that have one of these hashes and are equal: both are read."""
         pairs = []
         for value in repeated:
-            same = ids[np.flatnonzero(hashes == value)[:2]]
+            have_it = self._hashes[: self._kept] == value
+            if self._all:
+                same = np.flatnonzero(have_it & self._filled_rows)[:2]
+            else:
+                same = self._ids[np.flatnonzero(have_it)[:2]]
             pairs.append((int(same[0]), int(same[1])))
         for pair in sorted(pairs, key=max):
             if self._are_equal(*pair):
