@@ -101,8 +101,13 @@ def test_parts_of_several_counts_fit_together(tmp_path):
     path = tmp_path / "x.safetensors"
     for part in [(0, 2), (3, 4), (4, 7), (5, 7), (0, 2)]:
         assert not save(path, PLAIN, TABLE, rng=0, part=part).finished
-    with pytest.raises(ValueError, match=r"these bytes are missing: \d+ to \d+$"):
+    with pytest.raises(ValueError, match="is not complete") as caught:
         finish(path)
+    assert str(caught.value).partition("complete: ")[2] == (
+        "of 2 parts, counted from 0, these are missing: 1; or of 4 parts, counted from 0, these "
+        "are missing: 0, 1, 2; or of 7 parts, counted from 0, these are missing: 0, 1, 2, 3, 6. "
+        "Write all missing parts of one of these numbers"
+    )
     assert save(path, PLAIN, TABLE, rng=0, part=(3, 7)).finished
     assert path.read_bytes() == expected.read_bytes()
 
@@ -136,29 +141,42 @@ def test_folders_of_hosts_that_share_no_disk_are_copied_together(tmp_path):
 # What is told apart -------------------------------------------------------------------------------
 
 
+_SHAPES_DIFFER = "another set of names, shapes and dtypes"
+
+
 @pytest.mark.parametrize(
-    "other",
+    ("other", "cause"),
     [
-        {"rng": 1},
-        {"recipe": recipe.Recipe({"*": "normal(std=0.03)"})},
-        {"shapes": TABLE | {"table": (300, 1000)}},
-        {"dtype": "bfloat16"},
-        {"metadata": {}},
+        ({"rng": 1}, "another key"),
+        ({"recipe": recipe.Recipe({"*": "normal(std=0.03)"})}, "another recipe"),
+        (
+            {"rng": 1, "recipe": "he_normal(fans=(1, 2))"},
+            "another key and another recipe",
+        ),
+        ({"shapes": TABLE | {"table": (300, 1000)}}, _SHAPES_DIFFER),
+        ({"dtype": "bfloat16"}, _SHAPES_DIFFER),
+        ({"metadata": {}}, "another max_shard_bytes, metadata or order of tensors"),
     ],
-    ids=lambda other: next(iter(other)),
+    ids=lambda other: next(iter(other)) if isinstance(other, dict) else "",
 )
 @pytest.mark.parametrize("part", [(1, 3), None])
-def test_parts_of_another_model_are_refused(tmp_path, other, part):
+def test_parts_of_another_model_are_refused(tmp_path, other, cause, part):
     path = tmp_path / "x.safetensors"
     usual = {"recipe": PLAIN, "shapes": TABLE, "rng": 0}
     save(path, part=(0, 3), **usual)
     before = contents_of(tmp_path)
-    with pytest.raises(FileExistsError, match="another recipe, key, dtype or shapes"):
+    with pytest.raises(FileExistsError, match=f"'x.safetensors' that were written with {cause}:"):
         save(path, part=part, force=True, **usual | other)
     assert contents_of(tmp_path) == before
     for k in (1, 2):
         save(path, part=(k, 3), **usual)
     assert path.exists()
+
+
+def test_shards_of_another_size_are_refused_with_the_right_cause(tmp_path):
+    save(tmp_path / "x", PLAIN, TABLE, rng=0, part=(0, 3), max_shard_bytes=1 << 20)
+    with pytest.raises(FileExistsError, match="written with another max_shard_bytes, metadata or"):
+        save(tmp_path / "x", PLAIN, TABLE, rng=0, part=(1, 3), max_shard_bytes=1 << 21)
 
 
 def test_marker_of_another_model_is_refused(tmp_path):
@@ -180,6 +198,17 @@ def test_finish_names_the_missing_parts(tmp_path):
     for k in (0, 3):
         save(path, PLAIN, TABLE, rng=0, part=(k, 5))
     with pytest.raises(ValueError, match=r"of 5 parts, counted from 0, .*: 1, 2, 4$"):
+        finish(path)
+
+
+def test_finish_of_a_killed_save_says_to_run_it_again(tmp_path, monkeypatch):
+    path = tmp_path / "x.safetensors"
+    with monkeypatch.context() as patch:
+        patch.setattr(staging.Staging, "mark", lambda *_: 1 / 0)
+        patch.setattr(staging.Staging, "give_up", lambda _: None)
+        with pytest.raises(ZeroDivisionError):
+            save(path, PLAIN, TABLE, rng=0)
+    with pytest.raises(ValueError, match=r"was stopped: run the same call again$"):
         finish(path)
 
 
@@ -215,7 +244,7 @@ def test_finish_refuses_a_cut_file(tmp_path, monkeypatch):
             save(path, PLAIN, TABLE, rng=0, part=(k, 2))
     data = tmp_path / ".x.safetensors.saving/data"
     os.truncate(data, 1000)
-    with pytest.raises(ValueError, match="has 1000 bytes, and not"):
+    with pytest.raises(ValueError, match="has 1,000 bytes, and not"):
         finish(path)
 
 

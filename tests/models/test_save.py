@@ -260,7 +260,8 @@ def test_another_save_at_work_is_left_alone(tmp_path):
             refused.append(str(caught.value))
 
     save(path, PLAIN, TABLE, rng=0, progress=disturb)
-    assert "another process is writing" in refused[0]
+    assert "another process is writing 'x.safetensors' in " in refused[0]
+    assert "with another key: wait" in refused[0]
     save(tmp_path / "y.safetensors", PLAIN, TABLE, rng=0)
     assert path.read_bytes() == (tmp_path / "y.safetensors").read_bytes()
 
@@ -308,7 +309,7 @@ def test_full_disk_is_told_at_once(tmp_path, monkeypatch, reserved):
     monkeypatch.setattr(writer, "in_memory", lambda _: not reserved)
     monkeypatch.setattr(writer, "reserve" if reserved else "require_free", full)
     monkeypatch.setattr(writer, "_write", lambda *_: pytest.fail("something was drawn"))
-    with pytest.raises(OSError, match=r"No space left .* 1203284 bytes are to be written.* free"):
+    with pytest.raises(OSError, match=r"No space left .* 1,203,284 bytes are to be written.* free"):
         save(tmp_path / "x.safetensors", PLAIN, TABLE, rng=0)
     assert os.listdir(tmp_path) == []
 
@@ -320,6 +321,26 @@ def test_nothing_is_reserved_of_a_disk_that_is_too_small(tmp_path, monkeypatch):
     nbytes = space.free_bytes(str(tmp_path)) + (1 << 40)
     with pytest.raises(OSError, match="bytes are to be written"):
         save(tmp_path / "x.zarr", PLAIN, {"w": (nbytes // 4,)}, rng=0, max_shard_bytes=1 << 36)
+    assert os.listdir(tmp_path) == []
+
+
+def test_free_space_is_that_before_a_reservation_took_it(tmp_path, monkeypatch):
+    free = [1_000_000]
+
+    def reserve(*_):
+        free[0] = 0
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(writer, "in_memory", lambda _: False)
+    monkeypatch.setattr(writer, "free_bytes", lambda _: free[0])
+    monkeypatch.setattr(writer, "reserve", reserve)
+    for target in ("x.safetensors", "x.zarr"):
+        free[0] = 1_000_000
+        with pytest.raises(OSError, match=r"written; the disk has 1,000,000 bytes free: use anoth"):
+            save(tmp_path / target, PLAIN, TABLE, rng=0)
+    free[0] = 2_000_000
+    with pytest.raises(OSError, match=r"had 2,000,000 bytes free at the beginning, but it is full"):
+        save(tmp_path / "x.safetensors", PLAIN, TABLE, rng=0)
     assert os.listdir(tmp_path) == []
 
 
@@ -410,7 +431,7 @@ def test_a_signal_does_not_end_the_reservation(tmp_path, monkeypatch):
 def test_limit_of_file_size(tmp_path):
     def limited():
         resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
-        with pytest.raises(OSError, match=r"File too large: 1203284 bytes are to be written"):
+        with pytest.raises(OSError, match=r"File too large: 1,203,284 bytes are to be written"):
             save(tmp_path / "x.safetensors", PLAIN, TABLE, rng=0)
 
     isolated(limited)
@@ -429,7 +450,9 @@ def test_small_disk(tmp_path):
     if not mounted or mounted.returncode:
         pytest.skip("no tmpfs can be mounted")
     try:
-        with pytest.raises(OSError, match=r"1203284 bytes are to be written.* \d+ bytes free"):
+        with pytest.raises(
+            OSError, match=r"1,203,284 bytes are to be written.* [0-9,]+ bytes free"
+        ):
             save(disk / "x.safetensors", PLAIN, TABLE, rng=0)
         assert os.listdir(disk) == []
         save(disk / "x.safetensors", PLAIN, {"w": (1000,)}, rng=0)
@@ -449,7 +472,9 @@ def test_read_only_folder(tmp_path):
     def as_nobody():
         if os.geteuid() == 0:
             os.seteuid(65534)
-        with pytest.raises(PermissionError):
+        with pytest.raises(
+            PermissionError, match=r"no permission to write in the folder '.*folder'"
+        ):
             save(folder / "x.safetensors", PLAIN, TABLE, rng=0)
 
     isolated(as_nobody)
@@ -555,3 +580,25 @@ def test_seconds(tmp_path):
     begun = time.perf_counter()
     saved = save(tmp_path / "x.safetensors", PLAIN, TABLE, rng=0)
     assert 0 < saved.seconds <= time.perf_counter() - begun
+
+
+# Rules that take nothing --------------------------------------------------------------------------
+
+
+def test_what_may_be_misspelt_is_warned_about(tmp_path):
+    made = Recipe(
+        [("*.outt.weight", "zeros"), ("*", "he_normal")], same_as={"head.weigth": "emb.weight"}
+    )
+    shapes = {"emb.weight": (5, 4), "head.weight": (5, 4), "a.out.weight": (3, 3)}
+    with pytest.warns(UserWarning, match="takes no tensor|is tied to") as warned:
+        assert save(tmp_path / "x.npy", made, shapes, rng=0).finished
+    texts = [str(warning.message) for warning in warned]
+    assert texts == [
+        "the pattern *.outt.weight of the recipe takes no tensor",
+        "head.weigth, which is tied to emb.weight, is not among the tensors; did you mean "
+        "'head.weight'?",
+    ]
+    assert {warning.filename for warning in warned} == {__file__}
+    save(tmp_path / "y.npy", made, shapes, rng=0, part=(1, 2))  # part 0 warns
+    with pytest.warns(UserWarning, match="takes no tensor|is tied to"):
+        save(tmp_path / "y.npy", made, shapes, rng=0, part=(0, 2))

@@ -84,7 +84,12 @@ REFUSED = {
     "too large": ((2**40, 2**40), ValueError, r"w: shape .* 2\*\*63"),
     "no dtype": (((3,), "float33"), TypeError, "w: dtype must be one of .* not 'float33'"),
     "ambiguous dtype": (((3,), "fp8"), TypeError, "w: .*float8_e4m3fn"),
-    "other keys": ({"shape": 3, "dtpye": "float32"}, TypeError, "w.dtpye: "),
+    "other keys": (
+        {"shape": 3, "dtpye": "float32"},
+        ValueError,
+        "no key 'dtpye'; did you mean 'dt",
+    ),
+    "unknown key": ({"shape": [3], "device": "cpu"}, ValueError, "; the keys are shape and dtype"),
     "many axes": ((1,) * 65, ValueError, "w: shape has 65 axes"),
 }
 

@@ -22,6 +22,7 @@ MODULES = {
     "models": "weightinit_fast.models.builtin",
     "arithmetic": "weightinit_fast.models.arithmetic",
     "recipe": "weightinit_fast.models.recipe",
+    "recipe_like": "weightinit_fast.models.recipe_like",
     "shapes": "weightinit_fast.models.shapes",
     "layout": "weightinit_fast.models.files.layout",
     "safetensors_layout": "weightinit_fast.models.files.layout.safetensors",

@@ -10,7 +10,7 @@ import numpy as np
 from .._resolve.dtypes import DType
 from .._resolve.index import BasicIndex
 from .._resolve.keys import RNGLike
-from .._resolve.messages import refuse_arguments, refuse_keyword, shown
+from .._resolve.messages import did_you_mean, refuse_arguments, refuse_keyword, shown
 from .._resolve.rows import RowIds
 from .._resolve.shape import Shape, as_shape
 from .._resolve.target import resolve
@@ -294,8 +294,10 @@ def _function_named(name: object) -> Callable[..., Any]:
         found = INITIALISERS.get(ALIASES.get(name, name))
         if found is not None:
             return found
-    names = ", ".join(INITIALISERS)
-    raise ValueError(f"no initialiser is called {shown(name)}; the names are {names}")
+    hint = did_you_mean(name, [*INITIALISERS, *ALIASES])
+    if not hint:
+        hint = f"the names are {', '.join(INITIALISERS)}"
+    raise ValueError(f"no initialiser is called {shown(name)}; {hint}")
 
 
 # The text -----------------------------------------------------------------------------------------

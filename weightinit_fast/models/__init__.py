@@ -7,6 +7,7 @@ recipe.py        Recipe: which initialiser for which tensor
   ties.py          tied tensors, and memory that tensors share
   explanation.py   what a recipe does with each tensor, as a table
   recipe_toml.py   recipes as TOML
+  recipe_like.py   what a parameter recipe= takes, read as a Recipe
 filling.py       many tensors in memory, filled as one
 builtin/         known models: their shapes and recipes
 formats.py       what the formats of weight files fix

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from .._resolve.messages import shortened
 
-__all__ = ["concerning", "listed"]
+__all__ = ["concerning", "counted", "listed"]
 
 #: The most names that a message lists.
 _MOST_NAMES = 20
@@ -26,6 +26,17 @@ def listed(names: Iterable[str], count: int | None = None) -> str:
     more = (len(texts) if count is None else count) - _MOST_NAMES
     line = ", ".join(texts[:_MOST_NAMES])
     return line if more <= 0 else f"{line} and {more} more"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with separators and its noun, which gets an s unless the number is 1.
+
+    Examples
+    --------
+    >>> counted(1, "tensor"), counted(65536, "byte")
+    ('1 tensor', '65,536 bytes')
+    """
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 class concerning:  # noqa: N801  used as a statement: with concerning(name): ...

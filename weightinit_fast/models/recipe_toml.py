@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .._resolve.messages import shown
+from .._resolve.messages import did_you_mean, shown
 from .arithmetic import Number
 from .messages import concerning
 from .recipe import Recipe
@@ -84,13 +84,15 @@ def _check_keys(
     table: Mapping[str, Any], what: str, needed: tuple[str, ...], others: tuple[str, ...] = ()
 ) -> None:
     """Refuse a table that lacks a key, or has one that means nothing."""
+    known = needed + others
+    for key in table:
+        # An unknown key first: it may be a needed one that is misspelt.
+        if key not in known:
+            hint = did_you_mean(key, known) or f"its keys are {', '.join(known)}"
+            raise ValueError(f"{what} has no key {shown(key)}; {hint}")
     for key in needed:
         if key not in table:
             raise ValueError(f"{what} needs the key {key!r}: {shown(dict(table))}")
-    for key in table:
-        if key not in needed + others:
-            keys = ", ".join(needed + others)
-            raise ValueError(f"{what} has no key {shown(key)}; its keys are {keys}")
 
 
 # Writing ------------------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ def read_plan(path: Path) -> dict[str, Any]:
     good = (
         plan.get("version") == VERSION
         and isinstance(plan.get("digest"), str)
+        and isinstance(plan.get("digests"), dict)
         and plan.get("format") in OWN_NAMES
         and all(isinstance(plan.get(key), bool) for key in ("folder", "force", "parts"))
         and isinstance(files, list)
@@ -58,7 +59,7 @@ def read_marker(path: Path, plan: dict[str, Any]) -> list[Range]:
     if content.get("digest") != plan["digest"]:
         raise ValueError(
             f"{str(path)!r} is the marker of a part of another model: it was written with another "
-            "recipe, key, dtype or shapes"
+            "recipe, key, dtype, shapes or options"
         )
     ranges, count = content.get("ranges"), len(plan["files"])
     if not isinstance(ranges, list) or not all(_is_range(item, count) for item in ranges):

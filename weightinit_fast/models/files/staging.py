@@ -18,6 +18,8 @@ Every step can be repeated, and two processes may do it at once.
 """
 
 import errno
+import hashlib
+import json
 import os
 import re
 import secrets
@@ -29,7 +31,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ..messages import listed
+from ..messages import counted, listed
 from .layout import Layout
 from .notes import VERSION, read_marker, read_plan, write_json
 from .targets import OWN_NAMES, refuse_existing
@@ -47,6 +49,8 @@ __all__ = ["Staging"]
 _OLD_SECONDS = 60
 #: What `_unique` adds to the name of the staging folder.
 _UNIQUE_ENDING = re.compile("[.][0-9a-f]{16}")
+#: The most numbers of parts that a message lists.
+_MOST_COUNTS = 3
 _MARKER = re.compile(r"part-(\d{5,})-of-(\d{5,})\.json")
 
 
@@ -92,8 +96,10 @@ class Staging:
 
     # Beginning -----------------------------------------------------------------------------------
 
-    def join(self, layout: Layout, digest: str, parts: bool, force: bool) -> None:
+    def join(self, layout: Layout, digests: dict[str, str], parts: bool, force: bool) -> None:
         """Make the folder, or go on in the one that is there, and lock it.
+
+        ``digests`` has a digest of each thing that the bytes depend on, by its name for people.
 
         Raises
         ------
@@ -102,9 +108,11 @@ class Staging:
             the folder's name. Whoever made that link may have chosen it so that our files overwrite
             others.
         """
+        digest = hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
         plan = {
             "version": VERSION,
             "digest": digest,
+            "digests": digests,
             "format": layout.format,
             "folder": layout.folder,
             "force": force,
@@ -130,11 +138,7 @@ class Staging:
             if self.plan["digest"] == digest:
                 break
             if self.plan["parts"] or self._marked() or not self._is_ours_alone():
-                raise FileExistsError(
-                    f"{str(self.folder)!r} holds parts of {str(self.target)!r} that were written "
-                    "with another recipe, key, dtype or shapes, or that another process is writing "
-                    "now: end that first, or delete the folder"
-                )
+                raise FileExistsError(self._refusal(digests))
             self.discard()  # a crash left it behind, and nobody can use it
         else:
             raise FileExistsError(f"other processes make and delete {str(self.folder)!r}")
@@ -145,16 +149,47 @@ class Staging:
         self._drop_markers_without_files()
         self._joined = True
 
+    def _refusal(self, digests: dict[str, str]) -> str:
+        """Return why a model of these digests cannot be written while the folder holds another."""
+        theirs, known = self.plan["digests"], list(digests)
+        differ = [name for name in known if theirs.get(name) != digests[name]]
+        if differ[-2:] == known[-2:]:  # the files differ wherever the tensors do
+            differ.pop()
+        other = f"another {' and another '.join(differ)}"
+        folder, name = str(self.folder), self.target.name
+        if self.plan["parts"] or self._marked():
+            return (
+                f"{folder!r} holds parts of {name!r} that were written with {other}: finish them "
+                "first, or delete the folder"
+            )
+        return (
+            f"another process is writing {name!r} in {folder!r}, with {other}: wait for its end, "
+            "or stop it and delete the folder"
+        )
+
     def _make(self, plan: dict[str, Any]) -> None:
         """Make the folder with its plan at once; leave that to another process if it is faster."""
         fresh = self._unique(self.folder)
         try:
-            fresh.mkdir()
+            self._make_folder(fresh)
             write_json(fresh / "plan.json", plan)
             with suppress(OSError):  # a folder that is not empty is never replaced
                 os.rename(fresh, self.folder)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
+
+    def _make_folder(self, fresh: Path) -> None:
+        """Make a folder beside the target; say so if nothing may be written there."""
+        try:
+            fresh.mkdir()
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise
+            where = str(self.target.parent)
+            text = f"there is no permission to write in the folder {where!r}"
+            if error.errno == errno.EROFS:
+                text = f"the file system of the folder {where!r} is read-only"
+            raise OSError(error.errno, text) from None
 
     def _refuse_links(self) -> None:
         for path in (self.folder, self.data):
@@ -280,15 +315,13 @@ class Staging:
     def missing(self) -> str:
         """Return a text that says which parts are missing; it is empty if none is."""
         marked = self._marked()
-        counts = {n for _, n in marked}
+        counts = sorted({n for _, n in marked})
+        if not counts and not self.plan["parts"]:
+            return "the process that wrote it was stopped: run the same call again"
         if len(counts) == 1:
-            n = counts.pop()
-            absent = n - sum(k < n for k, _ in marked)
+            absent = self._absent(marked, counts[0])
             if absent:
-                # Anybody may choose n, so that the list of all numbers might fill the memory.
-                first = islice((k for k in range(n) if (k, n) not in marked), 100)
-                texts = listed(map(str, first), absent)
-                return f"of {n} parts, counted from 0, these are missing: {texts}"
+                return absent
         by_file: dict[int, list[Range]] = {}
         for part in sorted(part for ranges in self.markers().values() for part in ranges):
             by_file.setdefault(part.file, []).append(part)
@@ -299,7 +332,23 @@ class Staging:
                 if begin > at:
                     gaps.append(f"{at} to {begin}" + (f" of {name}" if name else ""))
                 at = max(at, end)
-        return f"these bytes are missing: {listed(gaps)}" if gaps else ""
+        if not gaps:
+            return ""
+        choices = [self._absent(marked, n) for n in counts[:_MOST_COUNTS]]
+        if all(choices) and choices:
+            return f"{'; or '.join(choices)}. Write all missing parts of one of these numbers"
+        return f"these bytes are missing: {listed(gaps)}"
+
+    @staticmethod
+    def _absent(marked: set[tuple[int, int]], n: int) -> str:
+        """Return a text that says which of n parts have no marker; it is empty if all have one."""
+        absent = n - sum(k < n for k, count in marked if count == n)
+        if not absent:
+            return ""
+        # Anybody may choose n, so that the list of all numbers might fill the memory.
+        first = islice((k for k in range(n) if (k, n) not in marked), 100)
+        texts = listed(map(str, first), absent)
+        return f"of {counted(n, 'part')}, counted from 0, these are missing: {texts}"
 
     # The end -------------------------------------------------------------------------------------
 
@@ -377,8 +426,8 @@ class Staging:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
             if size != nbytes:
                 raise ValueError(
-                    f"{path!r} has {size} bytes, and not {nbytes}: it was changed or cut; delete "
-                    "the folder and write the parts again"
+                    f"{path!r} has {size:,} bytes, and not {nbytes:,}: it was changed or cut; "
+                    "delete the folder and write the parts again"
                 )
 
     def _begin_moving(self) -> None:

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -130,13 +131,17 @@ def write_ranges(
     if not wanted:
         return
     total = sum(part.end - part.begin for part in wanted)
+    # An array of Zarr is a folder that is yet to be made.
+    depth = contents.layout.files[0].name.count("/")
+    # Read now, because a reservation that fails may have taken all of it.
+    free = free_bytes(str(Path(paths[0]).parents[depth]))
     try:
         _make_files(contents, wanted, paths)
         _write(contents, wanted, paths, threads, total, report)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
-        raise _too_large(error, os.path.dirname(paths[0]), total) from None
+        raise _too_large(error, total, free) from None
 
 
 def _make_files(contents: Contents, ranges: Sequence[Range], paths: Sequence[str]) -> None:
@@ -218,14 +223,24 @@ def _workers_and_piece(threads: int, direct: bool) -> tuple[int, int]:
     return workers, min(PIECE_BYTES, share)
 
 
-def _too_large(error: OSError, folder: str, asked: int) -> OSError:
-    """Return the error of a disk that is too small, with the numbers."""
-    free = free_bytes(folder)
+def _too_large(error: OSError, asked: int, free: int | None) -> OSError:
+    """Return the error of a disk that is too small, with the numbers.
+
+    ``free`` is what was free before anything was reserved or written.
+    """
+    text = f"{error.strerror}: {asked:,} bytes are to be written"
     if error.errno == errno.EFBIG:
-        have = ", more than the file system, or the limit of this process (ulimit -f), allows"
-    else:
-        have = "" if free is None else f", and the disk of {folder!r} has {free} bytes free"
-    return OSError(error.errno, f"{error.strerror}: {asked} bytes are to be written{have}")
+        text += ", more than the file system, or the limit of this process (ulimit -f), allows"
+    if free is not None and free < asked:
+        text += f"; the disk has {free:,} bytes free: use another one, or check the model's shapes"
+    elif error.errno == errno.EFBIG:
+        text += ": a folder of shards has smaller files"
+    elif free is not None:
+        text += (
+            f"; the disk had {free:,} bytes free at the beginning, but it is full now, or a quota "
+            "is used up"
+        )
+    return OSError(error.errno, text)
 
 
 def _cut(contents: Contents, ranges: Iterable[Range]) -> tuple[list[Range], list[Range]]:

@@ -20,6 +20,7 @@ from ..files.progress import Progress, reporting
 from ..readers import ElementReader, StoredTensor, is_readable, read_tensors
 from ..readers.stored import BITS, is_lacking
 from ..recipe import Recipe
+from ..recipe_like import RecipeLike, recipe_and_shapes
 from ..shapes import Shapes, TensorSpec, as_shapes
 from .expected import compared, nearest, usual_stds
 from .findings import LIMITS, Finding, findings_of, ordered, twins
@@ -40,7 +41,7 @@ BINS = 41
 def inspect(
     path: str | os.PathLike[str],
     *,
-    recipe: Recipe | None = None,
+    recipe: RecipeLike | None = None,
     shapes: Shapes | None = None,
     progress: bool | Progress = False,
 ) -> Inspection:
@@ -55,9 +56,10 @@ def inspect(
         A ``.safetensors``, ``.npy`` or ``.npz`` file, a Hugging Face index
         (``*.safetensors.index.json``), or a folder with an index, with safetensors files or with
         ``.npy`` files.
-    recipe : Recipe, optional
-        The initialisers that should have drawn the tensors. Each tensor is then compared with its
-        law, and differences are told in standard errors.
+    recipe : Recipe, Model, dict, list, str or path, optional
+        The initialisers that should have drawn the tensors, as `save` takes them. Each tensor is
+        then compared with its law, and differences are told in standard errors. A `Model` also says
+        the shapes.
     shapes : dict, str or path, optional
         The tensors that the file should hold: what `as_shapes` takes. A dtype in it says what the
         bits of integers mean: NumPy's files have no bfloat16 and no float8, and hold them as uint16
@@ -114,6 +116,8 @@ def inspect(
     >>> found.tensors[0].nearest
     'He'
     """
+    if recipe is not None:
+        recipe, shapes = recipe_and_shapes(recipe, shapes)
     stored = read_tensors(path)
     wanted = None if shapes is None else as_shapes(shapes)
     reports, findings = [], []
