@@ -88,6 +88,7 @@ class Screen:
         if not self.moving:
             yield None
             return
+        title = printable(title)  # it has the name of a file, which a stranger may have given
         bar: _Line | _Tqdm
         try:
             bar = _Tqdm(importlib.import_module("tqdm").tqdm, title)

@@ -214,6 +214,10 @@ def test_tied_tensors_are_not_counted(tmp_path, capsys):
     assert main("verify", tmp_path / "a.safetensors", shapes, "--recipe", recipe) == 0
 
 
+def test_a_size_that_no_float_holds(tmp_path):
+    assert main("init", *TINY, "-o", tmp_path / "m", "--max-shard-bytes", "9" * 400 + ".5GB") == 0
+
+
 def test_shards(tmp_path, capsys):
     path = tmp_path / "shards"
     assert main("init", *TINY, "-o", path, "--max-shard-bytes", "20kB") == 0

@@ -76,6 +76,18 @@ def test_page(model, tmp_path, capsys):
     assert "Rows 2 and 5 are equal" in text
 
 
+def test_what_was_found_is_told_even_if_the_page_has_no_place(model, tmp_path, capsys):
+    assert main("inspect", model, "--html", tmp_path / "no" / "report.html") == 2
+    out, err = capsys.readouterr()
+    assert "Rows 2 and 5 are equal" in out
+    assert "No such file" in err
+
+
+def test_numbers_of_nothing_are_refused(model, capsys):
+    assert main("inspect", model, "--set", "layers=2") == 2
+    assert "neither is given" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["none.safetensors", "text.safetensors", "text.txt"])
 def test_files_that_are_none(name, tmp_path, capsys):
     path = tmp_path / name

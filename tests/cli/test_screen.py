@@ -61,6 +61,15 @@ def test_line(clock, capsys, monkeypatch):
     assert err.endswith("\r" + " " * len(line) + "\r"), "the line is removed in the end"
 
 
+def test_a_title_does_not_command_the_terminal(clock, capsys, monkeypatch):
+    pretend_terminal(monkeypatch)
+    with screen.Screen().progress("reading \x1b[31m.npy") as bar:
+        bar(1, 2)
+    err = capsys.readouterr().err
+    assert "\x1b" not in err
+    assert r"reading \x1b[31m.npy" in err
+
+
 def test_line_is_removed_after_an_error(clock, capsys, monkeypatch):
     pretend_terminal(monkeypatch)
 

@@ -10,7 +10,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 from support.internals import inspect as module
-from support.internals import inspect_rows, readers, recipe
+from support.internals import inspect_rows, reader_elements, readers, recipe
 from weight_files import safetensors_of
 
 import weightinit_fast as wi
@@ -175,6 +175,27 @@ def test_rows_that_differ_in_one_bit_are_not_equal(tmp_path):
     assert not looked_at(tmp_path, {"w": array}).findings
 
 
+def test_a_beginning_of_zeros_does_not_hide_equal_rows(tmp_path):
+    values = normal((1500, 100))
+    values[:700] = 0  # more than a piece
+    values[1400] = values[1200]
+    found = looked_at(tmp_path, {"w": values})
+    assert ("equal rows", "w") in kinds(found)
+
+
+def test_equal_rows_of_a_compressed_file_are_read_forwards(tmp_path, monkeypatch):
+    values = normal((3, 1 << 18))
+    values[2] = values[1]
+    np.savez_compressed(tmp_path / "m.npz", w=values)
+    opened = []
+    open_member = reader_elements.open_member
+    monkeypatch.setattr(
+        reader_elements, "open_member", lambda t: opened.append(t) or open_member(t)
+    )
+    assert kinds(inspect(tmp_path / "m.npz")) == [("equal rows", "w")]
+    assert len(opened) == 3  # the statistics, and each of the two rows
+
+
 def test_rows_that_chance_makes_equal_are_not_told(tmp_path):
     array = np.random.default_rng(0).integers(0, 4, (4000, 5)).astype("f4")
     found = looked_at(tmp_path, {"w": array})
@@ -293,6 +314,8 @@ def test_tensors_of_the_same_elements(tmp_path):
     assert kinds(looked_at(tmp_path, tensors)) == [("equal tensors", "b")]
     tied = Recipe({"*": "normal(std=0.02)"}, same_as={"b": "a"})
     assert kinds(looked_at(tmp_path, tensors, recipe=tied)) == []
+    two_ties = Recipe({"*": "normal(std=0.02)"}, same_as={"a": "z", "b": "z"})
+    assert kinds(looked_at(tmp_path, tensors, recipe=two_ties)) == []
     tensors["b"] = tensors["b"][::-1].copy()  # the same moments but for rounding
     assert kinds(looked_at(tmp_path, tensors)) == []
 
@@ -309,6 +332,15 @@ def test_a_table_of_shapes(tmp_path):
     ]
     assert [finding.is_note for finding in found.findings] == [False, False, False, True]
     assert len(found.wrong) == 3
+
+
+@pytest.mark.parametrize("wanted", ["float16", "bfloat16"])
+def test_a_table_of_shapes_says_what_bits_mean_only_where_numpy_lacks_the_type(tmp_path, wanted):
+    np.save(tmp_path / "w.npy", normal((40, 30), dtype="bfloat16").view(np.uint16))
+    found = inspect(tmp_path / "w.npy", shapes={"w": ((40, 30), wanted)})
+    meant = wanted == "bfloat16"
+    assert found.tensors[0].dtype == (wanted if meant else "uint16")
+    assert kinds(found) == ([] if meant else [("dtype", "w")])
 
 
 def test_a_recipe_that_has_no_rule_or_no_law(tmp_path):
@@ -378,6 +410,21 @@ def test_a_std_that_a_type_rounds_away_is_a_note(tmp_path):
     assert kinds(looked_at(tmp_path, {"w": zeros}, recipe=recipe)) == [("zero", "w")]
 
 
+@pytest.mark.parametrize("dtype", ["float8_e4m3fn", "float8_e5m2"])
+@pytest.mark.parametrize("law", ["mean=1, std=0.02", "mean=1e-4, std=1e-5", "mean=1e-4, std=1e-6"])
+@pytest.mark.parametrize("shape", [(3, 5), (16, 16, 9), (400, 300)])
+def test_a_mean_among_few_numbers_of_a_type(tmp_path, law, dtype, shape):
+    recipe = Recipe({"*": f"normal({law})"})
+    tensors = {
+        f"w{seed}": recipe.initializer_for("w")(shape, rng=seed, dtype=dtype) for seed in range(5)
+    }
+    found = looked_at(tmp_path, tensors, recipe=recipe)
+    assert [finding for finding in found.wrong if finding.kind != "equal tensors"] == []
+    if "0.02" in law:
+        tensors = {"w": np.full(shape, 2, tensors["w0"].dtype)}
+        assert len(looked_at(tmp_path, tensors, recipe=recipe).wrong) == 1
+
+
 @pytest.mark.parametrize("text", ["normal", "uniform", "truncated_normal", "sparse(sparsity=0.5)"])
 def test_standard_errors_are_standard(tmp_path, text):
     recipe = Recipe({"*": text})
@@ -388,6 +435,27 @@ def test_standard_errors_are_standard(tmp_path, text):
     # The std of 250 numbers of std 1 has a standard error of 0.045.
     np.testing.assert_allclose(errors.std(axis=0), 1, atol=0.18)
     np.testing.assert_allclose(errors.mean(axis=0), 0, atol=0.25)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 1), (2, 2), (3, 40), (64, 64)])
+def test_orthogonal_matrices_of_any_size_fit_their_law(tmp_path, shape):
+    # The mean of a small one is far from 0, so that its std is less than the law's.
+    arrays = {f"w{seed}": wi.orthogonal(shape, rng=seed) for seed in range(9)}
+    found = looked_at(tmp_path, arrays, recipe=Recipe({"*": "orthogonal"}))
+    assert "std" not in dict(kinds(found))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["normal(std=5e-324)", "normal(std=1e-310)", "normal(std=1e308)", "constant(value=1e308)"],
+)
+def test_laws_at_the_ends_of_float64(tmp_path, text):
+    tensors = {f"h.{n}.w": normal((8, 8), dtype="float64") for n in range(2)}
+    found = looked_at(tmp_path, tensors, recipe=Recipe({"*": text}))
+    assert {name for kind, name in kinds(found) if kind in ("std", "value")} == tensors.keys()
+    assert str(found)
+    json.dumps(found.to_dict(), allow_nan=False)
+    assert "Std by depth" in found.to_html()
 
 
 @pytest.mark.parametrize("text", ["orthogonal", "identity", "delta_orthogonal"])
@@ -482,6 +550,23 @@ def test_changed_files_are_refused_or_shown(tmp_path):
         assert found.to_html()
         json.dumps(found.to_dict(), allow_nan=False)
     assert shown > 20
+
+
+def test_memory_of_as_many_rows_as_are_compared(tmp_path, monkeypatch):
+    # A hash of 8 bytes and a mark are kept for each row. A row of zeros is left out of the list.
+    rows = 1 << 18
+    values = normal((rows, 2))
+    values[7], values[99] = 0, values[3]
+    np.save(tmp_path / "w.npy", values)
+    monkeypatch.setattr(module, "PIECE", 10_000)
+    tracemalloc.start()
+    try:
+        found = inspect(tmp_path / "w.npy")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert ("equal rows", "w") in kinds(found)
+    assert peak < rows * 20 + (1 << 20), peak
 
 
 @pytest.mark.slow

@@ -383,6 +383,15 @@ def test_index_of_other_faults(tmp_path):
         read_tensors(path)
 
 
+def test_links_that_lead_to_each_other(tmp_path):
+    places = write_shards(tmp_path)
+    path = write_index(tmp_path, {"weight_map": places | {"a": "one.safetensors"}})
+    (tmp_path / "one.safetensors").symlink_to("other.safetensors")
+    (tmp_path / "other.safetensors").symlink_to("one.safetensors")
+    with pytest.raises(OSError, match=r"one\.safetensors"):
+        read_tensors(path)
+
+
 def test_links_of_a_hugging_face_cache(tmp_path):
     snapshot = tmp_path / "models--a--b/snapshots/0123"
     places = write_shards(snapshot)
@@ -406,7 +415,7 @@ def test_folder_of_npy_and_other_folders(tmp_path):
     (tmp_path / "m-3.safetensors").write_bytes((tmp_path / "m-1.safetensors").read_bytes())
     for name in ("a", "b"):
         (tmp_path / f"{name}.npy").unlink()
-    with pytest.raises(FormatError, match="'a' is in m-1"):
+    with pytest.raises(FormatError, match="'a' is in 'm-1"):
         read_tensors(tmp_path)
     for name in ("one", "two"):
         (tmp_path / f"{name}.safetensors.index.json").touch()

@@ -34,6 +34,7 @@ MODULES = {
     "verification": "weightinit_fast.models.files.verify",
     "comparison": "weightinit_fast.models.files.compare",
     "readers": "weightinit_fast.models.readers",
+    "reader_elements": "weightinit_fast.models.readers.elements",
     "filling": "weightinit_fast.models.filling",
     "inspect": "weightinit_fast.models.inspect",
     "inspect_rows": "weightinit_fast.models.inspect.rows",

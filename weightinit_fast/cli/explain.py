@@ -33,6 +33,10 @@ examples:
 
 def run(args: argparse.Namespace, screen: Screen) -> int:
     """Print the table."""
+    if args.toml and (args.json or args.source is None):
+        raise ValueError(
+            "--toml prints the recipe of a model: name the model, and leave --json out"
+        )
     if args.source is None:
         return _models(args, screen)
     source = read_source(args)

@@ -111,7 +111,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     screen.say(f"{printable(source.title)}: {tensors}, {sum(sizes):,} parameters")
     what = "bytes" if saved.written == saved.nbytes else f"of {saved.nbytes:,} bytes"
     screen.say(
-        f"{saved.path}: {saved.written:,} {what} in {duration_text(saved.seconds)} "
+        f"{printable(str(saved.path))}: {saved.written:,} {what} in {duration_text(saved.seconds)} "
         f"({rate_text(saved.written, saved.seconds)})"
     )
     status = 0

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .._screen import Screen, printable_lines
-from .options import add_output
+from .._screen import Screen, printable, printable_lines
+from .options import add_output, page_name
 from .sources import SOURCE_HELP, add_source, is_model, read_recipe, read_source
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ count."""
     add_source(parser, optional=True)
     parser.add_argument(
         "--html",
+        type=page_name,
         metavar="PAGE",
         help="also write a page with a histogram of each tensor, such as report.html",
     )
@@ -56,13 +57,12 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     recipe, shapes = _wanted(args)
     with screen.progress(f"reading {Path(args.file).name}") as bar:
         found = inspect(args.file, recipe=recipe, shapes=shapes, progress=bar or False)
-    if args.html is not None:
-        found.write_html(args.html)
     screen.say(printable_lines(str(found)))
-    if args.html is not None:
-        screen.say(f"\nThe page with histograms is {args.html}")
     if args.json:
         screen.document(found.to_dict())
+    if args.html is not None:  # last: what has been found is told, even if the page has no place
+        found.write_html(args.html)
+        screen.say(f"\nThe page with histograms is {printable(args.html)}")
     return 1 if found.wrong else 0
 
 
@@ -71,6 +71,10 @@ def _wanted(args: argparse.Namespace) -> tuple[Recipe | None, dict[str, TensorSp
     if args.source is not None and (is_model(args.source) or args.recipe is not None):
         source = read_source(args)
         return source.recipe, source.shapes
+    if args.set and args.recipe is None:
+        raise ValueError(
+            "--set changes a size of MODEL or a number of RECIPE, and neither is given"
+        )
     shapes = None
     if args.source is not None:
         from ..models.shapes import as_shapes  # noqa: PLC0415

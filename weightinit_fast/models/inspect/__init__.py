@@ -18,7 +18,7 @@ from pathlib import Path
 from ...initialisers.law import Law
 from ..files.progress import Progress, reporting
 from ..readers import ElementReader, StoredTensor, is_readable, read_tensors
-from ..readers.stored import BITS
+from ..readers.stored import BITS, is_lacking
 from ..recipe import Recipe
 from ..shapes import Shapes, TensorSpec, as_shapes
 from .expected import compared, nearest, usual_stds
@@ -144,8 +144,8 @@ def _as_meant(tensor: StoredTensor, wanted: dict[str, TensorSpec] | None) -> Sto
     if (
         spec is not None
         and spec.dtype is not None
-        and tensor.dtype in ("uint8", "uint16", "void8", "void16")
-        and BITS[spec.dtype] == BITS[tensor.dtype]
+        and is_lacking(spec.dtype)
+        and tensor.dtype in (f"uint{BITS[spec.dtype]}", f"void{BITS[spec.dtype]}")
     ):
         return tensor._replace(dtype=spec.dtype)
     return tensor
@@ -239,10 +239,9 @@ def _equal_tensors(
 ) -> list[Finding]:
     """Return the tensors that hold the same elements, though they are not tied."""
     ties = {} if recipe is None else recipe.same_as
-    tied = {frozenset(tie) for tie in ties.items()}
     return [
         Finding("equal tensors", other, f"It holds the same elements as {first}.")
-        for first, other in twins(reports, tied)
+        for first, other in twins(reports, ties)
         if _hold_the_same(stored[first], stored[other])
     ]
 

@@ -2,17 +2,18 @@
 
 Nothing is called wrong that a usual initialisation makes: biases of zeros, norm weights of ones, a
 row of zeros for the padding id of an embedding, a mask of integers, a table with the same row
-throughout. Where chance is involved, the
-limits below are those of very rare chances, since a checkpoint has thousands of tensors.
+throughout. Where chance is involved, the limits below are those of very rare chances, since a
+checkpoint has thousands of tensors.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from .expected import rounding_of
 from .report import TensorReport
 
-__all__ = ["LIMITS", "Finding", "findings_of", "twins"]
+__all__ = ["LIMITS", "Finding", "findings_of", "ordered", "twins"]
 
 
 class Limits(NamedTuple):
@@ -186,7 +187,10 @@ def _against_law(report: TensorReport, found: _Found) -> Iterator[Finding]:
         )
         yield found("outside", text)
     if law.kind == "normal" and not c.std_off:
-        farthest = max(s.high - law.mean, law.mean - s.low) / law.std
+        # Rounding to a coarse type may have moved the farthest element away from the mean.
+        above = s.high - rounding_of(s.high, report.dtype) - law.mean
+        below = law.mean - s.low - rounding_of(s.low, report.dtype)
+        farthest = max(above, below) / law.std
         chance = s.finite * math.erfc(farthest / math.sqrt(2))
         if chance < LIMITS.outlier:
             text = (
@@ -220,8 +224,11 @@ def _named(ratio: float, elements: int) -> str:
     return f"{ratio:.4g} times"
 
 
-def twins(reports: Sequence[TensorReport], tied: set[frozenset[str]]) -> Iterator[tuple[str, str]]:
-    """Yield pairs of names whose tensors have the same moments, and so maybe the same elements."""
+def twins(reports: Sequence[TensorReport], same_as: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield pairs of names whose tensors have the same moments, and so maybe the same elements.
+
+    Tensors that ``same_as`` ties, to each other or to the same third one, are no such pair.
+    """
     seen: dict[tuple[object, ...], str] = {}
     for report in reports:
         s = report.summary
@@ -231,7 +238,7 @@ def twins(reports: Sequence[TensorReport], tied: set[frozenset[str]]) -> Iterato
             continue
         look = (report.dtype, report.shape, s.mean, s.std, s.low, s.high)
         first = seen.setdefault(look, report.name)
-        if first != report.name and frozenset((first, report.name)) not in tied:
+        if same_as.get(first, first) != same_as.get(report.name, report.name):
             yield first, report.name
 
 

@@ -116,7 +116,8 @@ class _Axes:
     def __init__(self, layers: Sequence[int], stds: Sequence[float]) -> None:
         low, high = math.log10(min(stds)), math.log10(max(stds))
         margin = max(0.05, (high - low) * 0.08)
-        self.low, self.high = low - margin, high + margin
+        # A recipe may want a std next to the ends of float64, beyond which there are no ticks.
+        self.low, self.high = max(low - margin, -307.0), min(high + margin, 308.0)
         self.first, self.last = min(layers), max(layers)
 
     def x(self, layer: int) -> float:

@@ -163,28 +163,31 @@ class Rows:
             zero_columns = self.columns - int(np.count_nonzero(self._filled_columns))
         if not self.compares:
             return RowsFound(0.0, 0, None, 0, zero_columns)
+        # Each array as long as the hashes takes up to 16 MiB, so no list of the rows is made here.
         if self._all:
-            ids = np.flatnonzero(self._filled_rows)
-            zero_rows = self.rows - ids.size
-            hashes = self._hashes if not zero_rows else self._hashes[ids]
+            zero_rows = self.rows - int(np.count_nonzero(self._filled_rows))
+            ordered = self._hashes[self._filled_rows]
         else:
             zero_rows = self._zero_rows
-            ids, hashes = self._ids[: self._kept], self._hashes[: self._kept]
-        ordered = np.sort(hashes)
+            ordered = self._hashes[: self._kept].copy()
+        ordered.sort()
         again = ordered[1:] == ordered[:-1]
         equal, first = int(np.count_nonzero(again)), None
         if equal:
             repeated = np.unique(ordered[1:][again][:64])
-            first = self._first_pair(ids, hashes, repeated)
+            del ordered, again
+            first = self._first_pair(repeated)
         return RowsFound(1 / self._divisor, equal if first else 0, first, zero_rows, zero_columns)
 
-    def _first_pair(
-        self, ids: np.ndarray, hashes: np.ndarray, repeated: np.ndarray
-    ) -> tuple[int, int] | None:
-        """Return the first two rows that are equal, after reading both."""
+    def _first_pair(self, repeated: np.ndarray) -> tuple[int, int] | None:
+        """Return the first two rows that have one of these hashes and are equal: both are read."""
         pairs = []
         for value in repeated:
-            same = ids[np.flatnonzero(hashes == value)[:2]]
+            have_it = self._hashes[: self._kept] == value
+            if self._all:
+                same = np.flatnonzero(have_it & self._filled_rows)[:2]
+            else:
+                same = self._ids[np.flatnonzero(have_it)[:2]]
             pairs.append((int(same[0]), int(same[1])))
         for pair in sorted(pairs, key=max):
             if self._are_equal(*pair):
@@ -192,20 +195,22 @@ class Rows:
         return None
 
     def _are_equal(self, one: int, other: int) -> bool:
-        with ElementReader(self._tensor) as reader:
+        # A reader for each row: whenever one reader went back from the later row to the earlier
+        # one, a compressed entry would be decompressed from its beginning.
+        with ElementReader(self._tensor) as first, ElementReader(self._tensor) as second:
             if self._tensor.fortran_order:
                 # Elements of a row are far from each other: compare those of some columns.
-                columns = range(0, self.columns, max(1, self.columns // 64))
-                places = [[row + self.rows * c for c in columns] for row in (one, other)]
-                values = [np.concatenate([reader.read(p, 1) for p in of_row]) for of_row in places]
-                return values[0].tobytes() == values[1].tobytes()
+                step, far = max(1, self.columns // 64), self.rows
+                places = ((one + far * c, other + far * c) for c in range(0, self.columns, step))
+                return all(
+                    first.read(a, 1).tobytes() == second.read(b, 1).tobytes() for a, b in places
+                )
             items = 1 << 16
             for begin in range(0, self.columns, items):
                 count = min(items, self.columns - begin)
-                pieces = [
-                    reader.read(row * self.columns + begin, count).tobytes() for row in (one, other)
-                ]
-                if pieces[0] != pieces[1]:
+                of_one = first.read(one * self.columns + begin, count)
+                of_other = second.read(other * self.columns + begin, count)
+                if of_one.tobytes() != of_other.tobytes():
                     return False
         return True
 

@@ -31,6 +31,10 @@ _TINY = {
 }
 
 
+#: The elements that are compared with each other of the first block, and of each later one.
+_FIRST, _SAMPLE = 1 << 16, 1 << 10
+
+
 class Histogram(NamedTuple):
     """Counts of elements in bins of equal width; ``below`` and ``above`` were beyond the bins."""
 
@@ -75,7 +79,7 @@ class Statistics:
         self._count = self._nan = self._inf = self._zeros = self._subnormal = 0
         self._finite, self._mean, self._squares = 0, 0.0, 0.0
         self._low, self._high = math.inf, -math.inf
-        self._coincidence: float | None = None
+        self._coincident = 0.0  # the sum over blocks of their size times the share of equal pairs
 
     def add(self, stored: np.ndarray) -> int:
         """Count a flat array of elements as they are stored; return how many of them are zero."""
@@ -98,8 +102,9 @@ class Statistics:
 
     def _add_wide(self, stored: np.ndarray) -> int:
         values = as_numbers(stored, self.dtype)
-        if self._coincidence is None:
-            self._coincidence = _coincidence(values)
+        # A block may be unlike the others, such as one of zeros at the beginning: each is asked.
+        is_first = self._count == values.size
+        self._coincident += values.size * _coincidence(values, _FIRST if is_first else _SAMPLE)
         zeros = values.size - int(np.count_nonzero(values))
         self._zeros += zeros
         tiny = _TINY.get(self.dtype)
@@ -148,7 +153,7 @@ class Statistics:
             math.sqrt(self._squares / self._finite) if some else math.nan,
             self._low if some else math.nan,
             self._high if some else math.nan,
-            max(self._coincidence or 0.0, (self._zeros / max(1, self._count)) ** 2),
+            max(self._coincident, self._zeros**2 / max(1, self._count)) / max(1, self._count),
         )
 
     def _narrow_summary(self) -> Summary:
@@ -239,9 +244,10 @@ def _cells(dtype: str) -> tuple[np.ndarray, np.ndarray]:
     return order, np.concatenate([[-largest], values, [largest]])
 
 
-def _coincidence(values: np.ndarray) -> float:
-    """Return the share of equal pairs among the first elements."""
-    sample = np.sort(values[: 1 << 16])
+def _coincidence(values: np.ndarray, most: int) -> float:
+    """Return the share of equal pairs among about that many elements, from all over a block."""
+    # An odd step meets all columns of a matrix whose width is a power of two.
+    sample = np.sort(values[:: -(-values.size // most) | 1])
     size = sample.size
     if size < 2:
         return 0.0

@@ -15,6 +15,7 @@ __all__ = [
     "StoredTensor",
     "check_name",
     "check_shape",
+    "is_lacking",
     "nbytes_of",
     "open_regular",
     "refuse",
@@ -46,6 +47,11 @@ BITS = {
     "void8": 8,
     "void16": 16,
 }
+
+
+def is_lacking(dtype: str) -> bool:
+    """Return whether NumPy lacks a type, so that .npy files hold its bits as unsigned integers."""
+    return dtype.startswith(("bfloat", "float8"))
 
 
 class FormatError(ValueError):
