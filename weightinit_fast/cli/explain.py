@@ -39,7 +39,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
         )
     if args.source is None:
         return _models(args, screen)
-    source = read_source(args)
+    source = read_source(args, screen)
     if args.toml:
         screen.say(source.recipe.to_toml().rstrip("\n"))
         return 0

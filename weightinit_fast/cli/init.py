@@ -80,7 +80,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     """Write the file; return 1 if its digest is not as published."""
     from ..models.files import save  # noqa: PLC0415  only where it is needed
 
-    source = read_source(args)
+    source = read_source(args, screen)
     # Tied tensors are not written.
     sizes = [prod(s.shape) for n, s in source.shapes.items() if n not in source.recipe.same_as]
     with screen.progress(f"writing {Path(args.output).name}") as bar:
@@ -128,8 +128,14 @@ def _digest(
     saved: Saved, source: Source, args: argparse.Namespace, screen: Screen, report: dict[str, Any]
 ) -> int:
     """Hash the files; return 1 if a published digest differs."""
-    screen.status("computing the SHA-256")
-    digests = digests_of(saved.files, args.threads)
+    try:
+        with screen.progress("computing the SHA-256") as bar:
+            digests = digests_of(saved.files, args.threads, bar)
+    except KeyboardInterrupt:
+        screen.remark(
+            f"\n{printable(str(saved.path))} is complete; only its SHA-256 was not computed"
+        )
+        raise
     report["digest_seconds"] = digests.seconds
     for entry, digest in zip(report["files"], digests.by_file.values(), strict=True):
         entry["sha256"] = digest
