@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from shutil import get_terminal_size
 from typing import Any, Protocol
 
 __all__ = [
@@ -49,12 +50,12 @@ class Screen:
     quiet : bool
         Whether `say` prints nothing, because the report is JSON or nobody wants one.
     still : bool
-        Whether there is no progress line even on a terminal.
+        Whether there is no progress line even on a terminal, and no remark.
     """
 
     def __init__(self, quiet: bool = False, still: bool = False) -> None:
         capable = os.environ.get("TERM") != "dumb"
-        self._quiet = quiet
+        self._quiet, self._still = quiet, still
         self._colour = capable and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
         self.moving: bool = capable and sys.stderr.isatty() and not still
         self._shown = 0
@@ -63,11 +64,30 @@ class Screen:
         """Return `text` in the ANSI style `code`, or unchanged where colours are off."""
         return f"\x1b[{code}m{text}\x1b[0m" if self._colour else text
 
+    def paint_lines(self, text: str, codes: dict[str, str]) -> str:
+        """Return a text whose lines that begin with one of these words are in its ANSI style."""
+        lines = text.split("\n")
+        for number, line in enumerate(lines):
+            for begin, code in codes.items():
+                if line.startswith(begin):
+                    lines[number] = self.paint(line, code)
+        return "\n".join(lines)
+
+    def columns(self) -> int:
+        """Return the width of the terminal that shows standard output, or 80 where none does."""
+        return get_terminal_size().columns if sys.stdout.isatty() else 80
+
     def say(self, text: str) -> None:
         """Print a piece of the report, unless the report is JSON or unwanted."""
         self.status("")
         if not self._quiet:
             print(text, flush=True)
+
+    def remark(self, text: str) -> None:
+        """Print a line on standard error, beside the report, unless nothing is wanted."""
+        self.status("")
+        if not self._still:
+            print(text, file=sys.stderr, flush=True)
 
     def document(self, content: Any) -> None:
         """Print a report as JSON."""

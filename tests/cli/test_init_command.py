@@ -13,7 +13,7 @@ import time
 import numpy as np
 import pytest
 from support.command import COMMAND, QUIET, TINY, main
-from support.internals import models, readers
+from support.internals import digests, init_command, models, readers
 
 import weightinit_fast as wi
 
@@ -51,6 +51,49 @@ def test_a_model_in_a_file(tmp_path, capsys):
     assert re.fullmatch(r"\(computed in .* m?s\)", took)
     weight = values(path, "wte.weight")
     assert (weight == wi.normal((1000, 16), std=0.02, rng=0, stream="wte.weight")).all()
+
+
+MISSPELT = """
+[[rule]]
+match = "*.outt.weight"
+init = "zeros"
+[[rule]]
+match = "*"
+init = "he_normal"
+[same_as]
+"head.weigth" = "emb.weight"
+"""
+
+
+def test_what_may_be_misspelt_is_noted(tmp_path, capsys):
+    recipe, shapes = tmp_path / "recipe.toml", tmp_path / "shapes.json"
+    recipe.write_text(MISSPELT)
+    names = ("emb.weight", "head.weight", "a.out.weight")
+    shapes.write_text(json.dumps(dict.fromkeys(names, [3, 3])))
+    unused = "the pattern *.outt.weight of the recipe takes no tensor"
+    tie = "head.weigth, which is tied to emb.weight, is not among the tensors"
+    arguments = ["init", shapes, "--recipe", recipe, "--force", "-o", tmp_path / "x.npy"]
+    for more in ([], ["--json"]):
+        assert main(*arguments, *more) == 0
+        assert capsys.readouterr().err.splitlines() == [
+            f"note: {unused}",
+            f"note: {tie}; did you mean 'head.weight'?",
+        ]
+    assert main(*arguments, "--quiet") == 0
+    assert capsys.readouterr() == ("", "")
+    assert main("explain", shapes, "--recipe", recipe) == 0
+    assert capsys.readouterr().out.splitlines()[-3:] == [
+        "Rules that take no tensor: *.outt.weight",
+        "Tied names that are not among the tensors: head.weigth (same as emb.weight)",
+        "3 tensors, 27 parameters",
+    ]
+    assert main("explain", shapes, "--recipe", recipe, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["unused_rules"] == ["*.outt.weight"]
+    assert found["absent_tied_names"] == {"head.weigth": "emb.weight"}
+    shapes.write_text(json.dumps({"emb.weight": [3, 3], "head.weigth": [3, 3]}))
+    assert main("explain", shapes, "--recipe", recipe) == 0
+    assert "\n1 tensor, 9 parameters, and 1 tied name\n" in capsys.readouterr().out
 
 
 def test_json(tmp_path, capsys):
@@ -140,6 +183,41 @@ def test_parts(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["finished"] is True
     assert path.read_bytes() == whole.read_bytes()
     assert sorted(os.listdir(tmp_path)) == ["parts.safetensors", "whole.safetensors"]
+
+
+def test_part_auto_without_a_launcher_names_the_option(tmp_path, monkeypatch, capsys):
+    for name in ("RANK", "WORLD_SIZE", "SLURM_PROCID", "SLURM_NTASKS", "OMPI_COMM_WORLD_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("OMPI_COMM_WORLD_SIZE", raising=False)
+    assert main("init", *TINY, "-o", tmp_path / "a.safetensors", "--part", "auto") == 2
+    err = capsys.readouterr().err
+    assert "or pass --part K/N" in err
+    assert "part=" not in err
+    assert "part='auto'" not in err
+
+
+def test_digests_tell_how_far_they_are(tmp_path):
+    files = [tmp_path / name for name in "ab"]
+    for file, size in zip(files, (3_000_000, 0), strict=True):
+        file.write_bytes(b"x" * size)
+    calls = []
+    found = digests.digests_of(files, 2, lambda done, total: calls.append((done, total)))
+    assert list(found.by_file.values()) == [sha256(file) for file in files]
+    assert calls[-1] == (3_000_000, 3_000_000)
+    assert len(calls) >= 3
+    assert sorted(calls) == calls
+
+
+def test_ctrl_c_amid_the_digest_says_that_the_file_is_complete(tmp_path, monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(init_command, "digests_of", interrupted)
+    path = tmp_path / "tiny.safetensors"
+    assert main("init", *TINY, "-o", path) == 130
+    err = capsys.readouterr().err
+    assert f"{path} is complete; only its SHA-256 was not computed\n" in err
+    assert main("verify", path, *TINY) == 0
 
 
 def test_part_auto(tmp_path, monkeypatch):

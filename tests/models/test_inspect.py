@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import random
 import tracemalloc
 
@@ -210,7 +211,7 @@ def test_a_table_of_more_rows_than_hashes_are_kept_for(tmp_path, monkeypatch):
     array[2000:] = array[:2000]
     array[9] = 0
     (report,) = looked_at(tmp_path, {"w": array}).tensors
-    share, equal, (one, other), zero_rows, _ = report.rows
+    share, equal, (one, other), zero_rows, _ = report.rows[:5]
     assert share == 1 / 16
     assert 60 < equal < 200
     assert other == one + 2000
@@ -347,8 +348,147 @@ def test_a_recipe_that_has_no_rule_or_no_law(tmp_path):
     recipe = Recipe({"*.weight": "he_normal"})
     tensors = {"fc.weight": wi.he_normal((30, 20), rng=0), "b.weight": normal(5), "x": normal(5)}
     found = looked_at(tmp_path, tensors, recipe=recipe)
-    assert kinds(found) == [("no rule", "b.weight"), ("no rule", "x")]
+    assert kinds(found) == [("no rule", "x"), ("no law", "b.weight")]
     assert found.wrong == ()
+    assert found.notes == found.findings
+    assert "he_normal" in found.notes[1].text
+
+
+def test_notes_of_a_kind_are_one_line(tmp_path):
+    tensors = {f"layer.{n}": normal((4, 4), str(n)) for n in range(30)}
+    tensors["bad"] = np.full((4, 4), np.nan, "f4")
+    tensors["counter"] = np.zeros(3, int)  # which no recipe ever draws
+    found = looked_at(tmp_path, tensors, recipe=Recipe({"bad": "normal"}))
+    assert len(found.notes) == 30
+    assert all(finding.text == "The recipe has no rule for it." for finding in found.notes)
+    lines = str(found).splitlines()[-5:]
+    assert lines[0] == "What looks wrong (1):"
+    assert lines[2:4] == ["", "Notes (30):"]
+    assert lines[4].startswith("  The recipe has no rule for 30 tensors: layer.0, layer.1, ")
+    assert lines[4].endswith("layer.19 and 10 more")
+    listed = found.to_dict()["findings"]
+    assert [finding["note"] for finding in listed] == [False] + [True] * 30
+    fine = looked_at(tmp_path, {"x": normal((4, 4))}, recipe=Recipe({"y": "zeros"}))
+    assert "Nothing looks wrong.\n\nNotes (1):" in str(fine)
+    assert repr(fine).endswith("1 tensor, 0 findings, 1 note>")
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", ["<f4", ">f2", "f8"])
+@pytest.mark.usefixtures("small_pieces")
+def test_findings_say_where(tmp_path, dtype, order):
+    array = np.random.default_rng(0).normal(size=(70, 30, 2)).astype(dtype)
+    array[41, 3, 1] = array[60, 7, 0] = np.nan
+    array[55, 29, 0] = -np.inf
+    array[:, 20, 1] = 0
+    array[[33, 50]] = 0
+    np.save(tmp_path / "w.npy", np.asarray(array, order=order))
+    found = inspect(tmp_path / "w.npy")
+    first = (41, 3, 1) if order == "C" else (60, 7, 0)  # in the order of the file
+    assert [finding.text for finding in found.findings] == [
+        f"2 elements of 4,200 are NaN, the first at {list(first)}.",
+        "1 element of 4,200 is infinite, at [55, 29, 0].",
+        "2 rows of 70 hold only zeros: 33, 50.",
+        "Column 41 of 60 holds only zeros.",
+    ]
+    report = found.to_dict()["tensors"][0]
+    assert (report["first_nan"], report["first_inf"]) == (list(first), [55, 29, 0])
+    assert (report["first_zero_rows"], report["first_zero_columns"]) == ([33, 50], [41])
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float8_e5m2"])
+@pytest.mark.usefixtures("small_pieces")
+def test_where_narrow_elements_are_odd(tmp_path, dtype):
+    array = np.ones((70, 60), getattr(ml_dtypes, dtype))
+    array[50, 7], array[60, 3] = np.nan, -np.inf
+    (report,) = looked_at(tmp_path, {"w": array}).tensors
+    assert (report.first_nan, report.first_inf) == ((50, 7), (60, 3))
+
+
+def test_the_first_of_many_rows_of_zeros_are_named(tmp_path, monkeypatch):
+    array = normal((4000, 20))
+    array[100:2000:7] = 0
+    said = "272 rows of 4,000 hold only zeros: 100, 107, 114, 121, 128, 135, 142, 149, ..."
+    assert said in str(looked_at(tmp_path, {"w": array}))
+    monkeypatch.setattr(inspect_rows, "MOST_ROWS", 512)
+    assert said in str(looked_at(tmp_path, {"w": array}))
+
+
+def test_the_name_of_the_one_tensor_is_not_in_a_npy_file(tmp_path):
+    np.save(tmp_path / "e.npy", normal((10, 4)))
+    assert kinds(inspect(tmp_path / "e.npy", shapes={"embedding.weight": (10, 4)})) == []
+    (report,) = inspect(tmp_path / "e.npy", shapes={"embedding.weight": (10, 4)}).tensors
+    assert report.name == "embedding.weight"
+    assert len(inspect(tmp_path / "e.npy", shapes={"a": (10, 4), "b": 3}).findings) == 3
+
+
+def test_integers_that_may_be_bfloat16_are_a_note(tmp_path):
+    np.save(tmp_path / "e.npy", normal((100, 40), dtype="bfloat16").view(np.uint16))
+    found = inspect(tmp_path / "e.npy")
+    assert kinds(found) == [("bits", "e")]
+    assert found.wrong == ()
+    assert "bfloat16" in found.findings[0].text
+    for integers in (np.arange(5000), np.random.default_rng(0).integers(0, 1 << 16, 5000)):
+        np.save(tmp_path / "e.npy", integers.astype(np.uint16))
+        assert kinds(inspect(tmp_path / "e.npy")) == []
+
+
+@pytest.mark.parametrize("recipe", [RECIPE, None])
+def test_a_table_of_80_columns(tmp_path, recipe):
+    tensors = fine_model()
+    tensors["h.0.a_name_that_is_much_too_long.for_the_table.weight"] = normal((3, 4, 5))
+    tensors["h.0.attn.weight"][5] = np.nan
+    found = looked_at(tmp_path, tensors, recipe=recipe)
+    text = str(found)
+    table = text[: text.index("\n\n")].splitlines()
+    assert max(map(len, table[:-2])) <= 80
+    head = table[0].split("  ")
+    assert ("std off" in table[0]) == (recipe is not None)
+    assert {"NaN", "std"} <= {column.strip() for column in head}
+    assert "..." in text
+    assert "(width=None shows more columns: " in text
+    wide = found.to_text(None).splitlines()
+    assert all(column in wide[0] for column in ("/Xavier", "/LeCun", "Inf", "max/std", "like"))
+    assert len(wide[0]) > 80
+    assert "a_name_that_is_much_too_long.for_the_table" in found.to_text(None)
+
+
+def test_numbers_of_one_thing(tmp_path):
+    text = str(looked_at(tmp_path, {"w": np.array([0.5], "f4")}))
+    assert "\n1 tensor, 1 element\n" in text
+    page = looked_at(tmp_path, {"w": np.array([1], "f4")}).to_html()
+    assert "1 tensor, 1 element, 0 findings<" in page
+
+
+# Where the page may be written -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_the_page_never_replaces_the_weights(tmp_path, force):
+    found = looked_at(tmp_path, {"w": normal((4, 4))})
+    weights = tmp_path / "model.safetensors"
+    before = weights.read_bytes()
+    (tmp_path / "link.html").symlink_to(weights)
+    os.link(weights, tmp_path / "same.html")
+    for place in (weights, tmp_path / "link.html", tmp_path / "same.html"):
+        with pytest.raises(FileExistsError, match="is the file that was inspected"):
+            found.write_html(place, force=force)
+    folder = inspect(tmp_path)
+    with pytest.raises(FileExistsError, match="is the file that was inspected"):
+        folder.write_html(weights, force=force)
+    assert weights.read_bytes() == before
+
+
+def test_the_page_replaces_a_foreign_file_only_by_force(tmp_path):
+    found = looked_at(tmp_path, {"w": normal((4, 4))})
+    place = tmp_path / "report.html"
+    place.write_text("<p>mine</p>")
+    with pytest.raises(FileExistsError, match="force=True"):
+        found.write_html(place)
+    assert place.read_text() == "<p>mine</p>"
+    found.write_html(place, force=True)
+    found.write_html(place)  # a page of ours is replaced
+    assert "Made by weightinit_fast" in place.read_text(encoding="utf-8")
 
 
 # The law -----------------------------------------------------------------------------------------
@@ -488,7 +628,7 @@ def test_the_rule_that_a_std_is_like(tmp_path, text, name):
 def test_the_table(tmp_path):
     tensors = {"fc.weight": wi.he_normal((256, 128), rng=0), "b\x1b[31m\n": np.zeros(3, "f4")}
     tensors["fc.weight"][3] = tensors["fc.weight"][4]
-    text = str(looked_at(tmp_path, tensors))
+    text = looked_at(tmp_path, tensors).to_text(None)
     lines = text.splitlines()
     assert lines[0].split()[:6] == ["tensor", "shape", "dtype", "mean", "std", "/Xavier"]
     row = next(line for line in lines if line.startswith("fc.weight")).split()
@@ -499,7 +639,7 @@ def test_the_table(tmp_path):
     assert "b\\x1b[31m" in text
     assert "2 tensors, 32,771 elements" in text
     assert "What looks wrong (1):" in text
-    assert repr(looked_at(tmp_path, tensors)).endswith("2 tensors, 1 findings>")
+    assert repr(looked_at(tmp_path, tensors)).endswith("2 tensors, 1 finding, 0 notes>")
 
 
 def test_many_findings_of_a_kind_are_shortened(tmp_path):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from .._screen import Screen, bytes_text, duration_text, printable, rate_text
 from .digests import LARGEST_HASHED, Digests, digests_of, published
@@ -80,10 +83,10 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     """Write the file; return 1 if its digest is not as published."""
     from ..models.files import save  # noqa: PLC0415  only where it is needed
 
-    source = read_source(args)
+    source = read_source(args, screen)
     # Tied tensors are not written.
     sizes = [prod(s.shape) for n, s in source.shapes.items() if n not in source.recipe.same_as]
-    with screen.progress(f"writing {Path(args.output).name}") as bar:
+    with _remarks(screen), screen.progress(f"writing {Path(args.output).name}") as bar:
         saved = save(
             args.output,
             source.recipe,
@@ -124,12 +127,38 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     return status
 
 
+@contextmanager
+def _remarks(screen: Screen) -> Iterator[None]:
+    """Print the warnings of a block as plain lines, without the place in the code."""
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        screen.remark(f"note: {printable(str(message))}")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = show
+        yield
+
+
 def _digest(
     saved: Saved, source: Source, args: argparse.Namespace, screen: Screen, report: dict[str, Any]
 ) -> int:
     """Hash the files; return 1 if a published digest differs."""
-    screen.status("computing the SHA-256")
-    digests = digests_of(saved.files, args.threads)
+    try:
+        with screen.progress("computing the SHA-256") as bar:
+            digests = digests_of(saved.files, args.threads, bar)
+    except KeyboardInterrupt:
+        screen.remark(
+            f"\n{printable(str(saved.path))} is complete; only its SHA-256 was not computed"
+        )
+        raise
     report["digest_seconds"] = digests.seconds
     for entry, digest in zip(report["files"], digests.by_file.values(), strict=True):
         entry["sha256"] = digest

@@ -43,7 +43,8 @@ try:
     _parse_bytes: Any = importlib.import_module("dask.utils").parse_bytes
 except ImportError as _error:
     raise ImportError(
-        "weightinit_fast.dask needs the package dask: pip install 'weightinit_fast[dask]'"
+        "weightinit_fast.dask needs the package dask: run pip install '.[dask]' in the clone, or "
+        "pip install 'dask[array]'"
     ) from _error
 
 if TYPE_CHECKING:

@@ -115,9 +115,8 @@ def _launched(variables: Mapping[str, str]) -> tuple[int, int]:
         f"{' and '.join(names)} ({launcher})" for launcher, names in LAUNCHERS.items()
     )
     raise ValueError(
-        f"part 'auto' reads the variables {names_of_all}, and none of them is set: start the "
-        "processes with one of these launchers, or give each the numbers of its part and of all "
-        "parts instead of 'auto'"
+        f"part='auto' reads the variables {names_of_all}, and none of them is set: start the "
+        "processes with one of these launchers, or pass part=(k, n)"
     )
 
 

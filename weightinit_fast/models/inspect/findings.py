@@ -7,13 +7,14 @@ checkpoint has thousands of tensors.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from ..messages import counted
 from .expected import rounding_of
 from .report import TensorReport
 
-__all__ = ["LIMITS", "Finding", "findings_of", "ordered", "twins"]
+__all__ = ["LIMITS", "Finding", "Joined", "findings_of", "joined", "ordered", "twins"]
 
 
 class Limits(NamedTuple):
@@ -35,10 +36,18 @@ LIMITS = Limits()
 KINDS = (
     *("missing", "shape", "dtype", "NaN", "infinite", "zero", "constant", "equal rows"),
     *("equal tensors", "std", "mean", "value", "outside", "outlier", "zero rows", "zero columns"),
-    *("no rule", "unexpected", "repeated row", "subnormal"),
+    *("no rule", "no law", "unexpected", "bits", "repeated row", "subnormal"),
 )
-#: Kinds that may be meant so: they are told, but not called wrong.
-NOTES = {"no rule", "unexpected", "repeated row", "subnormal"}
+#: Kinds that may be meant so: they are notes, and are not called wrong. All notes of a kind are
+#: printed in one line, which begins with these words about the tensors.
+NOTES = {
+    "no rule": "The recipe has no rule for",
+    "no law": "The rule of the recipe does not fit the shape of",
+    "unexpected": "The file should not hold",
+    "bits": "If shapes= says that they are bfloat16, which NumPy lacks, integers are read so, of",
+    "repeated row": "All rows are equal, as in a table that is not drawn, of",
+    "subnormal": "Numbers are so small that the type takes digits from them, of",
+}
 
 
 class Finding(NamedTuple):
@@ -60,8 +69,27 @@ class Finding(NamedTuple):
 
     @property
     def is_note(self) -> bool:
-        """Whether it may well be meant so, and is told only for completeness."""
+        """Whether it may well be meant so, and is there only for completeness."""
         return self.kind in NOTES
+
+
+class Joined(NamedTuple):
+    """All notes of one kind: a text with their number, and the names of the tensors."""
+
+    kind: str
+    text: str
+    tensors: tuple[str, ...]
+
+
+def joined(notes: Iterable[Finding]) -> list[Joined]:
+    """Return the notes of each kind as one."""
+    kinds: dict[str, list[str]] = {}
+    for note in notes:
+        kinds.setdefault(note.kind, []).append(note.tensor)
+    return [
+        Joined(kind, f"{NOTES[kind]} {counted(len(names), 'tensor')}", tuple(names))
+        for kind, names in kinds.items()
+    ]
 
 
 def findings_of(report: TensorReport) -> Iterator[Finding]:
@@ -73,11 +101,14 @@ def findings_of(report: TensorReport) -> Iterator[Finding]:
     def found(kind: str, text: str) -> Finding:
         return Finding(kind, report.name, text)
 
-    if s.nan:
-        yield found("NaN", f"{_counted(s.nan, 'element')} of {s.size:,} {_are(s.nan)} NaN.")
-    if s.inf:
-        text = f"{_counted(s.inf, 'element')} of {s.size:,} {_are(s.inf)} infinite."
-        yield found("infinite", text)
+    for kind, what, count, first in (
+        ("NaN", "NaN", s.nan, report.first_nan),
+        ("infinite", "infinite", s.inf, report.first_inf),
+    ):
+        if count:
+            are, place = ("is", "at") if count == 1 else ("are", "the first at")
+            text = f"{counted(count, 'element')} of {s.size:,} {are} {what}"
+            yield found(kind, text + (f", {place} {list(first)}." if first else "."))
     if not s.finite:
         return
     law = report.law
@@ -141,13 +172,19 @@ def _zero_lines(report: TensorReport, found: _Found) -> Iterator[Finding]:
     share = s.zeros / s.size
     padding = rows.zero_rows == 1 and "emb" in report.name.lower()
     if rows.zero_rows and not padding and height * share**width < LIMITS.by_chance:
-        count = rows.zero_rows
-        text = f"{_counted(count, 'row')} of {height:,} {_hold(count)} only zeros."
+        text = _zeros_text("row", rows.zero_rows, rows.first_zero_rows, height)
         yield found("zero rows", text)
     if rows.zero_columns and width * share**height < LIMITS.by_chance:
-        count = rows.zero_columns
-        text = f"{_counted(count, 'column')} of {width:,} {_hold(count)} only zeros."
+        text = _zeros_text("column", rows.zero_columns, rows.first_zero_columns, width)
         yield found("zero columns", text)
+
+
+def _zeros_text(noun: str, count: int, first: Sequence[int], of: int) -> str:
+    """Return a sentence about rows or columns of zeros, with the numbers of the first ones."""
+    if count == 1:
+        return f"{noun.capitalize()} {first[0]} of {of:,} holds only zeros."
+    numbers = ", ".join(map(str, first)) + (", ..." if count > len(first) else "")
+    return f"{counted(count, noun)} of {of:,} hold only zeros: {numbers}."
 
 
 def _against_law(report: TensorReport, found: _Found) -> Iterator[Finding]:
@@ -245,15 +282,3 @@ def twins(reports: Sequence[TensorReport], same_as: Mapping[str, str]) -> Iterat
 def ordered(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     """Return findings with the worst kinds first, and within a kind in their present order."""
     return tuple(sorted(findings, key=lambda finding: KINDS.index(finding.kind)))
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def _are(count: int) -> str:
-    return "is" if count == 1 else "are"
-
-
-def _hold(count: int) -> str:
-    return "holds" if count == 1 else "hold"

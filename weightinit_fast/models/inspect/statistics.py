@@ -79,6 +79,9 @@ class Statistics:
         self._count = self._nan = self._inf = self._zeros = self._subnormal = 0
         self._finite, self._mean, self._squares = 0, 0.0, 0.0
         self._low, self._high = math.inf, -math.inf
+        #: The places of the first NaN and the first infinity, in the order of the file.
+        self.first_nan: int | None = None
+        self.first_inf: int | None = None
         self._coincident = 0.0  # the sum over blocks of their size times the share of equal pairs
 
     def add(self, stored: np.ndarray) -> int:
@@ -92,6 +95,8 @@ class Statistics:
         bits = stored.view(f"{stored.dtype.byteorder}u{stored.dtype.itemsize}")
         counts = np.bincount(bits, minlength=self._codes.size)
         self._codes += counts
+        if "float" in self.dtype:
+            self._look_for(bits, counts)
         if self.dtype == "float8_e8m0fnu":  # powers of two alone
             return 0
         zeros = int(counts[0])
@@ -99,6 +104,15 @@ class Statistics:
         if "float" in self.dtype and not self.dtype.endswith("fnuz"):
             zeros += int(counts[self._codes.size // 2])
         return zeros
+
+    def _look_for(self, bits: np.ndarray, counts: np.ndarray) -> None:
+        """Keep the places of the first NaN and infinity of a block of narrow elements."""
+        nan, inf = _odd_codes(self.dtype)
+        begin = self._count - bits.size
+        if self.first_nan is None and counts[nan].any():
+            self.first_nan = begin + int(np.argmax(nan[bits]))
+        if self.first_inf is None and counts[inf].any():
+            self.first_inf = begin + int(np.argmax(inf[bits]))
 
     def _add_wide(self, stored: np.ndarray) -> int:
         values = as_numbers(stored, self.dtype)
@@ -116,7 +130,12 @@ class Statistics:
             wide = values.astype(np.float64, copy=False)
             # NaN and infinity show in a sum, but so does an overflow.
             if not math.isfinite(float(wide.sum())):
-                nan = int(np.count_nonzero(np.isnan(wide)))
+                is_nan, is_inf = np.isnan(wide), np.isinf(wide)
+                nan, begin = int(np.count_nonzero(is_nan)), self._count - values.size
+                if self.first_nan is None and nan:
+                    self.first_nan = begin + int(np.argmax(is_nan))
+                if self.first_inf is None and is_inf.any():
+                    self.first_inf = begin + int(np.argmax(is_inf))
                 wide = wide[np.isfinite(wide)]
                 self._nan += nan
                 self._inf += values.size - nan - wide.size
@@ -184,6 +203,18 @@ class Statistics:
             float(((counts / max(1, self._count)) ** 2).sum()),
         )
 
+    def looks_like_bfloat16(self) -> bool:
+        """Return whether elements of uint16 may well be the bits of bfloat16 weights.
+
+        Weights have both signs, and exponents from a small part of the type's range.
+        """
+        if self.dtype != "uint16" or not self._count:
+            return False
+        signs = float(self._codes[1 << 15 :].sum()) / self._count
+        sizes = np.abs(_values("bfloat16"))
+        weights = self._codes[(sizes == 0) | ((sizes > 2.0**-30) & (sizes < 2.0**8))].sum()
+        return 0.1 < signs < 0.9 and bool(weights > 0.99 * self._count)
+
     def histogram(self, low: float, high: float, bins: int) -> Histogram:
         """Return how many finite elements are in each of the bins between two bounds.
 
@@ -226,6 +257,13 @@ def _values(dtype: str) -> np.ndarray:
         numbers = codes.view(dtype)
     with np.errstate(invalid="ignore"):  # some of the codes are signalling NaN
         return numbers.astype(np.float64)
+
+
+@lru_cache(maxsize=len(BITS))
+def _odd_codes(dtype: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return which codes of a narrow type are NaN, and which are infinite."""
+    values = _values(dtype)
+    return np.isnan(values), np.isinf(values)
 
 
 @lru_cache(maxsize=len(BITS))

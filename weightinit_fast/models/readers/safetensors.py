@@ -31,7 +31,9 @@ def read_safetensors(path: Path) -> dict[str, StoredTensor]:
     with file:
         first = file.read(9)
         length = int.from_bytes(first[:8], "little")
-        if len(first) < 9 or first[8:] != b"{":
+        if len(first) < 9:
+            refuse(path, f"is not a safetensors file: it has only {size} bytes")
+        if first[8:] != b"{":
             refuse(path, "is not a safetensors file: its ninth byte is not the '{' of a header")
         if length > LARGEST_HEADER:
             refuse(path, f"its header has {length} bytes; {LARGEST_HEADER} are the most")

@@ -44,6 +44,9 @@ BITS = {
     "void16": 16,
 }
 
+#: Verbs with which a fault of a whole file begins.
+_VERBS = {"is", "has", "became", "ends", "says", "names", "does"}
+
 
 def is_lacking(dtype: str) -> bool:
     """Return whether NumPy lacks a type, so that .npy files hold its bits as unsigned integers."""
@@ -109,8 +112,12 @@ class StoredTensor(NamedTuple):
 
 
 def refuse(path: Path, fault: str) -> NoReturn:
-    """Raise the FormatError of a fault in a file."""
-    raise FormatError(f"{shown(str(path))}: {fault}")
+    """Raise the FormatError of a fault in a file.
+
+    A fault that begins with a verb has the file as its subject; all others have their own.
+    """
+    colon = "" if fault.split(maxsplit=1)[0] in _VERBS else ":"
+    raise FormatError(f"{shown(str(path))}{colon} {fault}")
 
 
 def open_regular(path: Path) -> tuple[BinaryIO, int]:
@@ -118,8 +125,11 @@ def open_regular(path: Path) -> tuple[BinaryIO, int]:
 
     A named pipe or a device is refused before it is opened, since that could block forever.
     """
-    if not stat.S_ISREG(os.stat(path).st_mode):
+    about = os.stat(path)
+    if not stat.S_ISREG(about.st_mode):
         refuse(path, "is not a regular file")
+    if not about.st_size:
+        refuse(path, "is empty")
     file = open(path, "rb")  # noqa: SIM115  the caller closes it
     return file, os.fstat(file.fileno()).st_size
 
