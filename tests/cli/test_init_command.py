@@ -69,7 +69,7 @@ def test_what_may_be_misspelt_is_noted(tmp_path, capsys):
     recipe, shapes = tmp_path / "recipe.toml", tmp_path / "shapes.json"
     recipe.write_text(MISSPELT)
     names = ("emb.weight", "head.weight", "a.out.weight")
-    shapes.write_text(json.dumps(dict.fromkeys(names, [3, 3])))
+    shapes.write_text(json.dumps({name: [3, 3] for name in names}))
     unused = "the pattern *.outt.weight of the recipe takes no tensor"
     tie = "head.weigth, which is tied to emb.weight, is not among the tensors"
     arguments = ["init", shapes, "--recipe", recipe, "--force", "-o", tmp_path / "x.npy"]

@@ -2,23 +2,37 @@
 
 import os
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias, Union
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from .._resolve.messages import shown
 from ..initialisers.initializer import Initializer
 from .recipe import Recipe
 from .rule import Rules
-from .shapes import Shapes
+from .shapes import Shapes, TensorSpec
 
-if TYPE_CHECKING:
-    from .builtin import Model
+__all__ = ["ModelLike", "RecipeLike", "as_recipe", "recipe_and_shapes"]
 
-__all__ = ["RecipeLike", "as_recipe", "recipe_and_shapes"]
+
+@runtime_checkable
+class ModelLike(Protocol):
+    """What has a recipe and shapes, as a built-in `Model` has.
+
+    The class itself is not named here, since its module reads the tables of all built-in models.
+    """
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe."""
+
+    @property
+    def shapes(self) -> dict[str, TensorSpec]:
+        """The names, shapes and dtypes of the tensors."""
+
 
 #: What a parameter ``recipe=`` takes.
-RecipeLike: TypeAlias = Union[
-    Recipe, "Model", Rules, str, os.PathLike[str], Initializer, Callable[..., Any]
-]
+RecipeLike: TypeAlias = (
+    Recipe | ModelLike | Rules | str | os.PathLike[str] | Initializer | Callable[..., Any]
+)
 
 
 def as_recipe(given: RecipeLike) -> Recipe:  # noqa: PLR0911  one return for each kind
@@ -47,9 +61,8 @@ def as_recipe(given: RecipeLike) -> Recipe:  # noqa: PLR0911  one return for eac
     """
     if isinstance(given, Recipe):
         return given
-    own = _model_of(given)
-    if own is not None:
-        return own.recipe
+    if isinstance(given, ModelLike):
+        return as_recipe(given.recipe)
     if isinstance(given, os.PathLike) or (
         isinstance(given, str) and given.lower().endswith(".toml")
     ):
@@ -78,18 +91,13 @@ def recipe_and_shapes(recipe: RecipeLike, shapes: Shapes | None) -> tuple[Recipe
     >>> shapes
     {'embedding.weight': TensorSpec(shape=(10, 128), dtype=None)}
     """
-    own = _model_of(recipe)
-    return as_recipe(recipe), own.shapes if shapes is None and own is not None else shapes
-
-
-def _model_of(given: object) -> "Model | None":
-    from .builtin import Model  # noqa: PLC0415  its tables take time to import
-
-    return given if isinstance(given, Model) else None
+    if shapes is None and isinstance(recipe, ModelLike):
+        shapes = recipe.shapes
+    return as_recipe(recipe), shapes
 
 
 def _recipe_of_text(text: str) -> Recipe:
-    from .builtin import MODELS  # noqa: PLC0415
+    from .builtin import MODELS  # noqa: PLC0415  its tables take time to import
 
     if text in MODELS:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Space on a disk: reserved before anything is drawn, so that a full disk is told at once.
+"""Space on a disk: reserved before anything is drawn, so that a full disk is found at once.
 
 The C library's posix_fallocate is not used. Where a file system cannot reserve space, it writes a
 byte into every block instead. That takes long, and it would race with the other processes that

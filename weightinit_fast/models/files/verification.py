@@ -114,8 +114,8 @@ class Verification:
                 lines.append(f"and {counted(more, 'more fault')}")
             if self.repair_asked:
                 lines.append(
-                    "Only elements are repaired. If the file should be as you ask, write it again "
-                    "with force=True"
+                    "Only elements are repaired. If the file should be as you ask, write it again: "
+                    "save with force=True, or init --force"
                 )
             return "\n".join(lines)
         compared = f"{counted(self.tensors, 'tensor')}, {counted(self.nbytes, 'byte')}"

@@ -125,7 +125,7 @@ def write_ranges(
     Raises
     ------
     OSError
-        If the disk is full, which is told before anything is drawn, or a file cannot be written.
+        If the disk is full, which is found before anything is drawn, or a file cannot be written.
     """
     wanted = [part for part in ranges if part.end > part.begin]
     if not wanted:
