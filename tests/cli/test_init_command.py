@@ -247,6 +247,9 @@ def test_tied_tensors_are_not_counted(tmp_path, capsys):
     assert main("init", shapes, "--recipe", recipe, "-o", tmp_path / "a.safetensors") == 0
     assert capsys.readouterr().out.startswith("shapes.toml: 1 tensor, 40 parameters\n")
     assert main("verify", tmp_path / "a.safetensors", shapes, "--recipe", recipe) == 0
+    capsys.readouterr()
+    assert main("explain", shapes, "--recipe", recipe) == 0
+    assert capsys.readouterr().out.endswith("\n1 tensor and 1 tied name, 40 parameters\n")
 
 
 def test_a_size_that_no_float_holds(tmp_path):

@@ -64,9 +64,13 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
             ]
         )
         return 0
-    parameters = sum(prod(row.shape) for row in explanations if row.same_as is None)
+    # Tied tensors are counted as `init` counts, which does not write them.
+    sizes = [prod(row.shape) for row in explanations if row.same_as is None]
+    tied = len(explanations) - len(sizes)
     screen.say(printable_lines(str(explanations)))
-    screen.say(f"{len(explanations):,} tensors, {parameters:,} parameters")
+    tensors = "1 tensor" if len(sizes) == 1 else f"{len(sizes):,} tensors"
+    more = f" and {tied:,} tied name{'' if tied == 1 else 's'}" if tied else ""
+    screen.say(f"{tensors}{more}, {sum(sizes):,} parameters")
     return 0
 
 
