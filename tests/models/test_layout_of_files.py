@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from saved_models import DRAWN, SHAPES
-from support.internals import dtypes, layout
+from support.internals import dtypes, file_names, layout, safetensors_layout
 
 layout_of = layout.layout_of
 MIXED = {name: SHAPES[name] for name in DRAWN}
@@ -168,12 +168,12 @@ def test_npy_of_one_tensor_and_of_several():
     ],
 )
 def test_names_cannot_leave_a_npy_folder(name, file):
-    assert layout.npy_names([name]) == [file]
+    assert file_names.npy_names([name]) == [file]
 
 
 def test_long_names_and_names_that_differ_in_case():
     names = ["x" * 300 + "1", "x" * 300 + "2", "Wq", "wq", "k"]
-    files = layout.npy_names(names)
+    files = file_names.npy_names(names)
     assert len({file.lower() for file in files}) == 5
     assert max(map(len, files)) == 200 + 17 + 4
     assert files[2].startswith("Wq~")
@@ -238,6 +238,6 @@ def test_refused(path, shapes, options, error, text):
 
 
 def test_header_that_is_too_large(monkeypatch):
-    monkeypatch.setattr(layout, "LARGEST_HEADER", 1000)
+    monkeypatch.setattr(safetensors_layout, "LARGEST_HEADER", 1000)
     with pytest.raises(ValueError, match="write a folder of shards"):
         layout_of("x.safetensors", {f"{n:100}": ((), None) for n in range(20)})

@@ -1,5 +1,6 @@
 """save: the values that are in memory otherwise, in files that are whole or not there at all."""
 
+import ctypes
 import errno
 import os
 import resource
@@ -15,7 +16,7 @@ import time
 import numpy as np
 import pytest
 from saved_models import DRAWN, OPTIONS, RECIPE, SHAPES, TARGETS, contents_of, expected, tensors_of
-from support.internals import eager, recipe, saving, space, staging, writer
+from support.internals import contents, eager, layout, recipe, saving, space, staging, writer
 from support.interpreter import linux_only, run
 from support.isolated import forks, isolated
 
@@ -312,6 +313,39 @@ def test_full_disk_is_told_at_once(tmp_path, monkeypatch, reserved):
     assert os.listdir(tmp_path) == []
 
 
+def test_nothing_is_reserved_of_a_disk_that_is_too_small(tmp_path, monkeypatch):
+    """A reservation may fill a disk before it fails, and others would find it full meanwhile."""
+    monkeypatch.setattr(writer, "in_memory", lambda _: False)
+    monkeypatch.setattr(writer, "reserve", lambda *_: pytest.fail("something was reserved"))
+    nbytes = space.free_bytes(str(tmp_path)) + (1 << 40)
+    with pytest.raises(OSError, match="bytes are to be written"):
+        save(tmp_path / "x.zarr", PLAIN, {"w": (nbytes // 4,)}, rng=0, max_shard_bytes=1 << 36)
+    assert os.listdir(tmp_path) == []
+
+
+def test_space_that_a_crash_left_reserved_is_not_asked_for_again(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(writer, "in_memory", lambda _: False)
+    monkeypatch.setattr(writer, "require_free", lambda _, nbytes: asked.append(nbytes))
+    made = layout.layout_of(tmp_path / "x.npy", {"w": ((1 << 20,), None)})
+    of_file = contents.Contents(made, PLAIN.plan({"w": 1 << 20}), wi.key(0))
+    for _ in range(2):
+        writer._make_files(of_file, [writer.Range(0, 0, made.nbytes)], [str(tmp_path / "x.npy")])
+    if len(asked) > 2:
+        pytest.skip("this file system reserves nothing")
+    assert asked == [made.nbytes, 0]
+
+
+def test_file_system_that_tells_no_holes(tmp_path, monkeypatch):
+    """It calls all of a new file data, but that file has no blocks yet."""
+    monkeypatch.setattr(writer, "allocated", lambda _, begin, end: end - begin)
+    monkeypatch.setattr(writer, "in_memory", lambda _: True)
+    asked = []
+    monkeypatch.setattr(writer, "require_free", lambda _, nbytes: asked.append(nbytes))
+    saved = save(tmp_path / "x.safetensors", PLAIN, TABLE, rng=0)
+    assert asked == [saved.nbytes] * 2
+
+
 def test_more_than_any_disk(tmp_path):
     with pytest.raises(OSError, match="bytes are to be written"):
         save(tmp_path / "x.safetensors", PLAIN, {"w": (2**51,)}, rng=0)
@@ -355,6 +389,20 @@ def test_reserved_and_allocated(tmp_path):
         assert os.fstat(descriptor).st_size == 1 << 20
     finally:
         os.close(descriptor)
+
+
+def test_a_signal_does_not_end_the_reservation(tmp_path, monkeypatch):
+    """Python calls the C function again by itself in `os`, but not in ctypes."""
+    answers = [errno.EINTR, errno.EINTR, 0]
+
+    def interrupted(*_):
+        ctypes.set_errno(answers.pop(0))
+        return -1 if answers else 0
+
+    monkeypatch.setattr(space, "_library", lambda: (interrupted, None))
+    with open(tmp_path / "x", "wb") as file:
+        assert space.reserve(file.fileno(), 0, 4096)
+    assert answers == []
 
 
 @forks
@@ -421,6 +469,34 @@ def test_interrupt_leaves_nothing(tmp_path, monkeypatch):
     assert threading.active_count() == before
 
 
+def test_second_interrupt_waits_for_the_threads(tmp_path, monkeypatch):
+    """A thread that ran on would write into a file that is closed, or into another one."""
+    monkeypatch.setattr(writer, "PIECE_BYTES", 1 << 16)
+    pwrite, join, joins = os.pwrite, threading.Thread.join, []
+
+    def slow(*args):
+        time.sleep(0.1)
+        return pwrite(*args)
+
+    def interrupted(thread, *args):
+        joins.append(thread)
+        if len(joins) < 3:
+            raise KeyboardInterrupt
+        join(thread, *args)
+
+    def interrupt(done, total):
+        raise KeyboardInterrupt
+
+    before = threading.active_count()
+    with monkeypatch.context() as patch, eager():
+        patch.setattr(os, "pwrite", slow)
+        patch.setattr(threading.Thread, "join", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            save(tmp_path / "x.safetensors", PLAIN, TABLE, rng=0, threads=3, progress=interrupt)
+        assert threading.active_count() == before
+    assert os.listdir(tmp_path) == []
+
+
 @pytest.mark.process
 def test_control_c(tmp_path):
     script = """
@@ -464,6 +540,15 @@ def test_memory_does_not_grow_with_the_model(tmp_path):
     mebibytes = int(run(script.replace("PATH", str(tmp_path / "model")), prelude="", timeout=300))
     shutil.rmtree(tmp_path / "model")
     assert mebibytes < 64
+
+
+@pytest.mark.parametrize("direct", [False, True])
+@pytest.mark.parametrize("threads", [1, 2, 16, 17, 32, 100, 10_000])
+def test_buffers_are_bounded_for_any_number_of_threads(threads, direct):
+    workers, piece = writer._workers_and_piece(threads, direct)
+    assert workers * piece <= writer.BUFFER_BYTES
+    assert piece >= 1 << 16
+    assert piece % writer.DIRECT_BLOCK == 0
 
 
 def test_seconds(tmp_path):

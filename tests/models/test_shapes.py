@@ -192,3 +192,10 @@ def test_shapes_of_a_model_serve_a_recipe():
     made = {name: np.empty(spec.shape, np.float32) for name, spec in TABLE.items()}
     assert [spec.dtype for spec in as_shapes(made).values()] == ["float32"] * 3
     assert wi.initializer("normal").law(as_shapes(made)["ln.bias"].shape).std == 1
+
+
+def test_a_table_that_never_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr(shapes, "_LARGEST_TABLE", 1000)
+    (tmp_path / "x.toml").symlink_to("/dev/zero")
+    with pytest.raises(ValueError, match="more bytes than a table may have: 1000"):
+        shapes.as_shapes(tmp_path / "x.toml")

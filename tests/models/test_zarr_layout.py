@@ -95,3 +95,8 @@ def test_names_that_zarr_or_a_file_system_would_take_for_others():
 def test_refused_limits(most, error):
     with pytest.raises(error, match="max_shard_bytes"):
         layout_of("x.zarr", {"w": ((3,), None)}, None, most)
+
+
+def test_too_many_chunks_are_refused_before_they_are_listed():
+    with pytest.raises(ValueError, match=r"10,000,000,002 files, and 1,000,000 are the most"):
+        layout.layout_of("x.zarr", {"w": ((10**10,), None)}, max_shard_bytes=4)

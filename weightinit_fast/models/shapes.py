@@ -12,12 +12,13 @@ import numpy as np
 from .._resolve.dtypes import NAMES, DType, requested
 from .._resolve.messages import shown
 from .._resolve.shape import Shape, as_shape
+from .formats import LARGEST_HEADER
 from .messages import concerning, listed
 
 __all__ = ["Shapes", "TensorSpec", "as_shapes"]
 
-#: A table of shapes may have this many bytes, which is the limit of a safetensors header.
-_LARGEST_TABLE = 100_000_000
+#: A table of shapes may be as large as the header of a file of weights.
+_LARGEST_TABLE = LARGEST_HEADER
 #: Levels of nested tables, as in ``[model.layers]``.
 _DEEPEST = 32
 
@@ -231,8 +232,12 @@ def text_of(path: Path) -> str:
     size = path.stat().st_size
     if size > _LARGEST_TABLE:
         raise ValueError(f"the file has {size} bytes; a table has at most {_LARGEST_TABLE}")
+    with open(path, "rb") as file:
+        content = file.read(_LARGEST_TABLE + 1)
+    if len(content) > _LARGEST_TABLE:  # it grows, or it is a device, whose size is 0
+        raise ValueError(f"the file has more bytes than a table may have: {_LARGEST_TABLE}")
     try:
-        return path.read_bytes().decode("utf-8")
+        return content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(f"this is not text in UTF-8: {error}") from None
 

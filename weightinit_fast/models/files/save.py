@@ -19,7 +19,8 @@ from .contents import Contents
 from .layout import layout_of
 from .progress import Progress, reporting
 from .shares import Part, part_of, share
-from .staging import Staging, refuse_existing
+from .staging import Staging
+from .targets import refuse_existing
 from .writer import Range, write_ranges
 
 __all__ = ["Saved", "finish", "save"]

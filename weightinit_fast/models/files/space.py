@@ -51,12 +51,13 @@ def reserve(descriptor: int, begin: int, nbytes: int) -> bool:
     found = _library()
     if found is None or not nbytes:
         return not nbytes
-    if found[0](descriptor, 0, begin, nbytes) == 0:
-        return True
-    number = ctypes.get_errno()
-    if number in _UNABLE:
-        return False
-    raise OSError(number, os.strerror(number))
+    while found[0](descriptor, 0, begin, nbytes) != 0:
+        number = ctypes.get_errno()
+        if number in _UNABLE:
+            return False
+        if number != errno.EINTR:  # after a signal, unless its handler has raised
+            raise OSError(number, os.strerror(number))
+    return True
 
 
 def in_memory(folder: str) -> bool:

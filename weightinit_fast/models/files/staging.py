@@ -18,7 +18,6 @@ Every step can be repeated, and two processes may do it at once.
 """
 
 import errno
-import json
 import os
 import re
 import secrets
@@ -28,11 +27,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from ..._resolve.messages import shown
 from ..messages import listed
-from .layout import NPY_INDEX, SHARD_INDEX, Layout
+from .layout import Layout
+from .notes import VERSION, read_marker, read_plan, write_json
+from .targets import OWN_NAMES, refuse_existing
 from .writer import Range, sync
 
 try:
@@ -40,25 +40,14 @@ try:
 except ImportError:  # not a POSIX system
     fcntl = None  # type: ignore[assignment,unused-ignore]
 
-__all__ = ["Staging", "refuse_existing"]
+__all__ = ["Staging"]
 
-_VERSION = 1
-#: A plan lists up to a million files.
-_LARGEST_PLAN = 200_000_000
 #: A folder that is being made or deleted was left behind if it is older than this. Either takes
 #: milliseconds, or seconds for a large folder.
 _OLD_SECONDS = 60
 #: What `_unique` adds to the name of the staging folder.
 _UNIQUE_ENDING = re.compile("[.][0-9a-f]{16}")
 _MARKER = re.compile(r"part-(\d{5,})-of-(\d{5,})\.json")
-#: Format -> the names that files of a model have in its folder.
-_OWN_NAMES = {
-    "safetensors": re.compile(
-        r"model(-\d{5,}-of-\d{5,})?\.safetensors|" + re.escape(SHARD_INDEX),
-    ),
-    "npy": re.compile(r".*\.npy|" + re.escape(NPY_INDEX), re.DOTALL),
-    "zarr": re.compile(".*", re.DOTALL),  # a group has nothing beside its arrays
-}
 
 
 class Staging:
@@ -114,7 +103,7 @@ class Staging:
             others.
         """
         plan = {
-            "version": _VERSION,
+            "version": VERSION,
             "digest": digest,
             "format": layout.format,
             "folder": layout.folder,
@@ -161,7 +150,7 @@ class Staging:
         fresh = self._unique(self.folder)
         try:
             fresh.mkdir()
-            _write_json(fresh / "plan.json", plan)
+            write_json(fresh / "plan.json", plan)
             with suppress(OSError):  # a folder that is not empty is never replaced
                 os.rename(fresh, self.folder)
         finally:
@@ -207,20 +196,7 @@ class Staging:
         ValueError
             If it is damaged.
         """
-        path = self.folder / "plan.json"
-        plan = _read_json(path)
-        files = plan.get("files")
-        good = (
-            plan.get("version") == _VERSION
-            and isinstance(plan.get("digest"), str)
-            and plan.get("format") in _OWN_NAMES
-            and all(isinstance(plan.get(key), bool) for key in ("folder", "force", "parts"))
-            and isinstance(files, list)
-            and all(_is_file(item, plan["folder"]) for item in files)
-        )
-        if not good:
-            _refuse_damaged(path)
-        self.plan = plan
+        self.plan = read_plan(self.folder / "plan.json")
         self._former = self._identity()
 
     # Locks ---------------------------------------------------------------------------------------
@@ -273,7 +249,7 @@ class Staging:
         content = {"digest": self.plan["digest"], "ranges": [list(part) for part in ranges]}
         sync(self.folder)
         temporary = self._unique(self.folder / "marker")
-        _write_json(temporary, content)
+        write_json(temporary, content)
         os.replace(temporary, self._marker(k, n))
         sync(self.folder)
 
@@ -297,20 +273,8 @@ class Staging:
         found = {}
         for k, n in sorted(self._marked()):
             path = self._marker(k, n)
-            try:
-                content = _read_json(path)
-            except FileNotFoundError:  # another process has just finished
-                continue
-            if content.get("digest") != self.plan["digest"]:
-                raise ValueError(
-                    f"{str(path)!r} is the marker of a part of another model: it was written with "
-                    "another recipe, key, dtype or shapes"
-                )
-            ranges = content.get("ranges")
-            count = len(self.plan["files"])
-            if not isinstance(ranges, list) or not all(_is_range(r, count) for r in ranges):
-                _refuse_damaged(path)
-            found[k, n] = [Range(*item) for item in ranges]
+            with suppress(FileNotFoundError):  # another process has just finished
+                found[k, n] = read_marker(path, self.plan)
         return found
 
     def missing(self) -> str:
@@ -420,7 +384,7 @@ class Staging:
     def _begin_moving(self) -> None:
         """Note that files are moved from now on, so that whoever comes after a crash goes on."""
         with suppress(FileExistsError):
-            _write_json(self.folder / "moving", {})
+            write_json(self.folder / "moving", {})
             sync(self.folder)
 
     def _publish_at_once(self, force: bool) -> None:
@@ -452,7 +416,7 @@ class Staging:
                 os.rename(self.file(name), self.final(name))
         if force:  # now that the new files are there
             for old in self.target.iterdir():
-                own = _OWN_NAMES[self.plan["format"]].fullmatch(old.name)
+                own = OWN_NAMES[self.plan["format"]].fullmatch(old.name)
                 if own and old.name not in names:
                     old.unlink(missing_ok=True)
         sync(self.target)
@@ -494,87 +458,3 @@ class Staging:
                 if self._is_ours_alone() and not others:
                     self.discard()
         self.leave()
-
-
-def refuse_existing(target: Path, format_: str, folder: bool, force: bool) -> None:
-    """Raise the error of a target that exists, unless it may be replaced.
-
-    A folder that holds no files of the format may exist: the files are put beside what is there,
-    such as a configuration and a tokenizer.
-    """
-    if not os.path.lexists(target):
-        return
-    if folder:
-        if not target.is_dir():
-            raise FileExistsError(f"{str(target)!r} exists, and is no folder as the model would be")
-        if target.stat().st_dev != target.parent.stat().st_dev:
-            raise OSError(
-                errno.EXDEV,
-                f"{str(target)!r} leads to another disk than the folder that it is in, and files "
-                "cannot be moved there: name a new folder on that disk",
-            )
-        own = sorted(p.name for p in target.iterdir() if _OWN_NAMES[format_].fullmatch(p.name))
-        if own and not force:
-            raise FileExistsError(
-                f"{str(target)!r} holds {shown(own[0])} already; force=True replaces the weights"
-            )
-        if own and format_ == "zarr" and "zarr.json" not in own:
-            raise FileExistsError(
-                f"{str(target)!r} is no group of Zarr, so that it is not replaced: delete it first"
-            )
-    elif target.is_dir():
-        raise IsADirectoryError(f"{str(target)!r} is a folder, and the model would be a file")
-    elif not force:
-        raise FileExistsError(f"{str(target)!r} exists; force=True replaces it")
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    with open(path, "rb") as file:
-        text = file.read(_LARGEST_PLAN + 1)
-    try:
-        content = json.loads(text) if len(text) <= _LARGEST_PLAN else None
-    except (ValueError, RecursionError):
-        content = None
-    if not isinstance(content, dict):
-        _refuse_damaged(path)
-    return content
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a new file; it is on the disk then."""
-    with open(path, "x", encoding="utf-8") as file:
-        json.dump(content, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _refuse_damaged(path: Path) -> NoReturn:
-    raise ValueError(
-        f"{str(path)!r} is damaged, or another version of this package wrote it: delete the folder "
-        "and write the parts again"
-    )
-
-
-def _is_size(value: object) -> bool:
-    return type(value) is int and 0 <= value < 1 << 63
-
-
-def _is_file(item: object, folder: bool) -> bool:
-    """Whether an entry of a plan is the name of a file below the target, and a size."""
-    if not isinstance(item, list) or len(item) != 2 or not _is_size(item[1]):
-        return False
-    name = item[0]
-    if not isinstance(name, str) or set(name) & set("\\\0"):
-        return False
-    if not folder:
-        return name == ""
-    parts = name.split("/")  # Zarr has a folder for each array
-    return len(parts) <= 2 and {"", ".", ".."}.isdisjoint(parts)
-
-
-def _is_range(item: object, files: int) -> bool:
-    """Whether an entry of a marker is the number of a file, and two offsets."""
-    if not isinstance(item, list) or len(item) != 3 or not all(_is_size(n) for n in item):
-        return False
-    number: int = item[0]
-    return number < files

@@ -16,6 +16,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -23,12 +24,15 @@ import numpy as np
 from ...initialisers.ranges import needs_whole
 from .contents import Contents
 from .space import allocated, direct_descriptor, free_bytes, in_memory, require_free, reserve
+from .workers import run_workers
 
 __all__ = ["Range", "sync", "write_ranges"]
 
 #: The bytes of a piece: small enough for a second-level cache of 1 MiB or more, and large enough
 #: that Python's share of the work (about 20 µs a piece, one thread at a time) stays small.
 PIECE_BYTES = 1 << 20
+#: No piece is smaller than this, however many workers there are.
+SMALLEST_PIECE = 1 << 16
 #: The buffers of all workers together have at most this many bytes.
 BUFFER_BYTES = 32 << 20
 #: From this many bytes on, writes to a disk pass the page cache by. What is smaller is likely to be
@@ -146,25 +150,36 @@ def _make_files(contents: Contents, ranges: Sequence[Range], paths: Sequence[str
         with suppress(FileExistsError):
             os.mkdir(folder)
     folder = os.path.dirname(paths[ranges[0].file])
+    # A link that somebody else has put there is never followed.
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    least = most = 0  # what is needed of the disk
+    for file, begin, end in ranges:
+        descriptor = os.open(paths[file], flags, 0o666)
+        try:
+            found, size = os.fstat(descriptor), files[file].nbytes
+            if found.st_size != size:
+                os.ftruncate(descriptor, size)
+            # A crash may have left reserved blocks, which count as blocks but not as data. Where a
+            # file system does not tell holes from data, a file without blocks is all data.
+            blocks = found.st_blocks * 512
+            least += max(end - begin - blocks, 0)
+            most += end - begin - min(allocated(descriptor, begin, end), blocks)
+        finally:
+            os.close(descriptor)
+    # A reservation that is too large may fill the disk before it fails, and other programs would
+    # find no space meanwhile.
+    require_free(folder, least)
     # In memory, reserving makes every page and writing visits them all again, which took a tenth
     # more processor time, and a quarter of a second of one thread for 1 GB.
     reserved = not in_memory(folder)
-    needed = 0
-    for file, begin, end in ranges:
-        # A link that somebody else has put there is never followed.
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    for file, begin, end in ranges if reserved else ():
         descriptor = os.open(paths[file], flags, 0o666)
         try:
-            size = files[file].nbytes
-            if os.fstat(descriptor).st_size != size:
-                os.ftruncate(descriptor, size)
-            if reserved:
-                reserved = reserve(descriptor, begin, end - begin)
-            needed += end - begin - allocated(descriptor, begin, end)
+            reserved = reserved and reserve(descriptor, begin, end - begin)
         finally:
             os.close(descriptor)
     if not reserved:
-        require_free(folder, needed)
+        require_free(folder, most)
 
 
 def _write(
@@ -176,20 +191,31 @@ def _write(
     report: Callable[[int], object],
 ) -> None:
     """Draw and write the ranges of files that exist."""
-    piece = max(min(PIECE_BYTES, BUFFER_BYTES // threads // DIRECT_BLOCK * DIRECT_BLOCK), 1 << 16)
     spans, wholes = _cut(contents, ranges)
     direct = total >= DIRECT_BYTES and not in_memory(os.path.dirname(paths[ranges[0].file]))
+    workers, piece = _workers_and_piece(threads, direct)
     job = _Job(contents, spans, piece, paths, direct)
     try:
         for part in wholes:
             _write_whole(contents, part, paths[part.file], threads)
             job.done += part.end - part.begin
             report(job.done)
-        job.run(threads, report)
+        job.run(threads, workers, report)
     finally:
         job.close()
     for file in {part.file for part in wholes}:
         sync(paths[file])
+
+
+def _workers_and_piece(threads: int, direct: bool) -> tuple[int, int]:
+    """Return the most workers, and the bytes of a piece, so that all buffers have BUFFER_BYTES.
+
+    A direct write waits for the disk and takes no processor time. Twice as many workers as threads
+    keep as many drawing.
+    """
+    workers = min(2 * threads if direct else threads, BUFFER_BYTES // SMALLEST_PIECE)
+    share = BUFFER_BYTES // workers // DIRECT_BLOCK * DIRECT_BLOCK
+    return workers, min(PIECE_BYTES, share)
 
 
 def _too_large(error: OSError, folder: str, asked: int) -> OSError:
@@ -264,44 +290,21 @@ class _Job:
         self._count = sum(file.pieces for file in self.files.values())
         self._lock = threading.Lock()
         self._stopped = False
-        self._error: BaseException | None = None
 
-    def run(self, threads: int, report: Callable[[int], object]) -> None:
-        """Write all pieces, with this thread and others."""
-        # A direct write waits for the disk and takes no processor time. Twice as many workers as
-        # threads keep as many drawing.
-        workers = min(threads * 2 if self.direct else threads, max(self._count, 1))
+    def run(self, threads: int, workers: int, report: Callable[[int], object]) -> None:
+        """Write all pieces with as many workers, of which as many as ``threads`` draw at a time."""
         self._drawing = threading.Semaphore(threads)
-        others = [
-            threading.Thread(target=self._work_aside, name="weightinit_fast.save")
-            for _ in range(workers - 1)
-        ]
-        try:
-            for thread in others:
-                thread.start()
-            self._work(report)
-        except BaseException:
-            self._stopped = True
-            raise
-        finally:
-            for thread in others:
-                if thread.ident is not None:
-                    thread.join()
-        if self._error is not None:
-            raise self._error
+        reports = [report, *[None] * (min(workers, self._count) - 1)]
+        run_workers([partial(self._work, report) for report in reports], self._stop)
         report(self.done)
+
+    def _stop(self) -> None:
+        self._stopped = True
 
     def close(self) -> None:
         """Close what an error left open."""
         for file in self.files.values():
             file.close()
-
-    def _work_aside(self) -> None:
-        try:
-            self._work(None)
-        except BaseException as error:
-            self._error = error
-            self._stopped = True
 
     def _take(self, file: _OpenFile | None) -> tuple[_OpenFile | None, Range | None]:
         """Return a worker's next piece and its file: the worker's former file while it has pieces.

@@ -15,8 +15,9 @@ elements.py      the elements, piece by piece, as they are stored and as numbers
 import os
 from pathlib import Path
 
+from ..formats import INDEX_SUFFIX
 from .elements import ElementReader, as_numbers, is_readable, read_pieces
-from .folder import INDEX_SUFFIX, read_folder, read_index
+from .folder import read_folder, read_index
 from .npy import read_npy, read_npz
 from .safetensors import read_safetensors
 from .stored import FormatError, StoredTensor, refuse

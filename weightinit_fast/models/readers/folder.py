@@ -11,15 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from ..._resolve.messages import shown
+from ..formats import INDEX_SUFFIX, LARGEST_HEADER, NPY_INDEX
 from .npy import read_npy
 from .safetensors import read_safetensors
-from .stored import BITS, LARGEST_HEADER, StoredTensor, check_name, is_lacking, open_regular, refuse
+from .stored import BITS, StoredTensor, check_name, is_lacking, open_regular, refuse
 from .strict_json import parse_object
 
-__all__ = ["INDEX_SUFFIX", "NPY_INDEX", "read_folder", "read_index"]
+__all__ = ["read_folder", "read_index"]
 
-INDEX_SUFFIX = ".safetensors.index.json"
-NPY_INDEX = "tensors.json"
 #: The most bytes of a file's name, on any file system in common use.
 _LONGEST_NAME = 255
 

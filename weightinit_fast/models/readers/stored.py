@@ -10,7 +10,6 @@ from ..._resolve.messages import shown
 
 __all__ = [
     "BITS",
-    "LARGEST_HEADER",
     "FormatError",
     "StoredTensor",
     "check_name",
@@ -21,9 +20,6 @@ __all__ = [
     "refuse",
 ]
 
-#: The most bytes of a header that are read. It is the limit of the safetensors library, and holds
-#: about a million tensors. Parsed, a header of brackets alone takes about 20 times its size.
-LARGEST_HEADER = 100_000_000
 #: The most axes of a tensor: those that NumPy has.
 _MOST_AXES = 64
 
