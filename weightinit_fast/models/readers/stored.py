@@ -64,8 +64,8 @@ class FormatError(ValueError):
     ...     try:
     ...         wi.inspect(file.name)
     ...     except wi.FormatError as error:
-    ...         print(str(error).removeprefix(repr(file.name)))
-     is empty
+    ...         print(str(error).partition("' ")[2])
+    is empty
     """
 
 
