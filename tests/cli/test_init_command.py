@@ -93,7 +93,7 @@ def test_what_may_be_misspelt_is_noted(tmp_path, capsys):
     assert found["absent_tied_names"] == {"head.weigth": "emb.weight"}
     shapes.write_text(json.dumps({"emb.weight": [3, 3], "head.weigth": [3, 3]}))
     assert main("explain", shapes, "--recipe", recipe) == 0
-    assert "\n1 tensor, 9 parameters, and 1 tied name\n" in capsys.readouterr().out
+    assert "\n1 tensor and 1 tied name, 9 parameters\n" in capsys.readouterr().out
 
 
 def test_json(tmp_path, capsys):
@@ -290,6 +290,9 @@ def test_tied_tensors_are_not_counted(tmp_path, capsys):
     assert main("init", shapes, "--recipe", recipe, "-o", tmp_path / "a.safetensors") == 0
     assert capsys.readouterr().out.startswith("shapes.toml: 1 tensor, 40 parameters\n")
     assert main("verify", tmp_path / "a.safetensors", shapes, "--recipe", recipe) == 0
+    capsys.readouterr()
+    assert main("explain", shapes, "--recipe", recipe) == 0
+    assert capsys.readouterr().out.endswith("\n1 tensor and 1 tied name, 40 parameters\n")
 
 
 def test_a_size_that_no_float_holds(tmp_path):

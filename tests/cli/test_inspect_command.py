@@ -98,7 +98,7 @@ def test_the_page_replaces_no_foreign_file(model, tmp_path, capsys):
 def test_all_columns_are_a_choice(model, capsys):
     main("inspect", model, "--recipe", "he_normal")
     out = capsys.readouterr().out
-    assert max(map(len, out.partition("\n(--wide")[0].splitlines())) <= 80
+    assert max(map(len, out.partition("\n\n")[0].splitlines())) <= 80
     assert "(--wide shows more columns: " in out
     main("inspect", model, "--recipe", "he_normal", "--wide")
     assert "max/std" in capsys.readouterr().out.splitlines()[0]

@@ -368,6 +368,10 @@ def test_notes_of_a_kind_are_one_line(tmp_path):
     assert lines[4].endswith("layer.19 and 10 more")
     listed = found.to_dict()["findings"]
     assert [finding["note"] for finding in listed] == [False] + [True] * 30
+    # A tensor that should not be there is a note once.
+    found = looked_at(tmp_path, tensors, recipe=Recipe({"bad": "normal"}), shapes={"bad": (4, 4)})
+    assert {finding.kind for finding in found.notes} == {"unexpected"}
+    assert "Beside what it should hold, the file holds 30 tensors: layer.0, " in str(found)
     fine = looked_at(tmp_path, {"x": normal((4, 4))}, recipe=Recipe({"y": "zeros"}))
     assert "Nothing looks wrong.\n\nNotes (1):" in str(fine)
     assert repr(fine).endswith("1 tensor, 0 findings, 1 note>")
@@ -441,7 +445,7 @@ def test_a_table_of_80_columns(tmp_path, recipe):
     found = looked_at(tmp_path, tensors, recipe=recipe)
     text = str(found)
     table = text[: text.index("\n\n")].splitlines()
-    assert max(map(len, table[:-2])) <= 80
+    assert max(map(len, table)) <= 80
     head = table[0].split("  ")
     assert ("std off" in table[0]) == (recipe is not None)
     assert {"NaN", "std"} <= {column.strip() for column in head}

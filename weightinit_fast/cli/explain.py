@@ -71,11 +71,12 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
             }
         )
         return 0
-    drawn = [prod(row.shape) for row in explanations if row.same_as is None]
+    # Tied tensors are counted as `init` counts, which does not write them.
+    sizes = [prod(row.shape) for row in explanations if row.same_as is None]
+    tied = len(explanations) - len(sizes)
+    more = f" and {counted(tied, 'tied name')}" if tied else ""
     screen.say(printable_lines(str(explanations)))
-    tied = len(explanations) - len(drawn)
-    also = f", and {counted(tied, 'tied name')}" if tied else ""
-    screen.say(f"{counted(len(drawn), 'tensor')}, {counted(sum(drawn), 'parameter')}{also}")
+    screen.say(f"{counted(len(sizes), 'tensor')}{more}, {counted(sum(sizes), 'parameter')}")
     return 0
 
 

@@ -144,7 +144,9 @@ def inspect(
         for name, tensor in stored.items():
             seen = _as_meant(tensor, wanted)
             initializer, law, problem = _law(recipe, seen)
-            findings += [problem] if problem else []
+            # Of a tensor that should not be there at all, one note is enough.
+            is_wanted = wanted is None or name in wanted
+            findings += [problem] if problem and is_wanted else []
             report, is_coded = _report(seen, initializer, law, tell)
             reports.append(report)
             findings += findings_of(report)

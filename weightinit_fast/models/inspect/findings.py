@@ -43,7 +43,7 @@ KINDS = (
 NOTES = {
     "no rule": "The recipe has no rule for",
     "no law": "The rule of the recipe does not fit the shape of",
-    "unexpected": "The file should not hold",
+    "unexpected": "Beside what it should hold, the file holds",
     "bits": "If shapes= says that they are bfloat16, which NumPy lacks, integers are read so, of",
     "repeated row": "All rows are equal, as in a table that is not drawn, of",
     "subnormal": "Numbers are so small that the type takes digits from them, of",

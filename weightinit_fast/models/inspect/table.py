@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from textwrap import wrap
 
 from ..._screen import printable
 from ..explanation import law_text, shape_text
@@ -26,7 +27,7 @@ _COLUMNS = (
 _ALWAYS = ("tensor", "shape", "mean", "std")
 #: The other columns: in a narrow table the first ones have a place before the others.
 _BY_WORTH = (
-    *("NaN", "Inf", "std off", "mean off", "equal rows", "like", "wanted", "zeros", "dtype"),
+    *("NaN", "Inf", "std off", "like", "mean off", "wanted", "zeros", "equal rows", "dtype"),
     *("max/std", "/He", "/Xavier", "/LeCun", "/0.02"),
 )
 _TO_THE_LEFT = {"tensor", "shape", "dtype", "like", "wanted"}
@@ -71,7 +72,8 @@ def _table(reports: Sequence[TensorReport], width: int | None) -> list[str]:
     lines = ["  ".join(line).rstrip() for line in zip(*aligned, strict=True)]
     lacking = [name for name in _COLUMNS if name not in chosen | dropped]
     if lacking:
-        lines.append(f"(width=None shows more columns: {', '.join(lacking)})")
+        more = f"(width=None shows more columns: {', '.join(lacking)})"
+        lines += wrap(more, max(_SHORTEST_NAME, width or 0), break_on_hyphens=False)
     return lines
 
 

@@ -64,8 +64,8 @@ class FormatError(ValueError):
     ...     try:
     ...         wi.inspect(file.name)
     ...     except wi.FormatError as error:
-    ...         print(str(error).partition(": ")[2])
-    is not a safetensors file: its ninth byte is not the '{' of a header
+    ...         print(str(error).partition("' ")[2])
+    is empty
     """
 
 
