@@ -271,6 +271,7 @@ def test_names_of_a_plan_cannot_leave_the_folder(tmp_path, name):
     plan = {
         "version": 1,
         "digest": "",
+        "digests": {},
         "format": "safetensors",
         "folder": True,
         "force": False,
@@ -279,6 +280,10 @@ def test_names_of_a_plan_cannot_leave_the_folder(tmp_path, name):
     }
     (folder / "plan.json").write_text(json.dumps(plan))
     with pytest.raises(ValueError, match="is damaged"):
+        finish(tmp_path / "x")
+    plan["files"] = [["model.safetensors", 0]]
+    (folder / "plan.json").write_text(json.dumps(plan))
+    with pytest.raises(FileNotFoundError, match="not there any more"):
         finish(tmp_path / "x")
 
 

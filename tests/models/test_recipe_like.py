@@ -81,6 +81,10 @@ def test_a_model_has_its_own_shapes(tmp_path):
     assert wi.verify(path, tiny, rng=0)
     assert wi.verify(path, tiny, rng=0).tensors == len(tiny.shapes)
     assert wi.inspect(path, recipe=tiny).findings == ()
+    wi.save(tmp_path / "b.safetensors", tiny, rng=0, dtype="bfloat16")
+    assert wi.verify(tmp_path / "b.safetensors", tiny, rng=0)
+    found = wi.verify(tmp_path / "b.safetensors", tiny, rng=0, dtype="float32")
+    assert "has dtype bfloat16, not float32" in found.faults[0]
     other = tmp_path / "y.npy"
     np.save(other, np.ones(3, np.float32))
     assert "Missing: " in wi.verify(other, tiny, rng=0).faults[0]

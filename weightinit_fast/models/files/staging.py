@@ -3,7 +3,8 @@
 For the target ``dir/gpt2.safetensors`` it is ``dir/.gpt2.safetensors.saving``. It holds
 
 - ``plan.json``: a digest of everything that the bytes depend on, and the names and sizes of the
-  files. Whoever comes later with another digest writes another model, and is refused.
+  files. Whoever comes later with another digest writes another model, and is refused. A digest of
+  each thing, such as the key, serves to say what differs.
 - ``data``: the file, or the folder of files.
 - ``part-00003-of-00016.json``: a marker for each part whose bytes are on the disk.
 - ``lock``: locked by every process that is at work here. It is only used to tell whether a folder

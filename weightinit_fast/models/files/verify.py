@@ -11,7 +11,7 @@ from ..messages import listed
 from ..readers import FormatError, StoredTensor, read_tensors
 from ..recipe import Recipe
 from ..recipe_like import RecipeLike, recipe_and_shapes
-from ..shapes import Shapes, StrPath, as_shapes
+from ..shapes import Shapes, StrPath, TensorSpec, as_shapes
 from .compare import Job, compare
 from .progress import Progress, reporting
 from .verification import Difference, Verification
@@ -106,6 +106,7 @@ def verify(
     if rng is None:
         raise TypeError("verify needs rng=, the seed or the key that the model was drawn with")
     words = key(rng)
+    own_shapes = shapes is None  # those of a Model, if it is one
     recipe, shapes = recipe_and_shapes(recipe, shapes)
     thread_count(threads, 0)  # refuses wrong values
     if path.suffix == ".npz":
@@ -119,6 +120,8 @@ def verify(
         stored = read_tensors(path)
     except FormatError as error:
         return Verification(path, faults=(str(error),), repair_asked=repair)
+    if own_shapes and shapes is not None and dtype is None:
+        shapes = _with_types_of(stored, as_shapes(shapes))
     left_out: tuple[str, ...] = ()
     if shapes is None:
         left_out = tuple(name for name, tensor in stored.items() if _is_other(tensor))
@@ -185,6 +188,16 @@ def _named(stored: Mapping[str, StoredTensor], names: list[str]) -> Mapping[str,
         if tensor.file.suffix == ".npy" and tensor.name == tensor.file.stem:
             return {names[0]: tensor._replace(name=names[0])}
     return stored
+
+
+def _with_types_of(
+    stored: Mapping[str, StoredTensor], shapes: dict[str, TensorSpec]
+) -> dict[str, TensorSpec]:
+    """Return the shapes with the dtypes of the file where they have none."""
+    types = {name: tensor.dtype for name, tensor in stored.items() if tensor.dtype in NAMES}
+    return {
+        name: spec._replace(dtype=spec.dtype or types.get(name)) for name, spec in shapes.items()
+    }
 
 
 def _is_other(tensor: StoredTensor) -> bool:
