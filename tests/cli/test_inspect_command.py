@@ -130,7 +130,7 @@ def test_bits_of_bfloat16(tmp_path, capsys):
     assert main("inspect", path) == 0
     out = capsys.readouterr().out
     assert "uint16" in out
-    assert "If --dtype says that they are bfloat16" in out
+    assert "look like the bits of bfloat16 (--dtype can say so) in 1 tensor: e\n" in out
     for arguments in ([], sizes):
         assert main("inspect", path, *arguments, "--dtype", "bfloat16", "--json") == 0
         report = json.loads(capsys.readouterr().out)

@@ -457,6 +457,15 @@ def test_a_table_of_80_columns(tmp_path, recipe):
     assert "a_name_that_is_much_too_long.for_the_table" in found.to_text(None)
 
 
+def test_a_short_name_keeps_the_number_of_the_layer(tmp_path):
+    parts = ("self_attn.q_proj", "post_attention_layernorm", "input_layernorm")
+    names = [f"model.language.layers.{n}.{part}.weight" for n in (3, 31) for part in parts]
+    tensors = {name: normal((2000, 2), name) for name in names}
+    first = [line.split()[0] for line in str(looked_at(tmp_path, tensors)).splitlines()[1:7]]
+    assert len(set(first)) == 6
+    assert "...31.self_attn.q_proj.weight" in first
+
+
 def test_numbers_of_one_thing(tmp_path):
     text = str(looked_at(tmp_path, {"w": np.array([0.5], "f4")}))
     assert "\n1 tensor, 1 element\n" in text

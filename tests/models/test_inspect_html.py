@@ -256,11 +256,21 @@ def test_a_desktop_of_1400_pixels_need_not_scroll_sideways(tmp_path):
       const box = document.querySelector(".scroll");
       return box.scrollWidth + " of " + box.clientWidth;
     })()"""
-    shapes = wi.model("gpt2", layers=2, width=60, vocabulary=500).shapes
-    recipe = wi.model("gpt2", layers=2, width=60, vocabulary=500).recipe
-    tensors = recipe.plan(shapes)
-    tensors = {n: init(shapes[n].shape, rng=0, stream=n) for n, init in tensors.items()}
-    tensors["h.0.attn.c_attn.weight"][3] = np.nan
+    tensors = {
+        f"model.layers.{n}.post_attention_layernorm.{part}": init((48, 40, 3, 3), rng=n)
+        for n in range(3)
+        for part, init in {
+            "weight": wi.initializer("truncated_normal(std=0.01234)"),
+            "projection.weight": wi.initializer("uniform(low=-0.0123, high=0.0123)"),
+        }.items()
+    }
+    recipe = Recipe(
+        {"*norm.weight": "truncated_normal(std=0.01234)", "*": "uniform(low=-0.05, high=0.05)"}
+    )
+    tensors["model.layers.0.post_attention_layernorm.weight"][3, 3, 1, 1] = np.nan
+    tensors["model.layers.1.post_attention_layernorm.weight"][3, 3, 1, 1] = np.inf
+    tensors["model.layers.2.post_attention_layernorm.weight"][3] = 0.01
+    tensors["model.layers.2.post_attention_layernorm.weight"][5] = 0.01
     page = tmp_path / "report.html"
     page.write_text(probed(page_of(tmp_path, tensors, recipe), probe), encoding="utf-8")
     dom, _ = chromium("--window-size=1400,1000", "--dump-dom", page.as_uri())

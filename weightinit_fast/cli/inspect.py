@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 __all__ = ["configure", "run"]
 
+#: What the text of an Inspection says of arguments -> what the command has instead.
+_OPTIONS = {
+    "(width=None shows more": "(--wide shows more",
+    "(shapes= can say so)": "(--dtype can say so)",
+}
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of this subcommand."""
@@ -73,9 +79,8 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     with screen.progress(f"reading {Path(args.file).name}") as bar:
         found = inspect(args.file, recipe=recipe, shapes=shapes, progress=bar or False)
     text = found.to_text(None if args.wide else screen.columns())
-    text = text.replace("(width=None shows", "(--wide shows").replace(
-        "shapes= says", "--dtype says"
-    )
+    for argument, option in _OPTIONS.items():
+        text = text.replace(argument, option)
     styles = {"What looks wrong": "1;31", "Nothing looks wrong": "32", "Notes (": "1;33"}
     screen.say(screen.paint_lines(printable_lines(text), styles))
     if args.json:

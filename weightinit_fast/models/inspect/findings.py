@@ -44,9 +44,9 @@ NOTES = {
     "no rule": "The recipe has no rule for",
     "no law": "The rule of the recipe does not fit the shape of",
     "unexpected": "Beside what it should hold, the file holds",
-    "bits": "If shapes= says that they are bfloat16, which NumPy lacks, integers are read so, of",
-    "repeated row": "All rows are equal, as in a table that is not drawn, of",
-    "subnormal": "Numbers are so small that the type takes digits from them, of",
+    "bits": "Integers look like the bits of bfloat16 (shapes= can say so) in",
+    "repeated row": "All rows are equal, as in a table that is not drawn, in",
+    "subnormal": "Numbers are subnormal, or a std is rounded away, in",
 }
 
 

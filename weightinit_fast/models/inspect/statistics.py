@@ -110,9 +110,9 @@ class Statistics:
         nan, inf = _odd_codes(self.dtype)
         begin = self._count - bits.size
         if self.first_nan is None and counts[nan].any():
-            self.first_nan = begin + int(np.argmax(nan[bits]))
+            self.first_nan = begin + int(np.argmax(np.isin(bits, nan)))
         if self.first_inf is None and counts[inf].any():
-            self.first_inf = begin + int(np.argmax(inf[bits]))
+            self.first_inf = begin + int(np.argmax(np.isin(bits, inf)))
 
     def _add_wide(self, stored: np.ndarray) -> int:
         values = as_numbers(stored, self.dtype)
@@ -263,7 +263,7 @@ def _values(dtype: str) -> np.ndarray:
 def _odd_codes(dtype: str) -> tuple[np.ndarray, np.ndarray]:
     """Return which codes of a narrow type are NaN, and which are infinite."""
     values = _values(dtype)
-    return np.isnan(values), np.isinf(values)
+    return np.flatnonzero(np.isnan(values)), np.flatnonzero(np.isinf(values))
 
 
 @lru_cache(maxsize=len(BITS))

@@ -1,6 +1,7 @@
 """The text that an Inspection prints as: a table of tensors, and what looks wrong below it."""
 
 import math
+import re
 from collections.abc import Sequence
 from textwrap import wrap
 
@@ -17,7 +18,7 @@ __all__ = ["findings_text", "table_of"]
 _MOST_OF_A_KIND = 20
 #: The most characters of a name, and those that it has in a narrow table before other columns have
 #: a place.
-_LONGEST_NAME, _SHORTEST_NAME = 60, 32
+_LONGEST_NAME, _SHORTEST_NAME = 60, 34
 #: All columns in their order.
 _COLUMNS = (
     *("tensor", "shape", "dtype", "mean", "std", "/Xavier", "/He", "/LeCun", "/0.02"),
@@ -94,10 +95,24 @@ def _width(column: Sequence[str]) -> int:
 
 
 def _shortened(name: str, most: int) -> str:
-    """Return a name with dots instead of its middle if it is too long."""
+    """Return a name with dots instead of a part if it is too long.
+
+    What comes before the number of the layer goes first, since all layers have it in common.
+
+    Examples
+    --------
+    >>> _shortened("model.layers.31.self_attn.q_proj.weight", 32)
+    '...31.self_attn.q_proj.weight'
+    >>> _shortened("model.layers.31.post_attention_layernorm.weight", 32)
+    '...31.post_...n_layernorm.weight'
+    """
     if len(name) <= most:
         return name
-    # Names of one model differ in the number of the layer, and in their ends.
+    number = re.search(r"\d", name)
+    if number is not None and number.start() > 3:
+        name = f"...{name[number.start() :]}"
+        if len(name) <= most:
+            return name
     begin = (most - 3) * 2 // 5
     return f"{name[:begin]}...{name[begin + 3 - most :]}"
 
