@@ -18,8 +18,10 @@ from support.internals import digests, init_command, models, readers
 import weightinit_fast as wi
 
 PARAMETERS = 19_376
-#: 0.1 GB, which take long enough to be interrupted and to show how far they are.
+#: 0.1 GB, which take long enough to show how far they are.
 LARGE = ["embedding", "--set", "rows=200000", "--no-digest"]
+#: 2 GB, which take a second or more at the speed of memory, long enough to be interrupted.
+HUGE = ["embedding", "--set", "rows=4000000", "--no-digest"]
 
 
 def sha256(path):
@@ -384,7 +386,7 @@ def starts(arguments, **options):
 @pytest.mark.process
 def test_ctrl_c_leaves_no_file(tmp_path):
     path = tmp_path / "large.safetensors"
-    with starts(["init", *LARGE, "-o", path]) as process:
+    with starts(["init", *HUGE, "-o", path]) as process:
         deadline = time.monotonic() + 60
         while not os.listdir(tmp_path) and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.001)

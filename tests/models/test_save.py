@@ -525,12 +525,13 @@ def test_second_interrupt_waits_for_the_threads(tmp_path, monkeypatch):
 @pytest.mark.process
 def test_control_c(tmp_path):
     script = """
-        import sys
+        import sys, time
         from weightinit_fast.models.files import save
         from weightinit_fast.models.recipe import Recipe
         def tell(done, total):
             if done * 10 > total:
                 print("go", flush=True)
+                time.sleep(60)  # the signal ends it; the other thread goes on meanwhile
         recipe = Recipe({"*": "normal"})
         save(sys.argv[1], recipe, {"w": (10**8,)}, rng=0, threads=2, progress=tell)
     """

@@ -174,6 +174,8 @@ class Staging:
         try:
             self._make_folder(fresh)
             write_json(fresh / "plan.json", plan)
+            # An interrupt right after the move finds that there is something to give up.
+            self._joined = True
             with suppress(OSError):  # a folder that is not empty is never replaced
                 os.rename(fresh, self.folder)
         finally:
