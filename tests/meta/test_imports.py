@@ -10,7 +10,8 @@ pytestmark = pytest.mark.meta
 
 PACKAGE = ROOT / "weightinit_fast"
 #: The folders whose modules are checked.
-FOLDERS = ("models/inspect", "models/readers", "cli")
+FOLDERS = ("_resolve", "initialisers", "models", "models/files", "models/readers")
+FOLDERS += ("models/inspect", "cli")
 
 
 def imported(path, folder):

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from typing import IO, Any
 
 from .._resolve.keys import RNGLike
@@ -12,6 +13,7 @@ from .arithmetic import Number, named_numbers, plain_numbers
 from .explanation import Explanation, Explanations, unused_text
 from .filling import fill_all
 from .messages import concerning, listed
+from .recipe_toml import arguments_of, document, text_and_name, toml_text
 from .rule import Rules, check_text, matcher, pairs, read_rule
 from .shapes import Shapes, StrPath, TensorSpec, as_shapes, others_of
 from .ties import check_separate, check_tie, checked_ties, same_memory
@@ -368,9 +370,7 @@ class Recipe:
         >>> wi.Recipe.from_dict(recipe.to_dict(), let={"width": 16}).rules
         (('*', initializer("normal(std=0.25)")),)
         """
-        from .recipe_toml import recipe_from_dict  # noqa: PLC0415  it imports this module
-
-        return recipe_from_dict(content, let)
+        return cls(**arguments_of(content, let))
 
     @classmethod
     def from_toml(
@@ -406,9 +406,9 @@ class Recipe:
         >>> wi.Recipe.from_toml(io.StringIO('rule = [{match = "*", init = "zeros"}]'))
         Recipe([('*', 'zeros')])
         """
-        from .recipe_toml import recipe_from_file  # noqa: PLC0415
-
-        return recipe_from_file(path, let)
+        text, name = text_and_name(path)
+        with nullcontext() if name is None else concerning(name):
+            return cls.from_toml_text(text, let=let)
 
     @classmethod
     def from_toml_text(
@@ -450,9 +450,7 @@ class Recipe:
         >>> wi.Recipe.from_toml_text(text, let={"layers": 50}).rules
         (('*.proj.weight', initializer("normal(std=0.002)")),)
         """
-        from .recipe_toml import recipe_from_text  # noqa: PLC0415
-
-        return recipe_from_text(text, let)
+        return cls.from_dict(document(text), let=let)
 
     def to_toml(self) -> str:
         """Return the recipe as a text in TOML, which `from_toml_text` reads.
@@ -476,8 +474,6 @@ class Recipe:
         b = "a"
         <BLANKLINE>
         """
-        from .recipe_toml import toml_text  # noqa: PLC0415
-
         return toml_text(self.to_dict())
 
     def _rules_of(self, names: Iterable[str]) -> dict[str, int]:
