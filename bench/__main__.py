@@ -69,7 +69,7 @@ COMMANDS = {
     "models": Command(
         "measure.models",
         "all tensors of GPT-2 and ResNet-50 filled as one, beside one fill of as many elements",
-        "20 s; --quick: 10 s",
+        "1 min; --quick: 20 s",
         "models --threads 1 2 4 8 16",
     ),
     "memory": Command(
@@ -81,8 +81,8 @@ COMMANDS = {
     "dask": Command(
         "measure.dask_arrays",
         "Dask arrays beside dask.array.random; needs dask[array] and distributed",
-        "3 min; --quick: 1 min",
-        "dask --chunk-mib 16",
+        "5 min; --quick: 2 min",
+        "dask --chunk-mib 128",
     ),
     "import-time": Command(
         "measure.import_time",
@@ -95,6 +95,12 @@ COMMANDS = {
         "instructions and cycles of the kernels' inner loops; needs gcc and objdump on x86-64",
         "20 s",
         "kernel-cost --isa avx2",
+    ),
+    "save": Command(
+        "measure.save",
+        "the rate and the memory of save, beside plain writes of ready bytes",
+        "20 min; --quick: half a minute",
+        "save --gb 2 --folders /dev/shm",
     ),
     "pictures": Command(
         "report.pictures",

@@ -4,13 +4,14 @@ A change of the structure of the package or of src/ can break this file of bench
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from weightinit_fast import _core
 from weightinit_fast._resolve.truncation import interval as _truncation
-from weightinit_fast.models.filling import fill_all as _fill_all
+from weightinit_fast.models.builtin import Model
+from weightinit_fast.models.builtin import model as _model
 
 from . import ROOT
 
@@ -41,9 +42,9 @@ def selected(name: str) -> Iterator[None]:
         select_isa(former)
 
 
-def fill_all(draws: Iterable[tuple[Any, Any, str]], key: Any, threads: int) -> None:
-    """Fill many tensors, each by (initialiser, tensor, stream), as one."""
-    _fill_all(draws, key, threads)
+def model(name: str) -> Model:
+    """Return a built-in model."""
+    return _model(name)
 
 
 def draw_words(out: Any, key: Any, threads: int) -> None:

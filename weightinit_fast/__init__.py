@@ -96,7 +96,8 @@ __all__ = [
 
 register_when_imported()
 
-# help() and pickles then name each object by the public module, not by the private one it is in.
+# help() and pickles then name each object by this module, not by the private one that it is in.
+# What is imported later keeps the name of its module, which is a public one.
 for _name in __all__:
     if hasattr(globals().get(_name), "__module__"):
         globals()[_name].__module__ = __name__

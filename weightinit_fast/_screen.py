@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import os
-import shutil
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from shutil import get_terminal_size
 from typing import Any, Protocol
 
 __all__ = [
@@ -49,25 +50,44 @@ class Screen:
     quiet : bool
         Whether `say` prints nothing, because the report is JSON or nobody wants one.
     still : bool
-        Whether there is no progress line even on a terminal.
+        Whether there is no progress line even on a terminal, and no remark.
     """
 
     def __init__(self, quiet: bool = False, still: bool = False) -> None:
         capable = os.environ.get("TERM") != "dumb"
-        self._quiet = quiet
+        self._quiet, self._still = quiet, still
         self._colour = capable and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-        self.moving = capable and sys.stderr.isatty() and not still
+        self.moving: bool = capable and sys.stderr.isatty() and not still
         self._shown = 0
 
     def paint(self, text: str, code: str) -> str:
         """Return `text` in the ANSI style `code`, or unchanged where colours are off."""
         return f"\x1b[{code}m{text}\x1b[0m" if self._colour else text
 
+    def paint_lines(self, text: str, codes: dict[str, str]) -> str:
+        """Return a text whose lines that begin with one of these words are in its ANSI style."""
+        lines = text.split("\n")
+        for number, line in enumerate(lines):
+            for begin, code in codes.items():
+                if line.startswith(begin):
+                    lines[number] = self.paint(line, code)
+        return "\n".join(lines)
+
+    def columns(self) -> int:
+        """Return the width of the terminal that shows standard output, or 80 where none does."""
+        return get_terminal_size().columns if sys.stdout.isatty() else 80
+
     def say(self, text: str) -> None:
         """Print a piece of the report, unless the report is JSON or unwanted."""
         self.status("")
         if not self._quiet:
             print(text, flush=True)
+
+    def remark(self, text: str) -> None:
+        """Print a line on standard error, beside the report, unless nothing is wanted."""
+        self.status("")
+        if not self._still:
+            print(text, file=sys.stderr, flush=True)
 
     def document(self, content: Any) -> None:
         """Print a report as JSON."""
@@ -88,6 +108,7 @@ class Screen:
         if not self.moving:
             yield None
             return
+        title = printable(title)  # it has the name of a file, which a stranger may have given
         bar: _Line | _Tqdm
         try:
             bar = _Tqdm(importlib.import_module("tqdm").tqdm, title)
@@ -122,17 +143,32 @@ class _Line:
 
     def __init__(self, screen: Screen, title: str) -> None:
         self._screen, self._title = screen, title
-        self._begun = self._changed = time.monotonic()
+        self._begun = time.monotonic()
+        self._changed = -math.inf  # the first call is shown, as tqdm does
 
     def __call__(self, done: int, total: int) -> None:
         now = time.monotonic()
         if now - self._changed >= _PAUSE:
             self._changed = now
-            width = shutil.get_terminal_size().columns - 1
-            self._screen.status(bar_text(self._title, done, total, now - self._begun, width))
+            line = bar_text(self._title, done, total, now - self._begun, _columns() - 1)
+            self._screen.status(line)
 
     def close(self) -> None:
         self._screen.status("")
+
+
+def _columns() -> int:
+    """Return the width of the terminal that shows standard error.
+
+    `shutil.get_terminal_size` asks standard output, which may be a pipe.
+    """
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given) > 0:
+        return int(given)
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
 
 
 def bar_text(title: str, done: int, total: int, seconds: float, width: int) -> str:

@@ -1,9 +1,11 @@
 """Dask arrays: draws of `wi.dask.array` beside those of dask.array.random, in the same workers.
 
 Every repetition computes each case once, in a shuffled order, with the scheduler of threads and on
-a cluster of processes. A task draws one chunk and returns the number of its elements, so that the
-draws are measured and not the transport of the values. Compare the ratios, not the rates. The case
-"empty" draws nothing: its time is what Dask itself takes for the graph and the tasks.
+a cluster of processes ("processes"; in "kept", these keep memory instead of giving it back to the
+system after each chunk, which is a setting of the C library). A task draws one chunk and returns
+the number of its elements, so that the draws are measured and not the transport of the values.
+Compare the ratios, not the rates. The case "empty" draws nothing: its time is what Dask itself
+takes for the graph and the tasks.
 
 The second table is about the graph of an array of many chunks: the seconds that making it takes,
 its size when it is pickled for a scheduler, and how many tasks exist before anything is computed.
@@ -30,6 +32,9 @@ from . import machine
 
 OURS, THEIRS, NOTHING = "weightinit_fast", "dask.array.random", "dask.array"
 ROW = 256  # elements
+#: Variables of glibc for processes that keep the memory of former chunks: fresh memory comes slower
+#: than normals are drawn. Dask's own setting is MALLOC_TRIM_THRESHOLD_=65536.
+KEPT = {"MALLOC_TRIM_THRESHOLD_": 1 << 31, "MALLOC_MMAP_THRESHOLD_": 1 << 30}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples there")
     parser.add_argument("--repeats", type=int, metavar="N", help="repetitions (7; quick: 3)")
     parser.add_argument("--size-mib", type=int, metavar="MIB", help="of float32 (2048; quick: 512)")
-    parser.add_argument("--chunk-mib", type=int, default=64, metavar="MIB", help="a chunk (64)")
+    parser.add_argument("--chunk-mib", type=int, default=16, metavar="MIB", help="a chunk (16)")
     parser.add_argument("--workers", type=int, metavar="N", help="processes (one for each core)")
     parser.add_argument("--chunks", type=int, default=10**5, help="of the large graph (100000)")
 
@@ -161,8 +166,14 @@ def main(args: argparse.Namespace) -> int:
     with dask.config.set(scheduler="threads", num_workers=workers):
         rows = measure(made, "threads", lambda array: array.compute(), repeats, workers)
     options = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
-    with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster):
-        rows += measure(made, "processes", lambda array: array.compute(), repeats, workers)
+    for name, variables in (("processes", {}), ("kept", KEPT)):
+        spawned = {f"distributed.nanny.pre-spawn-environ.{k}": v for k, v in variables.items()}
+        with (
+            dask.config.set(spawned),
+            distributed.LocalCluster(**options) as cluster,
+            distributed.Client(cluster),
+        ):
+            rows += measure(made, name, lambda array: array.compute(), repeats, workers)
     found = {"dask": dask.__version__, "distributed": distributed.__version__}
     settings = {
         "quick": args.quick,

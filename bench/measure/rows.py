@@ -133,9 +133,8 @@ def table(rows: list[results.Row]) -> str:
         if whole := fills.get((length, row["threads"])):
             ratios = (results.best_ratio(row, whole), results.ratio(row, whole))
             cells += [f"{1 / ratio:>8.2f}" for ratio in ratios]
-        lines.append(
-            f"{row['library'][:5]} {row['what']} t{row['threads']}".ljust(36) + "".join(cells)
-        )
+        label = row["what"] if row["library"] == LIBRARY else f"{row['library']} {row['what']}"
+        lines.append(f"{label} t{row['threads']}".ljust(36) + "".join(cells))
     return "\n".join(lines)
 
 

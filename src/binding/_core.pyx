@@ -204,14 +204,25 @@ include "dlpack.pxi"
 include "run.pxi"
 
 
+cdef bint are_within(const int64_t *ids, Py_ssize_t count, uint64_t most) noexcept nogil:
+    """Return whether no id is negative or above `most`, which is at most 2**63 - 1."""
+    cdef uint64_t bits = 0  # the highest bit is that of a negative id, or of most - id
+    cdef Py_ssize_t k
+    for k in range(count):
+        bits |= <uint64_t>ids[k] | (most - <uint64_t>ids[k])
+    return bits >> 63 == 0
+
+
 cdef int check_ids(const int64_t *ids, Py_ssize_t count, uint64_t most) except -1:
     """Refuse ids of rows that are negative or above `most`, which is at most 2**63 - 1."""
-    cdef uint64_t refused = 0  # its highest bit is that of a negative id, or of most - id
+    cdef bint fine
     cdef Py_ssize_t k
-    with nogil:
-        for k in range(count):
-            refused |= <uint64_t>ids[k] | (most - <uint64_t>ids[k])
-    if refused >> 63 == 0:
+    if count < RELEASE_GIL_ITEMS:
+        fine = are_within(ids, count, most)
+    else:
+        with nogil:
+            fine = are_within(ids, count, most)
+    if fine:
         return 0
     for k in range(count):
         if ids[k] < 0:
@@ -390,8 +401,8 @@ cdef void cut_plan(
 ) noexcept:
     """Cut a plan that read_plan() has made into tasks.
 
-    ``total`` elements and ``nbytes`` bytes are filled by that many threads, in this plan and those
-    that run with it.  The axes must stay where they are for as long as the plan is used.
+    That many threads fill ``total`` elements, those of this plan and of what runs after it, and
+    ``nbytes`` bytes in all.  The axes must stay where they are for as long as the plan is used.
     """
     plan.direct_items = wif_plan_direct_items(plan.itemsize, total, threads, fresh)
     wif_plan_cut(plan, axis, count)
@@ -465,7 +476,7 @@ cpdef object fill(
         if threads is None and total >= RELEASE_GIL_ITEMS:
             most = thread_count(None, total)
         cut_plan(&plan, axis, count, total, view.len, most, fresh)
-        queue = wif_queue_of(&plan, 1)
+        queue = wif_queue_of(&plan, 1, WIF_CHUNK_WORK)
         if run(&queue, total, most):
             raise_pending()
     finally:

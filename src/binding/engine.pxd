@@ -80,9 +80,10 @@ cdef extern from "host/plan.h" nogil:
 
 
 cdef extern from "host/queue.h" nogil:
+    enum: WIF_CHUNK_WORK
     ctypedef struct wif_queue:
         int64_t chunks
-    wif_queue wif_queue_of(wif_plan *plans, int64_t count)
+    wif_queue wif_queue_of(wif_plan *plans, int64_t count, int64_t chunk_work)
     int64_t wif_queue_run(const wif_queue *queue, int64_t chunk)
 
 

@@ -5,6 +5,7 @@ from cpython.mem cimport PyMem_Free, PyMem_Realloc
 cdef struct waiting_plan:  # what a plan of a queue still needs to be cut
     int axes  # how many; the axes of all plans lie one after the other
     bint fresh
+    int64_t total  # elements
 
 
 cdef void *grown(void *memory, int64_t *room, int64_t needed, size_t size) except NULL:
@@ -74,7 +75,11 @@ cdef class Queue:
             plan.draw.stream = stream_number(stream)
         if total == 0:
             return
-        # From here on, no other code runs, which could add to this queue too.
+        held = (array, pinned, target.ids)
+        # From here on no other code runs, which could add to this queue or run it.
+        self.held.append(held)
+        if target.swapped:
+            self.swapped.append(target)
         if self.count == self.plans_room:
             self.plans = <wif_plan *>grown(
                 self.plans, &self.plans_room, self.count + 1, sizeof(wif_plan)
@@ -87,12 +92,10 @@ cdef class Queue:
             self.axes = <wif_axis *>grown(
                 self.axes, &self.axes_room, self.axes_count + count, sizeof(wif_axis)
             )
-        self.held.append((array, pinned, target.ids))
-        if target.swapped:
-            self.swapped.append(target)
         self.plans[self.count] = plan
         self.waiting[self.count].axes = count
         self.waiting[self.count].fresh = target.fresh
+        self.waiting[self.count].total = total
         for k in range(count):
             self.axes[self.axes_count + k] = axis[k]
         self.count += 1
@@ -124,7 +127,7 @@ cdef class Queue:
         other.held, other.swapped = [], []
 
     cdef run_all(self, object rng, object threads):
-        cdef int64_t k
+        cdef int64_t k, left = self.total
         cdef wif_axis *axes = self.axes
         cdef wif_plan *plan
         cdef wif_queue queue
@@ -135,12 +138,13 @@ cdef class Queue:
             plan = &self.plans[k]
             plan.draw.key_low = key_low
             plan.draw.key_high = key_high
+            # Tasks get smaller towards the end, so that threads end at about the same time.
             cut_plan(
-                plan, axes, self.waiting[k].axes, self.total, self.nbytes, most,
-                self.waiting[k].fresh,
+                plan, axes, self.waiting[k].axes, left, self.nbytes, most, self.waiting[k].fresh
             )
             axes += self.waiting[k].axes
-        queue = wif_queue_of(self.plans, self.count)
+            left -= self.waiting[k].total
+        queue = wif_queue_of(self.plans, self.count, WIF_CHUNK_WORK)
         if run(&queue, self.total, most):
             raise_pending()
         for target in self.swapped:

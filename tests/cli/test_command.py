@@ -68,8 +68,15 @@ def test_version(capsys):
         (["init", "gpt2", "-o", "x", "--dtype", "int8"], "--dtype: "),
         (["init", "gpt2", "-o", "x", "--part", "4/4"], "of 4 parts the last is 3/4"),
         (["init", "gpt2", "-o", "x", "--part", "some"], "a part is k/n"),
+        (
+            ["init", "gpt2", "-o", "x", "--part", "-1/3"],
+            "or auto, not '-1/3'",
+        ),
         (["init", "gpt2", "-o", "x", "--max-shard-bytes", "2 pounds"], "500MB, 2GB or 4GiB"),
         (["init", "gpt2", "-o", "x", "--set", "24"], "must be NAME=VALUE"),
+        (["inspect", "a.safetensors", "--html", "a.safetensors"], "page ends with .html, not 'a."),
+        (["explain", "gpt2", "--toml", "--json"], "leave --json out"),
+        (["explain", "--toml"], "name the model"),
         (["initialise"], "invalid choice: 'initialise'"),
         (["--json"], "required: COMMAND (the table of three models is now python -m "),
     ],
@@ -79,6 +86,10 @@ def test_wrong_use(arguments, message, capsys):
     out, err = capsys.readouterr()
     assert out == ""
     assert message in err
+    assert len(err.splitlines()) <= 2
+    if len(err.splitlines()) == 2:
+        words = arguments[:1] if arguments[0] in SUBCOMMANDS else []
+        assert err.splitlines()[1] == " ".join(["see python -m weightinit_fast", *words, "--help"])
 
 
 @pytest.fixture

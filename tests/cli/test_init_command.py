@@ -13,13 +13,15 @@ import time
 import numpy as np
 import pytest
 from support.command import COMMAND, QUIET, TINY, main
-from support.internals import models, readers
+from support.internals import digests, init_command, models, readers
 
 import weightinit_fast as wi
 
 PARAMETERS = 19_376
-#: 0.5 GB, which take long enough to be interrupted and to show how far they are.
-LARGE = ["embedding", "--no-digest"]
+#: 0.1 GB, which take long enough to show how far they are.
+LARGE = ["embedding", "--set", "rows=200000", "--no-digest"]
+#: 2 GB, which take a second or more at the speed of memory, long enough to be interrupted.
+HUGE = ["embedding", "--set", "rows=4000000", "--no-digest"]
 
 
 def sha256(path):
@@ -51,6 +53,49 @@ def test_a_model_in_a_file(tmp_path, capsys):
     assert re.fullmatch(r"\(computed in .* m?s\)", took)
     weight = values(path, "wte.weight")
     assert (weight == wi.normal((1000, 16), std=0.02, rng=0, stream="wte.weight")).all()
+
+
+MISSPELT = """
+[[rule]]
+match = "*.outt.weight"
+init = "zeros"
+[[rule]]
+match = "*"
+init = "he_normal"
+[same_as]
+"head.weigth" = "emb.weight"
+"""
+
+
+def test_what_may_be_misspelt_is_noted(tmp_path, capsys):
+    recipe, shapes = tmp_path / "recipe.toml", tmp_path / "shapes.json"
+    recipe.write_text(MISSPELT)
+    names = ("emb.weight", "head.weight", "a.out.weight")
+    shapes.write_text(json.dumps({name: [3, 3] for name in names}))
+    unused = "the pattern *.outt.weight of the recipe takes no tensor"
+    tie = "head.weigth, which is tied to emb.weight, is not among the tensors"
+    arguments = ["init", shapes, "--recipe", recipe, "--force", "-o", tmp_path / "x.npy"]
+    for more in ([], ["--json"]):
+        assert main(*arguments, *more) == 0
+        assert capsys.readouterr().err.splitlines() == [
+            f"note: {unused}",
+            f"note: {tie}; did you mean 'head.weight'?",
+        ]
+    assert main(*arguments, "--quiet") == 0
+    assert capsys.readouterr() == ("", "")
+    assert main("explain", shapes, "--recipe", recipe) == 0
+    assert capsys.readouterr().out.splitlines()[-3:] == [
+        "Rules that take no tensor: *.outt.weight",
+        "Tied names that are not among the tensors: head.weigth (same as emb.weight)",
+        "3 tensors, 27 parameters",
+    ]
+    assert main("explain", shapes, "--recipe", recipe, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["unused_rules"] == ["*.outt.weight"]
+    assert found["absent_tied_names"] == {"head.weigth": "emb.weight"}
+    shapes.write_text(json.dumps({"emb.weight": [3, 3], "head.weigth": [3, 3]}))
+    assert main("explain", shapes, "--recipe", recipe) == 0
+    assert "\n1 tensor and 1 tied name, 9 parameters\n" in capsys.readouterr().out
 
 
 def test_json(tmp_path, capsys):
@@ -142,6 +187,41 @@ def test_parts(tmp_path, capsys):
     assert sorted(os.listdir(tmp_path)) == ["parts.safetensors", "whole.safetensors"]
 
 
+def test_part_auto_without_a_launcher_names_the_option(tmp_path, monkeypatch, capsys):
+    for name in ("RANK", "WORLD_SIZE", "SLURM_PROCID", "SLURM_NTASKS", "OMPI_COMM_WORLD_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("OMPI_COMM_WORLD_SIZE", raising=False)
+    assert main("init", *TINY, "-o", tmp_path / "a.safetensors", "--part", "auto") == 2
+    err = capsys.readouterr().err
+    assert "or pass --part K/N" in err
+    assert "part=" not in err
+    assert "part='auto'" not in err
+
+
+def test_digests_tell_how_far_they_are(tmp_path):
+    files = [tmp_path / name for name in "ab"]
+    for file, size in zip(files, (3_000_000, 0), strict=True):
+        file.write_bytes(b"x" * size)
+    calls = []
+    found = digests.digests_of(files, 2, lambda done, total: calls.append((done, total)))
+    assert list(found.by_file.values()) == [sha256(file) for file in files]
+    assert calls[-1] == (3_000_000, 3_000_000)
+    assert len(calls) >= 3
+    assert sorted(calls) == calls
+
+
+def test_ctrl_c_amid_the_digest_says_that_the_file_is_complete(tmp_path, monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(init_command, "digests_of", interrupted)
+    path = tmp_path / "tiny.safetensors"
+    assert main("init", *TINY, "-o", path) == 130
+    err = capsys.readouterr().err
+    assert f"{path} is complete; only its SHA-256 was not computed\n" in err
+    assert main("verify", path, *TINY) == 0
+
+
 def test_part_auto(tmp_path, monkeypatch):
     path = tmp_path / "parts.safetensors"
     monkeypatch.setenv("WORLD_SIZE", "2")
@@ -190,6 +270,35 @@ def test_a_size_and_a_number_of_one_name_are_set_together(tmp_path, capsys):
         explained.append(capsys.readouterr().out)
     assert explained[0] == explained[1] == explained[2]
     assert "normal(std=0.01)" in explained[0]
+
+
+def test_many_files(tmp_path, capsys):
+    path = tmp_path / "shards"
+    assert (
+        main("init", "gpt2", "--set", "layers=2", *TINY[3:], "-o", path, "--max-shard-bytes", 1)
+        == 0
+    )
+    lines = capsys.readouterr().out.splitlines()
+    assert len([line for line in lines if line.startswith("SHA-256 ")]) == 20
+    # 28 shards, one for each tensor, and an index.
+    assert "and those of 9 more files, which --json lists" in lines
+
+
+def test_tied_tensors_are_not_counted(tmp_path, capsys):
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text('[same_as]\nhead = "emb"\n[[rule]]\nmatch = "*"\ninit = "zeros"\n')
+    shapes = tmp_path / "shapes.toml"
+    shapes.write_text("emb = [10, 4]\nhead = [10, 4]\n")
+    assert main("init", shapes, "--recipe", recipe, "-o", tmp_path / "a.safetensors") == 0
+    assert capsys.readouterr().out.startswith("shapes.toml: 1 tensor, 40 parameters\n")
+    assert main("verify", tmp_path / "a.safetensors", shapes, "--recipe", recipe) == 0
+    capsys.readouterr()
+    assert main("explain", shapes, "--recipe", recipe) == 0
+    assert capsys.readouterr().out.endswith("\n1 tensor and 1 tied name, 40 parameters\n")
+
+
+def test_a_size_that_no_float_holds(tmp_path):
+    assert main("init", *TINY, "-o", tmp_path / "m", "--max-shard-bytes", "9" * 400 + ".5GB") == 0
 
 
 def test_shards(tmp_path, capsys):
@@ -277,7 +386,7 @@ def starts(arguments, **options):
 @pytest.mark.process
 def test_ctrl_c_leaves_no_file(tmp_path):
     path = tmp_path / "large.safetensors"
-    with starts(["init", *LARGE, "-o", path]) as process:
+    with starts(["init", *HUGE, "-o", path]) as process:
         deadline = time.monotonic() + 60
         while not os.listdir(tmp_path) and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.001)
@@ -289,10 +398,11 @@ def test_ctrl_c_leaves_no_file(tmp_path):
 
 @pytest.mark.process
 def test_progress_on_a_terminal(tmp_path):
-    pty = pytest.importorskip("pty")
+    pty, termios = pytest.importorskip("pty"), pytest.importorskip("termios")
     ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
     path = tmp_path / "large.safetensors"
-    environment = QUIET | {"TERM": "xterm", "NO_COLOR": "1"}
+    environment = {k: v for k, v in QUIET.items() if k != "COLUMNS"} | {"TERM": "xterm"}
     with starts(["init", *LARGE, "-o", path], stderr=theirs, env=environment) as process:
         os.close(theirs)
         shown = b""
@@ -310,6 +420,7 @@ def test_progress_on_a_terminal(tmp_path):
     path.unlink()
     assert "\r" not in out
     text = shown.decode()
+    assert max(map(len, re.split("[\r\n]", text))) <= 80
     assert "writing large.safetensors" in text
     assert re.search(r"\d %|\d%", text)
     assert re.search(r"/s", text)

@@ -10,6 +10,7 @@ import pytest
 from support.internals import screen
 
 MEGABYTES = 10**6
+START = "writing a.npy   0 % [..............................] 0 B of 400 MB, waiting"
 
 
 def pretend_terminal(monkeypatch):
@@ -56,8 +57,17 @@ def test_line(clock, capsys, monkeypatch):
     assert out == ""
     lines = [line for line in err.split("\r") if line.strip()]
     line = "writing a.npy  25 % [####.............] 100 MB of 400 MB, 50.0 MB/s, 6.0 s left"
-    assert lines == [line]
+    assert lines == [START, line]
     assert err.endswith("\r" + " " * len(line) + "\r"), "the line is removed in the end"
+
+
+def test_a_title_does_not_command_the_terminal(clock, capsys, monkeypatch):
+    pretend_terminal(monkeypatch)
+    with screen.Screen().progress("reading \x1b[31m.npy") as bar:
+        bar(1, 2)
+    err = capsys.readouterr().err
+    assert "\x1b" not in err
+    assert r"reading \x1b[31m.npy" in err
 
 
 def test_line_is_removed_after_an_error(clock, capsys, monkeypatch):

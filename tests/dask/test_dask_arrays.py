@@ -94,6 +94,7 @@ def test_shapes_without_elements_and_without_axes(shape):
     wanted = wi.normal(shape, **CALL)
     assert made.shape == wanted.shape
     assert same_bits(np.asarray(made.compute()), wanted)
+    assert made.map_blocks(np.ndarray.copy).compute().shape == wanted.shape  # no scalars
 
 
 @pytest.mark.parametrize("name", ["orthogonal", "delta_orthogonal"])
@@ -166,7 +167,7 @@ def test_the_name_is_a_function_of_the_arguments():
     name = adapter.array(**same).name
     assert name.startswith("normal-")
     same["initializer"], same["rng"] = wi.initializer(wi.normal, std=1), wi.key(5)
-    same["chunks"], same["dtype"] = {0: 10, 1: 20}, np.float32
+    same["chunks"], same["dtype"] = {np.int64(0): 10, 1: 20}, np.float32
     assert adapter.array(**same).name == name
     names = {adapter.array(**same | change).name for change in DIFFERENT}
     assert len(names | {name}) == len(DIFFERENT) + 1
@@ -285,6 +286,7 @@ REFUSED = [
     ({"stream": 1.5}, TypeError, "stream"),
     ({"chunks": 0}, ValueError, "must be positive"),
     ({"chunks": -2}, ValueError, "must be positive"),
+    ({"chunks": "-5MB"}, ValueError, "a size in bytes must be positive"),
     ({"chunks": 2.5}, TypeError, "must be an integer"),
     ({"chunks": True}, TypeError, "must be an integer"),
     ({"chunks": float("nan")}, TypeError, "must be an integer"),

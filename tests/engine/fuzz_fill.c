@@ -3,9 +3,9 @@
  *
  * The bytes choose an instruction set, a transform, a type, parameters, up to six axes with any
  * steps through stream and memory, of which one may have a list of ids, the places where the fill
- * is cut into tasks, the kind of stores and the order of the tasks.  The buffer is as large as the
- * region, so that AddressSanitizer notices the byte after it.  The bytes before the region and in
- * its gaps must stay as they were.
+ * is cut into plans, tasks and chunks, the kind of stores and the order of the chunks.  The buffer
+ * is as large as the region, so that AddressSanitizer notices the byte after it.  The bytes before
+ * the region and in its gaps must stay as they were.
  *
  *   with libFuzzer (tests/proof/fuzz.py engine)   takes the usual options and folders
  *   without                                       fuzz_fill FILE...        runs each file
@@ -21,8 +21,15 @@
 #include "host/fpenv.h"
 #include "host/params.h"
 #include "host/plan.h"
+#include "host/queue.h"
 
-enum { AXES = 6, MOST_ITEMS = 1 << 15, MOST_BYTES = 1 << 22, NARROW = WIF_PUBLIC_TRANSFORMS };
+enum {
+    AXES = 6,
+    PLANS = 5,
+    MOST_ITEMS = 1 << 15,
+    MOST_BYTES = 1 << 22,
+    NARROW = WIF_PUBLIC_TRANSFORMS
+};
 
 static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -241,10 +248,10 @@ static void write_expected(oracle *o, char *dst, uint64_t first, const wif_axis 
                        axes + 1, count - 1);
 }
 
-static void run_in_any_order(const wif_plan *p, uint64_t step, uint64_t begin) {
-    const uint64_t tasks = (uint64_t)p->tasks;
-    for (step %= tasks;; step++) {
-        uint64_t a = tasks, b = step;
+static void run_in_any_order(const wif_queue *queue, uint64_t step, uint64_t begin) {
+    const uint64_t chunks = (uint64_t)queue->chunks;
+    for (step %= chunks;; step++) {
+        uint64_t a = chunks, b = step;
         while (b) {
             const uint64_t rest = a % b;
             a = b, b = rest;
@@ -252,9 +259,32 @@ static void run_in_any_order(const wif_plan *p, uint64_t step, uint64_t begin) {
         if (a == 1)
             break;
     }
-    uint64_t task = begin % tasks;
-    for (uint64_t k = 0; k < tasks; k++, task = (task + step) % tasks)
-        wif_run_task(p, (int64_t)task);
+    uint64_t chunk = begin % chunks;
+    for (uint64_t k = 0; k < chunks; k++, chunk = (chunk + step) % chunks)
+        wif_queue_run(queue, (int64_t)chunk);
+}
+
+/* Split a region along its first axis into plans of their own, up to `most` of different sizes;
+ * return how many. */
+static int split(const wif_plan *whole, const region *r, wif_plan *plans, wif_axis (*axes)[AXES],
+                 int most) {
+    int count = 0;
+    for (int64_t done = 0, left = r->count ? r->axis[0].n : 1; left; count++) {
+        const int64_t n = count == most - 1 ? left : max(1, left / (2 + count));
+        plans[count] = *whole;
+        memcpy(axes[count], r->axis, sizeof r->axis);
+        if (r->count) {
+            wif_axis *a = &axes[count][0];
+            a->n = n;
+            plans[count].dst += done * a->dst_step;
+            if (a->ids)
+                a->ids += done;
+            else
+                plans[count].first += (uint64_t)done * a->stream_step;
+        }
+        done += n, left -= n;
+    }
+    return count;
 }
 
 static char *patterned(size_t bytes) {
@@ -300,7 +330,8 @@ static void fill(input *in, const wif_kernels *set, const wif_kernels *scalar, i
                  int type) {
     static const int ROUNDING[] = {FE_TONEAREST, FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO};
     double parameters[WIF_MOST_PARAMETERS] = {0};
-    wif_plan plan = {0};
+    wif_plan whole = {0}, plans[PLANS];
+    wif_axis axes[PLANS][AXES];
     wif_draw plain = {0};
     const unsigned flags = (unsigned)take(in, 1);
     const size_t lead = take(in, 1) % 96;
@@ -320,21 +351,27 @@ static void fill(input *in, const wif_kernels *set, const wif_kernels *scalar, i
     const region r = take_region(in, wif_type_bytes(type), last_element);
     if (first > last_element - r.last)
         first = last_element - r.last;
+    const int most_plans = 1 + (int)(take(in, 1) % PLANS);
+    const int64_t chunk_work = 257 + (int64_t)(take(in, 2) * (1 + take(in, 1) % 8));
 
     const size_t bytes = lead + (size_t)r.extent;
     char *got = patterned(bytes), *wanted = patterned(bytes);
     if (got && wanted) {
-        plan.draw = plain;
-        wif_plan_choose_kernels(&plan, set, type, r.items);
-        plan.dst = got + lead + r.start;
-        plan.first = first;
-        plan.direct_items = cut < 128
-                                ? wif_plan_direct_items(plan.itemsize, r.items, 1 + cut, fresh)
-                                : WIF_GROUP_WORDS + (cut - 128) * 17;
-        wif_plan_cut(&plan, r.axis, r.count);
-        plan.nontemporal = streamed && plan.direct;
-        run_in_any_order(&plan, step, begin);
-        oracle o = {wif_choose_kernel(scalar, type, &plain), &plain, plan.itemsize, 0, 0, {0}};
+        whole.draw = plain;
+        wif_plan_choose_kernels(&whole, set, type, r.items);
+        whole.dst = got + lead + r.start;
+        whole.first = first;
+        whole.direct_items = cut < 128
+                                 ? wif_plan_direct_items(whole.itemsize, r.items, 1 + cut, fresh)
+                                 : WIF_GROUP_WORDS + (cut - 128) * 17;
+        const int count = split(&whole, &r, plans, axes, most_plans);
+        for (int k = 0; k < count; k++) {
+            wif_plan_cut(&plans[k], axes[k], r.count);
+            plans[k].nontemporal = streamed && plans[k].direct;
+        }
+        const wif_queue queue = wif_queue_of(plans, count, chunk_work);
+        run_in_any_order(&queue, step, begin);
+        oracle o = {wif_choose_kernel(scalar, type, &plain), &plain, whole.itemsize, 0, 0, {0}};
         write_expected(&o, wanted + lead + r.start, first, r.axis, r.count);
         compare(got, wanted, bytes, set->isa, "fill", type);
     }

@@ -37,11 +37,11 @@ ON_PAGE = {
 }
 #: The pages of adapters.
 ADAPTERS = {"dask"}
-PAGES = ["index.md", "guide.md", "initializer.md", "layers.md", "recipes.md", "dtypes.md"]
-PAGES += ["dynamic-embeddings.md", "models.md"]
-#: A script of recipes.md, which begins with a docstring, and what it prints.
+PAGES = ["index.md", "guide.md", "initializer.md", "layers.md", "parts.md", "dtypes.md"]
+PAGES += ["dynamic-embeddings.md", "models.md", "builtin-models.md", "files.md", "inspect.md"]
+#: A script of parts.md, which begins with a docstring, and what it prints.
 SCRIPT = re.compile(r'```python\n(""".*?)```\n\n```text\n(.*?)```', re.DOTALL)
-SCRIPTS = SCRIPT.findall((DOCS / "recipes.md").read_text(encoding="utf-8"))
+SCRIPTS = SCRIPT.findall((DOCS / "parts.md").read_text(encoding="utf-8"))
 
 
 def load(name):
@@ -79,7 +79,8 @@ def test_no_page_without_a_function():
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_examples(name):
+def test_examples(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # some examples write files
     text = (DOCS / name).read_text(encoding="utf-8")
     source = re.sub(r"^```.*$", "", text, flags=re.MULTILINE)  # a fence is not part of the output
     test = doctest.DocTestParser().get_doctest(source, {}, name, name, 0)
@@ -97,7 +98,7 @@ def test_scripts(script, printed, tmp_path):
 
 
 def test_every_script_is_run():
-    text = (DOCS / "recipes.md").read_text(encoding="utf-8")
+    text = (DOCS / "parts.md").read_text(encoding="utf-8")
     assert len(SCRIPTS) == text.count('```python\n"""') > 0
 
 

@@ -207,6 +207,16 @@ def test_threads_are_refused_before_anything_is_written(threads):
 
 def test_a_generator_advances_only_when_all_is_right():
     rng, same = np.random.default_rng(3), np.random.default_rng(3)
+    right, wrong = touched((3, 3), "f4"), touched((3, 3), "i4")
+    draws = [(wi.initializer(name), right, 0) for name in ("normal", "orthogonal")]
+    with pytest.raises(TypeError, match="int32"):
+        filling.fill_all([*draws, (draws[0][0], wrong, 0)], rng)
+    filling.fill_all(draws[1:], rng)
+    assert right.tobytes() == wi.orthogonal((3, 3), rng=same).tobytes()
+
+
+def test_a_queue_reads_a_generator_last():
+    rng, same = np.random.default_rng(3), np.random.default_rng(3)
     queue = core.Queue()
     with pytest.raises(ValueError, match="threads"):
         queue.run(rng, 0)

@@ -8,12 +8,13 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from support.internals import inspect_html
+from support.internals import inspect as module
+from support.internals import inspect_html, inspect_pictures, recipe
 from weight_files import safetensors_of
 
 import weightinit_fast as wi
-from weightinit_fast.models.inspect import inspect
-from weightinit_fast.models.recipe import Recipe
+
+inspect, Recipe = module.inspect, recipe.Recipe
 
 HOSTILE = "<script>alert(1)</script>&\"'\x1b[31m"
 LAYERS = 4
@@ -101,6 +102,44 @@ def test_what_looks_wrong_is_on_top(tmp_path):
     nothing = page_of(tmp_path, {"w": wi.normal((9, 9), std=0.02, rng=0)})
     assert "<p>Nothing.</p>" in nothing
     assert "Std by depth" not in nothing
+
+
+def test_notes_stand_apart(tmp_path):
+    tensors = {f"extra.{n}": wi.normal((4, 4), rng=n) for n in range(3)} | model()
+    tensors["extra.1"][0, 0] = np.nan
+    page = page_of(tmp_path, tensors, Recipe([("h.*", "normal(std=0.02)")]))
+    wrong, notes = page.index("<h2>What looks wrong</h2>"), page.index("<h2>Notes</h2>")
+    assert "The recipe has no rule for 6 tensors" in page[notes:]
+    assert "no rule" not in page[wrong:notes]
+    # In the table the tag of a note is none of something wrong.
+    row = page[page.index('data-n="extra.1"') :]
+    assert '<ul><li>NaN</li><li class="note">no rule</li></ul>' in row[: row.index("</tr>")]
+
+
+def test_a_std_of_zero_shows_in_the_picture_of_depth(tmp_path):
+    tensors = {f"h.{n}.w": wi.normal((20, 20), std=0.1 + 0.01 * n, rng=n) for n in range(5)}
+    page = page_of(tmp_path, tensors)
+    assert 'class="zeros"' not in page
+    line = re.search(r'<path d="([^"]*)" fill="none" stroke="#0072b2" stroke-width="2"', page)[1]
+    assert re.sub("[^ML]", "", line) == "MLLLL"
+    ticks = re.findall(r'text-anchor="end">([^<]*)', page)
+    assert len(ticks) >= 3
+    assert all(len(tick) <= 4 for tick in ticks), "round numbers"
+    tensors["h.2.w"][:] = 0
+    page = page_of(tmp_path, tensors)
+    assert page.count('class="zeros"') == 1
+    line = re.search(r'<path d="([^"]*)" fill="none" stroke="#0072b2" stroke-width="2"', page)[1]
+    assert re.sub("[^ML]", "", line) == "MLML", "the line has a gap"
+    assert ">0</text>" in page
+
+
+def test_ticks_are_round():
+    for low, high in ((0.0915, 0.163), (0.0199, 0.0204), (0.3, 0.9), (1e-9, 3.0), (97, 131)):
+        ticks = inspect_pictures._ticks(low, high)
+        assert 2 <= len(ticks) <= 10
+        for tick in ticks:
+            assert low <= tick <= high
+            assert len(f"{tick:e}".rstrip("0").partition("e")[0].replace("0", "")) <= 6
 
 
 def test_a_page_of_thousands_of_tensors(tmp_path, monkeypatch):
@@ -209,6 +248,34 @@ def test_a_phone_need_not_scroll_sideways(tmp_path):
     )
     dom, _ = dom_of(tmp_path, outer)
     assert re.search(r"<title>(.*?)</title>", dom)[1] == "360 of 360"
+
+
+@pytest.mark.process
+def test_a_desktop_of_1400_pixels_need_not_scroll_sideways(tmp_path):
+    probe = """(() => {
+      const box = document.querySelector(".scroll");
+      return box.scrollWidth + " of " + box.clientWidth;
+    })()"""
+    tensors = {
+        f"model.layers.{n}.post_attention_layernorm.{part}": init((48, 40, 3, 3), rng=n)
+        for n in range(3)
+        for part, init in {
+            "weight": wi.initializer("truncated_normal(std=0.01234)"),
+            "projection.weight": wi.initializer("uniform(low=-0.0123, high=0.0123)"),
+        }.items()
+    }
+    recipe = Recipe(
+        {"*norm.weight": "truncated_normal(std=0.01234)", "*": "uniform(low=-0.05, high=0.05)"}
+    )
+    tensors["model.layers.0.post_attention_layernorm.weight"][3, 3, 1, 1] = np.nan
+    tensors["model.layers.1.post_attention_layernorm.weight"][3, 3, 1, 1] = np.inf
+    tensors["model.layers.2.post_attention_layernorm.weight"][3] = 0.01
+    tensors["model.layers.2.post_attention_layernorm.weight"][5] = 0.01
+    page = tmp_path / "report.html"
+    page.write_text(probed(page_of(tmp_path, tensors, recipe), probe), encoding="utf-8")
+    dom, _ = chromium("--window-size=1400,1000", "--dump-dom", page.as_uri())
+    needed, there = re.search(r"<title>(\d+) of (\d+)</title>", dom).groups()
+    assert int(needed) <= int(there)
 
 
 @pytest.mark.process

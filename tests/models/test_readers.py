@@ -144,7 +144,9 @@ def test_safetensors_of_a_wrong_length(tmp_path):
     refused(path, whole[:-1], "end at byte")
     refused(path, whole + b"\0", "end at byte")
     refused(path, whole[:30], "but the file has only 30")
-    refused(path, whole[:5], "ninth byte")
+    refused(path, whole[:5], "has only 5 bytes")
+    refused(path, b"", "a.safetensors' is empty")
+    refused(path, b"weights of a model", "ninth byte")
     refused(path, struct.pack("<Q", 1 << 63) + whole[8:], "100000000 are the most")
 
 
@@ -225,7 +227,8 @@ def test_npy_that_is_cut_or_foreign(tmp_path):
     refused(path, whole[:-1], "wants 152 bytes, but the file has 151")
     refused(path, whole + b"\0", "wants 152 bytes")
     refused(path, whole[:40], "ends within the header")
-    refused(path, b"", "does not begin")
+    refused(path, b"", "is empty")
+    refused(path, b"x", "does not begin")
     refused(path, b"PK\3\4" + whole[4:], "does not begin")
     refused(path, whole[:6] + b"\4\0" + whole[8:], "version 4.0")
     refused(path, npy_with_header(b"\xff{}", version=3), "not UTF-8")
@@ -255,7 +258,7 @@ def test_npz(tmp_path, save):
 def test_npz_faults(tmp_path):
     path = tmp_path / "a.npz"
     array = npy_bytes(np.zeros(5000))
-    refused(path, b"", "not a .npz file")
+    refused(path, b"", "is empty")
     refused(path, b"x" * 5000, "not a .npz file")
     refused(path, npz_bytes({"a.npy": array})[:-30], "not a .npz file")
     refused(path, npz_bytes({"a.txt": array}), "not a .npy file")
@@ -383,6 +386,15 @@ def test_index_of_other_faults(tmp_path):
         read_tensors(path)
 
 
+def test_links_that_lead_to_each_other(tmp_path):
+    places = write_shards(tmp_path)
+    path = write_index(tmp_path, {"weight_map": places | {"a": "one.safetensors"}})
+    (tmp_path / "one.safetensors").symlink_to("other.safetensors")
+    (tmp_path / "other.safetensors").symlink_to("one.safetensors")
+    with pytest.raises(OSError, match=r"one\.safetensors"):
+        read_tensors(path)
+
+
 def test_links_of_a_hugging_face_cache(tmp_path):
     snapshot = tmp_path / "models--a--b/snapshots/0123"
     places = write_shards(snapshot)
@@ -406,7 +418,7 @@ def test_folder_of_npy_and_other_folders(tmp_path):
     (tmp_path / "m-3.safetensors").write_bytes((tmp_path / "m-1.safetensors").read_bytes())
     for name in ("a", "b"):
         (tmp_path / f"{name}.npy").unlink()
-    with pytest.raises(FormatError, match="'a' is in m-1"):
+    with pytest.raises(FormatError, match="'a' is in 'm-1"):
         read_tensors(tmp_path)
     for name in ("one", "two"):
         (tmp_path / f"{name}.safetensors.index.json").touch()
@@ -422,6 +434,11 @@ def test_other_paths(tmp_path):
     (tmp_path / "a.bin").touch()
     with pytest.raises(FormatError, match=r"is not a \.safetensors, \.npy, \.npz or"):
         read_tensors(tmp_path / "a.bin")
+    with pytest.raises(FormatError, match=r"a\.bin' is not .* weights_only=True"):
+        read_tensors(tmp_path / "a.bin")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(FormatError, match=r"folder' has no index"):
+        read_tensors(tmp_path / "folder")
     os.mkfifo(tmp_path / "pipe.npy")
     with pytest.raises(FormatError, match="not a regular file"):
         read_tensors(tmp_path / "pipe.npy")

@@ -205,7 +205,8 @@ def test_each_tensor_is_drawn_by_its_name():
     for name, init in GPT2.plan(SHAPES).items():
         assert np.array_equal(tensors[name], init(SHAPES[name], rng=5, stream=name)), name
     some = arrays({"ln_f.weight": 8, "wte.weight": (50, 8)})
-    GPT2.fill(some, rng=5, threads=2)
+    with pytest.warns(UserWarning, match="2 patterns of the recipe take no tensor"):
+        GPT2.fill(some, rng=5, threads=2)
     assert np.array_equal(some["wte.weight"], tensors["wte.weight"])
 
 
@@ -227,7 +228,8 @@ def test_any_memory():
     with pytest.raises(TypeError, match=r"h\.0\.ln_1\.bias: the dtype of out"):
         GPT2.fill(tensors, rng=5)
     del tensors["h.0.ln_1.bias"]
-    GPT2.fill(tensors, rng=5)
+    made = Recipe({"*": "normal(std=0.02)"}, same_as=GPT2.same_as)
+    made.fill(tensors, rng=5)
     wanted = wi.normal((50, 8), std=0.02, rng=5, stream="wte.weight")
     assert np.array_equal(tensors["wte.weight"], wanted)
     assert np.array_equal(tensors["lm_head.weight"], wanted)
@@ -236,11 +238,12 @@ def test_any_memory():
 
 def test_tied_tensors_are_drawn_once(monkeypatch):
     table = np.empty((50, 8), np.float32)
-    GPT2.fill({"lm_head.weight": table, "wte.weight": table}, rng=5)
+    made = Recipe({"*": "normal(std=0.02)"}, same_as=GPT2.same_as)
+    made.fill({"lm_head.weight": table, "wte.weight": table}, rng=5)
     wanted = wi.normal((50, 8), std=0.02, rng=5, stream="wte.weight")
     assert np.array_equal(table, wanted)
     apart = {"lm_head.weight": np.empty((50, 8), np.float32), "wte.weight": table}
-    GPT2.fill(apart, rng=6)
+    made.fill(apart, rng=6)
     assert np.array_equal(apart["lm_head.weight"], table)
     assert not np.array_equal(table, wanted)
 
@@ -271,10 +274,11 @@ def test_shared_memory_is_refused_before_anything_is_written():
         assert np.array_equal(apart[name], wanted)
 
 
+@pytest.mark.filterwarnings("ignore:the pattern")
 def test_nothing_is_written_if_anything_is_wrong():
     wrong = {
         "no rule": ("other", np.empty(3, np.float32), ValueError, "no rule"),
-        "int": ("a.bias", np.empty(3, np.int32), TypeError, r"a\.bias: the dtype of out"),
+        "int": ("a.bias", np.empty(3, np.int32), TypeError, r"such as a\.bias \(int32\)"),
         "list": ("a.bias", [1.0], TypeError, r"a\.bias: out must be an ndarray"),
         "read-only": ("a.bias", np.broadcast_to(np.float32(1), 3), ValueError, r"a\.bias: out is"),
         "shape": ("a.weight", np.empty(3, np.float32), ValueError, r"a\.weight: shape \(3,\)"),
@@ -295,6 +299,41 @@ def test_nothing_is_written_if_anything_is_wrong():
     with pytest.raises(TypeError, match="rng must not be a bool"):
         made.fill({"z.weight": first}, rng=True)
     assert (first == 77).all()
+
+
+def test_a_pattern_that_takes_nothing_is_warned_about_before_anything_is_written():
+    made = Recipe({"*.bais": "zeros", "*": "ones"})
+    bias = np.full(3, 77, np.float32)
+    with pytest.raises(UserWarning, match=r"the pattern \*\.bais of the recipe takes no tensor"):
+        made.fill({"a.bias": bias}, rng=0)
+    assert (bias == 77).all()
+    with pytest.warns(UserWarning, match="takes no tensor") as warned:
+        made.fill({"a.bias": bias}, rng=0)
+    assert warned[0].filename == __file__
+    assert (bias == 1).all()
+    made.fill({}, rng=0)
+
+
+class Module:
+    """What fill sees of a model of torch."""
+
+    def named_parameters(self):
+        return []
+
+
+def test_what_is_no_dict_of_weights_is_refused_with_advice():
+    """The state of a model with batch norms holds counters, and the model itself is no dict."""
+    made = Recipe({"*": "ones"})
+    weight = np.full(3, 77, np.float32)
+    state = {"bn.weight": weight, "bn.seen": np.zeros((), np.int64), "c.seen": np.zeros(2, bool)}
+    advice = r"pass {name: p.detach\(\) for name, p in model.named_parameters\(\)}"
+    with pytest.raises(TypeError, match=rf"2 tensors .* such as bn.seen \(int64\): .*{advice}"):
+        made.fill(state, rng=0)
+    with pytest.raises(TypeError, match=f"tensors must be a dict .*{advice}"):
+        made.fill(Module(), rng=0)
+    with pytest.raises(TypeError, match=r"tensors must be a dict .*, not \['a'\]$"):
+        made.fill(["a"], rng=0)
+    assert (weight == 77).all()
 
 
 # Explanations ------------------------------------------------------------------------------------
@@ -323,9 +362,46 @@ def test_explanations():
 
 def test_rules_that_take_nothing_are_told():
     found = GPT2.explain({"h.0.ln_1.bias": 8})
-    assert len(found.unused) == 3
-    assert str(found).endswith("Rules that take no tensor: " + ", ".join(found.unused))
+    assert len(found.unused) == 2  # the last rule is for all others
+    unused = "Rules that take no tensor: " + ", ".join(found.unused)
+    assert unused in str(found)
+    assert found.absent == {"lm_head.weight": "wte.weight"}
+    ties = "Tied names that are not among the tensors: lm_head.weight (same as wte.weight)"
+    assert str(found).endswith(f"{unused}\n{ties}")
     assert str(Recipe({}).explain({})) == "tensor  shape  rule  initialiser  law"
+
+
+def test_a_rule_that_others_hide_is_unused():
+    assert Recipe([("*", "ones"), ("*.bias", "zeros")]).explain({"a.bias": 3}).unused == ("*.bias",)
+    assert Recipe([("a*", "ones"), ("*", "zeros")]).explain({"a.bias": 3}).unused == ()
+    assert Recipe([("a*", "ones"), ("re:.*", "zeros")]).explain({"a": 3}).unused == ()
+
+
+DOUBTS = {
+    "no doubt": ({"head.weight": "emb.weight"}, ["emb.weight", "a.weight"], None),
+    "other layer": ({"t.1.weight": "t.0.weight"}, ["t.0.weight", "t.2.weight"], None),
+    "misspelt": ({"head.weigth": "emb.weight"}, ["emb.weight", "head.weight"], "'head.weight'?"),
+    "target": ({"head": "enb.weight"}, ["emb.weight"], "did you mean 'emb.weight'?"),
+    "neither": ({"x": "y"}, ["emb.weight"], "neither x nor y, which it is tied to, is among"),
+}
+
+
+@pytest.mark.parametrize("what", DOUBTS)
+def test_ties_that_look_misspelt(what):
+    same_as, names, text = DOUBTS[what]
+    found = Recipe({"*": "ones"}, same_as=same_as).explain(dict.fromkeys(names, (2, 2)))
+    assert found.absent == same_as
+    doubts = found.doubts()
+    assert len(doubts) == (text is not None)
+    assert all(text in doubt for doubt in doubts)
+
+
+def test_many_unused_patterns_are_shortened():
+    rules = [(f"{n}{'x' * 90}*", "zeros") for n in range(100)]
+    (doubt,) = Recipe([*rules, ("a", "ones")]).explain({"a": 3}).doubts()
+    assert doubt.startswith("100 patterns of the recipe take no tensor: 0xx")
+    assert doubt.endswith(" and 95 more")
+    assert len(doubt) < 400
 
 
 def test_laws_in_words():
@@ -357,7 +433,8 @@ def test_unmatched_names_are_all_listed():
 
 
 REFUSED = {
-    "unknown": ([("a", "zeros"), ("*", "nrmal")], ValueError, r"rule 2 \('\*'\): no initialiser"),
+    "unknown": ([("a", "zeros"), ("*", "nrmal")], ValueError, "rule 2 .* did you mean 'normal'?"),
+    "nobody's": ([("*", "gaussian")], ValueError, "no initialiser .* the names are xavier_uniform"),
     "parameter": (
         [("*", "normal(stdd=1)")],
         TypeError,
@@ -398,7 +475,7 @@ def test_rules_that_are_refused(what):
     rules, error, message = REFUSED[what]
     with pytest.raises(error, match=message) as caught:
         Recipe(rules)
-    assert len(str(caught.value)) < 600
+    assert len(str(caught.value)) < 400
 
 
 TIES = {

@@ -1,5 +1,6 @@
 """save: the values that are in memory otherwise, in files that are whole or not there at all."""
 
+import ctypes
 import errno
 import os
 import resource
@@ -15,7 +16,7 @@ import time
 import numpy as np
 import pytest
 from saved_models import DRAWN, OPTIONS, RECIPE, SHAPES, TARGETS, contents_of, expected, tensors_of
-from support.internals import eager, recipe, saving, space, staging, writer
+from support.internals import contents, eager, layout, recipe, saving, space, staging, writer
 from support.interpreter import linux_only, run
 from support.isolated import forks, isolated
 
@@ -66,6 +67,7 @@ def test_threads_pieces_and_direct_writes_change_nothing(
     save(tmp_path / "right.safetensors", RECIPE, SHAPES, rng=0, threads=1)
     monkeypatch.setattr(writer, "PIECE_BYTES", piece)
     monkeypatch.setattr(writer, "DIRECT_BYTES", 0 if direct else 1 << 60)
+    monkeypatch.setattr(writer, "in_memory", lambda _: False)
     with eager():
         save(tmp_path / "x.safetensors", RECIPE, SHAPES, rng=0, threads=threads)
     assert (tmp_path / "x.safetensors").read_bytes() == (
@@ -78,6 +80,7 @@ def test_file_system_that_takes_no_direct_writes(tmp_path, monkeypatch):
     save(tmp_path / "right.safetensors", PLAIN, TABLE, rng=0)
     right = (tmp_path / "right.safetensors").read_bytes()
     monkeypatch.setattr(writer, "DIRECT_BYTES", 0)
+    monkeypatch.setattr(writer, "in_memory", lambda _: False)
     pwrite = os.pwrite
     direct = []
 
@@ -257,7 +260,8 @@ def test_another_save_at_work_is_left_alone(tmp_path):
             refused.append(str(caught.value))
 
     save(path, PLAIN, TABLE, rng=0, progress=disturb)
-    assert "another process is writing" in refused[0]
+    assert "another process is writing 'x.safetensors' in " in refused[0]
+    assert "with another key: wait" in refused[0]
     save(tmp_path / "y.safetensors", PLAIN, TABLE, rng=0)
     assert path.read_bytes() == (tmp_path / "y.safetensors").read_bytes()
 
@@ -302,12 +306,65 @@ def test_full_disk_is_told_at_once(tmp_path, monkeypatch, reserved):
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(writer, "reserving_pays", lambda _: reserved)
+    monkeypatch.setattr(writer, "in_memory", lambda _: not reserved)
     monkeypatch.setattr(writer, "reserve" if reserved else "require_free", full)
     monkeypatch.setattr(writer, "_write", lambda *_: pytest.fail("something was drawn"))
-    with pytest.raises(OSError, match=r"No space left .* 1203284 bytes are to be written.* free"):
+    with pytest.raises(OSError, match=r"No space left .* 1,203,284 bytes are to be written.* free"):
         save(tmp_path / "x.safetensors", PLAIN, TABLE, rng=0)
     assert os.listdir(tmp_path) == []
+
+
+def test_nothing_is_reserved_of_a_disk_that_is_too_small(tmp_path, monkeypatch):
+    """A reservation may fill a disk before it fails, and others would find it full meanwhile."""
+    monkeypatch.setattr(writer, "in_memory", lambda _: False)
+    monkeypatch.setattr(writer, "reserve", lambda *_: pytest.fail("something was reserved"))
+    nbytes = space.free_bytes(str(tmp_path)) + (1 << 40)
+    with pytest.raises(OSError, match="bytes are to be written"):
+        save(tmp_path / "x.zarr", PLAIN, {"w": (nbytes // 4,)}, rng=0, max_shard_bytes=1 << 36)
+    assert os.listdir(tmp_path) == []
+
+
+def test_free_space_is_that_before_a_reservation_took_it(tmp_path, monkeypatch):
+    free = [1_000_000]
+
+    def reserve(*_):
+        free[0] = 0
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(writer, "in_memory", lambda _: False)
+    monkeypatch.setattr(writer, "free_bytes", lambda _: free[0])
+    monkeypatch.setattr(writer, "reserve", reserve)
+    for target in ("x.safetensors", "x.zarr"):
+        free[0] = 1_000_000
+        with pytest.raises(OSError, match=r"written; the disk has 1,000,000 bytes free: use anoth"):
+            save(tmp_path / target, PLAIN, TABLE, rng=0)
+    free[0] = 2_000_000
+    with pytest.raises(OSError, match=r"had 2,000,000 bytes free at the beginning, but it is full"):
+        save(tmp_path / "x.safetensors", PLAIN, TABLE, rng=0)
+    assert os.listdir(tmp_path) == []
+
+
+def test_space_that_a_crash_left_reserved_is_not_asked_for_again(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(writer, "in_memory", lambda _: False)
+    monkeypatch.setattr(writer, "require_free", lambda _, nbytes: asked.append(nbytes))
+    made = layout.layout_of(tmp_path / "x.npy", {"w": ((1 << 20,), None)})
+    of_file = contents.Contents(made, PLAIN.plan({"w": 1 << 20}), wi.key(0))
+    for _ in range(2):
+        writer._make_files(of_file, [writer.Range(0, 0, made.nbytes)], [str(tmp_path / "x.npy")])
+    if len(asked) > 2:
+        pytest.skip("this file system reserves nothing")
+    assert asked == [made.nbytes, 0]
+
+
+def test_file_system_that_tells_no_holes(tmp_path, monkeypatch):
+    """It calls all of a new file data, but that file has no blocks yet."""
+    monkeypatch.setattr(writer, "allocated", lambda _, begin, end: end - begin)
+    monkeypatch.setattr(writer, "in_memory", lambda _: True)
+    asked = []
+    monkeypatch.setattr(writer, "require_free", lambda _, nbytes: asked.append(nbytes))
+    saved = save(tmp_path / "x.safetensors", PLAIN, TABLE, rng=0)
+    assert asked == [saved.nbytes] * 2
 
 
 def test_more_than_any_disk(tmp_path):
@@ -355,12 +412,26 @@ def test_reserved_and_allocated(tmp_path):
         os.close(descriptor)
 
 
+def test_a_signal_does_not_end_the_reservation(tmp_path, monkeypatch):
+    """Python calls the C function again by itself in `os`, but not in ctypes."""
+    answers = [errno.EINTR, errno.EINTR, 0]
+
+    def interrupted(*_):
+        ctypes.set_errno(answers.pop(0))
+        return -1 if answers else 0
+
+    monkeypatch.setattr(space, "_library", lambda: (interrupted, None))
+    with open(tmp_path / "x", "wb") as file:
+        assert space.reserve(file.fileno(), 0, 4096)
+    assert answers == []
+
+
 @forks
 @pytest.mark.process
 def test_limit_of_file_size(tmp_path):
     def limited():
         resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
-        with pytest.raises(OSError, match=r"File too large: 1203284 bytes are to be written"):
+        with pytest.raises(OSError, match=r"File too large: 1,203,284 bytes are to be written"):
             save(tmp_path / "x.safetensors", PLAIN, TABLE, rng=0)
 
     isolated(limited)
@@ -379,7 +450,9 @@ def test_small_disk(tmp_path):
     if not mounted or mounted.returncode:
         pytest.skip("no tmpfs can be mounted")
     try:
-        with pytest.raises(OSError, match=r"1203284 bytes are to be written.* \d+ bytes free"):
+        with pytest.raises(
+            OSError, match=r"1,203,284 bytes are to be written.* [0-9,]+ bytes free"
+        ):
             save(disk / "x.safetensors", PLAIN, TABLE, rng=0)
         assert os.listdir(disk) == []
         save(disk / "x.safetensors", PLAIN, {"w": (1000,)}, rng=0)
@@ -399,7 +472,9 @@ def test_read_only_folder(tmp_path):
     def as_nobody():
         if os.geteuid() == 0:
             os.seteuid(65534)
-        with pytest.raises(PermissionError):
+        with pytest.raises(
+            PermissionError, match=r"no permission to write in the folder '.*folder'"
+        ):
             save(folder / "x.safetensors", PLAIN, TABLE, rng=0)
 
     isolated(as_nobody)
@@ -419,15 +494,44 @@ def test_interrupt_leaves_nothing(tmp_path, monkeypatch):
     assert threading.active_count() == before
 
 
+def test_second_interrupt_waits_for_the_threads(tmp_path, monkeypatch):
+    """A thread that ran on would write into a file that is closed, or into another one."""
+    monkeypatch.setattr(writer, "PIECE_BYTES", 1 << 16)
+    pwrite, join, joins = os.pwrite, threading.Thread.join, []
+
+    def slow(*args):
+        time.sleep(0.1)
+        return pwrite(*args)
+
+    def interrupted(thread, *args):
+        joins.append(thread)
+        if len(joins) < 3:
+            raise KeyboardInterrupt
+        join(thread, *args)
+
+    def interrupt(done, total):
+        raise KeyboardInterrupt
+
+    before = threading.active_count()
+    with monkeypatch.context() as patch, eager():
+        patch.setattr(os, "pwrite", slow)
+        patch.setattr(threading.Thread, "join", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            save(tmp_path / "x.safetensors", PLAIN, TABLE, rng=0, threads=3, progress=interrupt)
+        assert threading.active_count() == before
+    assert os.listdir(tmp_path) == []
+
+
 @pytest.mark.process
 def test_control_c(tmp_path):
     script = """
-        import sys
+        import sys, time
         from weightinit_fast.models.files import save
         from weightinit_fast.models.recipe import Recipe
         def tell(done, total):
             if done * 10 > total:
                 print("go", flush=True)
+                time.sleep(60)  # the signal ends it; the other thread goes on meanwhile
         recipe = Recipe({"*": "normal"})
         save(sys.argv[1], recipe, {"w": (10**8,)}, rng=0, threads=2, progress=tell)
     """
@@ -464,7 +568,38 @@ def test_memory_does_not_grow_with_the_model(tmp_path):
     assert mebibytes < 64
 
 
+@pytest.mark.parametrize("direct", [False, True])
+@pytest.mark.parametrize("threads", [1, 2, 16, 17, 32, 100, 10_000])
+def test_buffers_are_bounded_for_any_number_of_threads(threads, direct):
+    workers, piece = writer._workers_and_piece(threads, direct)
+    assert workers * piece <= writer.BUFFER_BYTES
+    assert piece >= 1 << 16
+    assert piece % writer.DIRECT_BLOCK == 0
+
+
 def test_seconds(tmp_path):
     begun = time.perf_counter()
     saved = save(tmp_path / "x.safetensors", PLAIN, TABLE, rng=0)
     assert 0 < saved.seconds <= time.perf_counter() - begun
+
+
+# Rules that take nothing --------------------------------------------------------------------------
+
+
+def test_what_may_be_misspelt_is_warned_about(tmp_path):
+    made = Recipe(
+        [("*.outt.weight", "zeros"), ("*", "he_normal")], same_as={"head.weigth": "emb.weight"}
+    )
+    shapes = {"emb.weight": (5, 4), "head.weight": (5, 4), "a.out.weight": (3, 3)}
+    with pytest.warns(UserWarning, match="takes no tensor|is tied to") as warned:
+        assert save(tmp_path / "x.npy", made, shapes, rng=0).finished
+    texts = [str(warning.message) for warning in warned]
+    assert texts == [
+        "the pattern *.outt.weight of the recipe takes no tensor",
+        "head.weigth, which is tied to emb.weight, is not among the tensors; did you mean "
+        "'head.weight'?",
+    ]
+    assert {warning.filename for warning in warned} == {__file__}
+    save(tmp_path / "y.npy", made, shapes, rng=0, part=(1, 2))  # part 0 warns
+    with pytest.warns(UserWarning, match="takes no tensor|is tied to"):
+        save(tmp_path / "y.npy", made, shapes, rng=0, part=(0, 2))

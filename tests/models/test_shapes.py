@@ -84,7 +84,12 @@ REFUSED = {
     "too large": ((2**40, 2**40), ValueError, r"w: shape .* 2\*\*63"),
     "no dtype": (((3,), "float33"), TypeError, "w: dtype must be one of .* not 'float33'"),
     "ambiguous dtype": (((3,), "fp8"), TypeError, "w: .*float8_e4m3fn"),
-    "other keys": ({"shape": 3, "dtpye": "float32"}, TypeError, "w.dtpye: "),
+    "other keys": (
+        {"shape": 3, "dtpye": "float32"},
+        ValueError,
+        "no key 'dtpye'; did you mean 'dt",
+    ),
+    "unknown key": ({"shape": [3], "device": "cpu"}, ValueError, "; the keys are shape and dtype"),
     "many axes": ((1,) * 65, ValueError, "w: shape has 65 axes"),
 }
 
@@ -192,3 +197,10 @@ def test_shapes_of_a_model_serve_a_recipe():
     made = {name: np.empty(spec.shape, np.float32) for name, spec in TABLE.items()}
     assert [spec.dtype for spec in as_shapes(made).values()] == ["float32"] * 3
     assert wi.initializer("normal").law(as_shapes(made)["ln.bias"].shape).std == 1
+
+
+def test_a_table_that_never_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr(shapes, "_LARGEST_TABLE", 1000)
+    (tmp_path / "x.toml").symlink_to("/dev/zero")
+    with pytest.raises(ValueError, match="more bytes than a table may have: 1000"):
+        shapes.as_shapes(tmp_path / "x.toml")

@@ -105,7 +105,7 @@ def test_what_was_drawn_is_as_drawn(model, threads):
              for s, d in SHAPES.values())  # fmt: skip
     assert found.nbytes == sum(sizes)
     assert (found.first, found.faults, found.rewritten, found.damaged) == (None, (), 0, {})
-    assert str(found).endswith(f"is as drawn: {len(SHAPES)} tensors, {found.nbytes} bytes")
+    assert str(found).endswith(f"is as drawn: {len(SHAPES)} tensors, {found.nbytes:,} bytes")
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -196,7 +196,8 @@ def test_the_first_difference_is_described(tmp_path):
     found = verify(path, RECIPE, rng=3)
     assert found.elements == found.blocks == 5
     assert found.damaged == dict.fromkeys(order, 1)
-    assert "differs in 5 elements, in 5 blocks" in str(found)
+    assert "is not as drawn: 5 elements differ, in 5 blocks of 64 KiB (" in str(found)
+    assert "b.weight (1 element), " in str(found)
     assert "The first one: b.weight[36, 10, 2] is 7.5, not " in str(found)
 
 
@@ -303,6 +304,7 @@ def test_many_faults_are_shortened(tmp_path):
     found = verify(path, RECIPE, shapes={f"w{n}": (4, 1) for n in range(50)}, rng=3)
     assert len(found.faults) == 50
     assert str(found).endswith("w19 has shape (2, 2), not (4, 1)\nand 30 more faults")
+    assert len(str(found).splitlines()) == 22
 
 
 def test_tensors_that_are_never_drawn(tmp_path):
@@ -312,7 +314,37 @@ def test_tensors_that_are_never_drawn(tmp_path):
         ("f.npy", np.zeros((3, 4), order="F"), "f is stored in Fortran order"),
     ):
         np.save(tmp_path / name, array)
-        assert verify(tmp_path / name, RECIPE, rng=0).faults[0].startswith(message)
+        found = verify(tmp_path / name, RECIPE, rng=0)
+        assert found.faults[0].startswith(message)
+        assert found.left_out == ()
+
+
+def test_counters_beside_weights_are_left_out(tmp_path):
+    folder = tmp_path / "model.npy"
+    write(folder, {"a.weight": ((4, 3), None), "half.x": ((3,), "float32")})
+    (folder / "tensors.json").unlink()
+    np.save(folder / "bn.seen.npy", np.int64(3))
+    found = verify(folder, RECIPE, rng=3)
+    assert (found.ok, found.tensors, found.left_out) == (True, 2, ("bn.seen",))
+    assert str(found).splitlines() == [
+        f"{folder} is as drawn: 2 tensors, 60 bytes",
+        "1 tensor left out, which has a dtype that is never drawn: bn.seen",
+    ]
+    found = verify(folder, RECIPE, rng=4)
+    assert not found
+    assert "\n1 tensor left out, " in str(found)
+    found = verify(folder, RECIPE, rng=3, shapes={"a.weight": (4, 3), "half.x": 3})
+    assert found.faults == ("Not expected: bn.seen",)
+    np.save(folder / "bits.npy", np.zeros(3, "u2"))  # perhaps bfloat16
+    assert verify(folder, RECIPE, rng=3).faults[0].startswith("bits has dtype uint16")
+
+
+def test_a_repair_of_a_damaged_header_says_what_to_do(tmp_path):
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(b"garbage!")
+    advice = "Only elements are repaired"
+    assert advice in str(verify(path, RECIPE, rng=0, repair=True))
+    assert advice not in str(verify(path, RECIPE, rng=0))
 
 
 def test_single_arrays(tmp_path):
@@ -370,6 +402,8 @@ def test_refused_arguments(tmp_path):
     np.savez(tmp_path / "a.npz", w=np.zeros(3))
     with pytest.raises(ValueError, match=r"is a \.npz file"):
         verify(tmp_path / "a.npz", RECIPE, rng=0)
+    with pytest.raises(ValueError, match=r"a group of Zarr.*wi\.dask\.array"):
+        verify(tmp_path / "a.zarr", RECIPE, rng=0)
 
 
 def test_a_file_that_may_not_be_written(tmp_path, monkeypatch):

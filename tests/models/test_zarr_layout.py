@@ -72,7 +72,7 @@ def test_padding_is_zero():
 
 @pytest.mark.parametrize("n", [1, 3, 16, 500])
 def test_a_chunk_has_one_writer(n):
-    made = layout_of("x.zarr", {"w": ((1000, 10), None), "b": ((3,), None)}, None, 400)
+    made = layout_of("x.zarr", {"w": ((1000, 1000), None), "b": ((3,), None)}, None, 40_000)
     written = [part for k in range(n) for part in share(made, k, n)]
     assert sorted({part.file for part in written}) == list(range(len(made.files)))
     assert len(written) == len(made.files)
@@ -95,3 +95,8 @@ def test_names_that_zarr_or_a_file_system_would_take_for_others():
 def test_refused_limits(most, error):
     with pytest.raises(error, match="max_shard_bytes"):
         layout_of("x.zarr", {"w": ((3,), None)}, None, most)
+
+
+def test_too_many_chunks_are_refused_before_they_are_listed():
+    with pytest.raises(ValueError, match=r"10,000,000,002 files, and 1,000,000 are the most"):
+        layout.layout_of("x.zarr", {"w": ((10**10,), None)}, max_shard_bytes=4)

@@ -21,7 +21,7 @@ import weightinit_fast as wi
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from support import internals
-from support.internals import core
+from support.internals import core, filling
 
 KEY = wi.Key(3, 4)
 INITIALISERS = (
@@ -86,6 +86,22 @@ def check_streams(items, threads):
                 raise SystemExit(f"stream {n % 5} differs among threads")
 
 
+def check_queue(items, threads):
+    """Fill tensors of many sizes, dtypes and layouts as one; return how many."""
+    rows, draws = max(2, items // WIDTH), []
+    for init, dtype in itertools.product(INITIALISERS, ("f4", "f8", "f2")):
+        for view in layouts(rows, dtype).values():
+            tiny = np.empty(1 + len(draws) % 70, dtype)
+            draws += [(init, view, len(draws)), (init, tiny, len(draws) + 1)]
+    for count in threads:
+        filling.fill_all(draws, KEY, count)
+        for init, tensor, stream in draws:
+            wanted = init(out=np.empty(tensor.shape, tensor.dtype), rng=KEY, stream=stream)
+            if tensor.tobytes() != wanted.tobytes():
+                raise SystemExit(f"{init}, stream {stream}: wrong in a queue on {count} threads")
+    return len(draws)
+
+
 def check_interrupt(threads):
     """Stop a fill by a signal."""
     out = np.zeros(1 << 27, "f4")
@@ -129,6 +145,8 @@ def check(arguments):
         fills = check_regions(arguments.items, arguments.threads)
     fills += check_regions(arguments.items // 10, arguments.threads)
     print(f"{arguments.isa}: {fills} fills of {arguments.items} elements and of a tenth, all right")
+    tensors = check_queue(arguments.items // 10, arguments.threads)
+    print(f"{tensors} tensors as one fill: right")
     if arguments.process:
         most = max(arguments.threads)
         check_streams(arguments.items, arguments.threads)

@@ -1,13 +1,13 @@
 """Texts of errors: a refused value in few characters, and a hint at what to pass instead."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from inspect import signature
 from reprlib import Repr
 from typing import Any, NoReturn
 
 import numpy as np
 
-__all__ = ["refuse_arguments", "refuse_keyword", "shortened", "shown"]
+__all__ = ["did_you_mean", "refuse_arguments", "refuse_keyword", "shortened", "shown"]
 
 #: The most characters that a message shows of a value: three values and the words around them stay
 #: below 400.
@@ -42,6 +42,24 @@ def shortened(text: str, longest: int = _LONGEST) -> str:
     text = " ".join(text.split()) if "\n" in text else text
     half = longest // 2 - 2
     return text if len(text) <= longest else f"{text[:half]}...{text[-half:]}"
+
+
+def did_you_mean(wrong: object, known: Sequence[str], likeness: float = 0.75) -> str:
+    """Return a question with the known name that is nearest to a wrong one; "" if none is near.
+
+    Examples
+    --------
+    >>> did_you_mean("he_nromal", ["he_normal", "zeros"])
+    "did you mean 'he_normal'?"
+    >>> did_you_mean("abc", ["he_normal", "zeros"])
+    ''
+    """
+    from difflib import get_close_matches  # noqa: PLC0415  it is imported for errors alone
+
+    if not isinstance(wrong, str) or len(wrong) > _LONGEST:
+        return ""
+    near = get_close_matches(wrong, known, 1, likeness)
+    return f"did you mean {shortened(near[0])!r}?" if near else ""
 
 
 #: Keyword arguments of other libraries -> what to pass here instead.

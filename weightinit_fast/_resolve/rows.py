@@ -121,7 +121,8 @@ def rows_region(
     if 0 in shape:
         return WHOLE
     items = prod(shape[1:])
-    row = Part(shape[1:])
-    axes, first, start = row.region(itemsize, None if strides is None else strides[1:])
     rows: Axis = (shape[0], items, items * itemsize if strides is None else strides[0])
+    if strides is None or len(shape) == 1:
+        return [rows, (items, 1, itemsize)], 0, 0
+    axes, first, start = Part(shape[1:]).region(itemsize, strides[1:])
     return [rows, *(axes or ())], first, start

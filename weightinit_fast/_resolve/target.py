@@ -141,18 +141,19 @@ def _resolve_out(
         raise ValueError(_EMPTY)
     else:
         whole = array.shape
-    part, ids = Part(whole, index), None
-    held = part.shape
-    if rows is not None:
+    part = ids = None
+    if rows is None:
+        part = Part(whole, index)
+        held, what = part.shape, "tensor" if index is None else "part"
+    else:
         _refuse_both(index)
         ids = read_ids(rows)
-        held = rows_shape(whole, ids)
+        held, what = rows_shape(whole, ids), "selection of rows"
     if held != array.shape:
-        what = "part" if index is not None else "tensor" if rows is None else "selection of rows"
         raise ValueError(_misfit(array.shape, held, what))
     check_writable(array)
     native = array.view(kind.storage)
-    if ids is not None:
+    if part is None:
         region = rows_region(held, native.itemsize, native.strides)
     else:
         region = part.region(native.itemsize, native.strides)

@@ -44,6 +44,13 @@ exit status:
   2    not done: wrong use, or a file that cannot be read or written
   130  interrupted by Ctrl-C
   141  whoever read the output closed the pipe"""
+#: Arguments in the messages of the functions -> what the command takes instead.
+_OPTIONS = {
+    "force=True": "--force",
+    "part='auto'": "--part auto",
+    "pass part=(k, n)": "pass --part K/N",
+    "; with others='leave_out' they are left out": "; leave them out of the table",
+}
 _SHORT_HELP = f"""\
 {_PROGRAM} writes, checks and inspects the initial weights of models. Begin with
 
@@ -74,7 +81,7 @@ def _run(argv: Sequence[str]) -> int:
     if not argv:
         print(_SHORT_HELP, file=sys.stderr)
         return 2
-    args = _parser(argv).parse_args(argv)
+    args = _parser(argv).parse_args(_with_parts(argv))
     module = importlib.import_module(f".{args.command}", __name__)
     quiet = args.json or getattr(args, "quiet", False)
     screen = Screen(quiet=quiet, still=getattr(args, "quiet", False))
@@ -116,6 +123,20 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     return parser
 
 
+def _with_parts(argv: Sequence[str]) -> list[str]:
+    """Return the arguments with a value of --part that begins with a dash tied to its option.
+
+    argparse would take -1/3 for an option. Now it is refused as the number of a part.
+    """
+    tied: list[str] = []
+    for text in argv:
+        if tied and tied[-1] == "--part" and text[:1] == "-" and text[1:2].isdecimal():
+            tied[-1] += f"={text}"
+        else:
+            tied.append(text)
+    return tied
+
+
 class _Formatter(argparse.HelpFormatter):
     """Help with paragraphs, and with examples as they are written: they have indented lines."""
 
@@ -134,12 +155,14 @@ class _Formatter(argparse.HelpFormatter):
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that points those who ran the former command without a subcommand to its place."""
+    """A parser whose errors are one line, and a second one that says where the help is."""
 
     def error(self, message: str) -> NoReturn:
+        """Print the error without the usage, which may take ten lines, and exit."""
         if "required: COMMAND" in message:
+            # There was a command without subcommands once.
             message += f" (the table of three models is now {_PROGRAM} benchmark)"
-        super().error(message)
+        self.exit(2, f"{self.prog}: error: {printable(message)}\nsee {self.prog} --help\n")
 
 
 def _text_of(error: BaseException) -> str:
@@ -151,7 +174,10 @@ def _text_of(error: BaseException) -> str:
         return printable(
             error.strerror if name is None else f"{os.fsdecode(name)}: {error.strerror}"
         )
-    return printable(str(error)) or type(error).__name__
+    text = str(error)
+    for argument, option in _OPTIONS.items():
+        text = text.replace(argument, option)
+    return printable(text) or type(error).__name__
 
 
 def _abandon_output() -> None:

@@ -33,36 +33,50 @@ examples:
 
 def run(args: argparse.Namespace, screen: Screen) -> int:
     """Print the table."""
+    if args.toml and (args.json or args.source is None):
+        raise ValueError(
+            "--toml prints the recipe of a model: name the model, and leave --json out"
+        )
     if args.source is None:
         return _models(args, screen)
-    source = read_source(args)
+    from ..models.messages import counted  # noqa: PLC0415  only where it is needed
+
+    source = read_source(args, screen)
     if args.toml:
         screen.say(source.recipe.to_toml().rstrip("\n"))
         return 0
     explanations = source.recipe.explain(source.shapes)
     if args.json:
+        tensors = [
+            {
+                "name": row.name,
+                "shape": row.shape,
+                "rule": row.pattern,
+                "same_as": row.same_as,
+                "initialiser": str(row.initializer),
+                "kind": row.law.kind,
+                "mean": row.law.mean,
+                "std": row.law.std,
+                # JSON has no infinities.
+                "low": row.law.low if math.isfinite(row.law.low) else None,
+                "high": row.law.high if math.isfinite(row.law.high) else None,
+            }
+            for row in explanations
+        ]
         screen.document(
-            [
-                {
-                    "name": row.name,
-                    "shape": row.shape,
-                    "rule": row.pattern,
-                    "same_as": row.same_as,
-                    "initialiser": str(row.initializer),
-                    "kind": row.law.kind,
-                    "mean": row.law.mean,
-                    "std": row.law.std,
-                    # JSON has no infinities.
-                    "low": row.law.low if math.isfinite(row.law.low) else None,
-                    "high": row.law.high if math.isfinite(row.law.high) else None,
-                }
-                for row in explanations
-            ]
+            {
+                "tensors": tensors,
+                "unused_rules": explanations.unused,
+                "absent_tied_names": explanations.absent,
+            }
         )
         return 0
-    parameters = sum(prod(row.shape) for row in explanations if row.same_as is None)
+    # Tied tensors are counted as `init` counts, which does not write them.
+    sizes = [prod(row.shape) for row in explanations if row.same_as is None]
+    tied = len(explanations) - len(sizes)
+    more = f" and {counted(tied, 'tied name')}" if tied else ""
     screen.say(printable_lines(str(explanations)))
-    screen.say(f"{len(explanations):,} tensors, {parameters:,} parameters")
+    screen.say(f"{counted(len(sizes), 'tensor')}{more}, {counted(sum(sizes), 'parameter')}")
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .._screen import Screen
+from .._screen import Screen, printable
 from .options import add_output
 
 __all__ = ["configure", "run"]
@@ -26,7 +26,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     from ..models.files import finish  # noqa: PLC0415  only where it is needed
 
     saved = finish(args.file, force=args.force)
-    screen.say(f"{saved.path}: complete, {saved.nbytes:,} bytes")
+    screen.say(f"{printable(str(saved.path))}: complete, {saved.nbytes:,} bytes")
     if args.json:
         files = [str(file) for file in saved.files]
         screen.document({"path": str(saved.path), "bytes": saved.nbytes, "files": files})

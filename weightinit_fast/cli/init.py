@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
-from .._screen import Screen, bytes_text, duration_text, rate_text
+from .._screen import Screen, bytes_text, duration_text, printable, rate_text
 from .digests import LARGEST_HASHED, Digests, digests_of, published
 from .options import add_dtype, add_output, add_seed, add_threads, byte_count, part_of
 from .sources import SOURCE_HELP, Source, add_source, read_source
@@ -16,6 +19,9 @@ if TYPE_CHECKING:
     from ..models.files.save import Saved
 
 __all__ = ["configure", "run"]
+
+#: The most digests that are printed as text: a model of many shards or chunks has too many to read.
+MOST_PRINTED = 20
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -77,9 +83,10 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     """Write the file; return 1 if its digest is not as published."""
     from ..models.files import save  # noqa: PLC0415  only where it is needed
 
-    source = read_source(args)
-    parameters = sum(prod(spec.shape) for spec in source.shapes.values())
-    with screen.progress(f"writing {Path(args.output).name}") as bar:
+    source = read_source(args, screen)
+    # Tied tensors are not written.
+    sizes = [prod(s.shape) for n, s in source.shapes.items() if n not in source.recipe.same_as]
+    with _remarks(screen), screen.progress(f"writing {Path(args.output).name}") as bar:
         saved = save(
             args.output,
             source.recipe,
@@ -94,8 +101,8 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
         )
     report: dict[str, Any] = {
         "model": source.title,
-        "tensors": len(source.shapes),
-        "parameters": parameters,
+        "tensors": len(sizes),
+        "parameters": sum(sizes),
         "path": str(saved.path),
         "finished": saved.finished,
         "bytes": saved.nbytes,
@@ -103,10 +110,11 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
         "seconds": saved.seconds,
         "files": [{"path": str(file)} for file in saved.files],
     }
-    screen.say(f"{source.title}: {len(source.shapes):,} tensors, {parameters:,} parameters")
+    tensors = "1 tensor" if len(sizes) == 1 else f"{len(sizes):,} tensors"
+    screen.say(f"{printable(source.title)}: {tensors}, {sum(sizes):,} parameters")
     what = "bytes" if saved.written == saved.nbytes else f"of {saved.nbytes:,} bytes"
     screen.say(
-        f"{saved.path}: {saved.written:,} {what} in {duration_text(saved.seconds)} "
+        f"{printable(str(saved.path))}: {saved.written:,} {what} in {duration_text(saved.seconds)} "
         f"({rate_text(saved.written, saved.seconds)})"
     )
     status = 0
@@ -119,16 +127,42 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     return status
 
 
+@contextmanager
+def _remarks(screen: Screen) -> Iterator[None]:
+    """Print the warnings of a block as plain lines, without the place in the code."""
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        screen.remark(f"note: {printable(str(message))}")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = show
+        yield
+
+
 def _digest(
     saved: Saved, source: Source, args: argparse.Namespace, screen: Screen, report: dict[str, Any]
 ) -> int:
     """Hash the files; return 1 if a published digest differs."""
-    screen.status("computing the SHA-256")
-    digests = digests_of(saved.files, args.threads)
+    try:
+        with screen.progress("computing the SHA-256") as bar:
+            digests = digests_of(saved.files, args.threads, bar)
+    except KeyboardInterrupt:
+        screen.remark(
+            f"\n{printable(str(saved.path))} is complete; only its SHA-256 was not computed"
+        )
+        raise
     report["digest_seconds"] = digests.seconds
     for entry, digest in zip(report["files"], digests.by_file.values(), strict=True):
         entry["sha256"] = digest
-    _say_digests(digests, screen)
+    _say_digests(digests, saved, screen)
     wanted = None
     if len(saved.files) == 1:
         dtype = args.dtype or "float32"
@@ -144,8 +178,12 @@ def _digest(
     return 0 if match else 1
 
 
-def _say_digests(digests: Digests, screen: Screen) -> None:
-    for file, digest in digests.by_file.items():
-        name = f" {file.name}" if len(digests.by_file) > 1 else ""
+def _say_digests(digests: Digests, saved: Saved, screen: Screen) -> None:
+    """Print the digest of each file, or of the first ones of many."""
+    for number, (file, digest) in enumerate(digests.by_file.items()):
+        if number == MOST_PRINTED:
+            screen.say(f"and those of {len(saved.files) - number:,} more files, which --json lists")
+            break
+        name = "" if file == saved.path else f" {printable(str(file.relative_to(saved.path)))}"
         screen.say(f"SHA-256 {digest}{name}")
     screen.say(f"(computed in {duration_text(digests.seconds)})")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "add_threads",
     "byte_count",
     "named_value",
+    "page_name",
     "part_of",
 ]
 
@@ -116,8 +118,15 @@ def byte_count(text: str) -> int:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip().lower())
     if not match or match[2] not in _UNITS:
         raise ValueError(f"a size is a number with a unit such as 500MB, 2GB or 4GiB, not {text!r}")
-    number = int(match[1]) if match[1].isdigit() else float(match[1])
-    return int(number * _UNITS[match[2]])
+    return int(Fraction(match[1]) * _UNITS[match[2]])  # a float may overflow
+
+
+@_checked
+def page_name(text: str) -> str:
+    """Return the name of a page to write, unless it could be the name of a file of weights."""
+    if not text.lower().endswith((".html", ".htm")):
+        raise ValueError(f"the name of a page ends with .html, not {text!r}")
+    return text
 
 
 @_checked

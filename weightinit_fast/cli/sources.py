@@ -8,13 +8,22 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .._screen import Screen, printable
 from .options import named_value
 
 if TYPE_CHECKING:
     from ..models.recipe import Recipe
     from ..models.shapes import TensorSpec
 
-__all__ = ["Source", "add_recipe", "add_source", "is_model", "read_recipe", "read_source"]
+__all__ = [
+    "Source",
+    "add_recipe",
+    "add_source",
+    "is_model",
+    "read_recipe",
+    "read_shapes",
+    "read_source",
+]
 
 SOURCE_HELP = """\
 MODEL is a built-in model, such as gpt2; `explain` without a model lists them.
@@ -22,7 +31,8 @@ MODEL is a built-in model, such as gpt2; `explain` without a model lists them.
 
 SHAPES is a table of shapes (.toml, .json), or weights whose names and shapes are
 taken: a .safetensors, .npy or .npz file, a Hugging Face index
-(.safetensors.index.json), or a folder of such files.
+(.safetensors.index.json), or a folder of such files. Tensors of types that are
+never drawn, such as the int64 counters of batch norms, are left out of them.
 
 RECIPE is a file (.toml), the name of a built-in model, or one initialiser for
 all tensors, such as 'normal(std=0.02)'. --set changes the numbers that the file
@@ -76,10 +86,8 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def read_source(args: argparse.Namespace) -> Source:
+def read_source(args: argparse.Namespace, screen: Screen) -> Source:
     """Return what the arguments mean, or raise an error that says what is missing."""
-    from ..models.shapes import as_shapes  # noqa: PLC0415  only where they are needed
-
     name, given = args.source, dict(args.set)
     if is_model(name):
         from ..models.builtin import model  # noqa: PLC0415
@@ -99,7 +107,33 @@ def read_source(args: argparse.Namespace) -> Source:
             f"{name} has names and shapes alone: say with --recipe which initialiser draws which "
             "tensor, such as --recipe 'normal(std=0.02)'"
         )
-    return Source(Path(name).name, as_shapes(name), read_recipe(args.recipe, given))
+    shapes = read_shapes(name, screen)
+    return Source(Path(name).name, shapes, read_recipe(args.recipe, given))
+
+
+def read_shapes(path: str, screen: Screen) -> dict[str, TensorSpec]:
+    """Return the tensors of a table or of a file of weights that can be drawn.
+
+    Checkpoints hold tensors that nobody draws, such as the int64 counters of batch norms. They are
+    left out, which the user is told. In a table, which somebody wrote by hand, they are an error.
+    """
+    from ..models.messages import listed  # noqa: PLC0415  only where they are needed
+    from ..models.shapes import as_shapes, is_table  # noqa: PLC0415
+
+    if is_table(Path(path)):
+        return as_shapes(path)
+    from ..models.readers import read_tensors  # noqa: PLC0415
+
+    stored = read_tensors(path)
+    shapes = as_shapes(path, others="leave_out")
+    lacking = {name: stored[name].dtype for name in stored if name not in shapes}
+    if lacking:
+        tensors = "1 tensor is" if len(lacking) == 1 else f"{len(lacking):,} tensors are"
+        types = " and ".join(sorted(set(lacking.values())))
+        screen.remark(
+            f"note: {tensors} left out, since {types} is never drawn: {printable(listed(lacking))}"
+        )
+    return shapes
 
 
 def read_recipe(

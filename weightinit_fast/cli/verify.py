@@ -55,7 +55,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     """Compare; return 1 if something differs and was not repaired."""
     from ..models.files.verify import verify  # noqa: PLC0415  only where it is needed
 
-    recipe, shapes = _wanted(args)
+    recipe, shapes = _wanted(args, screen)
     with screen.progress(f"comparing {Path(args.file).name}") as bar:
         found = verify(
             args.file,
@@ -73,7 +73,9 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     return 0 if found.ok or found.repaired else 1
 
 
-def _wanted(args: argparse.Namespace) -> tuple[Recipe, dict[str, TensorSpec] | None]:
+def _wanted(
+    args: argparse.Namespace, screen: Screen
+) -> tuple[Recipe, dict[str, TensorSpec] | None]:
     """Return the recipe, and the tensors that should be there; None stands for those in the file.
 
     Tensors whose type nobody states are expected to have the type that they have in the file.
@@ -88,7 +90,7 @@ def _wanted(args: argparse.Namespace) -> tuple[Recipe, dict[str, TensorSpec] | N
                 "which initialiser drew which tensor"
             )
         return read_recipe(args.recipe, dict(args.set)), None
-    source = read_source(args)
+    source = read_source(args, screen)
     shapes = dict(source.shapes)
     if args.dtype is None:
         try:

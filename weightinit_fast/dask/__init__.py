@@ -43,7 +43,8 @@ try:
     _parse_bytes: Any = importlib.import_module("dask.utils").parse_bytes
 except ImportError as _error:
     raise ImportError(
-        "weightinit_fast.dask needs the package dask: pip install 'weightinit_fast[dask]'"
+        "weightinit_fast.dask needs the package dask: run pip install '.[dask]' in the clone, or "
+        "pip install 'dask[array]'"
     ) from _error
 
 if TYPE_CHECKING:
@@ -235,6 +236,8 @@ def _axes_of(chunks: Chunks, whole: tuple[int, ...], dtype: np.dtype) -> _Axes:
         (limit,) = limits
         auto = tuple("auto" if isinstance(n, str) else n for n in lengths)
         nbytes = None if limit == "auto" else _parse_bytes(limit)
+        if nbytes is not None and nbytes < 1:
+            raise ValueError(f"chunks={shown(chunks)}: a size in bytes must be positive")
         lengths = list(_core_of_da.auto_chunks(auto, whole, nbytes, dtype))
     count = prod(
         len(n) if isinstance(n, tuple) else max(1, -(-whole[axis] // n))
@@ -262,7 +265,7 @@ def _lengths_of(chunks: Chunks, whole: tuple[int, ...]) -> list[Any]:
     if isinstance(given, Mapping):
         axes: list[Any] = [None] * len(whole)
         for axis, value in given.items():
-            if not isinstance(axis, int) or not -len(whole) <= axis < len(whole):
+            if not hasattr(axis, "__index__") or not -len(whole) <= axis < len(whole):
                 raise ValueError(
                     f"chunks={shown(chunks)}: {shown(axis)} is no axis of shape {shown(whole)}"
                 )

@@ -2,7 +2,6 @@
 
 import ast
 from collections.abc import Callable, Mapping
-from inspect import signature
 from operator import index as as_int
 from typing import Any, NoReturn
 
@@ -11,13 +10,13 @@ import numpy as np
 from .._resolve.dtypes import DType
 from .._resolve.index import BasicIndex
 from .._resolve.keys import RNGLike
-from .._resolve.messages import refuse_arguments, refuse_keyword, shown
+from .._resolve.messages import did_you_mean, refuse_arguments, refuse_keyword, shown
 from .._resolve.rows import RowIds
 from .._resolve.shape import Shape, as_shape
 from .._resolve.target import resolve
 from .law import Law
 from .public import ALIASES, COMMON, INITIALISERS, RULES, own_parameters
-from .rules import Rule
+from .rules import ElementwiseRule, Rule
 
 __all__ = ["Initializer", "initializer", "literal", "parsed_call", "refuse_text", "rule_of"]
 
@@ -130,9 +129,9 @@ class Initializer:
         ValueError, TypeError, MemoryError
             Where the function raises.
         """
-        if rows is not None and "rows" not in signature(self._function).parameters:
-            refuse_arguments(self._function, (), {"rows": rows})
         rule = self._rule
+        if rows is not None and not isinstance(rule, ElementwiseRule):
+            refuse_arguments(self._function, (), {"rows": rows})
         target = resolve(shape, dtype, out, index, rows, rule.zeroed)
         return rule.fill(target, rng, stream, threads)
 
@@ -295,8 +294,10 @@ def _function_named(name: object) -> Callable[..., Any]:
         found = INITIALISERS.get(ALIASES.get(name, name))
         if found is not None:
             return found
-    names = ", ".join(INITIALISERS)
-    raise ValueError(f"no initialiser is called {shown(name)}; the names are {names}")
+    hint = did_you_mean(name, [*INITIALISERS, *ALIASES])
+    if not hint:
+        hint = f"the names are {', '.join(INITIALISERS)}"
+    raise ValueError(f"no initialiser is called {shown(name)}; {hint}")
 
 
 # The text -----------------------------------------------------------------------------------------

@@ -1,14 +1,27 @@
 """Explanations: which rule of a recipe takes which tensor, as objects and as a table."""
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from .._resolve.messages import shortened
+from .._resolve.messages import did_you_mean, shortened
 from ..initialisers.initializer import Initializer
 from ..initialisers.law import Law
 from .messages import listed
 
-__all__ = ["Explanation", "Explanations", "aligned", "law_text", "shape_text"]
+__all__ = [
+    "Explanation",
+    "Explanations",
+    "aligned",
+    "law_text",
+    "shape_text",
+    "unused_text",
+]
+
+
+_NUMBER = re.compile("[0-9]+")
+#: The most patterns that a warning lists.
+_MOST_PATTERNS = 5
 
 
 class Explanation(NamedTuple):
@@ -42,18 +55,51 @@ class Explanations(tuple[Explanation, ...]):
     Attributes
     ----------
     unused : tuple of str
-        The patterns of the rules that take none of the tensors.
+        The patterns of the rules that take none of the tensors. A last rule ``*`` is not among
+        them: it is there for tensors that nobody thought of.
+    absent : dict
+        The tied names that are not among the tensors: name -> name of the tensor it is tied to.
+        Files usually leave tied names out, so this need not be a mistake.
     """
 
     unused: tuple[str, ...]
+    absent: dict[str, str]
 
     def __new__(
-        cls, explanations: Iterable[Explanation], unused: Sequence[str] = ()
+        cls,
+        explanations: Iterable[Explanation],
+        unused: Sequence[str] = (),
+        absent: Mapping[str, str] | None = None,
     ) -> "Explanations":
-        """Make the tuple, with the patterns that take no tensor."""
+        """Make the tuple, with the patterns that take no tensor and the absent tied names."""
         made = super().__new__(cls, explanations)
         made.unused = tuple(unused)
+        made.absent = dict(absent or {})
         return made
+
+    def doubts(self) -> list[str]:
+        """Return what is probably a mistake, a line for each kind.
+
+        An absent tied name is one if its target is absent too, or if a tensor has a similar name.
+        """
+        lines = [unused_text(self.unused)] if self.unused else []
+        names = [e.name for e in self]
+        there = set(names)
+        free = [e.name for e in self if e.same_as is None]
+        for name, target in self.absent.items():
+            if target not in there:
+                hint = did_you_mean(target, names)
+                text = f"neither {shortened(name)} nor {shortened(target)}, which it is tied to, is"
+                lines.append(f"{text} among the tensors{'; ' if hint else ''}{hint}")
+                continue
+            # Names that differ in their numbers are those of other layers, not misspelt ones.
+            numbers = _NUMBER.findall(name)
+            like = [n for n in free if n != target and _NUMBER.findall(n) == numbers]
+            hint = did_you_mean(name, like, 0.9)
+            if hint:
+                text = f"{shortened(name)}, which is tied to {shortened(target)}, is not among"
+                lines.append(f"{text} the tensors; {hint}")
+        return lines
 
     def __str__(self) -> str:
         rows: list[tuple[str, ...]] = [("tensor", "shape", "rule", "initialiser", "law")]
@@ -64,9 +110,28 @@ class Explanations(tuple[Explanation, ...]):
         text = aligned(rows)
         if self.unused:
             text += f"\nRules that take no tensor: {listed(self.unused)}"
+        if self.absent:
+            ties = (f"{name} (same as {target})" for name, target in self.absent.items())
+            text += f"\nTied names that are not among the tensors: {listed(ties)}"
         return text
 
     __repr__ = __str__
+
+
+def unused_text(patterns: Sequence[str]) -> str:
+    """Return a warning about patterns that take no tensor.
+
+    Examples
+    --------
+    >>> unused_text(["*.outt.weight"])
+    'the pattern *.outt.weight of the recipe takes no tensor'
+    """
+    if len(patterns) == 1:
+        return f"the pattern {shortened(patterns[0])} of the recipe takes no tensor"
+    few = patterns[:_MOST_PATTERNS]
+    more = f" and {len(patterns) - len(few)} more" if len(patterns) > len(few) else ""
+    texts = ", ".join(shortened(pattern, 60) for pattern in few)
+    return f"{len(patterns)} patterns of the recipe take no tensor: {texts}{more}"
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:

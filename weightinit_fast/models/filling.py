@@ -6,17 +6,21 @@ from collections.abc import Iterable
 from typing import Any
 
 from .. import _core
-from .._resolve.keys import Key
+from .._resolve.keys import RNGLike, key
+from .._resolve.numbers import integer
 from .._resolve.target import Target, resolve
 from .._resolve.threads import thread_count
 from ..initialisers.initializer import Initializer, rule_of
 from ..initialisers.rules import ElementwiseRule, Rule
+from .messages import concerning
 
 __all__ = ["fill_all"]
 
 
 def fill_all(
-    draws: Iterable[tuple[Initializer, Any, int | str]], key: Key, threads: int | None = None
+    draws: Iterable[tuple[Initializer, Any, int | str]],
+    rng: RNGLike,
+    threads: int | None = None,
 ) -> None:
     """Fill many arrays or tensors, each with the values that its own call would write.
 
@@ -26,27 +30,29 @@ def fill_all(
 
     Parameters
     ----------
-    draws : iterable of (Initializer, array or tensor, stream)
+    draws : iterable of (Initializer, array or tensor or Target, stream)
         The tensor is whatever ``out=`` takes, or the Target that it was read into, and must not
         overlap another one of them.
-    key : Key
-        The key of all streams.
+    rng
+        What `key` takes. All streams have one key, and a Generator advances once, after everything
+        has been found right.
     threads : int, optional
         As in `normal`. None means as many as are worth waking for all elements together.
 
     Raises
     ------
     ValueError, TypeError
-        Where the call ``initializer(out=tensor, rng=key, stream=stream)`` raises. The message
+        Where the call ``initializer(out=tensor, rng=rng, stream=stream)`` raises. The message
         begins with the stream.
     """
+    # It is read once, since it may be an object that changes.
+    threads = None if threads is None else integer(threads, "threads")
     thread_count(threads, 0)  # refuses wrong values
     queue = _core.Queue()
     others: list[tuple[Rule, Target, int, Any]] = []
     for init, tensor, stream in draws:
         try:
-            read = isinstance(tensor, Target)
-            target = tensor if read else resolve(None, None, tensor, None)
+            target = tensor if type(tensor) is Target else resolve(None, None, tensor, None)
             rule = rule_of(init)
             if isinstance(rule, ElementwiseRule):
                 transform, params = rule.parameters(target.whole)
@@ -55,10 +61,10 @@ def fill_all(
                 pinned = _core.pin(target.array)
                 rule.check(target)
                 others.append((rule, target, _core.stream_number(stream), pinned))
-        except (TypeError, ValueError) as error:
-            if type(error) in (TypeError, ValueError):
-                raise type(error)(f"{stream}: {error}") from None
-            raise
-    queue.run(key, threads)
+        except (ValueError, TypeError, BufferError):
+            with concerning(str(stream)):  # only here, since it takes as long as all the rest
+                raise
+    shared = key(rng)
+    queue.run(shared, threads)
     for rule, target, number, _ in others:
-        rule.fill(target, key, number, threads)
+        rule.fill(target, shared, number, threads)

@@ -4,14 +4,16 @@ from collections.abc import Iterable
 
 from .._resolve.messages import shortened
 
-__all__ = ["concerning", "listed"]
+__all__ = ["concerning", "counted", "listed"]
 
 #: The most names that a message lists.
 _MOST_NAMES = 20
 
 
-def listed(names: Iterable[str]) -> str:
+def listed(names: Iterable[str], count: int | None = None) -> str:
     """Return names in one line; of many names the first ones, and how many more there are.
+
+    ``count`` is how many there are, if ``names`` has only the first ones.
 
     Examples
     --------
@@ -21,9 +23,20 @@ def listed(names: Iterable[str]) -> str:
     '17, 18, 19 and 980 more'
     """
     texts = [shortened(name) for name in names]
-    more = len(texts) - _MOST_NAMES
+    more = (len(texts) if count is None else count) - _MOST_NAMES
     line = ", ".join(texts[:_MOST_NAMES])
     return line if more <= 0 else f"{line} and {more} more"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with separators and its noun, which gets an s unless the number is 1.
+
+    Examples
+    --------
+    >>> counted(1, "tensor"), counted(65536, "byte")
+    ('1 tensor', '65,536 bytes')
+    """
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 class concerning:  # noqa: N801  used as a statement: with concerning(name): ...

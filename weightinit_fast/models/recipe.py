@@ -1,20 +1,30 @@
 """Recipe: which initialiser for which tensor of a model."""
 
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from typing import IO, Any
 
-from .._resolve.keys import RNGLike, key
+from .._resolve.keys import RNGLike
+from .._resolve.messages import shortened, shown
 from .._resolve.target import Target, resolve
 from ..initialisers.initializer import Initializer
 from .arithmetic import Number, named_numbers, plain_numbers
-from .explanation import Explanation, Explanations
+from .explanation import Explanation, Explanations, unused_text
 from .filling import fill_all
 from .messages import concerning, listed
-from .rule import Rules, matcher, pairs, read_rule
-from .shapes import Shapes, StrPath, TensorSpec, as_shapes
+from .recipe_toml import arguments_of, document, text_and_name, toml_text
+from .rule import Rules, check_text, matcher, pairs, read_rule
+from .shapes import Shapes, StrPath, TensorSpec, as_shapes, others_of
 from .ties import check_separate, check_tie, checked_ties, same_memory
 
 __all__ = ["Explanation", "Explanations", "Recipe"]
+
+
+#: What fills the parameters of a model of torch, and not its counters.
+_PARAMETERS = "{name: p.detach() for name, p in model.named_parameters()}"
+#: Patterns that every name matches.
+_ALL = ("*", "re:.*")
 
 
 class Recipe:
@@ -75,7 +85,8 @@ class Recipe:
     emb              100 x 8  *              normal(std=0.02)   normal, std 0.02
     h.0.proj.weight  8 x 8    *.proj.weight  normal(std=0.004)  normal, std 0.004
     h.0.proj.bias    8        *.bias         zeros              constant 0
-    >>> tensors = {"emb": np.empty((100, 8)), "h.0.proj.bias": np.empty(8)}
+    >>> tensors = {"emb": np.empty((100, 8)), "h.0.proj.weight": np.empty((8, 8))}
+    >>> tensors["h.0.proj.bias"] = np.empty(8)
     >>> recipe.fill(tensors, rng=0)
     >>> float(tensors["h.0.proj.bias"].sum())
     0.0
@@ -195,7 +206,8 @@ class Recipe:
         -------
         Explanations
             A tuple of (name, shape, pattern, initializer, law, same_as), which prints as a table.
-            Its ``unused`` has the patterns of the rules that take no tensor.
+            Its ``unused`` has the patterns of the rules that take no tensor, except a last ``*``.
+            Its ``absent`` has the tied names that are not among the tensors.
 
         Raises
         ------
@@ -211,15 +223,9 @@ class Recipe:
         Rules that take no tensor: *.bias
         """
         specs = as_shapes(shapes)
-        taken_by = {}
-        for name in specs:
-            taken_by[name] = self._rule_for(self._same_as.get(name, name))
-        unmatched = [name for name, number in taken_by.items() if number is None]
-        if unmatched:
-            raise ValueError(self._unmatched(unmatched))
+        taken_by = self._rules_of(specs)
         explanations = []
         for name, number in taken_by.items():
-            assert number is not None
             pattern, init = self._rules[number]
             shape = specs[name].shape
             target = self._same_as.get(name)
@@ -228,9 +234,8 @@ class Recipe:
             with concerning(name):
                 law = init.law(shape)
             explanations.append(Explanation(name, shape, pattern, init, law, target))
-        used = set(taken_by.values())
-        unused = [pattern for n, (pattern, _) in enumerate(self._rules) if n not in used]
-        return Explanations(explanations, unused)
+        absent = {name: target for name, target in self._same_as.items() if name not in specs}
+        return Explanations(explanations, self._unused(taken_by), absent)
 
     def fill(
         self,
@@ -261,6 +266,11 @@ class Recipe:
         ValueError, TypeError
             As `plan`, and where a call of the initialiser with this ``out`` raises.
 
+        Warns
+        -----
+        UserWarning
+            If a pattern takes none of the tensors, since it may be misspelt. A last rule ``*`` may.
+
         Examples
         --------
         >>> import numpy as np
@@ -270,18 +280,40 @@ class Recipe:
         >>> bool((weight == wi.he_normal((10, 512), rng=0, stream="fc.weight")).all())
         True
         """
+        # On many threads a small model takes no longer than the checks of its tensors, so this does
+        # not explain the recipe: fill_all refuses what an initialiser cannot draw.
+        if not isinstance(tensors, Mapping):
+            advice = f": pass {_PARAMETERS}" if hasattr(tensors, "named_parameters") else ""
+            raise TypeError(
+                f"tensors must be a dict of names and arrays or tensors, not {shown(tensors)}"
+                f"{advice}"
+            )
         targets: dict[str, Target] = {}
         for name, tensor in tensors.items():
-            with concerning(str(name)):
+            check_text(name, "the name of a tensor")
+            try:
                 targets[name] = resolve(None, None, tensor, None)
-        plan = self.plan({name: TensorSpec(t.whole, t.kind.name) for name, t in targets.items()})
-        for name, tied_to in self._same_as.items():
-            if name in targets and same_memory(targets[name], targets[tied_to]):
-                del targets[name]
+            except (ValueError, TypeError, BufferError):
+                _refuse_others(tensors)
+                with concerning(name):
+                    raise
+        taken_by = self._rules_of(targets)
+        unused = self._unused(taken_by) if targets else []
+        if unused:
+            warnings.warn(unused_text(unused), stacklevel=2)
+        tied = {name: to for name, to in self._same_as.items() if name in targets}
+        if tied:
+            specs = {name: TensorSpec(t.whole, t.kind.name) for name, t in targets.items()}
+            for name, to in tied.items():
+                check_tie(name, to, specs)
+                if same_memory(targets[name], targets[to]):
+                    del targets[name]
         check_separate(targets)
-        streams = {name: self._same_as.get(name, name) for name in targets}
-        draws = [(plan[streams[name]], target, streams[name]) for name, target in targets.items()]
-        fill_all(draws, key(rng), threads)
+        draws = [
+            (self._rules[taken_by[name]][1], target, tied.get(name, name))
+            for name, target in targets.items()
+        ]
+        fill_all(draws, rng, threads)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as a dict that JSON and TOML can hold, with its expressions.
@@ -338,9 +370,7 @@ class Recipe:
         >>> wi.Recipe.from_dict(recipe.to_dict(), let={"width": 16}).rules
         (('*', initializer("normal(std=0.25)")),)
         """
-        from .recipe_toml import recipe_from_dict  # noqa: PLC0415  it imports this module
-
-        return recipe_from_dict(content, let)
+        return cls(**arguments_of(content, let))
 
     @classmethod
     def from_toml(
@@ -376,9 +406,9 @@ class Recipe:
         >>> wi.Recipe.from_toml(io.StringIO('rule = [{match = "*", init = "zeros"}]'))
         Recipe([('*', 'zeros')])
         """
-        from .recipe_toml import recipe_from_file  # noqa: PLC0415
-
-        return recipe_from_file(path, let)
+        text, name = text_and_name(path)
+        with nullcontext() if name is None else concerning(name):
+            return cls.from_toml_text(text, let=let)
 
     @classmethod
     def from_toml_text(
@@ -420,9 +450,7 @@ class Recipe:
         >>> wi.Recipe.from_toml_text(text, let={"layers": 50}).rules
         (('*.proj.weight', initializer("normal(std=0.002)")),)
         """
-        from .recipe_toml import recipe_from_text  # noqa: PLC0415
-
-        return recipe_from_text(text, let)
+        return cls.from_dict(document(text), let=let)
 
     def to_toml(self) -> str:
         """Return the recipe as a text in TOML, which `from_toml_text` reads.
@@ -446,9 +474,30 @@ class Recipe:
         b = "a"
         <BLANKLINE>
         """
-        from .recipe_toml import toml_text  # noqa: PLC0415
-
         return toml_text(self.to_dict())
+
+    def _rules_of(self, names: Iterable[str]) -> dict[str, int]:
+        """Return name -> index of the rule that takes it; list all names that no rule takes."""
+        taken_by, unmatched = {}, []
+        for name in names:
+            number = self._rule_for(self._same_as.get(name, name))
+            if number is None:
+                unmatched.append(name)
+            else:
+                taken_by[name] = number
+        if unmatched:
+            raise ValueError(self._unmatched(unmatched))
+        return taken_by
+
+    def _unused(self, taken_by: Mapping[str, int]) -> list[str]:
+        """Return the patterns of rules that take no tensor, except a last rule for all others."""
+        used = set(taken_by.values())
+        last = len(self._rules) - 1
+        return [
+            pattern
+            for number, (pattern, _) in enumerate(self._rules)
+            if number not in used and not (number == last and pattern in _ALL)
+        ]
 
     def _rule_for(self, name: str) -> int | None:
         """Return the index of the first rule that matches; None if none does."""
@@ -484,3 +533,15 @@ class Recipe:
 
     def __reduce__(self) -> tuple[Callable[..., "Recipe"], tuple[dict[str, Any]]]:
         return Recipe.from_dict, (self.to_dict(),)
+
+
+def _refuse_others(tensors: Mapping[str, Any]) -> None:
+    """Refuse tensors of a dtype that is never drawn, with advice; do nothing if there are none."""
+    others = others_of(tensors)
+    if others:
+        count = "1 tensor has" if len(others) == 1 else f"{len(others):,} tensors have"
+        first, dtype = next(iter(others.items()))
+        raise TypeError(
+            f"{count} a dtype that is never drawn, such as {shortened(first)} ({dtype}): leave "
+            f"out what is no weight. For a model of torch, pass {_PARAMETERS}"
+        )

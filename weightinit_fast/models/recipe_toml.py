@@ -1,4 +1,4 @@
-"""Recipes as dicts and as TOML. The standard library reads TOML; the writer is ours."""
+"""The dict of a recipe, and its TOML. The standard library reads TOML; the writer is ours."""
 
 import os
 import re
@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .._resolve.messages import shown
+from .._resolve.messages import did_you_mean, shown
 from .arithmetic import Number
 from .messages import concerning
-from .recipe import Recipe
 from .shapes import StrPath, parsed_toml, text_of
 
-__all__ = ["recipe_from_dict", "recipe_from_file", "recipe_from_text", "toml_text"]
+__all__ = ["arguments_of", "document", "text_and_name", "toml_text"]
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 #: Characters that a string of TOML must not hold as they are.
@@ -20,29 +19,30 @@ _ESCAPED = re.compile(r'["\\\x00-\x1f\x7f]')
 _SHORT_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
-def recipe_from_file(path: Any, let: Mapping[str, Number | str] | None) -> Recipe:
-    """Return the recipe that a file holds; `Recipe.from_toml` says how."""
+def text_and_name(path: Any) -> tuple[str, str | None]:
+    """Return the text of a path or an open file, and the path for messages, if there is one.
+
+    `Recipe.from_toml` says what is taken.
+    """
     if hasattr(path, "read"):
         text = path.read()
-        if isinstance(text, (bytes, bytearray)):
-            text = text.decode()
-        return recipe_from_text(text, let)
+        return text.decode() if isinstance(text, (bytes, bytearray)) else text, None
     if not isinstance(path, (str, os.PathLike)):
         raise TypeError(f"from_toml takes a path or an open file, not {shown(path)}")
     where: StrPath = path
     with concerning(str(where)):
-        return recipe_from_text(text_of(Path(where)), let)
+        return text_of(Path(where)), str(where)
 
 
-def recipe_from_text(text: str, let: Mapping[str, Number | str] | None) -> Recipe:
-    """Return the recipe that a text in TOML holds."""
+def document(text: str) -> dict[str, Any]:
+    """Return the dict of a recipe that a text in TOML holds."""
     if not isinstance(text, str):
         raise TypeError(f"a recipe in TOML must be a str, not {shown(text)}")
-    return recipe_from_dict(parsed_toml(text), let)
+    return parsed_toml(text)
 
 
-def recipe_from_dict(content: Any, let: Mapping[str, Number | str] | None) -> Recipe:
-    """Return the recipe that a dict holds; ``let`` has other values for its numbers."""
+def arguments_of(content: Any, let: Mapping[str, Number | str] | None) -> dict[str, Any]:
+    """Return the arguments of `Recipe` from its dict; ``let`` has other values for its numbers."""
     if not isinstance(content, Mapping):
         raise TypeError(f"a recipe must be a dict, not {shown(content)}")
     _check_keys(content, "a recipe", needed=("rule",), others=("let", "same_as"))
@@ -63,7 +63,7 @@ def recipe_from_dict(content: Any, let: Mapping[str, Number | str] | None) -> Re
     numbers = content.get("let", {})
     if let:
         numbers = _overridden(numbers, let)
-    return Recipe(pairs, let=numbers, same_as=content.get("same_as"))
+    return {"rules": pairs, "let": numbers, "same_as": content.get("same_as")}
 
 
 def _overridden(
@@ -84,13 +84,15 @@ def _check_keys(
     table: Mapping[str, Any], what: str, needed: tuple[str, ...], others: tuple[str, ...] = ()
 ) -> None:
     """Refuse a table that lacks a key, or has one that means nothing."""
+    known = needed + others
+    for key in table:
+        # An unknown key first: it may be a needed one that is misspelt.
+        if key not in known:
+            hint = did_you_mean(key, known) or f"its keys are {', '.join(known)}"
+            raise ValueError(f"{what} has no key {shown(key)}; {hint}")
     for key in needed:
         if key not in table:
             raise ValueError(f"{what} needs the key {key!r}: {shown(dict(table))}")
-    for key in table:
-        if key not in needed + others:
-            keys = ", ".join(needed + others)
-            raise ValueError(f"{what} has no key {shown(key)}; its keys are {keys}")
 
 
 # Writing ------------------------------------------------------------------------------------------

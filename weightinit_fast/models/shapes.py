@@ -4,20 +4,24 @@ import json
 import os
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
 from .._resolve.dtypes import NAMES, DType, requested
-from .._resolve.messages import shown
+from .._resolve.messages import did_you_mean, shown
 from .._resolve.shape import Shape, as_shape
+from .formats import LARGEST_HEADER
 from .messages import concerning, listed
 
 __all__ = ["Shapes", "TensorSpec", "as_shapes"]
 
-#: A table of shapes may have this many bytes, which is the limit of a safetensors header.
-_LARGEST_TABLE = 100_000_000
+#: A table of shapes may be as large as the header of a file of weights.
+_LARGEST_TABLE = LARGEST_HEADER
+#: The keys of a dict that describes one tensor.
+_SPEC_KEYS = ("shape", "dtype")
 #: Levels of nested tables, as in ``[model.layers]``.
 _DEEPEST = 32
 
@@ -148,6 +152,8 @@ def _collect(
             raise TypeError(f"the name of a tensor must be a str that is not empty: {shown(key)}")
         name = prefix + key
         if isinstance(value, Mapping) and not _is_spec(value):
+            with concerning(name):
+                _refuse_unknown_keys(value)
             _collect(value, f"{name}.", found, undrawable, depth + 1)
             continue
         if name in found or name in undrawable:
@@ -170,7 +176,32 @@ def _collect(
 
 def _is_spec(value: Mapping[str, Any]) -> bool:
     """Whether a dict describes one tensor, and not several by name."""
-    return "shape" in value and value.keys() <= {"shape", "dtype"}
+    return "shape" in value and value.keys() <= set(_SPEC_KEYS)
+
+
+def others_of(tensors: Mapping[str, Any]) -> dict[str, str]:
+    """Return name -> dtype of those arrays or tensors whose dtype is never drawn."""
+    found: dict[str, TensorSpec] = {}
+    others: dict[str, str] = {}
+    held = {
+        name: tensor
+        for name, tensor in tensors.items()
+        if hasattr(tensor, "shape") and hasattr(tensor, "dtype")
+    }
+    with suppress(ValueError, TypeError):
+        _collect(held, "", found, others)
+    return others
+
+
+def _refuse_unknown_keys(value: Mapping[str, Any]) -> None:
+    """Refuse a dict that describes one tensor and has a key that means nothing, such as "dytpe".
+
+    It cannot be a table of tensors, since a text is no shape.
+    """
+    for key in value:
+        if key not in _SPEC_KEYS and "shape" in value and isinstance(value[key], str):
+            hint = did_you_mean(key, _SPEC_KEYS) or f"the keys are {' and '.join(_SPEC_KEYS)}"
+            raise ValueError(f"the dict of a tensor has no key {shown(key)}; {hint}")
 
 
 def _parts(value: Any) -> tuple[Any, Any]:
@@ -231,8 +262,12 @@ def text_of(path: Path) -> str:
     size = path.stat().st_size
     if size > _LARGEST_TABLE:
         raise ValueError(f"the file has {size} bytes; a table has at most {_LARGEST_TABLE}")
+    with open(path, "rb") as file:
+        content = file.read(_LARGEST_TABLE + 1)
+    if len(content) > _LARGEST_TABLE:  # it grows, or it is a device, whose size is 0
+        raise ValueError(f"the file has more bytes than a table may have: {_LARGEST_TABLE}")
     try:
-        return path.read_bytes().decode("utf-8")
+        return content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(f"this is not text in UTF-8: {error}") from None
 

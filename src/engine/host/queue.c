@@ -13,18 +13,20 @@ static int64_t first_task_from(const wif_plan *p, int64_t place) {
     return within > (p->tasks - 1) * work ? p->tasks : (within + work - 1) / work;
 }
 
-wif_queue wif_queue_of(wif_plan *plans, int64_t count) {
+wif_queue wif_queue_of(wif_plan *plans, int64_t count, int64_t chunk_work) {
     int64_t work = 0;
     for (int64_t k = 0; k < count; k++) {
         plans[k].work_before = work;
         work += plans[k].tasks * work_of(&plans[k]);
     }
-    const wif_queue queue = {plans, count, work / WIF_CHUNK_WORK + (work % WIF_CHUNK_WORK != 0)};
+    /* A small fill is one chunk, and a division would take a part in 40 of its time. */
+    const int64_t chunks = work > chunk_work ? (work - 1) / chunk_work + 1 : count > 0;
+    const wif_queue queue = {plans, count, chunk_work, chunks};
     return queue;
 }
 
 int64_t wif_queue_run(const wif_queue *q, int64_t chunk) {
-    const int64_t begin = chunk * WIF_CHUNK_WORK, end = begin + WIF_CHUNK_WORK;
+    const int64_t begin = chunk * q->chunk_work, end = begin + q->chunk_work;
     int64_t at = 0, beyond = q->count; /* the chunk begins in a plan from `at` to before `beyond` */
     while (beyond - at > 1) {
         const int64_t middle = at + (beyond - at) / 2;

@@ -6,7 +6,7 @@
  * a chunk.
  *
  * Work is counted in elements, and a task costs WIF_TASK_WORK beyond its own elements.  Chunk k is
- * made of the tasks that begin in the interval from k to k + 1 times WIF_CHUNK_WORK of the work.
+ * made of the tasks that begin in the interval from k to k + 1 times chunk_work of the work.
  * Where a chunk begins is looked up when it runs, so that chunks take no memory.  A task may have
  * more work than a chunk should have; it is then the only task of its chunk, and the chunks that
  * would begin within it are empty, which costs a thread some 30 ns each.
@@ -27,11 +27,13 @@ enum {
 typedef struct {
     const wif_plan *plans;
     int64_t count;
+    int64_t chunk_work;
     int64_t chunks;
 } wif_queue;
 
-/* Make a queue of plans that have been cut.  The plans stay where they are. */
-wif_queue wif_queue_of(wif_plan *plans, int64_t count);
+/* Make a queue of plans that have been cut.  The plans stay where they are.  chunk_work is
+ * WIF_CHUNK_WORK, except in tests. */
+wif_queue wif_queue_of(wif_plan *plans, int64_t count, int64_t chunk_work);
 
 /* Run the tasks of a chunk, 0 <= chunk < queue->chunks; return their work. */
 int64_t wif_queue_run(const wif_queue *queue, int64_t chunk);

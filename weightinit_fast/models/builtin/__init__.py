@@ -236,10 +236,10 @@ def _changed(family: Family, given: dict[str, Size], final: dict[str, Size]) -> 
 
 
 def _read(what: str, given: object, default: Size | None) -> Size:
-    """Return a size as a positive int or, where the default is a tuple, as a tuple of them."""
+    """Return a size as an int or, where the default is a tuple, as an int or a tuple of them."""
     if isinstance(default, tuple) and isinstance(given, (tuple, list)):
         return tuple(_positive(f"each number of {what}", n) for n in given)
-    if default == 0:
+    if default == 0:  # a switch
         number = integer(given, what)
         if number not in (0, 1):
             raise ValueError(f"{what} must be 0 or 1, not {shown(given)}")

@@ -74,7 +74,8 @@ class Family(NamedTuple):
         The recipe.
     table : callable
         The sizes as keyword arguments -> Table. Its defaults are the sizes of the published model.
-        The default None means that the size is derived from the others.
+        The default None means that the size is derived from the others. The default 0 means that
+        the size is a switch, which is 0 or 1; every other size is at least 1.
     """
 
     title: str

@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -19,6 +20,7 @@ from ...initialisers.ranges import fill_range, needs_whole
 from ..readers import FormatError, StoredTensor, as_numbers
 from .progress import Report
 from .verification import Difference, Verification
+from .workers import run_workers
 
 __all__ = ["Job", "compare"]
 
@@ -154,7 +156,8 @@ class _Sweep:
 
     def __init__(self, jobs: Sequence[Job], key: Key, threads: int | None, report: Report) -> None:
         self.jobs, self.key, self.report = jobs, key, report
-        self.threads = thread_count(threads, sum(job.items for job in jobs))
+        most = _MOST_BUFFERS // (3 * _BLOCK_BYTES)
+        self.threads = min(thread_count(threads, sum(job.items for job in jobs)), most)
         share = _MOST_BUFFERS // (3 * self.threads) // _BLOCK_BYTES * _BLOCK_BYTES
         self.piece_bytes = max(_BLOCK_BYTES, min(_PIECE_BYTES, share))
         self.nbytes = sum(job.stored.nbytes for job in jobs)
@@ -169,32 +172,18 @@ class _Sweep:
         if write:
             pieces = (piece for piece in pieces if self.marks[piece.number])
         stop = threading.Event()
-        failures: list[BaseException] = []
         tallies = [_Tally() for _ in range(self.threads)]
 
         def work(tally: _Tally) -> None:
-            try:
-                with _Comparer(self, tally, write) as comparer:
-                    while not stop.is_set():
-                        with self._lock:
-                            piece = next(pieces, None)
-                        if piece is None:
-                            return
-                        comparer.compare(piece)
-            except BaseException as error:
-                failures.append(error)
-                stop.set()
+            with _Comparer(self, tally, write) as comparer:
+                while not stop.is_set():
+                    with self._lock:
+                        piece = next(pieces, None)
+                    if piece is None:
+                        return
+                    comparer.compare(piece)
 
-        workers = [threading.Thread(target=work, args=(tally,)) for tally in tallies[1:]]
-        for worker in workers:
-            worker.start()
-        try:
-            work(tallies[0])
-        finally:
-            for worker in workers:
-                worker.join()
-        if failures:
-            raise failures[0]
+        run_workers([partial(work, tally) for tally in tallies], stop.set)
         return tallies
 
     def count(self, nbytes: int) -> None:

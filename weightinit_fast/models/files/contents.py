@@ -36,7 +36,9 @@ class Contents:
     """
 
     def __init__(self, layout: Layout, plan: Mapping[str, Initializer], key: Key) -> None:
-        self.layout, self.plan, self.key = layout, plan, key
+        self.layout: Layout = layout
+        self.plan: Mapping[str, Initializer] = plan
+        self.key: Key = key
         self._begins = [[entry.begin for entry in file.entries] for file in layout.files]
 
     def check(self) -> None:

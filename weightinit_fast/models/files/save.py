@@ -4,22 +4,25 @@ import hashlib
 import json
 import os
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from math import prod
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
+from ..._core import STREAM_VERSION
 from ..._resolve.dtypes import DType
 from ..._resolve.keys import RNGLike, key
 from ..._resolve.messages import shown
 from ..._resolve.threads import thread_count
-from ..recipe import Recipe
+from ..recipe_like import RecipeLike, recipe_and_shapes
 from ..shapes import Shapes, as_shapes
 from .contents import Contents
 from .layout import layout_of
 from .progress import Progress, reporting
 from .shares import Part, part_of, share
-from .staging import Staging, refuse_existing
+from .staging import Staging
+from .targets import refuse_existing
 from .writer import Range, write_ranges
 
 __all__ = ["Saved", "finish", "save"]
@@ -56,8 +59,8 @@ class Saved(NamedTuple):
 
 def save(
     path: StrPath,
-    recipe: Recipe,
-    shapes: Shapes,
+    recipe: RecipeLike,
+    shapes: Shapes | None = None,
     *,
     rng: RNGLike = None,
     dtype: DType | None = None,
@@ -75,12 +78,15 @@ def save(
     path : str or path
         ``name.safetensors`` becomes one file; a name without a suffix, or with ``/`` at its end, a
         folder of Hugging Face shards with their index; ``name.npy`` a NumPy file, or a folder of
-        them if there are several tensors; ``name.zarr`` a Zarr group (by the zarr library).
-    recipe : Recipe
-        It says which initialiser draws which tensor. The name of a tensor is its stream. Tied
-        tensors (``same_as``) are left out.
+        them if there are several tensors; ``name.zarr`` a Zarr group, which the zarr library reads.
+    recipe : Recipe, Model, dict, list, str or path
+        It says which initialiser draws which tensor: a `Recipe`, a built-in `Model`, the rules of a
+        recipe, a path to a recipe in a ``.toml`` file, or one initialiser for all tensors, such as
+        ``"he_normal"``. The name of a tensor is its stream. Tied tensors (``same_as``) are left
+        out.
     shapes : dict, str or path
-        What `as_shapes` takes: ``{name: shape}``, ``{name: (shape, dtype)}``, or a file.
+        What `as_shapes` takes: ``{name: shape}``, ``{name: (shape, dtype)}``, or a file. A `Model`
+        has shapes of its own, so that they need not be given.
     rng : None, int, Generator or Key, optional
         What `key` takes. All tensors have one key. None, the default, takes a fresh key; it cannot
         go with ``part``, since every part needs the same one.
@@ -92,11 +98,13 @@ def save(
         last gives the file its name. ``"auto"`` is the number that torchrun, SLURM or Open MPI gave
         to this process.
     max_shard_bytes : int, optional
-        The most bytes of tensors that a shard of a folder holds; the default is 5 GB (5 · 10^9).
+        The most bytes of tensors that a shard of a folder holds; the default is 5 GB (5 · 10^9). In
+        Zarr, the most bytes of a chunk; the default is 128 MiB.
     force : bool, optional
         Whether a file that exists is replaced. The old one stays until the new one is complete.
     metadata : dict of str, optional
-        What the header of a safetensors file says; ``{"format": "pt"}`` unless given.
+        What the header of a safetensors file says; ``{"format": "pt"}`` unless given. In Zarr, the
+        attributes of the group, of which there are none by default.
     threads : int, optional
         How many threads draw at a time. The default is as in `normal`.
     progress : bool or callable, optional
@@ -113,9 +121,15 @@ def save(
     FileExistsError
         If the target exists, or if beside it are parts of another model.
     OSError
-        If the disk is full, which is told before anything is drawn, or cannot be written.
+        If the disk is full, which is found before anything is drawn, or cannot be written.
     ValueError, TypeError
         If an argument is wrong, or a tensor cannot be drawn; before anything is written.
+
+    Warns
+    -----
+    UserWarning
+        If a pattern of the recipe takes no tensor, or a tied name is like that of an untied tensor,
+        since they may be misspelt. Of several parts, part 0 warns.
 
     See Also
     --------
@@ -136,7 +150,7 @@ def save(
     --------
     >>> import tempfile
     >>> folder = tempfile.mkdtemp()
-    >>> recipe = Recipe({"*.bias": "zeros", "*": "he_normal"})
+    >>> recipe = {"*.bias": "zeros", "*": "he_normal"}
     >>> model = {"fc.weight": (1000, 784), "fc.bias": 1000}
     >>> saved = save(f"{folder}/model.safetensors", recipe, model, rng=0)
     >>> saved.path.name, saved.nbytes, saved.finished
@@ -156,11 +170,23 @@ def save(
     own_part = part_of(part)
     if own_part is not None and rng is None:
         raise ValueError("part= needs rng=, since every part needs the same key: pass rng=0")
+    recipe, shapes = recipe_and_shapes(recipe, shapes)
+    if shapes is None:
+        raise TypeError(
+            "save needs shapes=, the names and shapes of the tensors, unless recipe is a built-in "
+            "model such as weightinit_fast.model('gpt2')"
+        )
     specs = as_shapes(shapes)
-    plan = recipe.plan(specs)
+    explanations = recipe.explain(specs)
+    plan = {e.name: e.initializer for e in explanations if e.same_as is None}
+    if own_part is None or own_part[0] == 0:
+        for doubt in explanations.doubts():
+            warnings.warn(doubt, stacklevel=2)
     drawn = {name: specs[name] for name in specs if name in plan}
     layout = layout_of(path, drawn, dtype, max_shard_bytes, metadata)
     count = thread_count(threads, sum(prod(spec.shape) for spec in drawn.values()))
+    staging = Staging(target)
+    staging.clean()
     refuse_existing(target, layout.format, layout.folder, force)
     one_key = key(rng)
     contents = Contents(layout, plan, one_key)
@@ -168,10 +194,9 @@ def save(
     k, n = own_part or (0, 1)
     ranges = share(layout, k, n)
     wanted = sum(r.end - r.begin for r in ranges)
-    staging = Staging(target)
     try:
         with reporting(progress, f"saving {target.name}") as report:
-            staging.join(layout, _digest(contents), own_part is not None, force)
+            staging.join(layout, _digests(contents), own_part is not None, force)
             # Another process may have ended meanwhile.
             refuse_existing(target, layout.format, layout.folder, force)
             finished = _write(staging, contents, (k, n), ranges, count, lambda d: report(d, wanted))
@@ -194,7 +219,7 @@ def finish(path: StrPath, *, force: bool = False) -> Saved:
     Parameters
     ----------
     path : str or path
-        What the parts were told to write.
+        The path that was given to `save` for each part.
     force : bool, optional
         Whether a file that exists is replaced.
 
@@ -220,8 +245,8 @@ def finish(path: StrPath, *, force: bool = False) -> Saved:
     --------
     >>> import tempfile
     >>> folder = tempfile.mkdtemp()
-    >>> recipe = Recipe({"*": "normal(std=0.02)"})
-    >>> saved = save(f"{folder}/x.safetensors", recipe, {"w": (1000, 50)}, rng=0, part=(1, 3))
+    >>> shapes = {"w": (1000, 50)}
+    >>> saved = save(f"{folder}/x.safetensors", "he_normal", shapes, rng=0, part=(1, 3))
     >>> finish(f"{folder}/x.safetensors")
     Traceback (most recent call last):
     ...
@@ -237,9 +262,10 @@ def finish(path: StrPath, *, force: bool = False) -> Saved:
         raise FileNotFoundError(
             f"there are no parts of {str(target)!r}: {str(staging.folder)!r} does not exist{there}"
         ) from None
-    missing = staging.missing()
-    if missing:
-        raise ValueError(f"{target.name!r} is not complete: {missing}")
+    if not staging.is_finished():
+        missing = staging.missing()
+        if missing:
+            raise ValueError(f"{target.name!r} is not complete: {missing}")
     staging.publish(force or staging.plan["force"])
     named = staging.plan["files"]
     files = tuple(staging.final(name) for name, _ in named)
@@ -269,15 +295,24 @@ def _write(
     return True
 
 
-def _digest(contents: Contents) -> str:
-    """Return a digest of everything that the bytes of the files depend on."""
+def _digests(contents: Contents) -> dict[str, str]:
+    """Return a digest of each thing that the bytes of the files depend on.
+
+    The names are for people. A thing is left out where another one that differs makes it differ.
+    """
+    names = sorted(contents.plan)
+    tensors = {e.name: [e.dtype, e.shape] for file in contents.layout.files for e in file.entries}
     known = {
-        "contract": 1,  # the version of the stream contract
-        "layout": contents.layout.digest(),
-        "plan": [[name, str(init)] for name, init in sorted(contents.plan.items())],
+        "stream version": STREAM_VERSION,
         "key": [contents.key.low, contents.key.high],
+        "recipe": [[name, str(contents.plan[name])] for name in names],
+        "set of names, shapes and dtypes": [[name, *tensors.get(name, ())] for name in names],
+        "max_shard_bytes, metadata or order of tensors": contents.layout.digest(),
     }
-    return hashlib.sha256(json.dumps(known).encode()).hexdigest()
+    return {
+        what: hashlib.sha256(json.dumps(content).encode()).hexdigest()
+        for what, content in known.items()
+    }
 
 
 def _target_of(path: StrPath) -> Path:

@@ -1,4 +1,4 @@
-"""Space on a disk: reserved before anything is drawn, so that a full disk is told at once.
+"""Space on a disk: reserved before anything is drawn, so that a full disk is found at once.
 
 The C library's posix_fallocate is not used. Where a file system cannot reserve space, it writes a
 byte into every block instead. That takes long, and it would race with the other processes that
@@ -15,9 +15,9 @@ __all__ = [
     "allocated",
     "direct_descriptor",
     "free_bytes",
+    "in_memory",
     "require_free",
     "reserve",
-    "reserving_pays",
 ]
 
 #: The f_type of tmpfs, from linux/magic.h.
@@ -51,27 +51,24 @@ def reserve(descriptor: int, begin: int, nbytes: int) -> bool:
     found = _library()
     if found is None or not nbytes:
         return not nbytes
-    if found[0](descriptor, 0, begin, nbytes) == 0:
-        return True
-    number = ctypes.get_errno()
-    if number in _UNABLE:
-        return False
-    raise OSError(number, os.strerror(number))
+    while found[0](descriptor, 0, begin, nbytes) != 0:
+        number = ctypes.get_errno()
+        if number in _UNABLE:
+            return False
+        if number != errno.EINTR:  # after a signal, unless its handler has raised
+            raise OSError(number, os.strerror(number))
+    return True
 
 
-def reserving_pays(folder: str) -> bool:
-    """Whether space should be reserved in a folder: everywhere but in memory (tmpfs).
-
-    There, reserving makes every page and writing visits them again, which took a tenth more
-    processor time in all, and one thread a quarter of a second for 1 GB.
-    """
+def in_memory(folder: str) -> bool:
+    """Whether the files of a folder are in memory (tmpfs, such as /dev/shm)."""
     found = _library()
     if found is None:
         return False
     buffer = ctypes.create_string_buffer(256)  # struct statfs has 120 bytes or fewer
     if found[1](os.fsencode(folder), buffer) != 0:
-        return True
-    return ctypes.c_long.from_buffer(buffer).value != _TMPFS
+        return False
+    return ctypes.c_long.from_buffer(buffer).value == _TMPFS
 
 
 def allocated(descriptor: int, begin: int, end: int) -> int:

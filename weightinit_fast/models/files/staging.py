@@ -3,30 +3,39 @@
 For the target ``dir/gpt2.safetensors`` it is ``dir/.gpt2.safetensors.saving``. It holds
 
 - ``plan.json``: a digest of everything that the bytes depend on, and the names and sizes of the
-  files. Whoever comes later with another digest writes another model, and is refused.
+  files. Whoever comes later with another digest writes another model, and is refused. A digest of
+  each thing, such as the key, serves to say what differs.
 - ``data``: the file, or the folder of files.
 - ``part-00003-of-00016.json``: a marker for each part whose bytes are on the disk.
 - ``lock``: locked by every process that is at work here. It is only used to tell whether a folder
   that a crash left behind may be deleted; file systems without locks work as well.
 - ``publishing``: locked by the process that gives the files their names.
+- ``moving``: made before the first file is moved out of ``data``. From then on, a file that is
+  absent from ``data`` has its name already.
+- ``former``: the Zarr group that had the name of the target, until the folder is deleted.
 
 When the markers cover all bytes, ``data`` gets the name of the target, and the folder is deleted.
 Every step can be repeated, and two processes may do it at once.
 """
 
+import errno
+import hashlib
 import json
 import os
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from ..._resolve.messages import shown
-from ..messages import listed
-from .layout import NPY_INDEX, SHARD_INDEX, Layout
+from ..messages import counted, listed
+from .layout import Layout
+from .notes import VERSION, read_marker, read_plan, write_json
+from .targets import OWN_NAMES, refuse_existing
 from .writer import Range, sync
 
 try:
@@ -34,20 +43,16 @@ try:
 except ImportError:  # not a POSIX system
     fcntl = None  # type: ignore[assignment,unused-ignore]
 
-__all__ = ["Staging", "refuse_existing"]
+__all__ = ["Staging"]
 
-_VERSION = 1
-#: A plan lists up to a million files.
-_LARGEST_PLAN = 200_000_000
+#: A folder that is being made or deleted was left behind if it is older than this. Either takes
+#: milliseconds, or seconds for a large folder.
+_OLD_SECONDS = 60
+#: What `_unique` adds to the name of the staging folder.
+_UNIQUE_ENDING = re.compile("[.][0-9a-f]{16}")
+#: The most numbers of parts that a message lists.
+_MOST_COUNTS = 3
 _MARKER = re.compile(r"part-(\d{5,})-of-(\d{5,})\.json")
-#: Format -> the names that files of a model have in its folder.
-_OWN_NAMES = {
-    "safetensors": re.compile(
-        r"model(-\d{5,}-of-\d{5,})?\.safetensors|" + re.escape(SHARD_INDEX),
-    ),
-    "npy": re.compile(r".*\.npy|" + re.escape(NPY_INDEX), re.DOTALL),
-    "zarr": re.compile(".*", re.DOTALL),  # a group has nothing beside its arrays
-}
 
 
 class Staging:
@@ -67,11 +72,13 @@ class Staging:
     """
 
     def __init__(self, target: Path) -> None:
-        self.target = target
-        self.folder = target.parent / f".{target.name}.saving"
+        self.target: Path = target
+        self.folder: Path = target.parent / f".{target.name}.saving"
         self.plan: dict[str, Any] = {}
         self._lock: int | None = None
         self._joined = False
+        #: What the last file's name led to when the plan was read.
+        self._former: tuple[int, ...] | None = None
 
     # Files within it -----------------------------------------------------------------------------
 
@@ -90,17 +97,23 @@ class Staging:
 
     # Beginning -----------------------------------------------------------------------------------
 
-    def join(self, layout: Layout, digest: str, parts: bool, force: bool) -> None:
+    def join(self, layout: Layout, digests: dict[str, str], parts: bool, force: bool) -> None:
         """Make the folder, or go on in the one that is there, and lock it.
+
+        ``digests`` has a digest of each thing that the bytes depend on, by its name for people.
 
         Raises
         ------
         FileExistsError
-            If another model is being written there, or parts of one wait there.
+            If another model is being written there, or parts of one wait there; or if a link has
+            the folder's name. Whoever made that link may have chosen it so that our files overwrite
+            others.
         """
+        digest = hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
         plan = {
-            "version": _VERSION,
+            "version": VERSION,
             "digest": digest,
+            "digests": digests,
             "format": layout.format,
             "folder": layout.folder,
             "force": force,
@@ -108,42 +121,83 @@ class Staging:
             "files": [[file.name, file.nbytes] for file in layout.files],
         }
         for _ in range(100):  # other processes may make and delete the folder meanwhile
+            self._refuse_links()
             if not self.folder.exists():
                 self._make(plan)
             try:
                 self._take_lock()
                 self.read()
             except FileNotFoundError:
-                if self.folder.exists() and self._is_ours_alone():
-                    self.discard()  # a folder without a plan: its deletion was cut short
+                if self._is_ours_alone():
+                    self.discard()  # a folder without a plan
                 continue
+            if self._is_published():
+                self.discard()
+                continue
+            if not (self.folder / "plan.json").exists():
+                continue  # published and deleted since the plan was read
             if self.plan["digest"] == digest:
                 break
             if self.plan["parts"] or self._marked() or not self._is_ours_alone():
-                raise FileExistsError(
-                    f"{str(self.folder)!r} holds parts of {str(self.target)!r} that were written "
-                    "with another recipe, key, dtype or shapes, or that another process is writing "
-                    "now: end that first, or delete the folder"
-                )
+                raise FileExistsError(self._refusal(digests))
             self.discard()  # a crash left it behind, and nobody can use it
         else:
             raise FileExistsError(f"other processes make and delete {str(self.folder)!r}")
         self.plan["force"] = self.plan["force"] or force
         if layout.folder:
             self.data.mkdir(exist_ok=True)
+        self._refuse_links()
         self._drop_markers_without_files()
         self._joined = True
+
+    def _refusal(self, digests: dict[str, str]) -> str:
+        """Return why a model of these digests cannot be written while the folder holds another."""
+        theirs, known = self.plan["digests"], list(digests)
+        differ = [name for name in known if theirs.get(name) != digests[name]]
+        if differ[-2:] == known[-2:]:  # the files differ wherever the tensors do
+            differ.pop()
+        other = f"another {' and another '.join(differ)}"
+        folder, name = str(self.folder), self.target.name
+        if self.plan["parts"] or self._marked():
+            return (
+                f"{folder!r} holds parts of {name!r} that were written with {other}: finish them "
+                "first, or delete the folder"
+            )
+        return (
+            f"another process is writing {name!r} in {folder!r}, with {other}: wait for its end, "
+            "or stop it and delete the folder"
+        )
 
     def _make(self, plan: dict[str, Any]) -> None:
         """Make the folder with its plan at once; leave that to another process if it is faster."""
         fresh = self._unique(self.folder)
         try:
-            fresh.mkdir()
-            _write_json(fresh / "plan.json", plan)
+            self._make_folder(fresh)
+            write_json(fresh / "plan.json", plan)
+            # An interrupt right after the move finds that there is something to give up.
+            self._joined = True
             with suppress(OSError):  # a folder that is not empty is never replaced
                 os.rename(fresh, self.folder)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
+
+    def _make_folder(self, fresh: Path) -> None:
+        """Make a folder beside the target; say so if nothing may be written there."""
+        try:
+            fresh.mkdir()
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise
+            where = str(self.target.parent)
+            text = f"there is no permission to write in the folder {where!r}"
+            if error.errno == errno.EROFS:
+                text = f"the file system of the folder {where!r} is read-only"
+            raise OSError(error.errno, text) from None
+
+    def _refuse_links(self) -> None:
+        for path in (self.folder, self.data):
+            if path.is_symlink():
+                raise FileExistsError(f"{str(path)!r} is a link, which save never makes: delete it")
 
     @staticmethod
     def _unique(path: Path) -> Path:
@@ -151,11 +205,24 @@ class Staging:
         return path.with_name(f"{path.name}.{secrets.token_hex(8)}")
 
     def _drop_markers_without_files(self) -> None:
-        """Delete the markers of parts whose files are gone, since they got their names already."""
-        names = [name for name, _ in self.plan["files"]]
+        """Delete the markers of parts whose files are gone."""
         for (k, n), ranges in self.markers().items():
-            if not all(self.file(names[part.file]).exists() for part in ranges):
+            if not all(self._size(part.file) is not None for part in ranges):
                 self._marker(k, n).unlink(missing_ok=True)
+
+    def _size(self, number: int) -> int | None:
+        """Return the size of a file of the plan, where it grew or where it was moved to, or None.
+
+        The file that has its name counts only if moving has begun, and a Zarr group is moved whole.
+        Otherwise it may be a file of another model, with the same name and the same size.
+        """
+        name, _ = self.plan["files"][number]
+        one_by_one = self.plan["format"] != "zarr" and (self.folder / "moving").exists()
+        moved = [self.final(name)] if one_by_one else []
+        for path in (self.file(name), *moved):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                return path.lstat().st_size
+        return None
 
     def read(self) -> None:
         """Read the plan.
@@ -167,20 +234,8 @@ class Staging:
         ValueError
             If it is damaged.
         """
-        path = self.folder / "plan.json"
-        plan = _read_json(path)
-        files = plan.get("files")
-        good = (
-            plan.get("version") == _VERSION
-            and isinstance(plan.get("digest"), str)
-            and plan.get("format") in _OWN_NAMES
-            and all(isinstance(plan.get(key), bool) for key in ("folder", "force", "parts"))
-            and isinstance(files, list)
-            and all(_is_file(item, plan["folder"]) for item in files)
-        )
-        if not good:
-            _refuse_damaged(path)
-        self.plan = plan
+        self.plan = read_plan(self.folder / "plan.json")
+        self._former = self._identity()
 
     # Locks ---------------------------------------------------------------------------------------
 
@@ -194,8 +249,17 @@ class Staging:
         with suppress(OSError):  # a file system without locks
             # It waits for a process that is just deleting the folder.
             fcntl.flock(self._lock, fcntl.LOCK_SH)
-        if os.fstat(self._lock).st_nlink == 0:
+        if not self._locks_this_folder():
             raise FileNotFoundError(self.folder)
+
+    def _locks_this_folder(self) -> bool:
+        """Whether our lock is that of the folder, and not of a deleted one that had its name."""
+        if self._lock is None:
+            return False
+        try:
+            return os.path.samestat(os.fstat(self._lock), os.stat(self.folder / "lock"))
+        except FileNotFoundError:
+            return False
 
     def _is_ours_alone(self) -> bool:
         """Whether no other process is at work here; False where locks do not tell."""
@@ -205,7 +269,7 @@ class Staging:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             return False
-        return True
+        return self._locks_this_folder()
 
     def leave(self) -> None:
         """Release the lock."""
@@ -223,7 +287,7 @@ class Staging:
         content = {"digest": self.plan["digest"], "ranges": [list(part) for part in ranges]}
         sync(self.folder)
         temporary = self._unique(self.folder / "marker")
-        _write_json(temporary, content)
+        write_json(temporary, content)
         os.replace(temporary, self._marker(k, n))
         sync(self.folder)
 
@@ -247,32 +311,20 @@ class Staging:
         found = {}
         for k, n in sorted(self._marked()):
             path = self._marker(k, n)
-            try:
-                content = _read_json(path)
-            except FileNotFoundError:  # another process has just finished
-                continue
-            if content.get("digest") != self.plan["digest"]:
-                raise ValueError(
-                    f"{str(path)!r} is the marker of a part of another model: it was written with "
-                    "another recipe, key, dtype or shapes"
-                )
-            ranges = content.get("ranges")
-            count = len(self.plan["files"])
-            if not isinstance(ranges, list) or not all(_is_range(r, count) for r in ranges):
-                _refuse_damaged(path)
-            found[k, n] = [Range(*item) for item in ranges]
+            with suppress(FileNotFoundError):  # another process has just finished
+                found[k, n] = read_marker(path, self.plan)
         return found
 
     def missing(self) -> str:
         """Return a text that says which parts are missing; it is empty if none is."""
         marked = self._marked()
-        counts = {n for _, n in marked}
+        counts = sorted({n for _, n in marked})
+        if not counts and not self.plan["parts"]:
+            return "the process that wrote it was stopped: run the same call again"
         if len(counts) == 1:
-            n = counts.pop()
-            absent = [k for k in range(n) if (k, n) not in marked]
+            absent = self._absent(marked, counts[0])
             if absent:
-                texts = listed(str(k) for k in absent)
-                return f"of {n} parts, counted from 0, these are missing: {texts}"
+                return absent
         by_file: dict[int, list[Range]] = {}
         for part in sorted(part for ranges in self.markers().values() for part in ranges):
             by_file.setdefault(part.file, []).append(part)
@@ -283,13 +335,53 @@ class Staging:
                 if begin > at:
                     gaps.append(f"{at} to {begin}" + (f" of {name}" if name else ""))
                 at = max(at, end)
-        return f"these bytes are missing: {listed(gaps)}" if gaps else ""
+        if not gaps:
+            return ""
+        choices = [self._absent(marked, n) for n in counts[:_MOST_COUNTS]]
+        if all(choices) and choices:
+            return f"{'; or '.join(choices)}. Write all missing parts of one of these numbers"
+        return f"these bytes are missing: {listed(gaps)}"
+
+    @staticmethod
+    def _absent(marked: set[tuple[int, int]], n: int) -> str:
+        """Return a text that says which of n parts have no marker; it is empty if all have one."""
+        absent = n - sum(k < n for k, count in marked if count == n)
+        if not absent:
+            return ""
+        # Anybody may choose n, so that the list of all numbers might fill the memory.
+        first = islice((k for k in range(n) if (k, n) not in marked), 100)
+        texts = listed(map(str, first), absent)
+        return f"of {counted(n, 'part')}, counted from 0, these are missing: {texts}"
 
     # The end -------------------------------------------------------------------------------------
 
     def is_finished(self) -> bool:
-        """Whether another process has given the files their names."""
-        return not self.data.exists() and self.target.exists()
+        """Whether another process has given the files their names since the plan was read."""
+        if self.data.exists():
+            return False
+        return self._is_published() or self._identity() not in (None, self._former)
+
+    def _is_published(self) -> bool:
+        """Whether the files have their names, and only the deletion of the folder is left."""
+        return (self.folder / "moving").exists() and not self.data.exists()
+
+    def _identity(self) -> tuple[int, ...] | None:
+        """Return what tells the last file of the target from a former one; None if it is absent.
+
+        That a file has this name says nothing where it replaces one.
+        """
+        files = self.plan["files"]
+        try:
+            found = self.final(files[-1][0] if files else "").stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return found.st_dev, found.st_ino, found.st_ctime_ns
+
+    def clean(self) -> None:
+        """Delete what crashes left: a folder whose files have their names, and nameless ones."""
+        self._delete_leftovers()
+        if self._is_published():
+            self.discard()
 
     def publish(self, force: bool) -> None:
         """Give the files their names, and delete the staging folder.
@@ -309,7 +401,7 @@ class Staging:
                 else:
                     self._publish_at_once(force)
                 sync(self.target.parent)
-            elif not self.target.exists():
+            elif not self.is_finished():
                 raise FileNotFoundError(f"the data of {str(self.target)!r} are not there any more")
         self.discard()
 
@@ -329,143 +421,92 @@ class Staging:
                 os.close(descriptor)
 
     def _check_sizes(self) -> None:
-        """Raise the error of a file that is not as large as it should be."""
-        group = self.plan["format"] == "zarr"
-        for name, nbytes in self.plan["files"]:
-            try:
-                size = self.file(name).stat().st_size
-            except FileNotFoundError:
-                if not group and self.final(name).exists():
-                    continue  # it has its name already
-                raise
+        """Raise the error of a file that is not there, or not as large as it should be."""
+        for number, (name, nbytes) in enumerate(self.plan["files"]):
+            size = self._size(number)
+            path = str(self.file(name))
+            if size is None:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
             if size != nbytes:
                 raise ValueError(
-                    f"{str(self.file(name))!r} has {size} bytes, and not {nbytes}: it was changed "
-                    "or cut; delete the folder and write the parts again"
+                    f"{path!r} has {size:,} bytes, and not {nbytes:,}: it was changed or cut; "
+                    "delete the folder and write the parts again"
                 )
+
+    def _begin_moving(self) -> None:
+        """Note that files are moved from now on, so that whoever comes after a crash goes on."""
+        with suppress(FileExistsError):
+            write_json(self.folder / "moving", {})
+            sync(self.folder)
 
     def _publish_at_once(self, force: bool) -> None:
         """Give a file or a whole folder its name."""
         refuse_existing(self.target, self.plan["format"], self.plan["folder"], force)
+        self._begin_moving()
         if self.plan["folder"]:
             for folder in {self.file(name).parent for name, _ in self.plan["files"]} | {self.data}:
                 sync(folder)
-            if self.target.is_dir():  # a former group of Zarr
-                shutil.rmtree(self.target)
+            if self.target.is_dir():
+                # A former group of Zarr. A deletion that is cut short would leave half of it under
+                # the name of the target.
+                former = self.folder / "former"
+                shutil.rmtree(former, ignore_errors=True)
+                os.rename(self.target, former)
         with suppress(FileNotFoundError):  # another process was faster, on a disk without locks
             os.rename(self.data, self.target)
 
     def _publish_into_folder(self, force: bool) -> None:
         """Move files into a folder that exists. An index, which is the last file, comes last."""
         names = [name for name, _ in self.plan["files"]]
-        if all(self.file(name).exists() for name in names):  # nothing was moved yet
+        if not (self.folder / "moving").exists():
             refuse_existing(self.target, self.plan["format"], True, force)
-        if force:
-            for old in self.target.iterdir():
-                own = _OWN_NAMES[self.plan["format"]].fullmatch(old.name)
-                if own and old.name not in names:
-                    old.unlink(missing_ok=True)
-            if len(names) > 1 and self.file(names[-1]).exists():
-                self.final(names[-1]).unlink(missing_ok=True)  # an index of former files
+            self._begin_moving()
+        if force and len(names) > 1 and self.file(names[-1]).exists():
+            self.final(names[-1]).unlink(missing_ok=True)  # an index of former files
         for name in names:
             with suppress(FileNotFoundError):
                 os.rename(self.file(name), self.final(name))
+        if force:  # now that the new files are there
+            for old in self.target.iterdir():
+                own = OWN_NAMES[self.plan["format"]].fullmatch(old.name)
+                if own and old.name not in names:
+                    old.unlink(missing_ok=True)
         sync(self.target)
+        with suppress(OSError):
+            self.data.rmdir()
 
     def discard(self) -> None:
-        """Delete the folder. The plan goes last, since it says what the other files are."""
+        """Delete the folder. It loses its name at once, so that nobody joins half of it."""
+        aside = self._unique(self.folder)
+        with suppress(OSError):
+            os.rename(self.folder, aside)
         self.leave()
-        for path in [*self.folder.glob("part-*.json"), self.data]:
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
+        shutil.rmtree(aside, ignore_errors=True)
+        self._delete_leftovers()
+
+    def _delete_leftovers(self) -> None:
+        """Delete what processes left that were killed while they made or deleted the folder."""
+        try:
+            found = os.listdir(self.folder.parent)
+        except OSError:  # a folder that may be written but not listed
+            return
+        begin = self.folder.name
+        for name in found:
+            if name.startswith(begin) and _UNIQUE_ENDING.fullmatch(name, len(begin)):
+                path = self.folder.parent / name
                 with suppress(OSError):
-                    path.unlink()
-        shutil.rmtree(self.folder, ignore_errors=True)
+                    if time.time() - path.stat().st_mtime > _OLD_SECONDS:
+                        shutil.rmtree(path)
 
     def give_up(self) -> None:
-        """Delete the folder after a failure, unless others work in it or have finished parts."""
-        if self._joined:
+        """Delete the folder after a failure, unless others work in it or have finished parts.
+
+        It stays also if files of it have been moved: then former files are gone, and the new ones
+        are whole, so that `finish` can go on.
+        """
+        if self._joined and not (self.folder / "moving").exists():
             with suppress(OSError, ValueError):
                 others = self._marked() - {(0, 1)}
                 if self._is_ours_alone() and not others:
                     self.discard()
         self.leave()
-
-
-def refuse_existing(target: Path, format_: str, folder: bool, force: bool) -> None:
-    """Raise the error of a target that exists, unless it may be replaced.
-
-    A folder that holds no files of the format may exist: the files are put beside what is there,
-    such as a configuration and a tokenizer.
-    """
-    if not os.path.lexists(target):
-        return
-    if folder:
-        if not target.is_dir():
-            raise FileExistsError(f"{str(target)!r} exists, and is no folder as the model would be")
-        own = sorted(p.name for p in target.iterdir() if _OWN_NAMES[format_].fullmatch(p.name))
-        if own and not force:
-            raise FileExistsError(
-                f"{str(target)!r} holds {shown(own[0])} already; force=True replaces the weights"
-            )
-        if own and format_ == "zarr" and "zarr.json" not in own:
-            raise FileExistsError(
-                f"{str(target)!r} is no group of Zarr, so that it is not replaced: delete it first"
-            )
-    elif target.is_dir():
-        raise IsADirectoryError(f"{str(target)!r} is a folder, and the model would be a file")
-    elif not force:
-        raise FileExistsError(f"{str(target)!r} exists; force=True replaces it")
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    with open(path, "rb") as file:
-        text = file.read(_LARGEST_PLAN + 1)
-    try:
-        content = json.loads(text) if len(text) <= _LARGEST_PLAN else None
-    except (ValueError, RecursionError):
-        content = None
-    if not isinstance(content, dict):
-        _refuse_damaged(path)
-    return content
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a new file; it is on the disk then."""
-    with open(path, "x", encoding="utf-8") as file:
-        json.dump(content, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _refuse_damaged(path: Path) -> NoReturn:
-    raise ValueError(
-        f"{str(path)!r} is damaged, or another version of this package wrote it: delete the folder "
-        "and write the parts again"
-    )
-
-
-def _is_size(value: object) -> bool:
-    return type(value) is int and 0 <= value < 1 << 63
-
-
-def _is_file(item: object, folder: bool) -> bool:
-    """Whether an entry of a plan is the name of a file below the target, and a size."""
-    if not isinstance(item, list) or len(item) != 2 or not _is_size(item[1]):
-        return False
-    name = item[0]
-    if not isinstance(name, str) or set(name) & set("\\\0"):
-        return False
-    if not folder:
-        return name == ""
-    parts = name.split("/")  # Zarr has a folder for each array
-    return len(parts) <= 2 and {"", ".", ".."}.isdisjoint(parts)
-
-
-def _is_range(item: object, files: int) -> bool:
-    """Whether an entry of a marker is the number of a file, and two offsets."""
-    if not isinstance(item, list) or len(item) != 3 or not all(_is_size(n) for n in item):
-        return False
-    number: int = item[0]
-    return number < files

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..messages import listed
+from ..messages import counted, listed
 
 __all__ = ["Difference", "Verification"]
 
@@ -46,7 +46,7 @@ class Difference:
         found, expected = f"{self.found!r}", f"{self.expected!r}"
         if found == expected:
             found, expected = f"bits {self.found_bits:#x}", f"bits {self.expected_bits:#x}"
-        return f"{place} is {found}, not {expected} ({self.file}, byte {self.offset})"
+        return f"{place} is {found}, not {expected} ({self.file}, byte {self.offset:,})"
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Verification:
     nbytes : int
         The bytes that were compared.
     faults : tuple of str
-        What is wrong with the names, shapes, dtypes and sizes that the headers tell. If there is
+        What is wrong with the names, shapes, dtypes and sizes in the headers. If there is
         any fault, no element was read.
     first : Difference or None
         The first element that differs, in the order of the files.
@@ -78,6 +78,10 @@ class Verification:
     mostly_different : bool
         Whether more than half of the elements that are drawn at random differ. Then the file holds
         another model than the one that is asked for, and is not repaired.
+    left_out : tuple of str
+        The tensors that were not compared, because their dtype is never drawn.
+    repair_asked : bool
+        Whether `verify` was called with ``repair=True``.
     """
 
     path: Path
@@ -91,6 +95,8 @@ class Verification:
     rewritten: int = 0
     repaired: bool = False
     mostly_different: bool = False
+    left_out: tuple[str, ...] = ()
+    repair_asked: bool = False
 
     @property
     def ok(self) -> bool:
@@ -104,17 +110,35 @@ class Verification:
         if self.faults:
             lines = [f"{self.path} is not as expected:", *self.faults[:_MOST_FAULTS]]
             if len(self.faults) > _MOST_FAULTS:
-                lines.append(f"and {len(self.faults) - _MOST_FAULTS} more faults")
+                more = len(self.faults) - _MOST_FAULTS
+                lines.append(f"and {counted(more, 'more fault')}")
+            if self.repair_asked:
+                lines.append(
+                    "Only elements are repaired. If the file should be as you ask, write it again: "
+                    "save with force=True, or init --force"
+                )
             return "\n".join(lines)
-        compared = f"{self.tensors} tensors, {self.nbytes} bytes"
+        compared = f"{counted(self.tensors, 'tensor')}, {counted(self.nbytes, 'byte')}"
+        left_out = []
+        if self.left_out:
+            tensors = counted(len(self.left_out), "tensor")
+            have = "has" if len(self.left_out) == 1 else "have"
+            left_out = [
+                f"{tensors} left out, which {have} a dtype that is never drawn: "
+                f"{listed(self.left_out)}"
+            ]
         if self.ok:
-            return f"{self.path} is as drawn: {compared}"
+            return "\n".join([f"{self.path} is as drawn: {compared}", *left_out])
+        differ = "differs" if self.elements == 1 else "differ"
         lines = [
-            f"{self.path} differs in {self.elements} elements, in {self.blocks} blocks "
-            f"({compared} compared)",
+            f"{self.path} is not as drawn: {counted(self.elements, 'element')} {differ}, in "
+            f"{counted(self.blocks, 'block')} of 64 KiB (compared: {compared})",
             f"The first one: {self.first}",
             "Tensors that differ: "
-            + listed(f"{name} ({count} elements)" for name, count in self.damaged.items()),
+            + listed(
+                f"{name} ({counted(count, 'element')})" for name, count in self.damaged.items()
+            ),
+            *left_out,
         ]
         if self.mostly_different:
             lines.append(
@@ -122,5 +146,5 @@ class Verification:
                 "Such a file is never repaired"
             )
         if self.repaired:
-            lines.append(f"Repaired: {self.rewritten} bytes were written again")
+            lines.append(f"Repaired: {counted(self.rewritten, 'byte')} written again")
         return "\n".join(lines)

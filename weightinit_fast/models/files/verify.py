@@ -1,25 +1,30 @@
 """Verify: draw a model again by pieces, and compare it with its files; repair what differs."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from ..._resolve.dtypes import DType, Kind, kind_named, requested
+from ..._resolve.dtypes import NAMES, DType, Kind, kind_named, requested
 from ..._resolve.keys import RNGLike, key
 from ..._resolve.threads import thread_count
 from ..messages import listed
 from ..readers import FormatError, StoredTensor, read_tensors
 from ..recipe import Recipe
-from ..shapes import Shapes, StrPath, as_shapes
+from ..recipe_like import RecipeLike, recipe_and_shapes
+from ..shapes import Shapes, StrPath, TensorSpec, as_shapes
 from .compare import Job, compare
 from .progress import Progress, reporting
 from .verification import Difference, Verification
 
 __all__ = ["Difference", "Verification", "verify"]
 
+#: The types as which .npy files hold bfloat16 and the float8 types.
+_BITS = ("uint8", "uint16", "void8", "void16")
+
 
 def verify(
     path: StrPath,
-    recipe: Recipe,
+    recipe: RecipeLike,
     *,
     shapes: Shapes | None = None,
     rng: RNGLike,
@@ -36,11 +41,13 @@ def verify(
         A safetensors file, a folder of shards or its index, a ``.npy`` file, or a folder of them.
         A ``.npy`` file does not tell the name of its tensor: without ``shapes``, which has it, the
         name is that of the file without the suffix.
-    recipe : Recipe
-        The recipe that the model was drawn by.
+    recipe : Recipe, Model, dict, list, str or path
+        What the model was drawn by, as `save` takes it. A `Model` also says the shapes, unless
+        ``shapes`` does.
     shapes : dict, str or path, optional
         What `as_shapes` takes: the tensors that should be there. Tied tensors may be left out, as
         `save` does. Without ``shapes``, the tensors that are there are compared, whatever they are.
+        Those of a dtype that is never drawn, such as counters of int64, are left out then.
     rng : int, Generator or Key
         What the model was drawn with.
     dtype : dtype, optional
@@ -70,7 +77,7 @@ def verify(
     Notes
     -----
     Headers are compared first: a file that is too short, or that has other tensors than ``shapes``
-    says, is told without reading an element. Then each thread holds 3 MiB at a time, and all of
+    says, is reported without reading an element. Then each thread holds 3 MiB at a time, and all of
     them 32 MiB at most, whatever the size of the model. Only the initialisers whose elements depend
     on each other, such as `orthogonal`, make a tensor whole.
 
@@ -99,18 +106,35 @@ def verify(
     if rng is None:
         raise TypeError("verify needs rng=, the seed or the key that the model was drawn with")
     words = key(rng)
+    own_shapes = shapes is None  # those of a Model, if it is one
+    recipe, shapes = recipe_and_shapes(recipe, shapes)
     thread_count(threads, 0)  # refuses wrong values
     if path.suffix == ".npz":
         raise ValueError(f"{path} is a .npz file, which save never writes")
+    if path.suffix == ".zarr":
+        raise ValueError(
+            f"{path} is a group of Zarr, which verify does not read: compare its arrays with those "
+            "of wi.dask.array"
+        )
     try:
         stored = read_tensors(path)
     except FormatError as error:
-        return Verification(path, faults=(str(error),))
+        return Verification(path, faults=(str(error),), repair_asked=repair)
+    if own_shapes and shapes is not None and dtype is None:
+        shapes = _with_types_of(stored, as_shapes(shapes))
+    left_out: tuple[str, ...] = ()
+    if shapes is None:
+        left_out = tuple(name for name, tensor in stored.items() if _is_other(tensor))
+        if len(left_out) < len(stored):
+            stored = {name: t for name, t in stored.items() if name not in left_out}
+        else:  # with nothing to compare, nothing would be wrong
+            left_out = ()
     jobs, faults = _jobs(stored, recipe, shapes, dtype)
     if faults:
-        return Verification(path, faults=tuple(faults))
+        return Verification(path, faults=tuple(faults), repair_asked=repair)
     with reporting(progress, f"verifying {path.name}") as report:
-        return compare(path, jobs, words, threads, report, repair)
+        found = compare(path, jobs, words, threads, report, repair)
+    return replace(found, left_out=left_out, repair_asked=repair)
 
 
 def _jobs(
@@ -164,6 +188,26 @@ def _named(stored: Mapping[str, StoredTensor], names: list[str]) -> Mapping[str,
         if tensor.file.suffix == ".npy" and tensor.name == tensor.file.stem:
             return {names[0]: tensor._replace(name=names[0])}
     return stored
+
+
+def _with_types_of(
+    stored: Mapping[str, StoredTensor], shapes: dict[str, TensorSpec]
+) -> dict[str, TensorSpec]:
+    """Return the shapes with the dtypes of the file where they have none."""
+    types = {name: tensor.dtype for name, tensor in stored.items() if tensor.dtype in NAMES}
+    return {
+        name: spec._replace(dtype=spec.dtype or types.get(name)) for name, spec in shapes.items()
+    }
+
+
+def _is_other(tensor: StoredTensor) -> bool:
+    """Whether a tensor is of a type that is never drawn.
+
+    Integers in a .npy file may be the bits of a type that NumPy lacks.
+    """
+    if tensor.file.suffix == ".npy" and tensor.dtype in _BITS:
+        return False
+    return tensor.dtype not in NAMES
 
 
 def _kind_of(tensor: StoredTensor, wanted: str | None) -> tuple[str, Kind | None]:

@@ -5,20 +5,27 @@ rows.py         equal rows, rows and columns of zeros
 expected.py     the usual rules, and the comparison with the law of a recipe
 findings.py     what looks wrong, in plain sentences
 report.py       TensorReport: the numbers of one tensor
-inspection.py   Inspection: all tensors and findings
-table.py        the text that an Inspection prints as
+texts.py        numbers as texts
+table.py        the table as text, and the findings below it
+pictures.py     histograms, and the std by depth
 html.py         the page, with report.css and report.js
+page_file.py    where the page may be written
+inspection.py   Inspection: all tensors and findings, which prints as the table and makes the page
 """
 
 import math
 import os
-import sys
 from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
 
 from ...initialisers.law import Law
+from ..files.progress import Progress, reporting
 from ..readers import ElementReader, StoredTensor, is_readable, read_tensors
-from ..readers.stored import BITS
+from ..readers.stored import BITS, is_lacking
 from ..recipe import Recipe
+from ..recipe_like import RecipeLike, recipe_and_shapes
 from ..shapes import Shapes, TensorSpec, as_shapes
 from .expected import compared, nearest, usual_stds
 from .findings import LIMITS, Finding, findings_of, ordered, twins
@@ -34,15 +41,16 @@ __all__ = ["Finding", "Inspection", "TensorReport", "inspect"]
 PIECE = 1 << 16
 #: Bins of a histogram.
 BINS = 41
-
-#: What is told about how far the work is: bytes that are done, and bytes in all.
-Progress = Callable[[int, int], object]
+_CODED = (
+    "Its uint16 may well be the bits of bfloat16, which NumPy lacks. They are read as such if "
+    "shapes= says that the tensor is bfloat16."
+)
 
 
 def inspect(
     path: str | os.PathLike[str],
     *,
-    recipe: Recipe | None = None,
+    recipe: RecipeLike | None = None,
     shapes: Shapes | None = None,
     progress: bool | Progress = False,
 ) -> Inspection:
@@ -57,16 +65,19 @@ def inspect(
         A ``.safetensors``, ``.npy`` or ``.npz`` file, a Hugging Face index
         (``*.safetensors.index.json``), or a folder with an index, with safetensors files or with
         ``.npy`` files.
-    recipe : Recipe, optional
-        The initialisers that should have drawn the tensors. Each tensor is then compared with its
-        law, and differences are told in standard errors.
+    recipe : Recipe, Model, dict, list, str or path, optional
+        The initialisers that should have drawn the tensors, as `save` takes them. Each tensor is
+        then compared with its law, and differences are given in standard errors. Only tensors of
+        floating-point numbers are compared: the others are never drawn. A `Model` also says the
+        shapes.
     shapes : dict, str or path, optional
         The tensors that the file should hold: what `as_shapes` takes. A dtype in it says what the
         bits of integers mean: NumPy's files have no bfloat16 and no float8, and hold them as uint16
-        or uint8.
+        or uint8. A ``.npy`` file does not hold the name of its tensor: if there is one shape, the
+        tensor has its name.
     progress : bool or callable, optional
-        True prints a line to standard error that changes. A callable is called with the number of
-        bytes that have been read, and the number of all.
+        True shows on a terminal how far the work is. A function is called with the number of bytes
+        that have been read, and the number of all.
 
     Returns
     -------
@@ -90,7 +101,7 @@ def inspect(
     Notes
     -----
     Of n elements drawn from a law of std σ and kurtosis κ, the mean has the standard error σ/√n and
-    the std σ·√((κ - 1)/(4n)). A difference is told as wrong from 5 standard errors on, which chance
+    the std σ·√((κ - 1)/(4n)). A difference counts as wrong from 5 standard errors on, which chance
     passes once in 1.7 million times, if rounding to the dtype does not explain it.
 
     The usual rules take the fans of torch's layouts: Xavier √(2/(fan_in + fan_out)), He √(2/fan_in)
@@ -116,39 +127,47 @@ def inspect(
     >>> found.tensors[0].nearest
     'He'
     """
+    if recipe is not None:
+        recipe, shapes = recipe_and_shapes(recipe, shapes)
     stored = read_tensors(path)
     wanted = None if shapes is None else as_shapes(shapes)
-    tell = _told(progress, sum(tensor.nbytes for tensor in stored.values()))
+    stored = _named(stored, wanted)
     reports, findings = [], []
-    for name, tensor in stored.items():
-        seen = _as_meant(tensor, wanted)
-        initializer, law, problem = _law(recipe, name, tensor.shape)
-        findings += [Finding("no rule", name, problem)] if problem else []
-        report = _report(seen, initializer, law, tell)
-        reports.append(report)
-        findings += findings_of(report)
+    done, total = 0, sum(tensor.nbytes for tensor in stored.values())
+    with reporting(progress, f"reading {Path(path).name}") as report_progress:
+
+        def tell(nbytes: int) -> None:
+            nonlocal done
+            done += nbytes
+            report_progress(done, total)
+
+        for name, tensor in stored.items():
+            seen = _as_meant(tensor, wanted)
+            initializer, law, problem = _law(recipe, seen)
+            # Of a tensor that should not be there at all, one note is enough.
+            is_wanted = wanted is None or name in wanted
+            findings += [problem] if problem and is_wanted else []
+            report, is_coded = _report(seen, initializer, law, tell)
+            reports.append(report)
+            findings += findings_of(report)
+            spec = (wanted or {}).get(name)
+            if is_coded and (spec is None or spec.dtype is None):
+                findings.append(Finding("bits", name, _CODED))
     if wanted is not None:
         findings += _beside(stored, wanted)
     findings += _equal_tensors(stored, reports, recipe)
     return Inspection(os.fspath(path), tuple(reports), ordered(findings))
 
 
-def _told(progress: bool | Progress, total: int) -> Callable[[int], None]:
-    """Return a function that takes the bytes of each piece, and tells how far the work is."""
-    if progress is False:
-        return lambda _: None
-    done = 0
-
-    def tell(nbytes: int) -> None:
-        nonlocal done
-        done += nbytes
-        if callable(progress):
-            progress(done, total)
-        else:
-            end = "\n" if done == total else ""
-            print(f"\r{done / max(1, total):4.0%} read", end=end, file=sys.stderr, flush=True)
-
-    return tell
+def _named(
+    stored: dict[str, StoredTensor], wanted: dict[str, TensorSpec] | None
+) -> dict[str, StoredTensor]:
+    """Return the tensors by their names: a .npy file does not tell the name of its one tensor."""
+    if wanted is not None and len(stored) == len(wanted) == 1:
+        (tensor,), (name,) = stored.values(), wanted
+        if tensor.file.suffix == ".npy" and tensor.name == tensor.file.stem:
+            return {name: tensor._replace(name=name)}
+    return stored
 
 
 def _as_meant(tensor: StoredTensor, wanted: dict[str, TensorSpec] | None) -> StoredTensor:
@@ -157,35 +176,39 @@ def _as_meant(tensor: StoredTensor, wanted: dict[str, TensorSpec] | None) -> Sto
     if (
         spec is not None
         and spec.dtype is not None
-        and tensor.dtype in ("uint8", "uint16", "void8", "void16")
-        and BITS[spec.dtype] == BITS[tensor.dtype]
+        and is_lacking(spec.dtype)
+        and tensor.dtype in (f"uint{BITS[spec.dtype]}", f"void{BITS[spec.dtype]}")
     ):
         return tensor._replace(dtype=spec.dtype)
     return tensor
 
 
 def _law(
-    recipe: Recipe | None, name: str, shape: tuple[int, ...]
-) -> tuple[str | None, Law | None, str | None]:
-    """Return the initialiser and the law of a tensor, or why there is none."""
-    if recipe is None:
+    recipe: Recipe | None, tensor: StoredTensor
+) -> tuple[str | None, Law | None, Finding | None]:
+    """Return the initialiser and the law of a tensor, or a note that says why there is none."""
+    if recipe is None or "float" not in tensor.dtype:
         return None, None, None
     try:
-        initializer = recipe.initializer_for(name)
-        return str(initializer), initializer.law(shape), None
+        initializer = recipe.initializer_for(tensor.name)
+    except ValueError:
+        return None, None, Finding("no rule", tensor.name, "The recipe has no rule for it.")
+    try:
+        return str(initializer), initializer.law(tensor.shape), None
     except (ValueError, TypeError) as error:
-        return None, None, f"The recipe does not say what it should be: {error}."
+        text = f"The recipe's {initializer} does not fit it: {error}."
+        return None, None, Finding("no law", tensor.name, text)
 
 
 def _report(
     tensor: StoredTensor, initializer: str | None, law: Law | None, tell: Callable[[int], None]
-) -> TensorReport:
-    """Read a tensor, and return its numbers."""
+) -> tuple[TensorReport, bool]:
+    """Read a tensor; return its numbers, and whether its integers may be the bits of bfloat16."""
     usual = usual_stds(tensor.shape)
     about = (tensor.name, tensor.dtype, tensor.shape, tensor.file.name)
     if not is_readable(tensor.dtype):
         tell(tensor.nbytes)
-        return TensorReport(*about, None, None, {}, None, initializer, law, None, None)
+        return TensorReport(*about, None, None, {}, None, initializer, law, None, None), False
     is_float = "float" in tensor.dtype
     statistics = Statistics(tensor.dtype)
     rows = Rows(tensor, PIECE) if is_float else None
@@ -198,7 +221,7 @@ def _report(
     comparison = None
     if law is not None:
         comparison = compared(summary, law, tensor.dtype, LIMITS.errors)
-    return TensorReport(
+    report = TensorReport(
         *about,
         summary,
         rows.found() if rows is not None and summary.size else None,
@@ -208,7 +231,19 @@ def _report(
         law,
         comparison,
         _histogram(statistics, summary, law),
+        _index(tensor, statistics.first_nan),
+        _index(tensor, statistics.first_inf),
     )
+    is_numpy = tensor.file.suffix in (".npy", ".npz")
+    return report, is_numpy and statistics.looks_like_bfloat16()
+
+
+def _index(tensor: StoredTensor, place: int | None) -> tuple[int, ...] | None:
+    """Return the index of the element that has this place in the order of the file."""
+    if place is None:
+        return None
+    axes = np.unravel_index(place, tensor.shape, order="F" if tensor.fortran_order else "C")
+    return tuple(int(index) for index in axes)
 
 
 def _histogram(statistics: Statistics, summary: Summary, law: Law | None) -> Histogram | None:
@@ -241,9 +276,12 @@ def _beside(stored: dict[str, StoredTensor], wanted: dict[str, TensorSpec]) -> l
         if spec.dtype is not None and tensor.dtype != spec.dtype:
             text = f"Its dtype is {tensor.dtype}, where {spec.dtype} is wanted."
             findings.append(Finding("dtype", name, text))
-    for name in stored:
-        if name not in wanted:
-            findings.append(Finding("unexpected", name, "The table of shapes does not have it."))
+    for name, tensor in stored.items():
+        # Nobody can say of integers and truths, such as the counters of batch norms, that they are
+        # wanted: a table of shapes has only what is drawn.
+        if name not in wanted and not tensor.dtype.startswith(("int", "bool")):
+            text = "It is none of the tensors that the file should hold."
+            findings.append(Finding("unexpected", name, text))
     return findings
 
 
@@ -252,10 +290,9 @@ def _equal_tensors(
 ) -> list[Finding]:
     """Return the tensors that hold the same elements, though they are not tied."""
     ties = {} if recipe is None else recipe.same_as
-    tied = {frozenset(tie) for tie in ties.items()}
     return [
         Finding("equal tensors", other, f"It holds the same elements as {first}.")
-        for first, other in twins(reports, tied)
+        for first, other in twins(reports, ties)
         if _hold_the_same(stored[first], stored[other])
     ]
 

@@ -11,7 +11,15 @@ from ..._resolve.fans import fans
 from ...initialisers.law import Law, truncated_moments
 from .statistics import Summary
 
-__all__ = ["Comparison", "compared", "kurtosis", "nearest", "parent_std", "usual_stds"]
+__all__ = [
+    "Comparison",
+    "compared",
+    "kurtosis",
+    "nearest",
+    "parent_std",
+    "rounding_of",
+    "usual_stds",
+]
 
 #: Bits of the mantissa, and the distance of subnormal numbers.
 _PRECISION = {
@@ -28,6 +36,8 @@ _PRECISION = {
 _RIGID = {"orthogonal", "delta_orthogonal", "identity", "dirac"}
 #: A std is said to be a rule's if it differs by no more than this share, or four standard errors.
 _SAME = 0.005
+#: A probability that is too small for an explanation.
+_RARE = 1e-6
 
 
 def usual_stds(shape: tuple[int, ...]) -> dict[str, float]:
@@ -74,7 +84,15 @@ class Comparison(NamedTuple):
     std_errors: float
     mean_off: bool
     std_off: bool
-    outside: float  # how far the farthest element is beyond the law's interval, in its std
+    outside: float = 0.0  # how far the farthest element is beyond the law's interval, in its std
+    #: Whether all elements are equal because the type is too coarse to tell the law's apart.
+    lost: bool = False
+
+
+def rounding_of(value: float, dtype: str) -> float:
+    """Return the most that rounding to nearest moves a number which becomes that value."""
+    bits, step = _PRECISION.get(dtype, (52, 0.0))
+    return max(2.0 ** -(bits + 1) * abs(value), step / 2)
 
 
 def compared(summary: Summary, law: Law, dtype: str, most_errors: float) -> Comparison:
@@ -86,35 +104,55 @@ def compared(summary: Summary, law: Law, dtype: str, most_errors: float) -> Comp
     """
     n, std = summary.finite, law.std
     if not n:
-        return Comparison(math.nan, math.nan, False, False, 0.0)
+        return Comparison(math.nan, math.nan, False, False)
     bits, step = _PRECISION.get(dtype, (52, 0.0))
     relative = 2.0 ** -(bits + 1)
     moved_mean, moved_std = summary.mean - law.mean, summary.std - std
     # The most that rounding moves one element of a usual size.
-    one = max(relative * max(abs(law.mean), std), step / 2)
+    one = rounding_of(max(abs(law.mean), std), dtype)
     if std == 0:
         apart = max(abs(summary.high - law.mean), abs(summary.low - law.mean))
-        return Comparison(math.nan, math.nan, apart > one, False, 0.0)
+        return Comparison(math.nan, math.nan, apart > one, False)
     mean_error = std / math.sqrt(n)
+    # What rounding may do to the std. Elements just below an upper bound are rounded down, so that
+    # none reaches it: that moves the mean, and the std more than rounding to nearest does.
+    bounded = math.isfinite(law.high)
+    rounding = (3 if bounded else 1) * one * (one / std)
     chance = most_errors * math.hypot(std, one) / math.sqrt(n)
-    mean_off = abs(moved_mean) > chance + relative * abs(law.mean)
+    # Where elements lie closer to each other than to the next number of the type, all are rounded
+    # the same way.
+    together = rounding_of(law.mean, dtype)
+    moved_together = together if together > std else relative * abs(law.mean)
+    mean_off = abs(moved_mean) > chance + moved_together + bounded * rounding
     outside = 0.0
     if math.isfinite(law.low) and math.isfinite(law.high):
         largest = max(abs(law.low), abs(law.high))
         slack = max(2 * relative * largest, step)
         outside = max(0.0, summary.high - law.high - slack, law.low - slack - summary.low) / std
+    lost = False
+    if summary.low == summary.high and not mean_off:
+        # The probability that a normal element is rounded to that value, to the power of all.
+        reach = rounding_of(summary.low, dtype) / std
+        lost = math.erf(reach / math.sqrt(2)) ** n > _RARE
     if law.kind in _RIGID:
-        # The law leaves room for rounding alone.
-        std_off = abs(moved_std) > 0.01 * std + one
-        return Comparison(moved_mean / mean_error, math.nan, mean_off, std_off, outside)
+        # The law leaves room for rounding alone: not in the std, of which the mean takes a share in
+        # small matrices, but in the distance from the law's mean.
+        std_off = abs(math.hypot(summary.std, moved_mean) - std) > 0.01 * std + one
+        mean_errors = _in_errors(moved_mean, mean_error)
+        return Comparison(mean_errors, math.nan, mean_off, std_off, outside, lost)
     fourth = kurtosis(law)
     if law.kind == "sparse":
         # A fixed number of elements are normal, and all others 0.
         fourth = 1 + 2 * n / max(1, n - summary.zeros)
     std_error = std * math.sqrt((fourth - 1) / (4 * n))
-    rounding = one * one / std
     std_off = abs(moved_std) > most_errors * std_error + rounding
-    return Comparison(moved_mean / mean_error, moved_std / std_error, mean_off, std_off, outside)
+    mean_errors, std_errors = _in_errors(moved_mean, mean_error), _in_errors(moved_std, std_error)
+    return Comparison(mean_errors, std_errors, mean_off, std_off, outside, lost)
+
+
+def _in_errors(difference: float, error: float) -> float:
+    """Return a difference in standard errors; that of a subnormal std may be rounded to 0."""
+    return difference / error if error else math.copysign(math.inf, difference)
 
 
 def kurtosis(law: Law) -> float:

@@ -2,17 +2,19 @@
 
 Nothing is called wrong that a usual initialisation makes: biases of zeros, norm weights of ones, a
 row of zeros for the padding id of an embedding, a mask of integers, a table with the same row
-throughout. Where chance is involved, the
-limits below are those of very rare chances, since a checkpoint has thousands of tensors.
+throughout. Where chance is involved, the limits below are those of very rare chances, since a
+checkpoint has thousands of tensors.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from ..messages import counted
+from .expected import rounding_of
 from .report import TensorReport
 
-__all__ = ["LIMITS", "Finding", "findings_of", "twins"]
+__all__ = ["LIMITS", "Finding", "Joined", "findings_of", "joined", "ordered", "twins"]
 
 
 class Limits(NamedTuple):
@@ -34,10 +36,18 @@ LIMITS = Limits()
 KINDS = (
     *("missing", "shape", "dtype", "NaN", "infinite", "zero", "constant", "equal rows"),
     *("equal tensors", "std", "mean", "value", "outside", "outlier", "zero rows", "zero columns"),
-    *("no rule", "unexpected", "repeated row", "subnormal"),
+    *("no rule", "no law", "unexpected", "bits", "repeated row", "subnormal"),
 )
-#: Kinds that may be meant so: they are told, but not called wrong.
-NOTES = {"no rule", "unexpected", "repeated row", "subnormal"}
+#: Kinds that may be meant so: they are notes, and are not called wrong. All notes of a kind are
+#: printed in one line, which begins with these words about the tensors.
+NOTES = {
+    "no rule": "The recipe has no rule for",
+    "no law": "The rule of the recipe does not fit the shape of",
+    "unexpected": "Beside what it should hold, the file holds",
+    "bits": "Integers look like the bits of bfloat16 (shapes= can say so) in",
+    "repeated row": "All rows are equal, as in a table that is not drawn, in",
+    "subnormal": "Numbers are subnormal, or a std is rounded away, in",
+}
 
 
 class Finding(NamedTuple):
@@ -59,8 +69,27 @@ class Finding(NamedTuple):
 
     @property
     def is_note(self) -> bool:
-        """Whether it may well be meant so, and is told only for completeness."""
+        """Whether it may well be meant so, and is there only for completeness."""
         return self.kind in NOTES
+
+
+class Joined(NamedTuple):
+    """All notes of one kind: a text with their number, and the names of the tensors."""
+
+    kind: str
+    text: str
+    tensors: tuple[str, ...]
+
+
+def joined(notes: Iterable[Finding]) -> list[Joined]:
+    """Return the notes of each kind as one."""
+    kinds: dict[str, list[str]] = {}
+    for note in notes:
+        kinds.setdefault(note.kind, []).append(note.tensor)
+    return [
+        Joined(kind, f"{NOTES[kind]} {counted(len(names), 'tensor')}", tuple(names))
+        for kind, names in kinds.items()
+    ]
 
 
 def findings_of(report: TensorReport) -> Iterator[Finding]:
@@ -72,11 +101,14 @@ def findings_of(report: TensorReport) -> Iterator[Finding]:
     def found(kind: str, text: str) -> Finding:
         return Finding(kind, report.name, text)
 
-    if s.nan:
-        yield found("NaN", f"{_counted(s.nan, 'element')} of {s.size:,} {_are(s.nan)} NaN.")
-    if s.inf:
-        text = f"{_counted(s.inf, 'element')} of {s.size:,} {_are(s.inf)} infinite."
-        yield found("infinite", text)
+    for kind, what, count, first in (
+        ("NaN", "NaN", s.nan, report.first_nan),
+        ("infinite", "infinite", s.inf, report.first_inf),
+    ):
+        if count:
+            are, place = ("is", "at") if count == 1 else ("are", "the first at")
+            text = f"{counted(count, 'element')} of {s.size:,} {are} {what}"
+            yield found(kind, text + (f", {place} {list(first)}." if first else "."))
     if not s.finite:
         return
     law = report.law
@@ -140,13 +172,19 @@ def _zero_lines(report: TensorReport, found: _Found) -> Iterator[Finding]:
     share = s.zeros / s.size
     padding = rows.zero_rows == 1 and "emb" in report.name.lower()
     if rows.zero_rows and not padding and height * share**width < LIMITS.by_chance:
-        count = rows.zero_rows
-        text = f"{_counted(count, 'row')} of {height:,} {_hold(count)} only zeros."
+        text = _zeros_text("row", rows.zero_rows, rows.first_zero_rows, height)
         yield found("zero rows", text)
     if rows.zero_columns and width * share**height < LIMITS.by_chance:
-        count = rows.zero_columns
-        text = f"{_counted(count, 'column')} of {width:,} {_hold(count)} only zeros."
+        text = _zeros_text("column", rows.zero_columns, rows.first_zero_columns, width)
         yield found("zero columns", text)
+
+
+def _zeros_text(noun: str, count: int, first: Sequence[int], of: int) -> str:
+    """Return a sentence about rows or columns of zeros, with the numbers of the first ones."""
+    if count == 1:
+        return f"{noun.capitalize()} {first[0]} of {of:,} holds only zeros."
+    numbers = ", ".join(map(str, first)) + (", ..." if count > len(first) else "")
+    return f"{counted(count, noun)} of {of:,} hold only zeros: {numbers}."
 
 
 def _against_law(report: TensorReport, found: _Found) -> Iterator[Finding]:
@@ -161,6 +199,12 @@ def _against_law(report: TensorReport, found: _Found) -> Iterator[Finding]:
             yield found("value", f"The elements are {held}, where all should be {law.mean:.6g}.")
         return
     if s.low == s.high and s.finite >= 4:
+        if c.lost:
+            text = (
+                f"All elements are {s.low:.6g}: {report.dtype} rounds a std of {law.std:.4g} away."
+            )
+            yield found("subnormal", text)
+            return
         text = f"All {s.size:,} elements are {s.low:.6g}, where the std should be {law.std:.4g}."
         yield found("zero" if s.low == 0 else "constant", text)
         return
@@ -180,7 +224,10 @@ def _against_law(report: TensorReport, found: _Found) -> Iterator[Finding]:
         )
         yield found("outside", text)
     if law.kind == "normal" and not c.std_off:
-        farthest = max(s.high - law.mean, law.mean - s.low) / law.std
+        # Rounding to a coarse type may have moved the farthest element away from the mean.
+        above = s.high - rounding_of(s.high, report.dtype) - law.mean
+        below = law.mean - s.low - rounding_of(s.low, report.dtype)
+        farthest = max(above, below) / law.std
         chance = s.finite * math.erfc(farthest / math.sqrt(2))
         if chance < LIMITS.outlier:
             text = (
@@ -214,8 +261,11 @@ def _named(ratio: float, elements: int) -> str:
     return f"{ratio:.4g} times"
 
 
-def twins(reports: Sequence[TensorReport], tied: set[frozenset[str]]) -> Iterator[tuple[str, str]]:
-    """Yield pairs of names whose tensors have the same moments, and so maybe the same elements."""
+def twins(reports: Sequence[TensorReport], same_as: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield pairs of names whose tensors have the same moments, and so maybe the same elements.
+
+    Tensors that ``same_as`` ties, to each other or to the same third one, are no such pair.
+    """
     seen: dict[tuple[object, ...], str] = {}
     for report in reports:
         s = report.summary
@@ -225,22 +275,10 @@ def twins(reports: Sequence[TensorReport], tied: set[frozenset[str]]) -> Iterato
             continue
         look = (report.dtype, report.shape, s.mean, s.std, s.low, s.high)
         first = seen.setdefault(look, report.name)
-        if first != report.name and frozenset((first, report.name)) not in tied:
+        if same_as.get(first, first) != same_as.get(report.name, report.name):
             yield first, report.name
 
 
 def ordered(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     """Return findings with the worst kinds first, and within a kind in their present order."""
     return tuple(sorted(findings, key=lambda finding: KINDS.index(finding.kind)))
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def _are(count: int) -> str:
-    return "is" if count == 1 else "are"
-
-
-def _hold(count: int) -> str:
-    return "holds" if count == 1 else "hold"

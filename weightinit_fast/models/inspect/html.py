@@ -6,17 +6,19 @@ run, by the script's hash.
 
 import base64
 import hashlib
+import math
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from ...initialisers.law import Law
+from ..._screen import printable
 from ..explanation import shape_text
-from .findings import Finding
-from .inspection import Inspection
+from ..messages import counted
+from .findings import Finding, joined
+from .page_file import MARK
 from .pictures import depth_picture, histogram_picture
 from .report import TensorReport
-from .table import number_text, printable, ratio_text, share_text
+from .texts import number_text, ratio_text, share_text, short_law
 
 __all__ = ["page_of"]
 
@@ -41,8 +43,8 @@ _TITLES = {
 }
 
 
-def page_of(inspection: Inspection) -> str:
-    """Return the page."""
+def page_of(path: str, reports: Sequence[TensorReport], findings: Sequence[Finding]) -> str:
+    """Return the page about a file of weights."""
     folder = Path(__file__).parent
     style = (folder / "report.css").read_text(encoding="utf-8")
     script = (folder / "report.js").read_text(encoding="utf-8")
@@ -51,14 +53,15 @@ def page_of(inspection: Inspection) -> str:
         "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
         f"script-src 'sha256-{digest}'"
     )
-    name = _text(Path(inspection.path).name or inspection.path)
-    depth = depth_picture(inspection.tensors)
+    name = _text(Path(path).name or path)
+    depth = depth_picture(reports)
     if depth:
         depth = f"<section><h2>Std by depth</h2>{depth}</section>"
     return f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
+{MARK}
 <meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="icon" href="data:,">
@@ -68,11 +71,12 @@ def page_of(inspection: Inspection) -> str:
 <noscript><style>tr.more {{ display: table-row; }}</style></noscript>
 </head>
 <body>
-<header><h1>{name}</h1><p class="quiet">{_counts(inspection)}</p></header>
+<header><h1>{name}</h1><p class="quiet">{_counts(reports, findings)}</p></header>
 <main>
-<section><h2>What looks wrong</h2>{_findings(inspection)}</section>
+<section><h2>What looks wrong</h2>{_wrong(reports, findings)}</section>
+{_notes(reports, findings)}
 {depth}
-<section><h2>Tensors</h2>{_table(inspection)}</section>
+<section><h2>Tensors</h2>{_table(reports, findings)}</section>
 </main>
 <footer>Made by weightinit_fast</footer>
 <script>{script}</script>
@@ -91,49 +95,67 @@ def _breakable(name: str) -> str:
     return _text(name).replace(".", ".<wbr>")
 
 
-def _counts(inspection: Inspection) -> str:
-    size = sum(report.summary.size for report in inspection.tensors if report.summary is not None)
-    wrong, all_findings = len(inspection.wrong), len(inspection.findings)
+def _counts(reports: Sequence[TensorReport], findings: Sequence[Finding]) -> str:
+    size = sum(report.summary.size for report in reports if report.summary is not None)
+    notes = sum(finding.is_note for finding in findings)
     words = [
-        f"{len(inspection.tensors):,} tensors",
-        f"{size:,} elements",
-        f"{wrong:,} finding{'' if wrong == 1 else 's'}",
+        counted(len(reports), "tensor"),
+        counted(size, "element"),
+        counted(len(findings) - notes, "finding"),
     ]
-    if all_findings > wrong:
-        words.append(f"{all_findings - wrong:,} note{'' if all_findings - wrong == 1 else 's'}")
-    return ", ".join(words)
+    return ", ".join([*words, counted(notes, "note")] if notes else words)
 
 
-def _findings(inspection: Inspection) -> str:
-    if not inspection.findings:
-        return "<p>Nothing.</p>"
-    rows = {report.name: number for number, report in enumerate(inspection.tensors)}
+def _wrong(reports: Sequence[TensorReport], findings: Sequence[Finding]) -> str:
+    """Return the list of what looks wrong, worst first."""
+    rows = _rows_by_name(reports)
     kinds: dict[str, list[Finding]] = {}
-    for finding in inspection.findings:
-        kinds.setdefault(finding.kind, []).append(finding)
+    for finding in findings:
+        if not finding.is_note:
+            kinds.setdefault(finding.kind, []).append(finding)
     items = []
-    for kind, findings in kinds.items():
-        for finding in findings[:_MOST_OF_A_KIND]:
-            name = f'<span class="name">{_text(finding.tensor)}</span>'
-            if finding.tensor in rows:
-                name = f'<a href="#t{rows[finding.tensor]}">{name}</a>'
-            note = ' class="note"' if finding.is_note else ""
+    for kind, of_kind in kinds.items():
+        for finding in of_kind[:_MOST_OF_A_KIND]:
             items.append(
-                f'<li{note}><span class="kind">{kind}</span>{name}<br>{_text(finding.text)}</li>'
+                f'<li><span class="kind">{kind}</span>{_link(finding.tensor, rows)}<br>'
+                f"{_text(finding.text)}</li>"
             )
-        if len(findings) > _MOST_OF_A_KIND:
-            more = len(findings) - _MOST_OF_A_KIND
-            items.append(f'<li class="note">and {more:,} more of the kind "{kind}"</li>')
-    return f'<ol class="findings">{"".join(items)}</ol>'
+        if len(of_kind) > _MOST_OF_A_KIND:
+            more = len(of_kind) - _MOST_OF_A_KIND
+            items.append(f'<li>and {more:,} more of the kind "{kind}"</li>')
+    return f'<ol class="findings">{"".join(items)}</ol>' if items else "<p>Nothing.</p>"
 
 
-def _table(inspection: Inspection) -> str:
-    reports = inspection.tensors
+def _notes(reports: Sequence[TensorReport], findings: Sequence[Finding]) -> str:
+    """Return the section of notes, which has one item for all notes of a kind."""
+    rows = _rows_by_name(reports)
+    items = []
+    for note in joined(finding for finding in findings if finding.is_note):
+        names = ", ".join(_link(name, rows) for name in note.tensors[:_MOST_OF_A_KIND])
+        more = len(note.tensors) - _MOST_OF_A_KIND
+        names += f" and {more:,} more" if more > 0 else ""
+        items.append(
+            f'<li class="note"><span class="kind">{note.kind}</span>{_text(note.text)}:<br>'
+            f"{names}</li>"
+        )
+    if not items:
+        return ""
+    return f'<section><h2>Notes</h2><ol class="findings">{"".join(items)}</ol></section>'
+
+
+def _rows_by_name(reports: Sequence[TensorReport]) -> dict[str, int]:
+    return {report.name: number for number, report in enumerate(reports)}
+
+
+def _link(name: str, rows: dict[str, int]) -> str:
+    """Return the name of a tensor, which leads to its row of the table if it has one."""
+    text = f'<span class="name">{_text(name)}</span>'
+    return f'<a href="#t{rows[name]}">{text}</a>' if name in rows else text
+
+
+def _table(reports: Sequence[TensorReport], all_findings: Sequence[Finding]) -> str:
     some_law = any(report.law is not None for report in reports)
-    empty = _empty_columns(reports)
-    columns = ["tensor", "", "shape", "dtype", *_NUMBERS, "equal rows", "like"]
-    columns += ["wanted", "mean off", "std off"] if some_law else []
-    columns = [column for column in columns if column not in empty]
+    columns = _columns(reports, some_law)
     left = {"shape": "l", "dtype": "l", "like": "l", "wanted": "l", "tensor": "name", "": "l"}
     heads = []
     for column in columns:
@@ -142,7 +164,7 @@ def _table(inspection: Inspection) -> str:
         heads.append(f'<th class="{left.get(column, "")}" scope="col">{label}</th>')
 
     by_tensor: dict[str, list[Finding]] = {}
-    for finding in inspection.findings:
+    for finding in all_findings:
         by_tensor.setdefault(finding.tensor, []).append(finding)
     pictures = _MOST_HISTOGRAMS - len(by_tensor)
     rows = []
@@ -151,39 +173,53 @@ def _table(inspection: Inspection) -> str:
         pictured = bool(findings) or pictures > 0
         pictures -= not findings
         hidden = number >= _FIRST_ROWS and not findings
-        rows.append(_row(number, report, findings, pictured, hidden, some_law, empty))
+        rows.append(_row(number, report, findings, pictured, hidden, columns))
     more = ""
     if any(' class="more' in row for row in rows):
         more = f'<p><button id="more">Show all {len(reports):,} tensors</button></p>'
-    drawn = ""
+    about = ""
+    if "dtype" not in columns and reports:
+        about += f'<p class="quiet">The dtype of all tensors is {reports[0].dtype}.</p>'
+    if some_law:
+        about += (
+            '<p class="quiet">The line over a histogram is the density that the recipe wants. '
+            "Differences from the wanted mean and std are in standard errors.</p>"
+        )
     if pictures < 0:
-        drawn = f'<p class="quiet">{-pictures:,} histograms are left out.</p>'
+        about += f'<p class="quiet">{-pictures:,} histograms are left out.</p>'
     tools = (
         '<div class="tools" hidden><label>Name contains <input id="search" type="search"></label>'
         '<label><input id="only" type="checkbox"> only with findings</label>'
-        f'<span id="count" class="quiet" role="status">{len(reports):,} tensors</span></div>'
-    )
-    law = (
-        '<p class="quiet">The line over a histogram is the density that the recipe wants. '
-        "What is off is told in standard errors.</p>"
+        f'<span id="count" class="quiet" role="status">{counted(len(reports), "tensor")}</span>'
+        "</div>"
     )
     return (
-        f"{law if some_law else ''}{drawn}{tools}"
+        f"{about}{tools}"
         '<div class="scroll" tabindex="0" role="region" aria-label="Table of tensors">'
         f'<table role="table"><thead role="rowgroup"><tr role="row">{"".join(heads)}</tr></thead>'
         f'<tbody role="rowgroup">{"".join(rows)}</tbody></table></div>{more}'
     )
 
 
+def _columns(reports: Sequence[TensorReport], some_law: bool) -> list[str]:
+    """Return the columns in their order, without those that say nothing about these tensors."""
+    empty = _empty_columns(reports)
+    columns = ["tensor", "", "shape", "dtype", "mean", "std"]
+    columns += ["wanted", "mean off", "std off"] if some_law else []
+    columns += [*_NUMBERS[2:], "equal rows", "like"]
+    return [column for column in columns if column not in empty]
+
+
 def _empty_columns(reports: Sequence[TensorReport]) -> set[str]:
-    """Return the columns of faults that no tensor has, which are left out."""
+    """Return the columns that are left out: faults that no tensor has, and a dtype of all."""
     summaries = [report.summary for report in reports if report.summary is not None]
-    faults = {
+    telling = {
         "NaN": any(summary.nan for summary in summaries),
         "Inf": any(summary.inf for summary in summaries),
         "equal rows": any(report.rows is not None and report.rows.equal for report in reports),
+        "dtype": len({report.dtype for report in reports}) > 1,
     }
-    return {column for column, some in faults.items() if not some}
+    return {column for column, some in telling.items() if not some}
 
 
 def _row(
@@ -192,24 +228,34 @@ def _row(
     findings: Sequence[Finding],
     pictured: bool,
     hidden: bool,
-    some_law: bool,
-    empty: set[str],
+    columns: Sequence[str],
 ) -> str:
     classes = ["more"] if hidden else []
     if findings:
         classes.append("bad" if any(not finding.is_note for finding in findings) else "remark")
-    kinds = "".join(f"<li>{kind}</li>" for kind in dict.fromkeys(f.kind for f in findings))
+    notes = {finding.kind: finding.is_note for finding in findings}
+    kinds = "".join(
+        f'<li class="note">{kind}</li>' if is_note else f"<li>{kind}</li>"
+        for kind, is_note in notes.items()
+    )
     kinds = f"<ul>{kinds}</ul>" if kinds else ""
     size = 1
     for axis in report.shape:
         size *= axis
-    cells = [
-        f'<td class="name" role="rowheader">{_breakable(report.name)}{kinds}</td>',
-        f'<td class="picture" role="cell">{histogram_picture(report) if pictured else ""}</td>',
-        f'<td class="l" role="cell" data-l="shape" data-v="{size}">{shape_text(report.shape)}</td>',
-        f'<td class="l" role="cell" data-l="dtype">{report.dtype}</td>',
-    ]
-    s, rows, c = report.summary, report.rows, report.comparison
+    c = report.comparison
+    mean_off, std_off = c[:2] if c is not None else (math.nan, math.nan)
+    shape = shape_text(report.shape)
+    cells = {
+        "tensor": f'<td class="name" role="rowheader">{_breakable(report.name)}{kinds}</td>',
+        "": f'<td class="picture" role="cell">{histogram_picture(report) if pictured else ""}</td>',
+        "shape": f'<td class="l" role="cell" data-l="shape" data-v="{size}">{shape}</td>',
+        "dtype": f'<td class="l" role="cell" data-l="dtype">{report.dtype}</td>',
+        "like": _cell("like", escape(report.nearest or "-"), "l"),
+        "wanted": _cell("wanted", short_law(report.law), "l wanted"),
+        "mean off": _cell("mean off", ratio_text(mean_off)),
+        "std off": _cell("std off", ratio_text(std_off)),
+    }
+    s, rows = report.summary, report.rows
     numbers = ["-"] * len(_NUMBERS)
     if s is not None and s.size:
         numbers = [number_text(s.mean), number_text(s.std)]
@@ -219,26 +265,11 @@ def _row(
     equal = rows.equal if rows is not None else 0
     numbers.append(f"{equal:,}" if equal else "-")
     for label, text in zip((*_NUMBERS, "equal rows"), numbers, strict=True):
-        cells += [] if label in empty else [_cell(label, text)]
-    cells.append(_cell("like", escape(report.nearest or "-"), "l"))
-    if some_law:
-        cells.append(_cell("wanted", _law_text(report.law), "l wanted"))
-        for label, value in zip(("mean off", "std off"), c or (), strict=False):
-            cells.append(_cell(label, ratio_text(value)))
-        cells += [_cell("", "-")] * (2 if c is None else 0)
+        cells[label] = _cell(label, text)
     name = _text(report.name.lower())
     style = f' class="{" ".join(classes)}"' if classes else ""
-    return f'<tr id="t{number}"{style} data-n="{name}" role="row">{"".join(cells)}</tr>'
-
-
-def _law_text(law: Law | None) -> str:
-    """Return a law in few characters: its bounds show in the histogram."""
-    if law is None:
-        return "-"
-    if law.kind == "constant":
-        return f"constant {number_text(law.mean)}"
-    mean = f"{number_text(law.mean)} ± " if law.mean else ""
-    return f"{law.kind.replace('_', ' ')} {mean}{number_text(law.std)}"
+    held = "".join(cells[column] for column in columns)
+    return f'<tr id="t{number}"{style} data-n="{name}" role="row">{held}</tr>'
 
 
 def _cell(label: str, text: str, style: str = "") -> str:

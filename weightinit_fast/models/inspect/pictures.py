@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from itertools import pairwise
 
+from ..._screen import printable
 from ...initialisers.law import Law
+from ..messages import counted
 from .expected import parent_std
 from .report import TensorReport
 from .statistics import Histogram
-from .table import printable
 
 __all__ = ["depth_picture", "histogram_picture"]
 
@@ -91,16 +92,23 @@ def depth_picture(reports: Sequence[TensorReport]) -> str:
     """Return the std of the layers' weights as a figure, a line for each place in a layer.
 
     Names that differ in their first number alone are one line: h.0.mlp.weight, h.1.mlp.weight, ...
+    A std of 0 has no place on a logarithmic scale. It is a ring on the lower edge, and the line
+    has a gap there.
     """
     lines: dict[str, dict[int, TensorReport]] = {}
     for report in reports:
         number = re.search(r"\d{1,9}", report.name)
         if number is None or not report.is_matrix or report.summary is None:
             continue
-        if 0 < report.summary.std < math.inf:
+        if 0 <= report.summary.std < math.inf:
             place = f"{report.name[: number.start()]}*{report.name[number.end() :]}"
             lines.setdefault(place, {})[int(number[0])] = report
-    lines = {place: layers for place, layers in lines.items() if len(layers) > 1}
+    # A tensor of equal elements has the std 0 in all layers, as norms have, and is no weight.
+    lines = {
+        place: layers
+        for place, layers in lines.items()
+        if len(layers) > 1 and any(_std(report) > 0 for report in layers.values())
+    }
     if not lines:
         return ""
     chosen = sorted(lines, key=lambda place: -len(lines[place]))[:_MOST_LINES]
@@ -109,14 +117,19 @@ def depth_picture(reports: Sequence[TensorReport]) -> str:
 
 
 class _Axes:
-    """Layers to the right, std upwards on a logarithmic scale."""
+    """Layers to the right, std upwards on a logarithmic scale, with a line for 0 below it."""
 
     width, height, left, bottom, top, right = 760, 260, 62, 34, 8, 12
+    #: The height of the line for 0 above the lower edge.
+    lowest = 8
 
     def __init__(self, layers: Sequence[int], stds: Sequence[float]) -> None:
+        self.has_zero = 0.0 in stds
+        stds = [std for std in stds if std > 0]
         low, high = math.log10(min(stds)), math.log10(max(stds))
         margin = max(0.05, (high - low) * 0.08)
-        self.low, self.high = low - margin, high + margin
+        # A recipe may want a std next to the ends of float64, beyond which there are no ticks.
+        self.low, self.high = max(low - margin, -307.0), min(high + margin, 308.0)
         self.first, self.last = min(layers), max(layers)
 
     def x(self, layer: int) -> float:
@@ -124,16 +137,25 @@ class _Axes:
         return self.left + share * (self.width - self.left - self.right)
 
     def y(self, std: float) -> float:
+        ground = self.height - self.bottom
+        if std == 0:
+            return ground - self.lowest
         share = (self.high - math.log10(std)) / (self.high - self.low)
-        return self.top + share * (self.height - self.bottom - self.top)
+        return self.top + share * (ground - self.top - (3 * self.lowest if self.has_zero else 0))
 
     def path(self, points: Iterable[tuple[int, float]], style: str) -> str:
-        places = [f"{self.x(layer):.1f},{self.y(std):.1f}" for layer, std in points]
-        return f'<path d="M{"L".join(places)}" fill="none" {style}/>' if places else ""
+        """Return a line through the points, which has a gap where the std is 0."""
+        line, pen = "", "M"
+        for layer, std in points:
+            if std > 0:
+                line += f"{pen}{self.x(layer):.1f},{self.y(std):.1f}"
+            pen = "L" if std > 0 else "M"
+        return f'<path d="{line}" fill="none" {style}/>' if line else ""
 
     def scales(self) -> Iterator[str]:
         """Yield the lines and numbers of both axes."""
-        for std in _ticks(10**self.low, 10**self.high):
+        ticks = _ticks(10**self.low, 10**self.high)
+        for std in [0.0, *ticks] if self.has_zero else ticks:
             y = self.y(std)
             yield f'<path class="grid" d="M{self.left},{y:.1f}H{self.width}"/>'
             place = f'x="{self.left - 6}" y="{y + 4:.1f}" text-anchor="end"'
@@ -156,17 +178,23 @@ def _figure(lines: dict[str, dict[int, TensorReport]], left_out: int) -> str:
     for colour, (place, layers) in zip(_COLOURS, lines.items(), strict=False):
         numbers = sorted(layers)
         stds = [(n, _std(layers[n])) for n in numbers]
-        laws = [(n, law.std) for n in numbers if (law := layers[n].law) is not None and law.std > 0]
+        laws = [(n, law.std) for n in numbers if (law := layers[n].law) is not None]
         parts.append(axes.path(laws, f'stroke="{colour}" stroke-dasharray="2 4"'))
         parts.append(axes.path(stds, f'stroke="{colour}" stroke-width="2"'))
-        dots = (f'<circle cx="{axes.x(n):.1f}" cy="{axes.y(std):.1f}" r="3"/>' for n, std in stds)
-        parts.append(f'<g fill="{colour}">{"".join(dots)}</g>')
+        for n, std in stds:
+            style = f'fill="{colour}"' if std > 0 else f'class="zeros" stroke="{colour}"'
+            parts.append(f'<circle cx="{axes.x(n):.1f}" cy="{axes.y(std):.1f}" r="3" {style}/>')
         key.append(
             f'<li><svg viewBox="0 0 26 12" aria-hidden="true"><path d="M0,6h26" stroke="{colour}" '
             f'stroke-width="3"/></svg><span class="name">{escape(printable(place))}</span></li>'
         )
     caption = "Dotted lines are the wanted std. " if wanted else ""
-    caption += f"{left_out:,} further lines are left out." if left_out else ""
+    if axes.has_zero:
+        caption += "A ring at the lower edge is a std of 0. "
+    if left_out:
+        caption += (
+            f"{counted(left_out, 'further line')} {'is' if left_out == 1 else 'are'} left out."
+        )
     return (
         f'<figure><svg viewBox="0 0 {axes.width} {axes.height}" role="img"><title>Standard '
         f'deviation by layer</title>{"".join(parts)}</svg><ul class="key">{"".join(key)}</ul>'
@@ -189,6 +217,11 @@ def _ticks(low: float, high: float) -> list[float]:
         inside = [10.0**p for p in powers if low <= 10.0**p <= high]
         inside = inside[:: -(-len(inside) // 9)]
     if len(inside) < 2:
-        inside = [float(f"{low + (high - low) * n / 4:.2g}") for n in (1, 2, 3)]
-        inside = sorted({tick for tick in inside if low <= tick <= high})
+        # Both ends are so close to each other that a linear scale serves: multiples of the largest
+        # of 1, 2 or 5 times a power of ten of which three at least are inside.
+        rough = math.floor(math.log10(high - low))
+        for step in (m * 10.0**p for p in (rough, rough - 1) for m in (5, 2, 1)):
+            numbers = range(math.ceil(low / step), math.floor(high / step) + 1)
+            if len(numbers) >= 3:
+                return [float(f"{n * step:.12g}") for n in numbers]
     return inside

@@ -37,6 +37,8 @@ class TensorReport(NamedTuple):
     comparison : Comparison or None
         How far the tensor is from that law.
     histogram : Histogram or None
+    first_nan, first_inf : tuple of int or None
+        The index of the first element, in the order of the file, that is NaN, or infinite.
     """
 
     name: str
@@ -51,6 +53,8 @@ class TensorReport(NamedTuple):
     law: Law | None
     comparison: Comparison | None
     histogram: Histogram | None
+    first_nan: tuple[int, ...] | None = None
+    first_inf: tuple[int, ...] | None = None
 
     @property
     def matrix(self) -> tuple[int, int]:
@@ -106,6 +110,8 @@ class TensorReport(NamedTuple):
                 "zeros": s.zeros,
                 "nan": s.nan,
                 "inf": s.inf,
+                "first_nan": _index(self.first_nan),
+                "first_inf": _index(self.first_inf),
                 "subnormal": s.subnormal,
                 "ratios": {rule: _number(self.ratio(rule)) for rule in self.usual},
                 "nearest": self.nearest,
@@ -117,6 +123,8 @@ class TensorReport(NamedTuple):
                 "rows_compared": rows.looked_at,
                 "zero_rows": rows.zero_rows,
                 "zero_columns": rows.zero_columns,
+                "first_zero_rows": list(rows.first_zero_rows),
+                "first_zero_columns": list(rows.first_zero_columns),
             }
         if self.law is not None and c is not None:
             found |= {
@@ -129,6 +137,10 @@ class TensorReport(NamedTuple):
                 "std_errors": _number(c.std_errors),
             }
         return found
+
+
+def _index(index: tuple[int, ...] | None) -> list[int] | None:
+    return None if index is None else list(index)
 
 
 def _number(value: float) -> float | None:

@@ -26,6 +26,8 @@ __all__ = ["MOST_ROWS", "Block", "Rows", "RowsFound", "as_matrix", "blocks"]
 MOST_ROWS = 1 << 21
 #: The most columns that are watched for being zero, a byte each.
 _MOST_COLUMNS = 1 << 24
+#: The most rows and columns of zeros whose numbers are kept.
+_MOST_NUMBERS = 8
 
 
 class Block(NamedTuple):
@@ -46,7 +48,8 @@ class RowsFound(NamedTuple):
 
     ``looked_at`` is the share of rows that were compared with each other: 1, or less for tables of
     very many rows, or 0. ``equal`` counts the rows that equal an earlier one, and ``first`` is such
-    a pair. Rows of zeros are not compared; ``zero_rows`` counts them.
+    a pair. Rows of zeros are not compared; ``zero_rows`` counts them, and ``first_zero_rows`` has
+    the numbers of the first ones. So it is with columns of zeros.
     """
 
     looked_at: float
@@ -54,6 +57,8 @@ class RowsFound(NamedTuple):
     first: tuple[int, int] | None
     zero_rows: int
     zero_columns: int
+    first_zero_rows: tuple[int, ...] = ()
+    first_zero_columns: tuple[int, ...] = ()
 
 
 def as_matrix(shape: tuple[int, ...]) -> tuple[int, int]:
@@ -91,10 +96,12 @@ class Rows:
 
     def __init__(self, tensor: StoredTensor, items: int) -> None:
         self._tensor = tensor
-        self.rows, self.columns = as_matrix(tensor.shape)
+        rows, columns = as_matrix(tensor.shape)
+        self.rows: int = rows
+        self.columns: int = columns
         whole_rows = not tensor.fortran_order and self.columns <= items
         self._all = self.rows <= MOST_ROWS
-        self.compares = self.rows > 1 and self.columns > 1 and (self._all or whole_rows)
+        self.compares: bool = self.rows > 1 and self.columns > 1 and (self._all or whole_rows)
         self._divisor = 1
         while self.rows > MOST_ROWS // 2 * self._divisor and not self._all:
             self._divisor *= 2
@@ -106,6 +113,7 @@ class Rows:
         self._filled_columns = np.zeros(self.columns if self._watched else 0, bool)
         self._filled_rows = np.zeros(self.rows if self.compares and self._all else 0, bool)
         self._zero_rows = 0
+        self._first_zero_rows: list[int] = []
         self._multipliers = _Multipliers(0, 0, np.zeros(0, np.uint64))
 
     def add(self, block: Block, zeros: int) -> None:
@@ -128,7 +136,10 @@ class Rows:
             self._hashes[row : row + height] += hashes
             self._filled_rows[row : row + height] |= filled
             return
-        self._zero_rows += height - int(np.count_nonzero(filled))
+        empty = height - int(np.count_nonzero(filled))
+        self._zero_rows += empty
+        if empty and len(self._first_zero_rows) < _MOST_NUMBERS:
+            self._first_zero_rows += [row + int(n) for n in np.flatnonzero(~filled)[:_MOST_NUMBERS]]
         # The low bits of a hash would not do: they are zero where those of all words are.
         chosen = np.flatnonzero(filled & (hashes < np.uint64((1 << 64) // self._divisor)))
         chosen = chosen[: self._hashes.size - self._kept]
@@ -156,33 +167,46 @@ class Rows:
 
     def found(self) -> RowsFound:
         """Return what the blocks held, once all have been taken."""
-        zero_columns = 0
+        zero_columns, columns = 0, tuple[int, ...]()
         if self._watched:
-            zero_columns = self.columns - int(np.count_nonzero(self._filled_columns))
+            zero_columns, columns = _empty(self._filled_columns)
+            columns = tuple(sorted(map(self._column_number, columns)))
         if not self.compares:
-            return RowsFound(0.0, 0, None, 0, zero_columns)
+            return RowsFound(0.0, 0, None, 0, zero_columns, (), columns)
+        # Each array as long as the hashes takes up to 16 MiB, so no list of the rows is made here.
         if self._all:
-            ids = np.flatnonzero(self._filled_rows)
-            zero_rows = self.rows - ids.size
-            hashes = self._hashes if not zero_rows else self._hashes[ids]
+            zero_rows, rows = _empty(self._filled_rows)
+            ordered = self._hashes[self._filled_rows]
         else:
-            zero_rows = self._zero_rows
-            ids, hashes = self._ids[: self._kept], self._hashes[: self._kept]
-        ordered = np.sort(hashes)
+            zero_rows, rows = self._zero_rows, tuple(self._first_zero_rows[:_MOST_NUMBERS])
+            ordered = self._hashes[: self._kept].copy()
+        ordered.sort()
         again = ordered[1:] == ordered[:-1]
         equal, first = int(np.count_nonzero(again)), None
         if equal:
             repeated = np.unique(ordered[1:][again][:64])
-            first = self._first_pair(ids, hashes, repeated)
-        return RowsFound(1 / self._divisor, equal if first else 0, first, zero_rows, zero_columns)
+            del ordered, again
+            first = self._first_pair(repeated)
+        share, equal = 1 / self._divisor, equal if first else 0
+        return RowsFound(share, equal, first, zero_rows, zero_columns, rows, columns)
 
-    def _first_pair(
-        self, ids: np.ndarray, hashes: np.ndarray, repeated: np.ndarray
-    ) -> tuple[int, int] | None:
-        """Return the first two rows that are equal, after reading both."""
+    def _column_number(self, place: int) -> int:
+        """Return the number of a column in C order, from its place in the order of the file."""
+        if not self._tensor.fortran_order:
+            return place
+        axes = [size for size in self._tensor.shape if size != 1][1:] or [1]
+        index = np.unravel_index(place, axes, order="F")
+        return int(np.ravel_multi_index(index, axes))
+
+    def _first_pair(self, repeated: np.ndarray) -> tuple[int, int] | None:
+        """Return the first two rows that have one of these hashes and are equal: both are read."""
         pairs = []
         for value in repeated:
-            same = ids[np.flatnonzero(hashes == value)[:2]]
+            have_it = self._hashes[: self._kept] == value
+            if self._all:
+                same = np.flatnonzero(have_it & self._filled_rows)[:2]
+            else:
+                same = self._ids[np.flatnonzero(have_it)[:2]]
             pairs.append((int(same[0]), int(same[1])))
         for pair in sorted(pairs, key=max):
             if self._are_equal(*pair):
@@ -190,22 +214,36 @@ class Rows:
         return None
 
     def _are_equal(self, one: int, other: int) -> bool:
-        with ElementReader(self._tensor) as reader:
+        # A reader for each row: whenever one reader went back from the later row to the earlier
+        # one, a compressed entry would be decompressed from its beginning.
+        with ElementReader(self._tensor) as first, ElementReader(self._tensor) as second:
             if self._tensor.fortran_order:
                 # Elements of a row are far from each other: compare those of some columns.
-                columns = range(0, self.columns, max(1, self.columns // 64))
-                places = [[row + self.rows * c for c in columns] for row in (one, other)]
-                values = [np.concatenate([reader.read(p, 1) for p in of_row]) for of_row in places]
-                return values[0].tobytes() == values[1].tobytes()
+                step, far = max(1, self.columns // 64), self.rows
+                places = ((one + far * c, other + far * c) for c in range(0, self.columns, step))
+                return all(
+                    first.read(a, 1).tobytes() == second.read(b, 1).tobytes() for a, b in places
+                )
             items = 1 << 16
             for begin in range(0, self.columns, items):
                 count = min(items, self.columns - begin)
-                pieces = [
-                    reader.read(row * self.columns + begin, count).tobytes() for row in (one, other)
-                ]
-                if pieces[0] != pieces[1]:
+                of_one = first.read(one * self.columns + begin, count)
+                of_other = second.read(other * self.columns + begin, count)
+                if of_one.tobytes() != of_other.tobytes():
                     return False
         return True
+
+
+def _empty(filled: np.ndarray) -> tuple[int, tuple[int, ...]]:
+    """Return how many rows or columns are not filled, and the numbers of the first ones."""
+    count = filled.size - int(np.count_nonzero(filled))
+    first: list[int] = []
+    # By pieces: a list of all empty rows would take eight times the memory of the marks.
+    for begin in range(0, filled.size if count else 0, 1 << 16):
+        first += [begin + int(n) for n in np.flatnonzero(~filled[begin : begin + (1 << 16)])]
+        if len(first) >= _MOST_NUMBERS:
+            break
+    return count, tuple(first[:_MOST_NUMBERS])
 
 
 class _Multipliers(NamedTuple):

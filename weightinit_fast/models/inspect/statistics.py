@@ -31,6 +31,10 @@ _TINY = {
 }
 
 
+#: The elements that are compared with each other of the first block, and of each later one.
+_FIRST, _SAMPLE = 1 << 16, 1 << 10
+
+
 class Histogram(NamedTuple):
     """Counts of elements in bins of equal width; ``below`` and ``above`` were beyond the bins."""
 
@@ -69,13 +73,16 @@ class Statistics:
     """Takes the elements of one tensor block by block."""
 
     def __init__(self, dtype: str) -> None:
-        self.dtype = dtype
+        self.dtype: str = dtype
         self._narrow = BITS[dtype] <= 16
         self._codes = np.zeros(1 << min(16, BITS[dtype]), np.int64)
         self._count = self._nan = self._inf = self._zeros = self._subnormal = 0
         self._finite, self._mean, self._squares = 0, 0.0, 0.0
         self._low, self._high = math.inf, -math.inf
-        self._coincidence: float | None = None
+        #: The places of the first NaN and the first infinity, in the order of the file.
+        self.first_nan: int | None = None
+        self.first_inf: int | None = None
+        self._coincident = 0.0  # the sum over blocks of their size times the share of equal pairs
 
     def add(self, stored: np.ndarray) -> int:
         """Count a flat array of elements as they are stored; return how many of them are zero."""
@@ -88,6 +95,8 @@ class Statistics:
         bits = stored.view(f"{stored.dtype.byteorder}u{stored.dtype.itemsize}")
         counts = np.bincount(bits, minlength=self._codes.size)
         self._codes += counts
+        if "float" in self.dtype:
+            self._look_for(bits, counts)
         if self.dtype == "float8_e8m0fnu":  # powers of two alone
             return 0
         zeros = int(counts[0])
@@ -96,10 +105,20 @@ class Statistics:
             zeros += int(counts[self._codes.size // 2])
         return zeros
 
+    def _look_for(self, bits: np.ndarray, counts: np.ndarray) -> None:
+        """Keep the places of the first NaN and infinity of a block of narrow elements."""
+        nan, inf = _odd_codes(self.dtype)
+        begin = self._count - bits.size
+        if self.first_nan is None and counts[nan].any():
+            self.first_nan = begin + int(np.argmax(np.isin(bits, nan)))
+        if self.first_inf is None and counts[inf].any():
+            self.first_inf = begin + int(np.argmax(np.isin(bits, inf)))
+
     def _add_wide(self, stored: np.ndarray) -> int:
         values = as_numbers(stored, self.dtype)
-        if self._coincidence is None:
-            self._coincidence = _coincidence(values)
+        # A block may be unlike the others, such as one of zeros at the beginning: each is asked.
+        is_first = self._count == values.size
+        self._coincident += values.size * _coincidence(values, _FIRST if is_first else _SAMPLE)
         zeros = values.size - int(np.count_nonzero(values))
         self._zeros += zeros
         tiny = _TINY.get(self.dtype)
@@ -111,7 +130,12 @@ class Statistics:
             wide = values.astype(np.float64, copy=False)
             # NaN and infinity show in a sum, but so does an overflow.
             if not math.isfinite(float(wide.sum())):
-                nan = int(np.count_nonzero(np.isnan(wide)))
+                is_nan, is_inf = np.isnan(wide), np.isinf(wide)
+                nan, begin = int(np.count_nonzero(is_nan)), self._count - values.size
+                if self.first_nan is None and nan:
+                    self.first_nan = begin + int(np.argmax(is_nan))
+                if self.first_inf is None and is_inf.any():
+                    self.first_inf = begin + int(np.argmax(is_inf))
                 wide = wide[np.isfinite(wide)]
                 self._nan += nan
                 self._inf += values.size - nan - wide.size
@@ -148,7 +172,7 @@ class Statistics:
             math.sqrt(self._squares / self._finite) if some else math.nan,
             self._low if some else math.nan,
             self._high if some else math.nan,
-            max(self._coincidence or 0.0, (self._zeros / max(1, self._count)) ** 2),
+            max(self._coincident, self._zeros**2 / max(1, self._count)) / max(1, self._count),
         )
 
     def _narrow_summary(self) -> Summary:
@@ -178,6 +202,18 @@ class Statistics:
             high,
             float(((counts / max(1, self._count)) ** 2).sum()),
         )
+
+    def looks_like_bfloat16(self) -> bool:
+        """Return whether elements of uint16 may well be the bits of bfloat16 weights.
+
+        Weights have both signs, and exponents from a small part of the type's range.
+        """
+        if self.dtype != "uint16" or not self._count:
+            return False
+        signs = float(self._codes[1 << 15 :].sum()) / self._count
+        sizes = np.abs(_values("bfloat16"))
+        weights = self._codes[(sizes == 0) | ((sizes > 2.0**-30) & (sizes < 2.0**8))].sum()
+        return 0.1 < signs < 0.9 and bool(weights > 0.99 * self._count)
 
     def histogram(self, low: float, high: float, bins: int) -> Histogram:
         """Return how many finite elements are in each of the bins between two bounds.
@@ -224,6 +260,13 @@ def _values(dtype: str) -> np.ndarray:
 
 
 @lru_cache(maxsize=len(BITS))
+def _odd_codes(dtype: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return which codes of a narrow type are NaN, and which are infinite."""
+    values = _values(dtype)
+    return np.flatnonzero(np.isnan(values)), np.flatnonzero(np.isinf(values))
+
+
+@lru_cache(maxsize=len(BITS))
 def _cells(dtype: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the codes of finite values that are not 0, by value, and the bounds of their cells.
 
@@ -239,9 +282,10 @@ def _cells(dtype: str) -> tuple[np.ndarray, np.ndarray]:
     return order, np.concatenate([[-largest], values, [largest]])
 
 
-def _coincidence(values: np.ndarray) -> float:
-    """Return the share of equal pairs among the first elements."""
-    sample = np.sort(values[: 1 << 16])
+def _coincidence(values: np.ndarray, most: int) -> float:
+    """Return the share of equal pairs among about that many elements, from all over a block."""
+    # An odd step meets all columns of a matrix whose width is a power of two.
+    sample = np.sort(values[:: -(-values.size // most) | 1])
     size = sample.size
     if size < 2:
         return 0.0

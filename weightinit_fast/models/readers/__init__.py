@@ -15,8 +15,9 @@ elements.py      the elements, piece by piece, as they are stored and as numbers
 import os
 from pathlib import Path
 
+from ..formats import INDEX_SUFFIX
 from .elements import ElementReader, as_numbers, is_readable, read_pieces
-from .folder import INDEX_SUFFIX, read_folder, read_index
+from .folder import read_folder, read_index
 from .npy import read_npy, read_npz
 from .safetensors import read_safetensors
 from .stored import FormatError, StoredTensor, refuse
@@ -32,6 +33,9 @@ __all__ = [
 ]
 
 _BY_SUFFIX = {".safetensors": read_safetensors, ".npy": read_npy, ".npz": read_npz}
+
+#: Suffixes of files that torch.save writes.
+_PICKLES = {".pt", ".pth", ".bin", ".ckpt"}
 
 
 def read_tensors(path: str | os.PathLike[str]) -> dict[str, StoredTensor]:
@@ -74,9 +78,14 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, StoredTensor]:
         return read_index(path)
     reader = _BY_SUFFIX.get(path.suffix)
     if reader is None:
-        path.stat()  # A file that is not there is told first.
-        refuse(
-            path,
-            f"is not a {', '.join(_BY_SUFFIX)} or *{INDEX_SUFFIX} file, nor a folder of such files",
+        path.stat()  # A file that is not there is another error.
+        fault = (
+            f"is not a {', '.join(_BY_SUFFIX)} or *{INDEX_SUFFIX} file, nor a folder of such files"
         )
+        if path.suffix in _PICKLES:
+            fault += (
+                ". Files of torch.save are not read, since they may run code. Convert it with "
+                "safetensors.torch.save_file(torch.load(file, weights_only=True), new_file)"
+            )
+        refuse(path, fault)
     return reader(path)

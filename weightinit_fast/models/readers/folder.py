@@ -6,21 +6,19 @@ file cannot say (that its integers are the bits of a type that NumPy lacks):
 ``{"tensors": {name: {"file": ..., "dtype": ..., "shape": [...]}}}``.
 """
 
+import os
 from pathlib import Path
 from typing import Any
 
 from ..._resolve.messages import shown
+from ..formats import INDEX_SUFFIX, LARGEST_HEADER, NPY_INDEX
 from .npy import read_npy
 from .safetensors import read_safetensors
-from .stored import BITS, LARGEST_HEADER, StoredTensor, check_name, open_regular, refuse
+from .stored import BITS, StoredTensor, check_name, is_lacking, open_regular, refuse
 from .strict_json import parse_object
 
-__all__ = ["INDEX_SUFFIX", "NPY_INDEX", "read_folder", "read_index"]
+__all__ = ["read_folder", "read_index"]
 
-INDEX_SUFFIX = ".safetensors.index.json"
-NPY_INDEX = "tensors.json"
-#: The types that NumPy lacks begin so. A .npy file holds their bits as unsigned integers.
-_LACKING = ("bfloat", "float8")
 #: The most bytes of a file's name, on any file system in common use.
 _LONGEST_NAME = 255
 
@@ -85,7 +83,7 @@ def _read_npy_index(path: Path) -> dict[str, StoredTensor]:
             refuse(path, f"says that {shown(place)} has shape {shown(entry['shape'])}")
         if dtype != stored.dtype:
             bits = BITS.get(dtype)
-            if bits is None or not dtype.startswith(_LACKING) or stored.dtype != f"uint{bits}":
+            if bits is None or not is_lacking(dtype) or stored.dtype != f"uint{bits}":
                 refuse(path, f"says that {shown(place)} has dtype {shown(dtype)}")
         found[name] = stored._replace(name=name, dtype=dtype)
     return found
@@ -110,11 +108,16 @@ def _beside(index: Path, name: str, suffix: str) -> Path:
         )
     check_name(index, name)
     path = index.parent / name
+    if not path.is_symlink():
+        return path
     folder = index.parent.resolve()
     allowed = {folder}
     if folder.parent.name == "snapshots":
         allowed.add(folder.parent.parent / "blobs")
-    if path.is_symlink() and path.resolve().parent not in allowed | {index.resolve().parent}:
+    # os.stat raises OSError for links that lead to each other, as for a file that is not there.
+    # Path.resolve would raise RuntimeError.
+    os.stat(path)
+    if path.resolve().parent not in allowed | {index.resolve().parent}:
         refuse(index, f"names the file {shown(name)}, which is a link out of its folder")
     return path
 
@@ -138,6 +141,7 @@ def read_folder(path: Path) -> dict[str, StoredTensor]:
     for file in shards or arrays:
         for name, tensor in (read_safetensors if shards else read_npy)(file).items():
             if name in found:
-                refuse(path, f"{shown(name)} is in {found[name].file.name} and in {file.name}")
+                places = f"{shown(found[name].file.name)} and in {shown(file.name)}"
+                refuse(path, f"{shown(name)} is in {places}")
             found[name] = tensor
     return found

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..._resolve.messages import shown
+from ..formats import LARGEST_HEADER
 from .stored import (
-    LARGEST_HEADER,
     FormatError,
     StoredTensor,
     check_name,

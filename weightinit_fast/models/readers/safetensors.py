@@ -9,8 +9,8 @@ without an overlap and without a hole.
 from pathlib import Path
 
 from ..._resolve.messages import shown
+from ..formats import LARGEST_HEADER, SAFETENSORS_DTYPES
 from .stored import (
-    LARGEST_HEADER,
     StoredTensor,
     check_name,
     check_shape,
@@ -22,23 +22,6 @@ from .strict_json import parse_object
 
 __all__ = ["read_safetensors"]
 
-#: Name of a type in the format -> our name.
-_DTYPES = {
-    "BOOL": "bool",
-    **{f"I{bits}": f"int{bits}" for bits in (8, 16, 32, 64)},
-    **{f"U{bits}": f"uint{bits}" for bits in (8, 16, 32, 64)},
-    **{f"F{bits}": f"float{bits}" for bits in (16, 32, 64)},
-    "BF16": "bfloat16",
-    "F8_E4M3": "float8_e4m3fn",
-    "F8_E5M2": "float8_e5m2",
-    "F8_E4M3FNUZ": "float8_e4m3fnuz",
-    "F8_E5M2FNUZ": "float8_e5m2fnuz",
-    "F8_E8M0": "float8_e8m0fnu",
-    "F6_E2M3": "float6_e2m3fn",
-    "F6_E3M2": "float6_e3m2fn",
-    "F4": "float4_e2m1fn",
-    "C64": "complex64",
-}
 _KEYS = {"dtype", "shape", "data_offsets"}
 
 
@@ -48,7 +31,9 @@ def read_safetensors(path: Path) -> dict[str, StoredTensor]:
     with file:
         first = file.read(9)
         length = int.from_bytes(first[:8], "little")
-        if len(first) < 9 or first[8:] != b"{":
+        if len(first) < 9:
+            refuse(path, f"is not a safetensors file: it has only {size} bytes")
+        if first[8:] != b"{":
             refuse(path, "is not a safetensors file: its ninth byte is not the '{' of a header")
         if length > LARGEST_HEADER:
             refuse(path, f"its header has {length} bytes; {LARGEST_HEADER} are the most")
@@ -86,7 +71,7 @@ def _stored(path: Path, name: str, entry: object, begin: int) -> StoredTensor:
     if not isinstance(entry, dict) or entry.keys() != _KEYS:
         refuse(path, f"the entry of {shown(name)} must have dtype, shape and data_offsets")
     stated = entry["dtype"]
-    dtype = _DTYPES.get(stated) if isinstance(stated, str) else None
+    dtype = SAFETENSORS_DTYPES.get(stated) if isinstance(stated, str) else None
     if dtype is None:
         refuse(path, f"the dtype of {shown(name)} is {shown(stated)}, which is not known")
     shape = check_shape(path, name, entry["shape"])

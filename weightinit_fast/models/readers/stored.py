@@ -10,19 +10,16 @@ from ..._resolve.messages import shown
 
 __all__ = [
     "BITS",
-    "LARGEST_HEADER",
     "FormatError",
     "StoredTensor",
     "check_name",
     "check_shape",
+    "is_lacking",
     "nbytes_of",
     "open_regular",
     "refuse",
 ]
 
-#: The most bytes of a header that are read. It is the limit of the safetensors library, and holds
-#: about a million tensors. Parsed, a header of brackets alone takes about 20 times its size.
-LARGEST_HEADER = 100_000_000
 #: The most axes of a tensor: those that NumPy has.
 _MOST_AXES = 64
 
@@ -47,9 +44,29 @@ BITS = {
     "void16": 16,
 }
 
+#: Verbs with which a fault of a whole file begins.
+_VERBS = {"is", "has", "became", "ends", "says", "names", "does"}
+
+
+def is_lacking(dtype: str) -> bool:
+    """Return whether NumPy lacks a type, so that .npy files hold its bits as unsigned integers."""
+    return dtype.startswith(("bfloat", "float8"))
+
 
 class FormatError(ValueError):
-    """A file is not what its format demands. The message names the file and the fault."""
+    """A file is not what its format demands. The message names the file and the fault.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import weightinit_fast as wi
+    >>> with tempfile.NamedTemporaryFile(suffix=".safetensors") as file:
+    ...     try:
+    ...         wi.inspect(file.name)
+    ...     except wi.FormatError as error:
+    ...         print(str(error).partition("' ")[2])
+    is empty
+    """
 
 
 class StoredTensor(NamedTuple):
@@ -95,8 +112,12 @@ class StoredTensor(NamedTuple):
 
 
 def refuse(path: Path, fault: str) -> NoReturn:
-    """Raise the FormatError of a fault in a file."""
-    raise FormatError(f"{shown(str(path))}: {fault}")
+    """Raise the FormatError of a fault in a file.
+
+    A fault that begins with a verb has the file as its subject; all others have their own.
+    """
+    colon = "" if fault.split(maxsplit=1)[0] in _VERBS else ":"
+    raise FormatError(f"{shown(str(path))}{colon} {fault}")
 
 
 def open_regular(path: Path) -> tuple[BinaryIO, int]:
@@ -104,8 +125,11 @@ def open_regular(path: Path) -> tuple[BinaryIO, int]:
 
     A named pipe or a device is refused before it is opened, since that could block forever.
     """
-    if not stat.S_ISREG(os.stat(path).st_mode):
+    about = os.stat(path)
+    if not stat.S_ISREG(about.st_mode):
         refuse(path, "is not a regular file")
+    if not about.st_size:
+        refuse(path, "is empty")
     file = open(path, "rb")  # noqa: SIM115  the caller closes it
     return file, os.fstat(file.fileno()).st_size
 

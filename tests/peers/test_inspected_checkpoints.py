@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 from support.frameworks import Framework
+from support.internals import inspect as module
+from support.internals import recipe
 
-from weightinit_fast.models.inspect import inspect
-from weightinit_fast.models.recipe import Recipe
+inspect, Recipe = module.inspect, recipe.Recipe
+
 
 torch, transformers = Framework("torch"), Framework("transformers")
 numpy_files = Framework("safetensors.numpy")

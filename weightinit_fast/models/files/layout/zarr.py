@@ -24,17 +24,31 @@ from itertools import product
 from math import prod
 from typing import Any
 
-from ..._resolve.dtypes import kind_named
-from .layout import Entry, FileLayout, Tensor, escaped_names
+from ...._resolve.dtypes import kind_named
+from .names import escaped_names
+from .options import checked_limit, checked_metadata
+from .places import Entry, FileLayout, Layout, Tensor, limit_files
 
-__all__ = ["DEFAULT_CHUNK_BYTES", "chunk_shape", "zarr_files"]
+__all__ = ["chunk_shape", "zarr_layout"]
 
 #: What a chunk holds at most, unless max_shard_bytes says otherwise. Readers hold whole chunks in
 #: memory. Dask makes chunks of this size as well.
 DEFAULT_CHUNK_BYTES = 128 << 20
 
 
-def zarr_files(
+def zarr_layout(
+    tensors: list[Tensor],
+    folder: bool,
+    max_shard_bytes: int | None,
+    metadata: Mapping[str, str] | None,
+) -> Layout:
+    """Return the files of a group. ``folder`` says nothing: a group is always a folder."""
+    most = checked_limit(max_shard_bytes, DEFAULT_CHUNK_BYTES)
+    about = {} if metadata is None else checked_metadata(metadata)
+    return Layout("zarr", True, tuple(_files(tensors, most, about)))
+
+
+def _files(
     tensors: list[Tensor], most_bytes: int, metadata: Mapping[str, str]
 ) -> Iterator[FileLayout]:
     """Yield the files of a group, those of its arrays with elements first.
@@ -48,9 +62,14 @@ def zarr_files(
         The attributes of the group.
     """
     folders = [_node(name) for name in escaped_names([tensor.name for tensor in tensors])]
+    chunks = [
+        chunk_shape(tensor.shape, kind_named(tensor.dtype).storage.itemsize, most_bytes)
+        for tensor in tensors
+    ]
+    counts = (prod(_counts(t.shape, chunk)) for t, chunk in zip(tensors, chunks, strict=True))
+    limit_files(sum(counts) + len(tensors) + 1)
     texts = [("zarr.json", {"attributes": dict(metadata), "zarr_format": 3, "node_type": "group"})]
-    for folder, tensor in zip(folders, tensors, strict=True):
-        chunk = chunk_shape(tensor.shape, kind_named(tensor.dtype).storage.itemsize, most_bytes)
+    for folder, tensor, chunk in zip(folders, tensors, chunks, strict=True):
         yield from _chunks(folder, tensor, chunk)
         texts.append((f"{folder}/zarr.json", _array(tensor, chunk)))
     for name, content in texts:
@@ -91,17 +110,21 @@ def chunk_shape(shape: tuple[int, ...], itemsize: int, most_bytes: int) -> tuple
     return tuple(chunk)
 
 
+def _counts(shape: tuple[int, ...], chunk: tuple[int, ...]) -> list[int]:
+    """Return how many chunks there are along each axis."""
+    return [-(-n // length) for n, length in zip(shape, chunk, strict=True)]
+
+
 def _chunks(folder: str, tensor: Tensor, chunk: tuple[int, ...]) -> Iterator[FileLayout]:
     """Yield the files of a tensor's chunks, in the order of their elements."""
     if 0 in tensor.shape:
         return
     itemsize = kind_named(tensor.dtype).storage.itemsize
     nbytes = prod(chunk) * itemsize
-    counts = [-(-n // length) for n, length in zip(tensor.shape, chunk, strict=True)]
     strides = [prod(tensor.shape[axis + 1 :]) for axis in range(len(chunk))]
     # The axis that is cut into several entries a chunk. Behind it, every chunk has all entries.
     cut = next((axis for axis, length in enumerate(chunk) if length > 1), len(chunk) - 1)
-    for position in product(*map(range, counts)):
+    for position in product(*map(range, _counts(tensor.shape, chunk))):
         begin = [at * length for at, length in zip(position, chunk, strict=True)]
         first = sum(at * stride for at, stride in zip(begin, strides, strict=True))
         held = 1
