@@ -53,7 +53,8 @@ static void each_b(const sweep *s, uint64_t chunk, uint32_t *words) {
 static void own_words(const sweep *s, uint64_t chunk, uint32_t *words) {
     wif_draw draw = s->draw;
     draw.stream = chunk;
-    s->sets[s->count - 1].own->draw_rows[WIF_words][WIF_f32](words, 0, 0, 0, 1, CHUNK, &draw, 0);
+    s->sets[s->count - 1].own->draw_rows[WIF_words][WIF_f32](words, 0, 0, 0, NULL, 1, CHUNK, &draw,
+                                                             0);
 }
 /* Random Bs, beside one fixed A. */
 static void any_b(const sweep *s, uint64_t chunk, uint32_t *words) {
@@ -253,8 +254,8 @@ static int values(const sweep *s, int argc, char **argv) {
         kernels = s->sets[k].from_memory ? s->sets[k].from_memory : kernels;
     draw.key_low = (uintptr_t)words;
     for (size_t n; (n = fread(words, sizeof *words, CHUNK, stdin));) {
-        wif_choose_kernel(kernels, type, &draw)(out, 0, 0, 0, 1, type == WIF_f64 ? n / 2 : n, &draw,
-                                                0);
+        wif_choose_kernel(kernels, type, &draw)(out, 0, 0, 0, NULL, 1, type == WIF_f64 ? n / 2 : n,
+                                                &draw, 0);
         fwrite(out, sizeof *out, n, stdout);
     }
     return 0;

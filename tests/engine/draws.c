@@ -99,7 +99,7 @@ int main(int argc, char **argv) {
         else if (layout == SHARDED)
             of_shards(draw_rows, out, done / SHARDS, &draw);
         else
-            draw_rows(out, 0, done, 0, 1, CHUNK, &draw, 0);
+            draw_rows(out, 0, done, 0, NULL, 1, CHUNK, &draw, 0);
         wif_fp_leave(host);
         for (int i = 0; layout == REVERSED && i < CHUNK; i++)
             out[i] = reverse_bits(out[i]);

@@ -139,7 +139,7 @@ static inline void draw_chunk(const sweep *s, uint64_t chunk, work *w) {
             if (!s->by_own_words)
                 draw.key_low = (uintptr_t)(w->words + i);
             wif_choose_kernel(kernels, (enum wif_type)s->type,
-                              &draw)(out + i, 0, s->by_own_words ? i : 0, 0, 1,
+                              &draw)(out + i, 0, s->by_own_words ? i : 0, 0, NULL, 1,
                                      s->type == WIF_f64 ? words / 2 : words, &draw, 0);
         }
         if (k && memcmp(out, w->out_words, sizeof w->out_words))
