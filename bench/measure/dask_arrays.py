@@ -1,9 +1,8 @@
 """Dask arrays: draws of `wi.dask.array` beside those of dask.array.random, in the same workers.
 
 Every repetition computes each case once, in a shuffled order, with the scheduler of threads and on
-a cluster of processes ("processes"; in "kept", these keep memory instead of giving it back to the
-system after each chunk, which is a setting of the C library). A task draws one chunk and returns
-the number of its elements, so that the draws are measured and not the transport of the values.
+a cluster of processes. A task draws one chunk and returns the number of its elements, so that the
+draws are measured and not the transport of the values.
 Compare the ratios, not the rates. The case "empty" draws nothing: its time is what Dask itself
 takes for the graph and the tasks.
 
@@ -32,9 +31,6 @@ from . import machine
 
 OURS, THEIRS, NOTHING = "weightinit_fast", "dask.array.random", "dask.array"
 ROW = 256  # elements
-#: Variables of glibc for processes that keep the memory of former chunks: fresh memory comes slower
-#: than normals are drawn. Dask's own setting is MALLOC_TRIM_THRESHOLD_=65536.
-KEPT = {"MALLOC_TRIM_THRESHOLD_": 1 << 31, "MALLOC_MMAP_THRESHOLD_": 1 << 30}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -166,14 +162,8 @@ def main(args: argparse.Namespace) -> int:
     with dask.config.set(scheduler="threads", num_workers=workers):
         rows = measure(made, "threads", lambda array: array.compute(), repeats, workers)
     options = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
-    for name, variables in (("processes", {}), ("kept", KEPT)):
-        spawned = {f"distributed.nanny.pre-spawn-environ.{k}": v for k, v in variables.items()}
-        with (
-            dask.config.set(spawned),
-            distributed.LocalCluster(**options) as cluster,
-            distributed.Client(cluster),
-        ):
-            rows += measure(made, name, lambda array: array.compute(), repeats, workers)
+    with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster):
+        rows += measure(made, "processes", lambda array: array.compute(), repeats, workers)
     found = {"dask": dask.__version__, "distributed": distributed.__version__}
     settings = {
         "quick": args.quick,

@@ -8,11 +8,12 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 
 import numpy as np
 import pytest
-from support.command import COMMAND, QUIET, TINY, main
+from support.command import QUIET, TINY, main
 from support.internals import digests, init_command, models, readers
 
 import weightinit_fast as wi
@@ -377,16 +378,23 @@ def test_verify_takes_the_types_of_the_file(tmp_path):
         assert main("verify", tmp_path / name, *TINY, "--dtype", "float16") == 1
 
 
-def starts(arguments, **options):
+def starts(arguments, program=("-m", "weightinit_fast"), **options):
     """Start the command in a process of its own."""
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": QUIET}
-    return subprocess.Popen([*COMMAND, *map(str, arguments)], **(streams | options))
+    command = [sys.executable, *program, *map(str, arguments)]
+    return subprocess.Popen(command, **(streams | options))
 
 
 @pytest.mark.process
 def test_ctrl_c_leaves_no_file(tmp_path):
     path = tmp_path / "large.safetensors"
-    with starts(["init", *HUGE, "-o", path]) as process:
+    # A background job of a shell ignores Ctrl-C, and so would all that it starts.
+    program = """if True:
+        import runpy, signal
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        runpy.run_module("weightinit_fast", run_name="__main__", alter_sys=True)
+    """
+    with starts(["init", *HUGE, "-o", path], program=["-c", program]) as process:
         deadline = time.monotonic() + 60
         while not os.listdir(tmp_path) and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.001)

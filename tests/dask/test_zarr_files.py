@@ -103,6 +103,7 @@ def test_the_bytes_are_those_of_the_zarr_library(tmp_path):
 
 
 def test_dask_reads_the_chunks(tmp_path):
+    pytest.importorskip("zarr")
     save(tmp_path / "model.zarr")
     array = da.from_zarr(str(tmp_path / "model.zarr"), component="fc.weight")
     assert array.numblocks == (6, 1)

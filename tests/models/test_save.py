@@ -525,9 +525,10 @@ def test_second_interrupt_waits_for_the_threads(tmp_path, monkeypatch):
 @pytest.mark.process
 def test_control_c(tmp_path):
     script = """
-        import sys, time
+        import signal, sys, time
         from weightinit_fast.models.files import save
         from weightinit_fast.models.recipe import Recipe
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
         def tell(done, total):
             if done * 10 > total:
                 print("go", flush=True)

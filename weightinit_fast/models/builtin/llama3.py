@@ -5,12 +5,47 @@ The sizes of other decoders of this kind (Llama 2 and 3.x, Mistral, and more) ca
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 from .family import Family, Rule, Table, hidden_width, limit_tensors, need_multiple
 
-__all__ = ["LLAMA3", "attention"]
+__all__ = ["LLAMA3", "Shapes", "decoder"]
+
+#: Name -> shape.
+Shapes: TypeAlias = dict[str, tuple[int, ...]]
 
 
-def attention(block: str, width: int, heads: int, kv_heads: int) -> dict[str, tuple[int, ...]]:
+def decoder(
+    layers: int,
+    width: int,
+    heads: int,
+    kv_heads: int,
+    vocabulary: int,
+    tied: int,
+    feed_forward: Callable[[str], Shapes],
+) -> tuple[Shapes, dict[str, str]]:
+    """Return the shapes of a decoder with grouped queries, and its tied names.
+
+    ``feed_forward`` returns the shapes of the layer that stands in a block of that name.
+    """
+    shapes: Shapes = {"model.embed_tokens.weight": (vocabulary, width)}
+    for layer in range(layers):
+        block = f"model.layers.{layer}"
+        shapes |= _attention(block, width, heads, kv_heads)
+        shapes |= feed_forward(block)
+        shapes |= {
+            f"{block}.input_layernorm.weight": (width,),
+            f"{block}.post_attention_layernorm.weight": (width,),
+        }
+    shapes["model.norm.weight"] = (width,)
+    if tied:
+        return shapes, {"lm_head.weight": "model.embed_tokens.weight"}
+    shapes["lm_head.weight"] = (vocabulary, width)
+    return shapes, {}
+
+
+def _attention(block: str, width: int, heads: int, kv_heads: int) -> Shapes:
     """Return the four projections of an attention layer with grouped queries, without biases.
 
     Raises
@@ -47,23 +82,15 @@ def table(
     # 7/2 is the ratio of Llama 3 8B and 70B.
     derived = {"hidden": hidden_width(hidden, width, 7, 2)}
     inner = derived["hidden"]
-    shapes: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (vocabulary, width)}
-    for layer in range(layers):
-        block = f"model.layers.{layer}"
-        shapes |= attention(block, width, heads, kv_heads)
-        shapes |= {
+
+    def feed_forward(block: str) -> Shapes:
+        return {
             f"{block}.mlp.gate_proj.weight": (inner, width),
             f"{block}.mlp.up_proj.weight": (inner, width),
             f"{block}.mlp.down_proj.weight": (width, inner),
-            f"{block}.input_layernorm.weight": (width,),
-            f"{block}.post_attention_layernorm.weight": (width,),
         }
-    shapes["model.norm.weight"] = (width,)
-    same_as = {}
-    if tied:
-        same_as = {"lm_head.weight": "model.embed_tokens.weight"}
-    else:
-        shapes["lm_head.weight"] = (vocabulary, width)
+
+    shapes, same_as = decoder(layers, width, heads, kv_heads, vocabulary, tied, feed_forward)
     return Table(shapes, same_as=same_as, derived=derived)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .family import Family, Rule, Table, hidden_width, limit_tensors
-from .llama3 import attention
+from .llama3 import Shapes, decoder
 
 __all__ = ["MIXTRAL"]
 
@@ -29,11 +29,9 @@ def table(
     limit_tensors(layers * (3 * experts + 7))
     derived = {"hidden": hidden_width(hidden, width, 7, 2)}
     inner = derived["hidden"]
-    shapes: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (vocabulary, width)}
-    for layer in range(layers):
-        block = f"model.layers.{layer}"
-        shapes |= attention(block, width, heads, kv_heads)
-        shapes[f"{block}.block_sparse_moe.gate.weight"] = (experts, width)
+
+    def feed_forward(block: str) -> Shapes:
+        shapes: Shapes = {f"{block}.block_sparse_moe.gate.weight": (experts, width)}
         for number in range(experts):
             expert = f"{block}.block_sparse_moe.experts.{number}"
             shapes |= {
@@ -41,16 +39,9 @@ def table(
                 f"{expert}.w2.weight": (width, inner),
                 f"{expert}.w3.weight": (inner, width),
             }
-        shapes |= {
-            f"{block}.input_layernorm.weight": (width,),
-            f"{block}.post_attention_layernorm.weight": (width,),
-        }
-    shapes["model.norm.weight"] = (width,)
-    same_as = {}
-    if tied:
-        same_as = {"lm_head.weight": "model.embed_tokens.weight"}
-    else:
-        shapes["lm_head.weight"] = (vocabulary, width)
+        return shapes
+
+    shapes, same_as = decoder(layers, width, heads, kv_heads, vocabulary, tied, feed_forward)
     return Table(shapes, same_as=same_as, derived=derived)
 
 

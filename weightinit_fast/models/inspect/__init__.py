@@ -52,7 +52,7 @@ def inspect(
     *,
     recipe: RecipeLike | None = None,
     shapes: Shapes | None = None,
-    progress: bool | Progress = False,
+    progress: Progress = False,
 ) -> Inspection:
     """Look at every tensor of a file of weights, and say what looks wrong.
 
