@@ -54,6 +54,12 @@ COMMANDS = {
         "20 s",
         "small-calls --against ../before/bin/python",
     ),
+    "threads": Command(
+        "measure.threads",
+        "fills on all threads beside another installation: sizes, pauses, crowds, torch, idleness",
+        "10 min",
+        "threads --against ../before/bin/python --parts paced",
+    ),
     "rows": Command(
         "measure.rows",
         "nanoseconds a row by id, beside a contiguous fill and loops of calls",

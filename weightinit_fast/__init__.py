@@ -23,6 +23,7 @@ from ._core import STREAM_VERSION
 from ._info import info
 from ._resolve.fans import fans
 from ._resolve.keys import Key, key
+from ._resolve.threadpools import register_when_imported
 from .initialisers.gains import gain
 from .initialisers.initializer import Initializer, initializer
 from .initialisers.law import Law
@@ -92,6 +93,8 @@ __all__ = [
     "xavier_uniform",
     "zeros",
 ]
+
+register_when_imported()
 
 # help() and pickles then name each object by this module, not by the private one that it is in.
 # What is imported later keeps the name of its module, which is a public one.

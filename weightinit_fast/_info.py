@@ -18,7 +18,7 @@ class Info(TypedDict):
     isa_reason: str
     isas: dict[str, str]
     threads: int
-    openmp: str | None
+    threads_wait_by: str | None
 
 
 def info() -> Info:
@@ -37,8 +37,8 @@ def info() -> Info:
         - ``isas`` (dict of str to str): for each instruction set, slowest first, "runnable", "not
           built" or "lacks" followed by what this machine lacks.
         - ``threads`` (int): the number of threads that a large fill would use now.
-        - ``openmp`` (str or None): the date of the OpenMP specification that the engine was built
-          with; None for a build without OpenMP.
+        - ``threads_wait_by`` (str or None): how idle threads wait in this build, "futex" on Linux;
+          None for a build without threads.
 
     Examples
     --------
@@ -61,5 +61,5 @@ def info() -> Info:
         "isa_reason": f"WEIGHTINIT_FAST_ISA={forced}" if forced else "the fastest runnable set",
         "isas": states,
         "threads": available_threads(),
-        "openmp": str(_core.OPENMP) if _core.OPENMP else None,
+        "threads_wait_by": _core.THREADS_WAIT_BY,
     }

@@ -49,6 +49,23 @@ def nontemporal_from(Py_ssize_t nbytes):
     return former
 
 
+def chunks_per_wake(int chunks):
+    """Set for how many chunks a fill wakes a sleeping thread; return the former number.
+
+    Only tests and benchmarks use it.
+    """
+    global wif_chunks_per_wake
+    if chunks < 1:
+        raise ValueError(f"{chunks} chunks")
+    former, wif_chunks_per_wake = wif_chunks_per_wake, chunks
+    return former
+
+
+def worth_threads(int64_t chunks):
+    """Return whether a fill of so many chunks, which now begins, is worth more than one thread."""
+    return wif_pool_worth(chunks)
+
+
 # ---- instruction sets ---------------------------------------------------------------------------
 
 cdef const wif_kernels *kernels = NULL
@@ -116,19 +133,8 @@ except ValueError as error:
 
 STREAM_VERSION = WIF_STREAM_VERSION
 COMPILER = WIF_COMPILER.decode()
-OPENMP = wif_openmp()  # the date of OpenMP's specification, as 201511; 0 in a build without it
-
-
-def runtime_threads():
-    """Return how many threads OpenMP would now use for a region of the calling thread."""
-    return wif_runtime_threads()
-
-
-if hasattr(os, "register_at_fork"):
-    def _before_fork():
-        wif_dismiss_workers()
-
-    os.register_at_fork(before=_before_fork)
+# How threads wait for work ("futex", for instance); None in a build without threads.
+THREADS_WAIT_BY = None if wif_threads_wait_by() == NULL else wif_threads_wait_by().decode()
 
 
 # ---- spreads ------------------------------------------------------------------------------------

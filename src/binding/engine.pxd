@@ -91,15 +91,24 @@ cdef extern from "host/caches.h" nogil:
     size_t wif_nontemporal_bytes()
 
 
+cdef extern from "host/pool.h" nogil:
+    int wif_chunks_per_wake
+    bint wif_pool_worth(int64_t chunks)
+    ctypedef int wif_chunk(void *fill, int64_t k)
+    ctypedef int wif_parallel_for(void *owner, int64_t chunks, int threads, wif_chunk *run,
+                                  void *fill)
+    wif_parallel_for wif_pool_run
+
+
+cdef extern from "host/run.h" nogil:
+    ctypedef int wif_poll(void *caller) noexcept
+    bint wif_run(const wif_queue *queue, int threads, wif_poll *poll, void *caller,
+                 wif_parallel_for *parallel_for, void *owner)
+
+
+cdef extern from "host/threads.h" nogil:
+    const char *wif_threads_wait_by()
+
+
 cdef extern from "host/runtime.h" nogil:
     const char *WIF_COMPILER
-    int wif_openmp()
-    int wif_runtime_threads()
-    int wif_obtainable_threads(int wanted)
-    void wif_dismiss_workers()
-    ctypedef struct wif_watch:
-        pass
-    void wif_watch_start(wif_watch *watch)
-    bint wif_watch_stopped(wif_watch *watch)
-    void wif_watch_stop(wif_watch *watch)
-    bint wif_watch_due(wif_watch *watch, int64_t items)

@@ -1,5 +1,7 @@
 # Runs the chunks of a queue on threads, and lets signal handlers run meanwhile.
-from cython.parallel cimport prange, threadid
+import threading
+
+from cpython.pythread cimport PyThread_get_thread_ident
 
 
 cdef extern from "Python.h":
@@ -8,7 +10,7 @@ cdef extern from "Python.h":
     PyThreadState *PyEval_SaveThread() noexcept nogil
     void PyEval_RestoreThread(PyThreadState *) noexcept nogil
     # Declared as in C.  The declaration in cpython.exc raises, while check_signals has to leave the
-    # exception set until the end of the parallel region.
+    # exception set until the end of the fill.
     int PyErr_CheckSignals() noexcept nogil
 
 
@@ -17,14 +19,22 @@ cdef enum:
     RELEASE_GIL_ITEMS = 4096
 
 
-cdef int check_signals(PyThreadState *caller) noexcept nogil:
-    """Run the signal handlers that are due; return whether one of them raised.
+# The thread in which Python runs signal handlers.  No other thread looks for signals during a fill:
+# there is nothing to run, and a daemon thread that asks for the GIL after the interpreter has ended
+# is ended by Python, in the middle of a fill that other threads still run.
+cdef unsigned long main_thread = threading.main_thread().ident
 
-    The GIL is taken by PyEval_RestoreThread, as it is at the end of every fill.  The fill of a
-    daemon thread may still run after the interpreter has ended; PyGILState_Ensure (Cython's "with
-    gil") would crash there.
-    """
-    PyEval_RestoreThread(caller)
+if hasattr(os, "register_at_fork"):
+    def _after_fork_in_child():
+        global main_thread
+        main_thread = <unsigned long>PyThread_get_thread_ident()
+
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+cdef int check_signals(void *caller) noexcept nogil:
+    """Run the signal handlers that are due; return whether one of them raised."""
+    PyEval_RestoreThread(<PyThreadState *>caller)
     cdef int stop = PyErr_CheckSignals()
     PyEval_SaveThread()
     return stop
@@ -38,39 +48,19 @@ cdef int raise_pending() except -1:
     return -1
 
 
-cdef void run_one(
-    const wif_queue *queue, int64_t chunk, int thread, wif_watch *watch, PyThreadState *caller,
-) noexcept nogil:
-    """Run a chunk, unless the fill is stopped; let the calling thread (0) look for signals."""
-    if wif_watch_stopped(watch):
-        return
-    cdef int64_t work = wif_queue_run(queue, chunk)
-    if thread == 0 and wif_watch_due(watch, work) and check_signals(caller) != 0:
-        wif_watch_stop(watch)
-
-
 cdef bint run(const wif_queue *queue, int64_t total, int threads) except -1:
-    """Run every chunk, ``total`` elements; return whether a signal handler stopped the fill.
-
-    This function releases the GIL, and its caller does not.  In a function that is called without
-    the GIL, Cython's prange would ask PyGILState_Check whether its threads hold the GIL, and that
-    returns true in every thread as soon as there are subinterpreters.
-    """
-    cdef wif_watch watch
+    """Run every chunk, ``total`` elements; return whether a signal handler stopped the fill."""
     cdef PyThreadState *caller
-    cdef int64_t chunk, chunks = queue.chunks
+    cdef wif_poll *poll = NULL
+    cdef int64_t chunk
+    cdef bint stopped
     if total < RELEASE_GIL_ITEMS:  # too short to look for signals
-        for chunk in range(chunks):
+        for chunk in range(queue.chunks):
             wif_queue_run(queue, chunk)
         return False
-    wif_watch_start(&watch)
     caller = PyThreadState_Get()
+    if <unsigned long>PyThread_get_thread_ident() == main_thread:
+        poll = check_signals
     with nogil:
-        if threads == 1 or chunks == 1:
-            for chunk in range(chunks):
-                run_one(queue, chunk, 0, &watch, caller)
-        else:
-            threads = wif_obtainable_threads(threads)
-            for chunk in prange(chunks, num_threads=threads, schedule="dynamic", chunksize=1):
-                run_one(queue, chunk, threadid(), &watch, caller)
-    return wif_watch_stopped(&watch)
+        stopped = wif_run(queue, threads, poll, caller, wif_pool_run, NULL)
+    return stopped

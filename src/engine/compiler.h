@@ -12,6 +12,15 @@
 #define UNLIKELY(x) (x)
 #endif
 
+/* Makes a name of a shared library visible to programs that load it. */
+#if defined(_WIN32)
+#define WIF_EXPORT __declspec(dllexport)
+#elif defined(__GNUC__)
+#define WIF_EXPORT __attribute__((visibility("default")))
+#else
+#define WIF_EXPORT
+#endif
+
 /* UNROLL stands before the loops over the registers of a group.  The bounds of these loops are
  * constants, and the compiler keeps an array of vectors in registers only where it has unrolled the
  * loop completely. */

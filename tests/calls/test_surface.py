@@ -138,7 +138,7 @@ def test_info():
     kinds = {"version": str, "stream_version": int, "compiler": str, "isa": str}
     kinds |= {"isa_reason": str, "isas": dict, "threads": int}
     assert {name: type(info[name]) for name in kinds} == kinds
-    assert info["openmp"] is None or isinstance(info["openmp"], str)
+    assert info["threads_wait_by"] is None or isinstance(info["threads_wait_by"], str)
     assert info["version"] == wi.__version__ == importlib.metadata.version("weightinit_fast")
     assert info["stream_version"] == wi.STREAM_VERSION == 1
     assert info["threads"] >= 1

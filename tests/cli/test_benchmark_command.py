@@ -35,7 +35,7 @@ def test_json_in_a_pipe() -> None:
     assert ESCAPE not in done.stdout
     document: dict[str, Any] = json.loads(done.stdout)
     info = wi.info()
-    for field in ("version", "stream_version", "isa", "openmp"):
+    for field in ("version", "stream_version", "isa", "threads_wait_by"):
         assert document[field] == info[field]
     assert document["threads"] >= 1
 

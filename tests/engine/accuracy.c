@@ -20,6 +20,7 @@
  * STEP 1 visits every chunk of 2^16 words, STEP n one chunk in n.  Errors are printed as shares of
  * the contract's bound.
  */
+#define _POSIX_C_SOURCE 200809L
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -178,42 +179,71 @@ static void judge_truncated64(const sweep *s, uint64_t chunk, const work *w, tal
 
 /* ---- the commands ---------------------------------------------------------------------------- */
 
-/* Round every float32 that is not NaN to a narrower type, with every set. */
-static int narrow(const sweep *s, const char *type) {
+typedef struct {
+    const sweep *sweep;
+    const char *type;
+    int code;
+    uint64_t wrong, count;
+} narrowing;
+
+typedef struct {
+    float from[CHUNK];
+    uint16_t exact[CHUNK], to[CHUNK];
+} rounded;
+
+static int narrow_batch(void *of, int64_t batch) {
+    narrowing *const job = of;
+    const sweep *const s = job->sweep;
+    const size_t bytes = wif_type_bytes(job->code);
+    const uint64_t begin = (uint64_t)batch * BATCH * s->step;
     uint64_t wrong = 0, count = 0;
-    int k = 0;
-    while (k < WIF_TYPES && strcmp(type, wif_type_name(k)))
-        k++;
-    if (k == WIF_TYPES || !s->sets[0].own->narrow[k])
-        return fprintf(stderr, "accuracy: %s is no narrow type\n", type), 2;
-    const size_t bytes = wif_type_bytes(k);
-#pragma omp parallel for reduction(+ : wrong, count) schedule(dynamic, 8)
-    for (uint64_t chunk = 0; chunk < UINT64_C(1) << 16; chunk += s->step) {
-        static _Thread_local float from[CHUNK];
-        static _Thread_local uint16_t exact[CHUNK], to[CHUNK];
-        uint8_t *const small = (uint8_t *)exact;
+    rounded *const r = malloc(sizeof *r);
+    if (!r)
+        exit((fprintf(stderr, "accuracy: no memory\n"), 2));
+    uint8_t *const small = (uint8_t *)r->exact;
+    for (uint64_t k = 0; k < BATCH; k++) {
+        const uint64_t chunk = begin + k * s->step;
+        if (chunk >= UINT64_C(1) << 16)
+            break;
         size_t n = 0;
         for (uint32_t i = 0; i < CHUNK; i++) {
             const uint32_t bits = (uint32_t)(chunk * CHUNK + i);
-            memcpy(from + n, &bits, sizeof bits);
-            if (from[n] != from[n])
+            memcpy(r->from + n, &bits, sizeof bits);
+            if (r->from[n] != r->from[n])
                 continue;
-            const uint16_t y = narrow_bits(from[n], type);
+            const uint16_t y = narrow_bits(r->from[n], job->type);
             if (bytes == 2)
-                exact[n++] = y;
+                r->exact[n++] = y;
             else
                 small[n++] = (uint8_t)y;
         }
         for (int set = 0; set < s->count; set++) {
-            s->sets[set].own->narrow[k](to, from, n);
-            if (memcmp(to, exact, n * bytes))
+            s->sets[set].own->narrow[job->code](r->to, r->from, n);
+            if (memcmp(r->to, r->exact, n * bytes))
                 for (size_t i = 0; i < n; i++)
-                    wrong += memcmp((char *)to + i * bytes, (char *)exact + i * bytes, bytes) != 0;
+                    wrong += memcmp((char *)r->to + i * bytes, small + i * bytes, bytes) != 0;
         }
         count += n;
     }
-    printf("%s: %" PRIu64 " numbers by %d sets, %" PRIu64 " wrong\n", type, count, s->count, wrong);
-    return wrong > 0;
+    free(r);
+    take_results();
+    job->wrong += wrong;
+    job->count += count;
+    leave_results();
+    return 0;
+}
+
+/* Round every float32 that is not NaN to a narrower type, with every set. */
+static int narrow(const sweep *s, const char *type) {
+    narrowing job = {.sweep = s, .type = type};
+    while (job.code < WIF_TYPES && strcmp(type, wif_type_name(job.code)))
+        job.code++;
+    if (job.code == WIF_TYPES || !s->sets[0].own->narrow[job.code])
+        return fprintf(stderr, "accuracy: %s is no narrow type\n", type), 2;
+    each_batch(UINT64_C(1) << 16, s->step, narrow_batch, &job);
+    printf("%s: %" PRIu64 " numbers by %d sets, %" PRIu64 " wrong\n", type, job.count, s->count,
+           job.wrong);
+    return job.wrong > 0;
 }
 
 static const double *arguments(int argc, char **argv, int from) {

@@ -4,13 +4,16 @@
 #define SWEEP_H
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "isa/dispatch.h"
 #include "host/fpenv.h"
 #include "host/params.h"
+#include "host/pool.h"
 #include "reference.h"
 
 enum { CHUNK = 1 << 16, SHARES = 16, GROUP_WORDS_AHEAD = 32 };
@@ -177,37 +180,66 @@ static inline void tell(const char *name, const tally *t) {
     printf("\n");
 }
 
-/* Visit every step-th chunk, on all cores; return the exit code. */
+/* ---- on all processors ------------------------------------------------------------------------
+ */
+
+enum { BATCH = 8 }; /* chunks that a thread takes at a time */
+
+/* Results that the threads of a sweep share. */
+static atomic_flag results_are_in_use = ATOMIC_FLAG_INIT;
+static inline void take_results(void) {
+    while (atomic_flag_test_and_set(&results_are_in_use))
+        continue;
+}
+static inline void leave_results(void) { atomic_flag_clear(&results_are_in_use); }
+
+/* Call run(sweep, k) for each batch of every step-th chunk, on all processors. */
+static inline void each_batch(uint64_t chunks, uint64_t step, wif_chunk *run, void *sweep) {
+    const uint64_t visited = (chunks + step - 1) / step;
+    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    wif_pool_run(NULL, (int64_t)((visited + BATCH - 1) / BATCH), (int)processors, run, sweep);
+}
+
+typedef struct {
+    const sweep *sweep;
+    judges *judged;
+    uint64_t chunks, differ;
+    tally tallies[2];
+} judged_sweep;
+
+static inline int judge_batch(void *of, int64_t batch) {
+    judged_sweep *const j = of;
+    const uint64_t step = j->sweep->step, begin = (uint64_t)batch * BATCH * step;
+    work *w = new_work();
+    for (uint64_t k = 0; k < BATCH && begin + k * step < j->chunks; k++) {
+        draw_chunk(j->sweep, begin + k * step, w);
+        j->judged(j->sweep, begin + k * step, w, w->tallies);
+    }
+    take_results();
+    j->differ += w->differ;
+    merge(j->tallies, w->tallies);
+    merge(j->tallies + 1, w->tallies + 1);
+    leave_results();
+    free(w);
+    return 0;
+}
+
+/* Visit every step-th chunk; return the exit code. */
 static inline int run(sweep *s, const char *const names[2],
                       void make(const sweep *, uint64_t, uint32_t *), judges *judged,
                       uint64_t chunks) {
-    tally tallies[2] = {{0}};
-    uint64_t differ = 0;
+    judged_sweep j = {.sweep = s, .judged = judged, .chunks = chunks};
+    const tally *const tallies = j.tallies;
     int sets = 0;
     s->make = make;
-#pragma omp parallel
-    {
-        work *w = new_work();
-#pragma omp for schedule(dynamic, 8)
-        for (uint64_t chunk = 0; chunk < chunks; chunk += s->step) {
-            draw_chunk(s, chunk, w);
-            judged(s, chunk, w, w->tallies);
-        }
-#pragma omp critical
-        {
-            differ += w->differ;
-            merge(tallies, w->tallies);
-            merge(tallies + 1, w->tallies + 1);
-        }
-        free(w);
-    }
+    each_batch(chunks, s->step, judge_batch, &j);
     for (int k = 0; k < s->count; k++)
         sets += (s->by_own_words ? s->sets[k].own : s->sets[k].from_memory) != 0;
     tell(names[0], tallies);
     if (names[1])
         tell(names[1], tallies + 1);
-    printf("  %d kernels, %" PRIu64 " words in which two of them differ\n", sets, differ);
-    return differ || !(tallies[0].worst < 1 && tallies[1].worst < 1);
+    printf("  %d kernels, %" PRIu64 " words in which two of them differ\n", sets, j.differ);
+    return j.differ || !(tallies[0].worst < 1 && tallies[1].worst < 1);
 }
 
 #endif

@@ -54,7 +54,7 @@ def child():
     check()
     check()
     if begin is not None:
-        workers = THREADS - 1 if wi.info()["openmp"] else 0
+        workers = THREADS - 1 if wi.info()["threads_wait_by"] else 0
         assert (begin, tasks()) == (1, 1 + workers), "not in parallel"
 
 

@@ -1,12 +1,12 @@
 """Fills where memory is short, and where threads cannot be made."""
 
 import pytest
-from support.interpreter import linux_only, openmp_only, run
+from support.interpreter import linux_only, run, threaded_only
 
 pytestmark = pytest.mark.process
 
 LIMIT = """
-import os, resource, sys
+import mmap, os, resource, sys
 hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
 if resource.getrlimit(resource.RLIMIT_STACK)[0] != 8 << 20:  # size of thread stacks, read at start
     resource.setrlimit(resource.RLIMIT_STACK, (8 << 20, hard))
@@ -18,6 +18,15 @@ def status(name):
         return next(1024 * int(line.split()[1]) for line in file if line.startswith(name))
 def limit(more):
     resource.setrlimit(resource.RLIMIT_AS, (status("VmSize") + more, resource.RLIM_INFINITY))
+kept = []
+def exhaust():
+    # Leave no 64 KiB of addresses in one piece.
+    limit(0)
+    while True:
+        try:
+            kept.append(mmap.mmap(-1, 64 << 10))
+        except OSError:
+            return
 wi.normal(10, rng=0), wi.orthogonal((3, 3), rng=0), wi.sparse((9, 9), sparsity=0.5, rng=0)
 """
 
@@ -56,33 +65,36 @@ from hashlib import blake2b
 expected = blake2b(wi.normal(1 << 22, rng=0, threads=1)).digest()
 out = np.zeros(1 << 22, "f4")
 def fill():
-    wi.normal(out=out, rng=0, threads=8)
+    wi.normal(out=out, rng=0, threads=16)
     assert blake2b(out).digest() == expected
     return len(os.listdir("/proc/self/task"))
 before = fill() if {first} else 1
-limit({room} << 20)
+{then}
 print(before, fill(), fill())
 """
 
 
 @linux_only
-@openmp_only
+@threaded_only
 @pytest.mark.parametrize(
-    ("first", "room", "most"),
-    [(False, 4, 1), (False, 20, 3), (True, 4, 8)],
+    ("first", "then", "least", "most"),
+    [
+        (False, "exhaust()", 1, 1),
+        (False, "limit(2 << 20)", 2, 8),
+        (True, "exhaust()", 16, 16),
+    ],
     ids=["no room", "room for some", "already there"],
 )
-def test_threads_that_cannot_be_made(first, room, most):
-    """A stack takes 8 MiB. GCC's runtime would end the process here; fills take fewer threads."""
-    script = NO_THREADS.format(first=first, room=room)
+def test_threads_that_cannot_be_made(first, then, least, most):
+    """The stack of a worker takes a little more than 256 KiB; fills take fewer threads."""
+    script = NO_THREADS.format(first=first, then=then)
     before, *during = map(int, run(script, prelude=LIMIT, OPENBLAS_NUM_THREADS="1").split())
-    assert before == (8 if first else 1)
-    assert max(during) <= most, during
-    assert first or room < 8 or during[1] > 1, "none where there was room"
+    assert before == (16 if first else 1)
+    assert all(least <= count <= most for count in during), during
 
 
 @linux_only
-@openmp_only
+@threaded_only
 def test_a_fill_within_a_fill_makes_no_threads():
     """A fill in a signal handler makes no threads, and the count of threads stays true."""
     script = """
@@ -97,7 +109,7 @@ def test_a_fill_within_a_fill_makes_no_threads():
         signal.setitimer(signal.ITIMER_REAL, 0.005)
         wi.normal(out=big, rng=0, threads=2)
         signal.setitimer(signal.ITIMER_REAL, 0)
-    limit(4 << 20)
+    exhaust()
     again = wi.normal(out=big[: 1 << 22], rng=0, threads=8)
     limit(1 << 30)
     print(len(os.listdir("/proc/self/task")), (again == calls[0]).all())

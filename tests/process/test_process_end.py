@@ -7,7 +7,7 @@ import platform
 
 import pytest
 from support.internals import EAGER_SCRIPT
-from support.interpreter import openmp_only, run
+from support.interpreter import run, threaded_only
 
 pytestmark = pytest.mark.process
 
@@ -116,7 +116,7 @@ def test_subinterpreters(before):
     assert run(script, prelude="").split()[0] == ("refused" if before else "filled")
 
 
-@openmp_only
+@threaded_only
 def test_a_child_that_is_not_python():
     """subprocess forks while a thread fills, and the package's fork handlers do no harm."""
     script = """

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import threadpoolctl
 from support import internals
-from support.interpreter import LARGE, linux_only, openmp_only, run
+from support.interpreter import LARGE, linux_only, run, threaded_only
 from support.isolated import half_written
 
 import weightinit_fast as wi
@@ -51,7 +51,7 @@ def test_other_threads_run_during_a_fill():
 
 @pytest.mark.process
 @linux_only
-@openmp_only
+@threaded_only
 def test_threads_are_as_many_as_asked_for():
     script = """
     def alive():
@@ -69,10 +69,48 @@ INFO = "print(wi.info()['threads'])"
 
 
 @pytest.mark.process
-@openmp_only
-def test_threads_by_openmp_environment():
+def test_threads_by_the_environment():
     assert [run(INFO, OMP_NUM_THREADS=n) for n in ("1", "1,3")] == ["1", "1"]
     assert int(run(INFO, OMP_NUM_THREADS="1000")) <= (os.cpu_count() or 1)
+
+
+@pytest.mark.process
+def test_threads_by_the_variable_of_the_package():
+    """It goes before OMP_NUM_THREADS, and is refused where it is no number of threads."""
+    name = "WEIGHTINIT_FAST_NUM_THREADS"
+    assert run(INFO, OMP_NUM_THREADS="99", **{name: "1"}) == "1"
+    most = str(len(os.sched_getaffinity(0)))
+    assert run(INFO, OMP_NUM_THREADS="1", **{name: "1024"}) == most
+    for wrong in ("0", "-1", "two", "1025", "1.0"):
+        script = "try:\n    import weightinit_fast\nexcept ImportError as error:\n    print(error)"
+        assert run(script, prelude="", **{name: wrong}).startswith(f"{name}={wrong}: ")
+
+
+DAEMONIC = """
+import multiprocessing
+def tell(queue):
+    queue.put(wi.info()["threads"])
+context = multiprocessing.get_context("fork")
+queue, counts = context.Queue(), []
+for daemon in (True, False):
+    process = context.Process(target=tell, args=(queue,), daemon=daemon)
+    process.start()
+    counts.append(queue.get())
+    process.join()
+with context.Pool(2) as pool:
+    counts += pool.map(len, [range(n) for n in pool.map(abs, [wi.info()["threads"]])])
+print(counts)
+"""
+
+
+@pytest.mark.process
+@linux_only
+def test_threads_in_daemonic_processes():
+    """One of many workers, as those of Pool and DataLoader are, fills on one thread by default."""
+    most = len(os.sched_getaffinity(0))
+    assert run(DAEMONIC) == f"{[1, most, most]}"
+    set_here = run(DAEMONIC, WEIGHTINIT_FAST_NUM_THREADS="1024")
+    assert set_here == f"{[most, most, most]}"
 
 
 @pytest.mark.process
@@ -87,7 +125,6 @@ def test_threads_by_affinity():
     assert run(script, OMP_NUM_THREADS="2") == "1 0"
 
 
-@openmp_only
 def test_threads_by_threadpoolctl():
     before = wi.info()["threads"]
     with threadpoolctl.threadpool_limits(1, user_api="openmp"):
@@ -95,6 +132,53 @@ def test_threads_by_threadpoolctl():
         wi.normal(LARGE, rng=0, threads=3)  # threads= of one call must not persist
         assert wi.info()["threads"] == 1
     assert wi.info()["threads"] == before
+
+
+def test_a_limit_belongs_to_its_thread():
+    """Two threads that set and restore limits at the same time leave each other's alone."""
+    before, ready = wi.info()["threads"], threading.Barrier(2)
+
+    def limited():
+        with threadpoolctl.threadpool_limits(1):
+            ready.wait()
+            seen = wi.info()["threads"]
+            ready.wait()
+        return seen, wi.info()["threads"]
+
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(limited)
+        ready.wait()
+        here = wi.info()["threads"]
+        ready.wait()
+        assert other.result() == (1, before)
+    assert here == before
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("first", ["threadpoolctl", "weightinit_fast"])
+def test_threadpoolctl_in_either_order(first):
+    """threadpoolctl lists the package and limits it, whichever of the two is imported first."""
+    script = f"""
+    import sys
+    if {first!r} == "threadpoolctl":
+        import threadpoolctl
+    import weightinit_fast as wi
+    assert ("threadpoolctl" in sys.modules) == ({first!r} == "threadpoolctl")
+    import threadpoolctl
+    found = [lib for lib in threadpoolctl.threadpool_info() if "weightinit" in lib["internal_api"]]
+    (lib,) = found
+    assert lib["num_threads"] == wi.info()["threads"], found
+    assert lib["filepath"] == wi._core.__file__, found
+    assert lib["version"] == wi.__version__, found
+    with threadpoolctl.threadpool_limits(limits=1):
+        seen = wi.info()["threads"]
+    controller = threadpoolctl.ThreadpoolController()
+    with controller.limit(limits={{"openmp": 1}}):
+        seen += wi.info()["threads"]
+    assert wi.info()["threads"] == lib["num_threads"]
+    print(seen, [f for f in sys.meta_path if "threadpools" in type(f).__module__])
+    """
+    assert run(script, prelude="") == "2 []"
 
 
 MANY = internals.most_threads()
@@ -154,7 +238,7 @@ def test_a_quota_that_changes_is_seen(monkeypatch):
 
     internals.replace_quota(monkeypatch, cgroup_cpus, lambda: clock[0])
     limits = internals.threads.available_threads
-    most = min(internals.core.runtime_threads(), len(os.sched_getaffinity(0)))
+    most = len(os.sched_getaffinity(0))
     assert limits() == min(7, most)
     quota[0] = 1
     clock[0] += 0.5

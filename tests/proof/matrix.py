@@ -2,7 +2,7 @@
 
 Every build of the engine alone (tests/engine) draws the cases of tests/data/golden.json with each
 instruction set that it can run, natively or under emulation. Every CPython, with and without
-OpenMP, runs the tests of that file: sets, threads, cuts, layouts, floating-point states. A cell
+threads, runs the tests of that file: sets, threads, cuts, layouts, floating-point states. A cell
 shows how many cases reproduced the SHA-256 of the file, or how many did not. The exit code is 1 if
 any did not, or if a row could not be run.
 
@@ -75,7 +75,7 @@ class Package(NamedTuple):
     """An installation of the package under a CPython."""
 
     python: str
-    openmp: bool = True
+    threads: bool = True
 
     def sets_and_failures(self, folder):
         if (
@@ -84,7 +84,7 @@ class Package(NamedTuple):
         ):
             raise FileNotFoundError(f"no {self.python} here")
         bin_ = folder / "venv/bin"
-        options = [f"-Ccmake.define.WIF_OPENMP={'ON' if self.openmp else 'OFF'}"]
+        options = [f"-Ccmake.define.WIF_THREADS={'ON' if self.threads else 'OFF'}"]
         options += [f"-Cbuild-dir={folder / 'build'}"]
         for command in (
             [self.python, "-m", "venv", bin_.parent],
@@ -93,14 +93,14 @@ class Package(NamedTuple):
                 bin_ / "python",
                 "-P",
                 "-c",
-                "import weightinit_fast as wi; print(wi.info()['openmp'])",
+                "import weightinit_fast as wi; print(wi.info()['threads_wait_by'])",
             ],
         ):
             done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
             if done.returncode:
                 raise FileNotFoundError(done.stderr.strip().splitlines()[-1])
-        if (done.stdout.strip() != "None") != self.openmp:
-            raise FileNotFoundError(f"OpenMP is {done.stdout.strip()}")
+        if (done.stdout.strip() != "None") != self.threads:
+            raise FileNotFoundError(f"threads wait by {done.stdout.strip()}")
         report = folder / "report.xml"
         tests = [ROOT / "tests" / name for name in GOLDEN_TESTS]
         command = [
@@ -140,7 +140,7 @@ ROWS = FAST | {
     "s390x (big-endian), emulated": emulated("s390x-linux-gnu", "s390x"),
     "armhf (32 bits), emulated": emulated("arm-linux-gnueabihf", "armv7", flags="-mfpu=vfpv4"),
     **{f"CPython 3.{minor}": Package(f"python3.{minor}") for minor in (11, 12, 13)},
-    "CPython 3.11, serial": Package("python3.11", openmp=False),
+    "CPython 3.11, serial": Package("python3.11", threads=False),
 }
 
 

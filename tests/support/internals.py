@@ -11,6 +11,7 @@ import contextlib
 import functools
 import importlib
 import math
+import re
 import runpy
 
 from . import ROOT
@@ -69,6 +70,8 @@ EAGER_ITEMS = 2**12
 EAGER_SCRIPT = f"""
 import {MODULES["threads"]} as threads_module
 threads_module.PARALLEL_ITEMS = {EAGER_ITEMS}
+from {MODULES["core"].rpartition(".")[0]} import _core as core_module
+core_module.chunks_per_wake(1)
 """
 
 
@@ -97,14 +100,15 @@ def initialisers():
 
 @contextlib.contextmanager
 def eager():
-    """Let threads share fills of nearly any size, whether that pays or not."""
+    """Let threads share fills of nearly any size, and wake them for it, even if that costs more."""
     threads = _module("threads")
-    former = threads.PARALLEL_ITEMS
+    former, chunks = threads.PARALLEL_ITEMS, _module("core").chunks_per_wake(1)
     threads.PARALLEL_ITEMS = EAGER_ITEMS
     try:
         yield
     finally:
         threads.PARALLEL_ITEMS = former
+        _module("core").chunks_per_wake(chunks)
 
 
 def most_threads():
@@ -123,6 +127,13 @@ def replace_quota(monkeypatch, cgroup_cpus, monotonic):
     monkeypatch.setattr(threads, "_read_quota", (-math.inf, 1))
     monkeypatch.setattr(threads, "cgroup_cpus", cgroup_cpus)
     monkeypatch.setattr(threads, "monotonic", monotonic)
+
+
+def worker_stack():
+    """Return the bytes of stack that a fill may use, and those that a worker has (threads.h)."""
+    text = (ROOT / "src/engine/host/threads.h").read_text(encoding="utf-8")
+    names = ("WIF_FILL_STACK_BYTES", "WIF_WORKER_STACK_BYTES")
+    return [int(re.search(rf"{name} = (\d+) << 10", text)[1]) << 10 for name in names]
 
 
 # The engine --------------------------------------------------------------------------------------

@@ -16,7 +16,9 @@ linux_only = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
 glibc_x86_only = pytest.mark.skipif(
     (platform.machine(), platform.libc_ver()[0]) != ("x86_64", "glibc"), reason="glibc on x86-64"
 )
-openmp_only = pytest.mark.skipif(wi.info()["openmp"] is None, reason="this build has no threads")
+threaded_only = pytest.mark.skipif(
+    wi.info()["threads_wait_by"] is None, reason="this build has no threads"
+)
 LARGE = 2**19 + 77  # three of the largest direct tasks, in float32
 
 #: Definitions that precede every script. `right` judges a parallel fill by one of a single thread.

@@ -1,7 +1,21 @@
-"""How many threads a fill uses: threads=, the OpenMP limit, the CPU affinity, the cgroup quota."""
+"""How many threads a fill uses.
+
+``threads=`` says it, or else the smallest of these:
+
+- the limit that the calling thread has set by threadpoolctl (threadpools.py);
+- ``WEIGHTINIT_FAST_NUM_THREADS``, or else ``OMP_NUM_THREADS``, as they were when the package was
+  imported. joblib, Dask and torchrun set the latter for their worker processes;
+- one, in a daemonic process of multiprocessing, unless ``WEIGHTINIT_FAST_NUM_THREADS`` is set. The
+  workers of multiprocessing.Pool, of torch's DataLoader and of joblib's multiprocessing backend are
+  daemonic: each is one of many, which share the processors. (joblib has the same rule.)
+- the CPUs that the calling thread may run on;
+- the quota of the process's cgroup.
+"""
 
 import math
 import os
+import sys
+import threading
 from time import monotonic
 from typing import TypeAlias
 
@@ -11,28 +25,42 @@ from .numbers import integer
 
 StrPath: TypeAlias = str | os.PathLike[str]
 
-__all__ = ["PARALLEL_ITEMS", "available_threads", "thread_count"]
+__all__ = ["PARALLEL_ITEMS", "available_threads", "limit_threads", "thread_count"]
 
-# Each thread gets at least this many elements, about 100 us of normals, because waking threads
-# takes 10 to 50 us.
-PARALLEL_ITEMS = 1 << 18
+# Each thread gets at least this many elements, 5 to 20 us of work, which is a chunk of the engine.
+# A thread that looks for work anyway takes a chunk after half a microsecond; the engine wakes a
+# thread that sleeps only for four chunks (host/pool.h).
+PARALLEL_ITEMS = 1 << 16
 _MAX_THREADS = 1024
 # The quota is read again after this time, because it may change while the process lives. It is not
 # read for every fill, because that takes 30 to 60 us, as long as a fill of 2**18 elements.
 _QUOTA_SECONDS = 1.0
+_OWN_VARIABLE = "WEIGHTINIT_FAST_NUM_THREADS"
+
+
+def _environment() -> tuple[int, bool]:
+    """Return the limit that the environment sets, and whether it is set for this package."""
+    own = os.environ.get(_OWN_VARIABLE)
+    if own:
+        if not (own.isdecimal() and 1 <= int(own) <= _MAX_THREADS):
+            raise ImportError(
+                f"{_OWN_VARIABLE}={own}: a number of threads from 1 to {_MAX_THREADS} is needed"
+            )
+        return int(own), True
+    # OpenMP allows a list, with a number for each level of nested regions.
+    first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return (int(first) if first.isdecimal() and int(first) else _MAX_THREADS), False
+
+
+_ENVIRONMENT_LIMIT, _HAS_OWN_LIMIT = _environment()
 
 
 def thread_count(threads: int | None, items: int) -> int:
-    """Return how many threads fill that many elements.
-
-    ``threads`` of None means the smallest of the OpenMP limit of the calling thread
-    (OMP_NUM_THREADS, threadpoolctl), the CPUs that this process may run on, and the quota of its
-    cgroup.
-    """
+    """Return how many threads fill that many elements; see this module for ``threads`` of None."""
     if threads is not None:
         threads = _checked(threads)
     share = items // PARALLEL_ITEMS
-    if share < 2 or threads == 1:
+    if share < 2 or threads == 1 or not _core.worth_threads(share):
         return 1
     return min(share, threads or available_threads())
 
@@ -45,12 +73,43 @@ def _checked(threads: int) -> int:
     return number
 
 
+class _Limit(threading.local):
+    """The limit that a thread has set by threadpoolctl.
+
+    Each thread has its own, so that two threads that each set and restore a limit at the same time
+    leave each other's alone.
+    """
+
+    threads = _MAX_THREADS
+
+
+_limit = _Limit()
+
+
 def available_threads() -> int:
     """Return what threads=None means for a large fill."""
-    limit = min(_core.runtime_threads(), _recent_quota())
+    return min(_limit.threads, unlimited_threads())
+
+
+def limit_threads(most: int) -> None:
+    """Set the limit of the calling thread; a limit that limits nothing now is none."""
+    _limit.threads = max(1, most) if most < unlimited_threads() else _MAX_THREADS
+
+
+def unlimited_threads() -> int:
+    """Return what threads=None means in a thread that has set no limit by threadpoolctl."""
+    if not _HAS_OWN_LIMIT and _is_daemonic():
+        return 1
+    limit = min(_ENVIRONMENT_LIMIT, _recent_quota())
     if hasattr(os, "sched_getaffinity"):
-        limit = min(limit, len(os.sched_getaffinity(0)))
-    return max(1, limit)
+        return min(limit, len(os.sched_getaffinity(0)))
+    return min(limit, os.cpu_count() or 1)
+
+
+def _is_daemonic() -> bool:
+    """Return whether this is a daemonic process of multiprocessing, which has imported itself."""
+    multiprocessing = sys.modules.get("multiprocessing.process")
+    return multiprocessing is not None and multiprocessing.current_process().daemon
 
 
 # When the quota was read, and what it was. It is one tuple, so that a thread replaces both at once.

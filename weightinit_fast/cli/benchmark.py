@@ -231,11 +231,11 @@ It takes half a minute on two cores."""
 
 def run(args: argparse.Namespace, screen: Screen) -> int:
     """Print the table; return 1 if a digest is not as published."""
-    names = ("version", "stream_version", "isa", "threads", "openmp")
+    names = ("version", "stream_version", "isa", "threads", "threads_wait_by")
     document: Row = {name: value for name, value in wi.info().items() if name in names}
     document |= {"groups": [], "models": {}, "threads": args.threads or document["threads"]}
     head = TITLE + ", {isa}, threads: {threads}"
-    build = "" if document["openmp"] else ", no OpenMP"
+    build = "" if document["threads_wait_by"] else ", built without threads"
     screen.say(screen.paint(head.format_map(document), "1") + build)
     screen.say(ABOUT if args.no_numpy else ABOUT + ABOUT_NUMPY)
 

@@ -35,7 +35,8 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     for name, state in facts["isas"].items():
         rows[f"  {name}"] = state
     rows["threads"] = str(facts["threads"])
-    rows["OpenMP"] = facts["openmp"] or "none: this build fills on one thread"
+    if facts["threads_wait_by"] is None:
+        rows["threads"] += ": this build has no threads"
     for name, text in rows.items():
         screen.say(f"{name:<16} {text}".rstrip())
     return 0

@@ -316,7 +316,8 @@ def normal(
         that grows, up to 2**63 - 1 or the end of the stream. They are copied first. If out is
         given, the rows are written there. index and rows exclude each other.
     threads : int, optional
-        The greatest number of threads to use. The default is the smallest of the OpenMP limit, the
+        The greatest number of threads to use. The default is the smallest of
+        ``WEIGHTINIT_FAST_NUM_THREADS`` (or ``OMP_NUM_THREADS``), the limit of threadpoolctl, the
         CPU affinity and the cgroup quota. Small fills use one thread. The number never changes a
         value.
 

@@ -1,0 +1,163 @@
+"""The pool of threads: its code runs in every order of its steps, and variants of it have to fail.
+
+python tests/proof/wakeups.py            at most 3 preemptions in a run; a few minutes
+python tests/proof/wakeups.py --quick    at most 2; seconds
+
+The program tests/engine/explore_pool.c holds the code of src/engine/host/pool.c, and decides before
+each atomic operation which thread goes on. It tries all decisions that interrupt a thread so many
+times, and many at random. Then each of the variants below, in which a step of the protocol is
+missing or comes too late, has to be found wrong: this shows that the program can see such faults.
+Needs a C compiler and a system with ucontext.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from engine import ENGINE, ROOT
+
+#: What is wrong with a variant -> what is replaced in pool.c, and by what.
+VARIANTS = {
+    "a worker reads posted after it has looked at the fills": (
+        "        const uint32_t posted = atomic_load(&pool.posted);\n"
+        "        if (help_any(&last))\n            continue;\n",
+        "        if (help_any(&last))\n            continue;\n"
+        "        const uint32_t posted = atomic_load(&pool.posted);\n",
+    ),
+    "a worker waits without having raised parked": (
+        "        atomic_fetch_add(&pool.parked, 1);\n"
+        "        wif_thread_wait(&pool.posted, posted);\n",
+        "        wif_thread_wait(&pool.posted, posted);\n"
+        "        atomic_fetch_add(&pool.parked, 1);\n",
+    ),
+    "a caller reads searching before it raises posted": (
+        "    atomic_fetch_add(&pool.posted, 1);\n    count -= atomic_load(&pool.searching);\n",
+        "    count -= atomic_load(&pool.searching);\n    atomic_fetch_add(&pool.posted, 1);\n",
+    ),
+    "a caller reads parked before it raises posted": (
+        "    atomic_fetch_add(&pool.posted, 1);\n    count -= atomic_load(&pool.searching);\n"
+        "    if (count > 0 && atomic_load(&pool.parked) > 0)\n",
+        "    const int parked = atomic_load(&pool.parked);\n"
+        "    atomic_fetch_add(&pool.posted, 1);\n"
+        "    count -= atomic_load(&pool.searching);\n    if (count > 0 && parked > 0)\n",
+    ),
+    "a caller raises posted before it opens its slot": (
+        "    const int others = bits_of(atomic_fetch_or(&pool.open, bit(number)) & ~bit(number));\n"
+        "    post(wake - others);\n",
+        "    post(wake);\n    atomic_fetch_or(&pool.open, bit(number));\n",
+    ),
+    "the last worker does not wake a sleeping caller": (
+        "    if (word & WIF_ASLEEP && WIF_ACTIVE(word) == 1) {\n",
+        "    if (word & WIF_ASLEEP && WIF_ACTIVE(word) == 2) {\n",
+    ),
+    "the last worker does not change ended": (
+        "        atomic_fetch_add(&s->ended, 1);\n        wif_thread_wake(&s->ended, 1);\n",
+        "        wif_thread_wake(&s->ended, 1);\n",
+    ),
+    "a caller reads ended after it has set ASLEEP": (
+        "        const uint32_t ended = atomic_load(&s->ended);\n"
+        "        if (WIF_ACTIVE(atomic_fetch_or(&s->word, WIF_ASLEEP)) == 0)\n"
+        "            return;\n",
+        "        if (WIF_ACTIVE(atomic_fetch_or(&s->word, WIF_ASLEEP)) == 0)\n"
+        "            return;\n"
+        "        const uint32_t ended = atomic_load(&s->ended);\n",
+    ),
+    "a caller does not close its slot": (
+        "        atomic_fetch_or(&s->word, WIF_CLOSED);\n",
+        "",
+    ),
+    "a caller does not wait for its helpers": (
+        "        wait_for_helpers(s);\n",
+        "",
+    ),
+    "a worker does not count as active": (
+        "word + WIF_ACTIVE_ONE + WIF_TAKEN_ONE)",
+        "word + WIF_TAKEN_ONE)",
+    ),
+    "a worker does not read the end of the fill again": (
+        "    if (chunk < atomic_load(&s->chunks)) {\n",
+        "    {\n",
+    ),
+    "a worker helps a fill that has all its threads": (
+        "           WIF_ACTIVE(word) < atomic_load(&s->helpers);\n",
+        "           1;\n",
+    ),
+    "a slot opens before it is prepared": (
+        "    atomic_store(&s->chunks, chunks);\n    atomic_store(&s->helpers, helpers);\n",
+        "    atomic_store(&s->word, 0);\n    atomic_store(&s->chunks, chunks);\n"
+        "    atomic_store(&s->helpers, helpers);\n",
+    ),
+    "the caller of a forked fill does not begin again": (
+        "    } else if (!stopped) {\n",
+        "    } else if (0) {\n",
+    ),
+    "a child keeps its parent's workers": (
+        "    atomic_store(&pool.workers, 0);\n",
+        "",
+    ),
+    "a child keeps its parent's fills": (
+        "    atomic_store(&pool.owned, 0);\n",
+        "",
+    ),
+    "two callers may get the same slot": (
+        "        else if (!atomic_compare_exchange_weak(&pool.owned, &owned, owned | bit(k)))\n"
+        "            k = 0;\n",
+        "        else if ((atomic_store(&pool.owned, owned | bit(k))), 0)\n            k = 0;\n",
+    ),
+}
+
+
+def build(folder, source):
+    """Compile the explorer with this text in place of pool.c; return the program."""
+    (folder / "host").mkdir(exist_ok=True)
+    (folder / "host" / "pool.c").write_text(source, encoding="utf-8")
+    program = folder / "explore_pool"
+    command = ["cc", "-std=c11", "-O1", "-w", f"-I{folder}", f"-I{ENGINE}"]
+    command += [str(ROOT / "tests/engine/explore_pool.c"), "-o", str(program)]
+    subprocess.run(command, check=True)
+    return program
+
+
+def explore(program, preemptions, random_runs):
+    """Return whether nothing was found, and what the program printed."""
+    command = [str(program), str(preemptions), str(random_runs)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=3600)
+    if done.returncode not in (0, 1) and done.returncode >= 0:
+        raise SystemExit(f"{done.stdout}{done.stderr}")
+    return done.returncode == 0, done.stdout.rstrip()
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer preemptions")
+    quick = parser.parse_args().quick
+    source = (ENGINE / "host" / "pool.c").read_text(encoding="utf-8")
+    missed = []
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        for what, (before, after) in VARIANTS.items():
+            if source.count(before) != 1:
+                raise SystemExit(f"{what}: pool.c no longer has this text once:\n{before}")
+            right, shown = explore(build(folder, source.replace(before, after)), 2, 20_000)
+            print(f"{'NOT FOUND' if right else 'found'}: {what}", flush=True)
+            if right:
+                missed.append(what)
+            else:
+                print(f"    {(shown.splitlines() or ['it crashed'])[-1]}")
+        started = time.perf_counter()
+        right, shown = explore(build(folder, source), 2 if quick else 3, 20_000)
+        print(f"{shown}\n-- {time.perf_counter() - started:.0f} s")
+    if missed or not right:
+        print("wakeups: FAILED")
+        return 1
+    print("wakeups: no wake-up is lost, no chunk runs twice; every variant was found")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
