@@ -40,10 +40,12 @@ static int spacing(const format *f, double x) {
 
 /* x rounded once to the type, to nearest even; infinite if that is beyond the largest value. */
 static double rounded(const format *f, double x) {
-    if (!is_finite(x))
+    if (f->bytes == 8 || !is_finite(x))
         return x;
+    if (f->bytes == 4)
+        return (float)x; /* the same in fewer steps: a small fill takes about as long as these */
     const int step = spacing(f, x);
-    const double y = f->bytes == 8 ? x : copysign(ldexp(rint(ldexp(x, -step)), step), x);
+    const double y = copysign(ldexp(rint(ldexp(x, -step)), step), x);
     return fabs(y) <= f->largest ? y : copysign(HUGE_VAL, y);
 }
 
@@ -97,7 +99,8 @@ static NOINLINE int prepare_constant(const format *f, double value, wif_draw *dr
 
 /* ---- whether a value other than 0 may lie below 2^-126 --------------------------------------- */
 
-/* Only draws of bfloat16 read the answer, so this is about arithmetic in float32.  A float32 with
+/* Only draws of bfloat16 read the answer, so this is about arithmetic in float32, and the answer
+ * for all other types is 0.  A float32 with
  * exponent e is a multiple of 2^(e - 23), so that a sum or a product of such numbers, if it is not
  * 0, cannot be arbitrarily small.  A *grid* of a number, here, is the exponent of a power of two of
  * which the number is a multiple. */
@@ -109,6 +112,8 @@ static int exponent_of(double x) {
     return x == 0 ? NO_GRID : exponent - 1;
 }
 static int lesser(int a, int b) { return a < b ? a : b; }
+
+static int is_bfloat16(const format *f) { return f == &FORMATS[WIF_bf16]; }
 
 /* Whether fma(a, b, c) may be subnormal, by a grid of the product a b and the number c. */
 static int sum_may_be_subnormal(int product_grid, double c) {
@@ -131,9 +136,10 @@ static NOINLINE int prepare_uniform(const format *f, const format *family, doubl
     draw->least = least < low ? next_above(f, least) : least + 0.0;
     draw->greatest = next_below(f, end);
     /* half is a multiple of 2^(its exponent - 23), and the fraction of a word of 2^-31. */
-    draw->may_be_subnormal =
-        sum_may_be_subnormal(exponent_of(draw->half) - 23 - 31, draw->centre) ||
-        clamp_may_be_subnormal(draw);
+    if (is_bfloat16(f))
+        draw->may_be_subnormal =
+            sum_may_be_subnormal(exponent_of(draw->half) - 23 - 31, draw->centre) ||
+            clamp_may_be_subnormal(draw);
     return draw->least <= draw->greatest ? WIF_PARAMS_OK : WIF_PARAMS_NO_VALUE;
 }
 
@@ -149,8 +155,9 @@ static NOINLINE int prepare_normal(const format *f, const format *family, double
      * larger, as |x|, if it is not 0, is at least 2^-31.  So the product is at least std 2^-60.
      * That is enough if the mean is 0.  Otherwise the grid of the product counts: each of its two
      * factors is a multiple of 2^-23 times its own size, so that the grid is lower by 46. */
-    draw->may_be_subnormal =
-        sum_may_be_subnormal(exponent_of(draw->std) + (mean == 0 ? -60 : -106), draw->mean);
+    if (is_bfloat16(f))
+        draw->may_be_subnormal =
+            sum_may_be_subnormal(exponent_of(draw->std) + (mean == 0 ? -60 : -106), draw->mean);
     return WIF_PARAMS_OK;
 }
 
@@ -191,18 +198,21 @@ static NOINLINE int prepare_truncated(const format *f, const format *family,
     draw->tail_high = rounded(family, parameters[8] + half_step);
     /* x = fma(word, half, centre) has this grid.  z is x times a ratio of at least sqrt(pi/2), so
      * that it is at least as far from 0 as x. */
-    const int grid = lesser(exponent_of(draw->half), exponent_of(draw->centre)) - 23;
-    draw->may_be_subnormal =
-        sum_may_be_subnormal(exponent_of(draw->std) + grid - (mean == 0 ? 0 : 46), draw->mean) ||
-        clamp_may_be_subnormal(draw);
+    if (is_bfloat16(f)) {
+        const int grid = lesser(exponent_of(draw->half), exponent_of(draw->centre)) - 23;
+        draw->may_be_subnormal =
+            sum_may_be_subnormal(exponent_of(draw->std) + grid - (mean == 0 ? 0 : 46),
+                                 draw->mean) ||
+            clamp_may_be_subnormal(draw);
+    }
     draw->unscale = ldexp(-4, -exponent);
     draw->log_shift = -exponent * 8 * LOG_STEP_F64 -
                       (family->bytes == 8 ? QUANTILE_SHIFT_F64 : (double)QUANTILE_SHIFT_F32);
     return WIF_PARAMS_OK;
 }
 
-static NOINLINE int prepare(enum wif_transform transform, enum wif_type type,
-                            const double *parameters, wif_draw *draw) {
+NOINLINE int wif_prepare_in_standard_state(enum wif_transform transform, enum wif_type type,
+                                           const double *parameters, wif_draw *draw) {
     const format *f = &FORMATS[type], *family = FAMILIES[type];
     draw->transform = transform;
     draw->may_be_subnormal = 0;
@@ -227,7 +237,7 @@ int wif_prepare(enum wif_transform transform, enum wif_type type,
     double copied[WIF_MOST_PARAMETERS];
     for (int k = 0; k < WIF_MOST_PARAMETERS; k++)
         copied[k] = given[k];
-    const volatile int status = prepare(transform, type, copied, draw);
+    const volatile int status = wif_prepare_in_standard_state(transform, type, copied, draw);
     wif_fp_leave(callers);
     return status;
 }

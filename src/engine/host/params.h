@@ -35,6 +35,10 @@ enum wif_params_status {
 int wif_prepare(enum wif_transform transform, enum wif_type type,
                 const double parameters[WIF_MOST_PARAMETERS], wif_draw *draw);
 
+/* Do the same in the standard floating-point state, which the caller has set (fpenv.h). */
+int wif_prepare_in_standard_state(enum wif_transform transform, enum wif_type type,
+                                  const double *parameters, wif_draw *draw);
+
 /* Change a prepared uniform draw of the single family to the transform WIF_uniform_clamped_words,
  * which is faster, if the draw's parameters allow that without a change of any bit; return whether
  * they do.  This function takes about a microsecond, which it saves again if the draw has

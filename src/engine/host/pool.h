@@ -62,6 +62,7 @@
 #include <stdint.h>
 
 #include "compiler.h"
+#include "weightinit_fast.h"
 
 enum {
     /* Fills that run in parallel at the same time.  Any further one runs on its thread alone; so
@@ -87,17 +88,9 @@ extern _Atomic int wif_chunks_per_wake;
  * asked before wif_pool_run, since to find out how many threads there may be takes time too. */
 int wif_pool_worth(int64_t chunks);
 
-/* Run chunk k of a fill.  What it returns counts only on the calling thread: not 0 asks to end the
- * fill. */
-typedef int wif_chunk(void *fill, int64_t k);
-
-/* Run run(fill, k) for every k from 0 to chunks - 1, in any order, on at most `threads` threads,
- * and return when all have returned.  Return not 0 if a call on the calling thread has; chunks that
- * have not begun may then be left out.
- *
- * wif_pool_run does this.  A caller who has threads already may bring a function of this type that
- * uses them, and gets its `owner` back (host/run.h). */
-typedef int wif_parallel_for(void *owner, int64_t chunks, int threads, wif_chunk *run, void *fill);
+/* wif_chunk, the type of a function that runs a chunk, and wif_parallel_for, the type of
+ * wif_pool_run, are in weightinit_fast.h: a caller who has threads already may bring a function of
+ * the latter type that uses them (host/run.h). */
 
 /* By this name programs that load the library can tell that it has the pool
  * (weightinit_fast/_resolve/threadpools.py). */

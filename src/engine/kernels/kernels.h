@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* weightinit_fast.h defines it too, and the compiler refuses two definitions that differ. */
 #define WIF_STREAM_VERSION 1
 
 /* A generator makes words in groups of 32.  A group becomes 32 elements of the single family (all

@@ -1,0 +1,98 @@
+# Makes the libraries for programs in C and C++, and installs them, the headers, and what CMake's
+# find_package(weightinit_fast) and pkg-config read.  CMakeLists.txt includes this file.
+include(CMakePackageConfigHelpers)
+include(GNUInstallDirs)
+set(wif_config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/weightinit_fast)
+
+# What a program that links the static library links too, by names that pkg-config understands.
+set(wif_private_libraries "")
+if(TARGET Threads::Threads AND WIF_THREADS)
+  if(WIN32)
+    list(APPEND wif_private_libraries synchronization)
+  else()
+    list(APPEND wif_private_libraries pthread ${CMAKE_DL_LIBS})
+  endif()
+endif()
+if(WIF_LIBM)
+  list(APPEND wif_private_libraries m)
+endif()
+list(REMOVE_DUPLICATES wif_private_libraries)
+
+# Make a library of every object of the engine.  The objects are named by the sources of
+# wif_engine's interface.
+function(wif_add_library name kind)
+  add_library(${name} ${kind} $<TARGET_PROPERTY:wif_engine,INTERFACE_SOURCES>)
+  add_library(weightinit_fast::${kind} ALIAS ${name})
+  set_target_properties(${name} PROPERTIES OUTPUT_NAME weightinit_fast LINKER_LANGUAGE C)
+  target_include_directories(
+    ${name} INTERFACE "$<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}>"
+                      "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
+  install(TARGETS ${name} EXPORT weightinit_fast-targets
+          ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+          RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endfunction()
+
+wif_add_library(wif_static STATIC)
+set_target_properties(wif_static PROPERTIES EXPORT_NAME static)
+target_link_libraries(wif_static INTERFACE ${wif_private_libraries})
+if(MSVC OR WIN32)
+  set_target_properties(wif_static PROPERTIES OUTPUT_NAME weightinit_fast_static)
+endif()
+
+if(WIF_SHARED)
+  # The functions of weightinit_fast.h are visible in the shared library alone.  So the files that
+  # define them are compiled again, with WIF_EXPORTING; the archive has them hidden, so that a
+  # library that is linked from it does not export them.
+  get_target_property(wif_sources wif_engine SOURCES)
+  set(wif_api_sources ${wif_sources})
+  list(FILTER wif_api_sources INCLUDE REGEX "^(api|host|isa)/")
+  add_library(wif_shared SHARED ${wif_api_sources})
+  get_property(wif_isas GLOBAL PROPERTY WIF_ISAS)
+  foreach(name IN LISTS wif_isas)
+    if(TARGET wif_${name})
+      target_sources(wif_shared PRIVATE $<TARGET_OBJECTS:wif_${name}>)
+    endif()
+  endforeach()
+  add_library(weightinit_fast::shared ALIAS wif_shared)
+  foreach(property COMPILE_OPTIONS COMPILE_DEFINITIONS INCLUDE_DIRECTORIES)
+    get_target_property(value wif_engine ${property})
+    if(value)
+      set_target_properties(wif_shared PROPERTIES ${property} "${value}")
+    endif()
+  endforeach()
+  target_compile_definitions(wif_shared PRIVATE WIF_EXPORTING INTERFACE WIF_SHARED)
+  set_target_properties(
+    wif_shared PROPERTIES OUTPUT_NAME weightinit_fast EXPORT_NAME shared LINKER_LANGUAGE C
+                          VERSION ${PROJECT_VERSION} SOVERSION 1)
+  target_link_libraries(wif_shared PRIVATE ${wif_private_libraries})
+  target_include_directories(
+    wif_shared INTERFACE "$<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}>"
+                         "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
+  install(TARGETS wif_shared EXPORT weightinit_fast-targets
+          ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+          RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+
+install(FILES weightinit_fast.h weightinit_fast_python.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(EXPORT weightinit_fast-targets NAMESPACE weightinit_fast:: DESTINATION ${wif_config_dir})
+configure_package_config_file(
+  weightinit_fast-config.cmake.in ${CMAKE_CURRENT_BINARY_DIR}/weightinit_fast-config.cmake
+  INSTALL_DESTINATION ${wif_config_dir} PATH_VARS CMAKE_INSTALL_INCLUDEDIR
+  NO_SET_AND_CHECK_MACRO)
+write_basic_package_version_file(
+  ${CMAKE_CURRENT_BINARY_DIR}/weightinit_fast-config-version.cmake
+  VERSION ${PROJECT_VERSION} COMPATIBILITY SameMajorVersion)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/weightinit_fast-config.cmake
+              ${CMAKE_CURRENT_BINARY_DIR}/weightinit_fast-config-version.cmake
+        DESTINATION ${wif_config_dir})
+
+list(TRANSFORM wif_private_libraries PREPEND -l OUTPUT_VARIABLE wif_pkgconfig_libraries)
+list(JOIN wif_pkgconfig_libraries " " wif_pkgconfig_libraries)
+file(RELATIVE_PATH wif_pkgconfig_prefix "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
+file(RELATIVE_PATH wif_pkgconfig_libdir "/${CMAKE_INSTALL_LIBDIR}/pkgconfig"
+     "/${CMAKE_INSTALL_LIBDIR}")
+file(RELATIVE_PATH wif_pkgconfig_includedir "/${CMAKE_INSTALL_LIBDIR}/pkgconfig"
+     "/${CMAKE_INSTALL_INCLUDEDIR}")
+configure_file(weightinit_fast.pc.in ${CMAKE_CURRENT_BINARY_DIR}/weightinit_fast.pc @ONLY)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/weightinit_fast.pc
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
