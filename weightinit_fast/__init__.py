@@ -21,6 +21,7 @@ from typing import Any
 from . import _load  # noqa: F401  first: it loads the engine, which the other modules import
 from ._core import STREAM_VERSION
 from ._info import info
+from ._installed import get_cmake_dir, get_include
 from ._resolve.fans import fans
 from ._resolve.keys import Key, key
 from ._resolve.threadpools import register_when_imported
@@ -66,6 +67,8 @@ __all__ = [
     "fans",
     "finish",
     "gain",
+    "get_cmake_dir",
+    "get_include",
     "glorot_normal",
     "glorot_uniform",
     "he_normal",

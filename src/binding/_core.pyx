@@ -46,6 +46,7 @@ def nontemporal_from(Py_ssize_t nbytes):
     """
     global nontemporal_bytes
     former, nontemporal_bytes = nontemporal_bytes, nbytes
+    wif_set_nontemporal_from(<size_t>nbytes)
     return former
 
 
@@ -94,6 +95,7 @@ def select_isa(str name):
             f"instruction set {name!r} cannot run here: this machine lacks {chosen.lacks.decode()}"
         )
     kernels = chosen.kernels
+    wif_use_kernels(kernels)  # by the functions of weightinit_fast.h too
 
 
 def isa():
@@ -159,6 +161,11 @@ def geometric_mean(double a, double b):
 # ---- checks of arguments ------------------------------------------------------------------------
 
 include "numbers.pxi"
+
+
+# ---- the functions for other packages ------------------------------------------------------------
+
+include "capi.pxi"
 
 
 # ---- keys ---------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 
 cdef extern from "kernels/kernels.h" nogil:
-    enum: WIF_STREAM_VERSION
     enum wif_transform:
         WIF_constant, WIF_uniform, WIF_normal, WIF_truncated
     enum: WIF_PUBLIC_TRANSFORMS, WIF_TRANSFORMS, WIF_MOST_PARAMETERS
@@ -51,6 +50,11 @@ cdef extern from "isa/dispatch.h" nogil:
     void wif_list_isas(wif_isa *list)
 
 
+cdef extern from "api/machine.h" nogil:
+    void wif_use_kernels(const wif_kernels *kernels)
+    void wif_set_nontemporal_from(size_t bytes)
+
+
 cdef extern from "host/fpenv.h" nogil:
     ctypedef struct wif_fpstate:
         pass
@@ -94,16 +98,17 @@ cdef extern from "host/caches.h" nogil:
 cdef extern from "host/pool.h" nogil:
     int wif_chunks_per_wake
     bint wif_pool_worth(int64_t chunks)
-    ctypedef int wif_chunk(void *fill, int64_t k)
-    ctypedef int wif_parallel_for(void *owner, int64_t chunks, int threads, wif_chunk *run,
-                                  void *fill)
-    wif_parallel_for wif_pool_run
+    # _core.pxd declares the types wif_chunk and wif_parallel_for under their own names.
+    ctypedef int chunk_function "wif_chunk"(void *fill, int64_t k)
+    ctypedef int parallel_for_function "wif_parallel_for"(
+        void *owner, int64_t chunks, int threads, chunk_function *run, void *fill)
+    parallel_for_function wif_pool_run
 
 
 cdef extern from "host/run.h" nogil:
     ctypedef int wif_poll(void *caller) noexcept
     bint wif_run(const wif_queue *queue, int threads, wif_poll *poll, void *caller,
-                 wif_parallel_for *parallel_for, void *owner)
+                 parallel_for_function *parallel_for, void *owner)
 
 
 cdef extern from "host/threads.h" nogil:

@@ -2,6 +2,7 @@
 # rng and stream that programs pass in loops.  weightinit_fast/_resolve/keys.py reads all other
 # kinds, and registers its functions here for that.
 from cpython.pycapsule cimport PyCapsule_GetPointer
+from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 
 
 # NumPy's public C interface to a bit generator: bitgen_t in numpy/random/bitgen.h.
@@ -14,7 +15,6 @@ ctypedef struct bitgen:
 
 
 cdef object Key = None, read_other_key = None, read_other_stream = None  # by register_keys
-cdef object blake2b = None  # hashlib.blake2b, imported when a stream is first given by its name
 # NumPy's classes, imported when somebody first passes an rng that is neither a Key nor an int below
 # 2**64.  Subclasses of the bit generators are not among them, since they may draw in another way.
 cdef object Generator = None
@@ -138,13 +138,12 @@ cdef object read_key(object rng, object buffer, uint64_t *low, uint64_t *high):
 
 def stream_number(object stream):
     """Return the 64-bit number of a stream given as a number or a name."""
-    global blake2b
     cdef uint64_t number = 0
+    cdef Py_ssize_t length = 0
+    cdef const char *name
     if isinstance(stream, str):
-        if blake2b is None:
-            from hashlib import blake2b as found
-            blake2b = found
-        return int.from_bytes(blake2b(stream.encode(), digest_size=8).digest(), "little")
+        name = PyUnicode_AsUTF8AndSize(stream, &length)
+        return c_wif_stream_from_name(name, <size_t>length)
     if below_2_64(stream, &number):
         return stream
     return read_other_stream(stream)

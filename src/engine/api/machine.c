@@ -46,5 +46,6 @@ size_t wif_nontemporal_from(void) {
 }
 
 void wif_set_nontemporal_from(size_t bytes) {
-    atomic_store_explicit(&nontemporal_from, bytes, memory_order_relaxed);
+    /* 0 stands for a size that is not known yet, and no fill is smaller than 1 byte. */
+    atomic_store_explicit(&nontemporal_from, bytes ? bytes : 1, memory_order_relaxed);
 }
