@@ -6,6 +6,8 @@ from numpy.typing import NDArray
 
 from . import dask as dask
 from ._info import info as info
+from ._installed import get_cmake_dir as get_cmake_dir
+from ._installed import get_include as get_include
 from ._resolve.dtypes import DType
 from ._resolve.fans import Fans, Mode
 from ._resolve.fans import fans as fans
@@ -51,6 +53,8 @@ __all__ = [
     "fans",
     "finish",
     "gain",
+    "get_cmake_dir",
+    "get_include",
     "glorot_normal",
     "glorot_uniform",
     "he_normal",

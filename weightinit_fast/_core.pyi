@@ -19,6 +19,7 @@ ISA_FORCED: str | None
 STREAM_VERSION: int
 COMPILER: str
 THREADS_WAIT_BY: str | None
+c_api: object  # a capsule; see weightinit_fast_python.h
 
 def nontemporal_from(nbytes: int) -> int: ...
 def chunks_per_wake(chunks: int) -> int: ...

@@ -26,6 +26,8 @@ from numpy.typing import NDArray
 
 from . import dask as dask
 from ._info import info as info
+from ._installed import get_cmake_dir as get_cmake_dir
+from ._installed import get_include as get_include
 from ._resolve.dtypes import DType
 from ._resolve.fans import Fans, Mode
 from ._resolve.fans import fans as fans

@@ -85,7 +85,7 @@ enum {
     WIF_ERROR_INTERVAL = 11,       /* request.interval was not prepared for these parameters */
     WIF_ERROR_SHAPE = 12,          /* a bad number of axes or of elements, or a bad length */
     WIF_ERROR_REGION = 13,         /* start and step leave the whole tensor */
-    WIF_ERROR_STRIDE = 14,         /* a stride with which elements overlap */
+    WIF_ERROR_STRIDE = 14,         /* elements overlap by their strides */
     WIF_ERROR_STREAM_END = 15,     /* an element is beyond the end of the stream */
     WIF_ERROR_ROW = 16,            /* a row id is negative, or its row is beyond the stream */
     WIF_ERROR_MEMORY = 17,         /* the region leaves the buffer, or the address space */
@@ -198,8 +198,9 @@ typedef int wif_progress(void *context, int64_t done, int64_t total);
  * rows: position k of axis 0 of the region is row rows[k] of the whole tensor, which may also be
  * beyond whole[0].  start[0], step[0] and whole[0] are not read.
  *
- * Elements of different numbers must not share memory, and nothing that the request points to may
- * change during the call. */
+ * The strides must be nested: each is at least as large as all that the axes with smaller strides
+ * cover, so that no two elements share memory.  The order of the axes, and the signs, do not
+ * matter. Nothing that the request points to may change during the call. */
 typedef struct wif_request {
     size_t size; /* sizeof(wif_request) where the caller was compiled */
     void *data;  /* any alignment */

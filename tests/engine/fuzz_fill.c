@@ -22,6 +22,7 @@
 #include "host/params.h"
 #include "host/plan.h"
 #include "host/queue.h"
+#include "fuzz_input.h"
 
 enum {
     AXES = 6,
@@ -33,40 +34,6 @@ enum {
 
 static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
-
-/* ---- the input ------------------------------------------------------------------------------- */
-
-typedef struct {
-    const uint8_t *at, *end;
-} input;
-
-/* The next bytes of the input as a number; zeros once there are no more. */
-static uint64_t take(input *in, int bytes) {
-    uint64_t x = 0;
-    for (int k = 0; k < bytes && in->at < in->end; k++)
-        x |= (uint64_t)*in->at++ << 8 * k;
-    return x;
-}
-
-/* A number near a power of two, a simple fraction, or any bits at all. */
-static double take_number(input *in) {
-    const unsigned kind = (unsigned)take(in, 1);
-    const double sign = kind & 1 ? -1 : 1;
-    double x;
-    switch (kind >> 1 & 3) {
-    case 0:
-        return sign * (double)take(in, 1) / 16;
-    case 1:
-        return sign * ldexp(1 + (double)take(in, 2) / 65536, (int)(kind >> 3) * 9 - 150);
-    case 2:
-        return sign * ldexp(1 + (double)take(in, 1) / 256, -(int)(kind >> 3));
-    default: {
-        const uint64_t bits = take(in, 8);
-        memcpy(&x, &bits, sizeof x);
-        return x;
-    }
-    }
-}
 
 /* The bounds of truncated normals, and the numbers that weightinit_fast/_resolve/truncation.py
  * computes from them. */
@@ -287,13 +254,6 @@ static int split(const wif_plan *whole, const region *r, wif_plan *plans, wif_ax
     return count;
 }
 
-static char *patterned(size_t bytes) {
-    char *p = malloc(bytes);
-    for (size_t k = 0; p && k < bytes; k++)
-        p[k] = (char)(k * 37 + 11);
-    return p;
-}
-
 static void compare(const char *got, const char *wanted, size_t bytes, const char *isa,
                     const char *what, int type) {
     for (size_t k = 0; k < bytes; k++)
@@ -404,36 +364,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     return 0;
 }
 
-#ifndef WIF_LIBFUZZER
-static int run_file(const char *name) {
-    static uint8_t data[4096];
-    FILE *file = fopen(name, "rb");
-    if (!file)
-        return fprintf(stderr, "fuzz_fill: no file %s\n", name), 2;
-    const size_t size = fread(data, 1, sizeof data, file);
-    fclose(file);
-    return LLVMFuzzerTestOneInput(data, size);
-}
-
-static void run_random(long runs) {
-    uint64_t x = 0x9e3779b97f4a7c15;
-    for (long run = 0; run < runs; run++) {
-        uint8_t data[80];
-        for (size_t k = 0; k < sizeof data; k++) {
-            x ^= x << 13, x ^= x >> 7, x ^= x << 17;
-            data[k] = (uint8_t)(x >> 32);
-        }
-        LLVMFuzzerTestOneInput(data, sizeof data);
-    }
-}
-
-int main(int argc, char **argv) {
-    int status = 0;
-    for (int k = 1; k < argc; k++)
-        if (!strncmp(argv[k], "-runs=", 6))
-            run_random(strtol(argv[k] + 6, 0, 10));
-        else
-            status |= run_file(argv[k]);
-    return status;
-}
-#endif
+#include "fuzz_main.h"

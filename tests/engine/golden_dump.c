@@ -5,18 +5,21 @@
  *   golden_dump ISA TRANSFORM TYPE KEY_LOW KEY_HIGH STREAM FIRST COUNT [PARAMETER ...]
  *                                        writes COUNT elements, little-endian, to standard output
  *
- * Up to 2^22 elements are drawn twice more before they are written, and each time they must be the
- * same: first into a table in Fortran order, which is filled by tiles that are transposed in
- * registers, then past the caches to an odd address.
+ * Up to 2^22 elements are drawn three times more before they are written, and each time they must
+ * be the same: first into a table in Fortran order, which is filled by tiles that are transposed in
+ * registers, then past the caches to an odd address, and then by wif_fill of weightinit_fast.h,
+ * which also computes the probabilities of a truncated normal anew.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/machine.h"
 #include "isa/dispatch.h"
 #include "host/params.h"
 #include "host/plan.h"
+#include "weightinit_fast.h"
 
 #define NAME(with, type, name, bytes, ...) {#type, bytes},
 static const struct {
@@ -67,6 +70,25 @@ static int same_again(wif_plan *plan, const char *range, const wif_axis *whole) 
     return same;
 }
 
+/* Whether wif_fill draws the same. */
+static int same_by_request(const wif_plan *plan, const char *range, int transform, int type,
+                           int64_t count, const double *parameters, const wif_kernels *kernels) {
+    char *const again = calloc((size_t)count + 1, plan->itemsize);
+    wif_request request =
+        wif_request_new(again, transform == WIF_words ? WIF_UINT32 : WIF_FLOAT32 + type, count);
+    request.transform = WIF_WORDS + transform;
+    memcpy(request.parameters, parameters, sizeof request.parameters);
+    request.key.low = plan->draw.key_low;
+    request.key.high = plan->draw.key_high;
+    request.stream = plan->draw.stream;
+    request.first = plan->first;
+    wif_use_kernels(kernels);
+    const int same = again && wif_fill(&request) == WIF_OK &&
+                     !memcmp(range, again, (size_t)count * plan->itemsize);
+    free(again);
+    return same;
+}
+
 int main(int argc, char **argv) {
     wif_isa isas[WIF_ISAS];
     wif_list_isas(isas);
@@ -112,6 +134,9 @@ int main(int argc, char **argv) {
     draw(&plan, range, &whole, 1);
     if (count <= 1 << 22 && !same_again(&plan, range, &whole))
         return fprintf(stderr, "golden_dump: drawn again, it differs\n"), 3;
+    if (count <= 1 << 22 && !same_by_request(&plan, range, transform, type, (int64_t)count,
+                                             parameters, isas[isa].kernels))
+        return fprintf(stderr, "golden_dump: drawn by wif_fill, it differs\n"), 3;
     to_little_endian(range, count, plan.itemsize);
     const int short_write = fwrite(range, plan.itemsize, count, stdout) != count;
     free(range);

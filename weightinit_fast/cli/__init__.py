@@ -18,10 +18,11 @@ import sys
 import traceback
 from collections.abc import Sequence
 from shutil import get_terminal_size
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from .. import __version__
 from .._core import STREAM_VERSION
+from .._installed import get_cmake_dir, get_include
 from .._screen import Screen, printable
 
 __all__ = ["main"]
@@ -113,6 +114,18 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     )
     version = f"weightinit_fast {__version__}, stream version {STREAM_VERSION}"
     parser.add_argument("--version", action="version", version=version)
+    parser.add_argument(
+        "--includes",
+        action=_Print,
+        const=lambda: f"-I{get_include()}",
+        help="print the compiler's option for the C headers, and exit",
+    )
+    parser.add_argument(
+        "--cmakedir",
+        action=_Print,
+        const=get_cmake_dir,
+        help="print the folder that CMake takes as weightinit_fast_DIR, and exit",
+    )
     commands = parser.add_subparsers(
         dest="command", required=True, metavar="COMMAND", title="commands"
     )
@@ -135,6 +148,24 @@ def _with_parts(argv: Sequence[str]) -> list[str]:
         else:
             tied.append(text)
     return tied
+
+
+class _Print(argparse.Action):
+    """An option that prints what its function returns, as --version does."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, const: Any, help: str) -> None:
+        super().__init__(
+            option_strings, argparse.SUPPRESS, nargs=0, const=const, default=argparse.SUPPRESS, help=help
+        )
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        """Print, and exit."""
+        try:
+            text = self.const()
+        except OSError as error:
+            parser.error(str(error))
+        print(text)
+        parser.exit()
 
 
 class _Formatter(argparse.HelpFormatter):

@@ -40,7 +40,9 @@ wif_status wif_adopt_request(const wif_request *given, wif_request *copy,
         *request = given;
         return WIF_OK;
     }
-    if (size < LEAST_SIZE || size > MOST_SIZE || size % sizeof(int32_t))
+    /* Fields after the first ones begin at multiples of the size of a pointer, so that no struct
+     * ends within a field. */
+    if (size < LEAST_SIZE || size > MOST_SIZE || size % sizeof(void *))
         return WIF_ERROR_SIZE;
     const unsigned char *const bytes = (const unsigned char *)given;
     for (size_t k = sizeof *copy; k < size; k++)
@@ -200,6 +202,30 @@ static void add_axis(wif_region *region, int64_t n, uint64_t stream_step, ptrdif
     }
 }
 
+/* Whether each axis steps over all that the axes with smaller strides cover, so that no two
+ * elements share memory.  Other strides may be free of overlaps too, but to find that out is hard
+ * in general, and no usual array has them. */
+static int are_nested(const wif_request *r, uint64_t itemsize) {
+    int order[WIF_MAX_AXES], count = 0; /* the axes, the smallest stride first */
+    for (int k = 0; k < r->ndim; k++) {
+        int place = count;
+        if (r->shape[k] == 1)
+            continue;
+        for (; place && magnitude(r->strides[order[place - 1]]) > magnitude(r->strides[k]); place--)
+            order[place] = order[place - 1];
+        order[place] = k;
+        count++;
+    }
+    uint64_t covered = itemsize;
+    for (int k = 0; k < count; k++) {
+        const uint64_t stride = magnitude(r->strides[order[k]]);
+        if (stride < covered)
+            return 0;
+        covered += stride * (uint64_t)(r->shape[order[k]] - 1);
+    }
+    return 1;
+}
+
 static wif_status read_tensor(const wif_request *r, enum wif_type type, wif_region *region) {
     const int axes = r->ndim;
     const uint64_t itemsize = wif_type_bytes((int)type), last = last_element_of(type);
@@ -254,13 +280,13 @@ static wif_status read_tensor(const wif_request *r, enum wif_type type, wif_regi
         uint64_t moved = magnitude(strides[k]);
         if (r->shape[k] == 1)
             continue;
-        if (moved < itemsize)
-            return WIF_ERROR_STRIDE;
         if (!multiply(&moved, (uint64_t)(r->shape[k] - 1), PTRDIFF_MAX) ||
             moved > PTRDIFF_MAX - (strides[k] < 0 ? below : above))
             return WIF_ERROR_MEMORY;
         *(strides[k] < 0 ? &below : &above) += moved;
     }
+    if (r->strides && !are_nested(r, itemsize))
+        return WIF_ERROR_STRIDE;
     const wif_status status = check_memory(r, below, above + itemsize);
     if (status != WIF_OK)
         return status;
