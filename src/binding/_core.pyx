@@ -67,6 +67,11 @@ def worth_threads(int64_t chunks):
     return wif_pool_worth(chunks)
 
 
+def cgroup_cpus(bytes root not None, bytes own not None):
+    """Return how many CPUs the quota of this process's cgroup amounts to (api/threads.h)."""
+    return wif_cgroup_threads(root, own)
+
+
 # ---- instruction sets ---------------------------------------------------------------------------
 
 cdef const wif_kernels *kernels = NULL
@@ -156,6 +161,16 @@ def spread(int transform, double scale, double gain, double slope, double fan):
 def geometric_mean(double a, double b):
     """Return sqrt(a * b) as it is in the standard rounding mode, whatever mode is set."""
     return wif_geometric_mean(a, b)
+
+
+def truncation_interval(double lower, double upper, int word_bits):
+    """Return the six numbers about a truncated normal's bounds of host/params.h."""
+    cdef wif_interval interval
+    cdef int32_t dtype = WIF_FLOAT64 if word_bits == 64 else WIF_FLOAT32
+    cdef wif_status status = c_wif_prepare_interval(lower, upper, dtype, &interval)
+    if status != WIF_OK:
+        raise ValueError(c_wif_status_text(status).decode())
+    return tuple(interval.numbers)
 
 
 # ---- checks of arguments ------------------------------------------------------------------------

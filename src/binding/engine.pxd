@@ -1,5 +1,5 @@
 # What the binding uses of the C engine.  The headers say what each declaration means.
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 
 cdef extern from "kernels/kernels.h" nogil:
@@ -53,6 +53,10 @@ cdef extern from "isa/dispatch.h" nogil:
 cdef extern from "api/machine.h" nogil:
     void wif_use_kernels(const wif_kernels *kernels)
     void wif_set_nontemporal_from(size_t bytes)
+
+
+cdef extern from "api/threads.h" nogil:
+    int32_t wif_cgroup_threads(const char *root, const char *own)
 
 
 cdef extern from "host/fpenv.h" nogil:

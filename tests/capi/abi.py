@@ -35,14 +35,16 @@ def structs(header):
         fields = []
         for declaration in body.split(";")[:-1]:
             pointer = re.search(r"\(\*(\w+)\)\(", declaration)
-            names = [pointer[1]] if pointer else re.findall(r"(\w+)(?:\[\d+\])?(?:,|$)", declaration)
+            names = (
+                [pointer[1]] if pointer else re.findall(r"(\w+)(?:\[\d+\])?(?:,|$)", declaration)
+            )
             fields += names
         found[name] = fields
     return found
 
 
 def layouts(header):
-    """Return the size of each struct, and the place and size of each field, as a compiler has it."""
+    """Return where each field of each struct lies, and its size, as a compiler has it."""
     lines = ["#include <stdio.h>", '#include "weightinit_fast.h"', "int main(void) {"]
     for name, fields in structs(header).items():
         for field in fields:

@@ -41,7 +41,10 @@ def test_the_interface_is_the_kept_one():
     [
         ("WIF_NORMAL = 4", "WIF_NORMAL = 6"),
         ("uint64_t first;", "uint32_t first;"),
-        ("    int32_t dtype;\n    int32_t transform;", "    int32_t transform;\n    int32_t dtype;"),
+        (
+            "    int32_t dtype;\n    int32_t transform;",
+            "    int32_t transform;\n    int32_t dtype;",
+        ),
         ("WIF_API int32_t wif_default_threads(void);", ""),
         ("wif_fan(int32_t mode, int64_t fan_in", "wif_fan(int64_t mode, int64_t fan_in"),
     ],
@@ -119,12 +122,14 @@ def test_a_size_of_no_request(size):
 
 # Tables of other versions -------------------------------------------------------------------------
 
-LATER_FUNCTION = HEADER.replace(
-    "} wif_api;", "    wif_status (*new_function)(double);\n} wif_api;"
-)
+LATER_FUNCTION = HEADER.replace("} wif_api;", "    wif_status (*new_function)(double);\n} wif_api;")
 LATER_FIELD = HEADER.replace("} wif_request;", "    uint64_t new_field;\n} wif_request;")
-EARLIER = re.sub(r"    int32_t \(\*default_threads\).*?(?=\} wif_api;)", "", HEADER, flags=re.DOTALL)
-EARLIER = re.sub(r"    wif_progress \*progress;.*?(?=\} wif_request;)", "", EARLIER, flags=re.DOTALL)
+EARLIER = re.sub(
+    r"    int32_t \(\*default_threads\).*?(?=\} wif_api;)", "", HEADER, flags=re.DOTALL
+)
+EARLIER = re.sub(
+    r"    wif_progress \*progress;.*?(?=\} wif_request;)", "", EARLIER, flags=re.DOTALL
+)
 
 
 def capsule_of(table):
@@ -139,12 +144,23 @@ def compiled(folder, header, *options):
     (folder / "weightinit_fast.h").write_text(header, encoding="utf-8")
     (folder / "weightinit_fast_python.h").write_text(PYTHON_HEADER, encoding="utf-8")
     program = folder / "wif_consumer.so"
-    command = [abi.COMPILER, "-std=c11", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", *options]
+    command = [
+        abi.COMPILER,
+        "-std=c11",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-shared",
+        "-fPIC",
+        *options,
+    ]
     command += [f"-I{folder}", f"-I{sysconfig.get_paths()['include']}"]
     command += [Path(__file__).with_name("consumer.c"), "-o", program]
     subprocess.run(command, check=True)
     loader = importlib.machinery.ExtensionFileLoader("wif_consumer", str(program))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("wif_consumer", loader))
+    module = importlib.util.module_from_spec(
+        importlib.util.spec_from_loader("wif_consumer", loader)
+    )
     loader.exec_module(module)
     return module
 

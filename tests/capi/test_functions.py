@@ -114,8 +114,10 @@ def test_any_region_in_any_memory_order(region, name, dtype, by_rows):
     full = drawn(name, (11 if by_rows else whole[0], *whole[1:]), dtype)
     picked = full[ids] if by_rows else full
     chosen = picked[
-        tuple(np.s_[start : start + step * n : step] if start + step * n >= 0 else np.s_[start::step]
-              for start, step, n in slices)
+        tuple(
+            np.s_[start : start + step * n : step] if start + step * n >= 0 else np.s_[start::step]
+            for start, step, n in slices
+        )
     ]
     assert (view == chosen).all()
     outside = np.ones(memory.shape, bool)
@@ -319,7 +321,9 @@ def test_variance_scaling(distribution, mode, scale):
     )
     assert status == 0
     assert fill(made) == 0
-    wanted = wi.variance_scaling((31, 7), scale=scale, mode=mode, distribution=distribution, rng=KEY)
+    wanted = wi.variance_scaling(
+        (31, 7), scale=scale, mode=mode, distribution=distribution, rng=KEY
+    )
     assert (out == wanted).all()
 
 
@@ -364,7 +368,9 @@ REFUSED = {
     "OVERFLOW": [{"parameters": (1e39, 1)}, {"transform": 2, "parameters": (-1e300,)}],
     "NO_VALUE": [{"transform": 3, "parameters": (1.0000000001, 1.0000000002)}],
     "FAR_INTERVAL": [{"transform": 5, "parameters": (0, 1, 8.1, 9)}],
-    "INTERVAL": [{"transform": 5, "parameters": (0, 1, -2, 2), "interval": c.pointer(capi.Interval())}],
+    "INTERVAL": [
+        {"transform": 5, "parameters": (0, 1, -2, 2), "interval": c.pointer(capi.Interval())}
+    ],
     "SHAPE": [
         {"ndim": -1},
         {"ndim": 65},
@@ -444,8 +450,10 @@ def test_no_request():
 
 def test_refused_scales():
     made, number, count = request(np.zeros(1, np.float32)), c.c_double(), c.c_int64()
-    codes = {name: CONSTANTS[f"WIF_ERROR_{name}"] for name in
-             ("NULL", "TRANSFORM", "PARAMETER", "FAN", "SHAPE", "DTYPE", "OVERFLOW")}
+    codes = {
+        name: CONSTANTS[f"WIF_ERROR_{name}"]
+        for name in ("NULL", "TRANSFORM", "PARAMETER", "FAN", "SHAPE", "DTYPE", "OVERFLOW")
+    }
     scaling = api.set_variance_scaling
     assert scaling(None, 4, 1, 1, 0, 1) == codes["NULL"]
     assert scaling(c.byref(made), 2, 1, 1, 0, 1) == codes["TRANSFORM"]

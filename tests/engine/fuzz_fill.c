@@ -35,8 +35,7 @@ enum {
 static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
 
-/* The bounds of truncated normals, and the numbers that weightinit_fast/_resolve/truncation.py
- * computes from them. */
+/* The bounds of truncated normals, and the numbers that wif_prepare_interval computes from them. */
 static const double INTERVALS[][8] = {
     {-2.0, 2.0, 5.1743534376020444e-20, 0.9544997361036416, 0.9544997361036416, 0.02275013194817921,
      0.02275013194817921, 0.0},

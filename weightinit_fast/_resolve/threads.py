@@ -131,51 +131,7 @@ def cgroup_cpus(root: StrPath = "/sys/fs/cgroup", own: StrPath = "/proc/self/cgr
     """Return how many CPUs the cgroup's quota amounts to, rounded up; at most _MAX_THREADS.
 
     ``root`` is where cgroups are mounted, and ``own`` the file that says which of them this process
-    is in. Tests pass other files.
+    is in. Tests pass other files. The engine reads them, in both versions of cgroups, because
+    programs without Python need the quota too.
     """
-    try:
-        lines = _read(own).splitlines()
-    except OSError:
-        return _MAX_THREADS
-    cpus = float(_MAX_THREADS)
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if controllers == "":
-            quota, base = _quota_v2, os.path.normpath(root)
-        elif "cpu" in controllers.split(","):
-            quota, base = _quota_v1, os.path.normpath(os.path.join(root, "cpu"))
-        else:
-            continue
-        here = os.path.normpath(os.path.join(base, path.lstrip("/")))
-        if not here.startswith(base):  # a path such as "/../x", in another cgroup namespace
-            here = base
-        while here.startswith(base):  # the quotas of the parents limit this process too
-            cpus = min(cpus, quota(here))
-            here = os.path.dirname(here)
-    return max(1, math.ceil(cpus))
-
-
-def _quota_v2(folder: str) -> float:
-    """Return the CPUs of a quota of cgroups version 2; infinite where there is none."""
-    try:
-        quota, period = _read(os.path.join(folder, "cpu.max")).split()
-        return math.inf if quota == "max" else int(quota) / int(period)
-    except (OSError, ValueError, ZeroDivisionError):
-        return math.inf
-
-
-def _quota_v1(folder: str) -> float:
-    """Return the CPUs of a quota of cgroups version 1; infinite where there is none."""
-    try:
-        quota = int(_read(os.path.join(folder, "cpu.cfs_quota_us")))
-        period = int(_read(os.path.join(folder, "cpu.cfs_period_us")))
-        return math.inf if quota < 0 else quota / period
-    except (OSError, ValueError, ZeroDivisionError):
-        return math.inf
-
-
-def _read(path: StrPath) -> str:
-    # A cgroup's path may hold any bytes. Those that are not UTF-8 are kept as surrogates, so that
-    # the path still names the same folder.
-    with open(path, encoding="utf-8", errors="surrogateescape") as file:
-        return file.read()
+    return _core.cgroup_cpus(os.fsencode(root), os.fsencode(own))

@@ -155,7 +155,12 @@ class _Print(argparse.Action):
 
     def __init__(self, option_strings: Sequence[str], dest: str, const: Any, help: str) -> None:
         super().__init__(
-            option_strings, argparse.SUPPRESS, nargs=0, const=const, default=argparse.SUPPRESS, help=help
+            option_strings,
+            argparse.SUPPRESS,
+            nargs=0,
+            const=const,
+            default=argparse.SUPPRESS,
+            help=help,
         )
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:

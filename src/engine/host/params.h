@@ -20,9 +20,8 @@ enum wif_params_status {
  *   normal     mean, std
  *   truncated  mean, std, lower, upper, and six numbers about the probability that the parent,
  *              the normal distribution that is truncated, has in the interval and beyond it.
- *              weightinit_fast/_resolve/truncation.py computes them from the bounds, for words of w
- *              bits, with D = Phi(upper) - Phi(lower):
- *                  parameters[4]  Phi(lower) + Phi(upper) - 1 + D/2^w
+ *              wif_prepare_interval (weightinit_fast.h) computes them from the bounds, for words of
+ * w bits, with D = Phi(upper) - Phi(lower): parameters[4]  Phi(lower) + Phi(upper) - 1 + D/2^w
  *                  parameters[5]  D
  *                  parameters[6]  2^k D
  *                  parameters[7]  2^k Phi(lower)

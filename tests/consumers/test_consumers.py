@@ -1,0 +1,244 @@
+"""Packages and programs that use the C interface, each built from the wheel in its own environment.
+
+Every folder beside this file is one example. What it draws is compared, byte for byte, with what
+the Python functions of the package under test draw. ``WEIGHTINIT_FAST_WHEEL`` names a wheel;
+without it, one is built. A C compiler, a C++ compiler and a package index are needed.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support import ROOT
+
+import weightinit_fast as wi
+
+HERE = Path(__file__).parent
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.process,
+    pytest.mark.skipif(not shutil.which("c++"), reason="no C++ compiler"),
+]
+
+
+def run(*command, **environment):
+    """Run a command outside this repository; return what it writes."""
+    clean = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    done = subprocess.run(
+        list(map(str, command)),
+        cwd="/",
+        env=clean | environment,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout.decode()}{done.stderr.decode()}"
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory):
+    given = os.environ.get("WEIGHTINIT_FAST_WHEEL")
+    if given:
+        return Path(given).resolve()
+    folder = tmp_path_factory.mktemp("wheel")
+    run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder, ROOT)
+    return next(folder.glob("*.whl"))
+
+
+class Environment:
+    """A virtual environment that has the wheel, and what is installed beside it."""
+
+    def __init__(self, folder, wheel, *packages):
+        self.folder = folder
+        run(sys.executable, "-m", "venv", folder / "venv")
+        self.install(wheel, *packages, links=wheel.parent)
+
+    def install(self, *packages, links):
+        run(self.bin("python"), "-m", "pip", "install", "-q", "--find-links", links, *packages)
+
+    def bin(self, name):
+        return self.folder / "venv" / "bin" / name
+
+    def python(self, script):
+        """Run a script; return what it writes to standard output."""
+        return run(self.bin("python"), "-P", "-c", script)
+
+    def cmake(self, example, *options):
+        """Build an example by CMake, and return what its program writes."""
+        build = self.folder / f"build-{example}"
+        cmake = self.bin("cmake")
+        where = (
+            run(self.bin("python"), "-P", "-m", "weightinit_fast", "--cmakedir").decode().strip()
+        )
+        options = (f"-Dweightinit_fast_DIR={where}", *options)
+        run(cmake, "-S", HERE / example, "-B", build, "-DCMAKE_BUILD_TYPE=Release", *options)
+        run(cmake, "--build", build)
+        return run(build / "example")
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory, wheel):
+    """Return a function that makes a new environment for an example."""
+
+    def make(name, *packages):
+        return Environment(tmp_path_factory.mktemp(name), wheel, *packages)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory):
+    """Return the prefix of an installation of the engine without Python."""
+    folder = tmp_path_factory.mktemp("engine")
+    cmake = shutil.which("cmake")
+    if not cmake:
+        pytest.skip("no cmake")
+    options = ["-DWIF_OPTIMISATION=-O1", f"-DCMAKE_INSTALL_PREFIX={folder / 'prefix'}"]
+    run(cmake, "-S", ROOT / "src" / "engine", "-B", folder / "build", *options)
+    run(cmake, "--build", folder / "build", "-j2")
+    run(cmake, "--install", folder / "build")
+    return folder / "prefix"
+
+
+# What the programs draw ---------------------------------------------------------------------------
+
+
+def five_tensors():
+    """Return the bytes of c_program."""
+    part = np.zeros((33, 17), np.uint16, order="F")
+    wi.uniform((100, 17), low=-1, dtype="bfloat16", rng=7, index=np.s_[5:70:2], out=part)
+    arrays = (
+        wi.normal(1000, mean=0.5, std=0.02, rng=7, stream="layer.weight"),
+        part.T,
+        wi.truncated_normal(100, lower=-1, upper=3, dtype="float64", rng=7, stream=9),
+        wi.he_normal((64, 3, 7, 7), rng=7),
+        wi.normal((10, 16), rng=7, rows=[3, 10**12, 0, 3]),
+    )
+    return b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)
+
+
+def glorot():
+    """Return the bytes of cpp_threads."""
+    return wi.xavier_uniform((1000, 300), rng=7, stream=1).tobytes()
+
+
+def rows_on_demand():
+    """Return the bytes of embedding_store."""
+    batches = ([5, 900_000_000_000, 5, 0], [7, 5], [123_456_789, 0, 7, 8])
+    rows = [wi.normal((1, 24), std=0.05, rng=7, stream="users", rows=batch) for batch in batches]
+    return b"".join(r.tobytes() for r in rows)
+
+
+PROGRAMS = {
+    "c_program": five_tensors,
+    "cpp_threads": glorot,
+    "embedding_store": rows_on_demand,
+}
+
+
+@pytest.mark.parametrize("example", PROGRAMS)
+def test_a_program_from_the_wheel(example, environment):
+    fresh = environment(example, "cmake")
+    assert fresh.cmake(example) == PROGRAMS[example]()
+
+
+@pytest.mark.parametrize("kind", ["static", "shared"])
+def test_a_program_from_an_installed_engine(kind, engine, tmp_path):
+    build, cmake = tmp_path / "build", shutil.which("cmake")
+    options = [f"-DCMAKE_PREFIX_PATH={engine}", f"-DWITH={kind}"]
+    run(cmake, "-S", HERE / "c_program", "-B", build, *options)
+    run(cmake, "--build", build)
+    assert run(build / "example") == five_tensors()
+
+
+@pytest.mark.skipif(not shutil.which("pkg-config"), reason="no pkg-config")
+@pytest.mark.parametrize("static", [False, True])
+def test_a_program_by_pkg_config(static, engine, tmp_path):
+    found = {"PKG_CONFIG_PATH": str(next(engine.glob("lib*/pkgconfig")))}
+    options = ["--static"] if static else []
+    flags = run("pkg-config", *options, "--cflags", "--libs", "weightinit_fast", **found).decode()
+    program, library = tmp_path / "example", str(next(engine.glob("lib*/pkgconfig")).parent)
+    run(
+        "cc",
+        "-std=c11",
+        HERE / "c_program" / "main.c",
+        *(["-Wl,-Bstatic"] if static else []),
+        *flags.split(),
+        *(["-Wl,-Bdynamic"] if static else []),
+        "-o",
+        program,
+    )
+    assert run(program, LD_LIBRARY_PATH="" if static else library) == five_tensors()
+
+
+@pytest.mark.skipif(not shutil.which("nm"), reason="no nm")
+def test_the_shared_library_shows_its_functions_alone(engine):
+    library = next(engine.glob("lib*/libweightinit_fast.so"))
+    shown = run("nm", "-D", "--defined-only", library).decode()
+    names = {line.split()[-1] for line in shown.splitlines()}
+    header = (engine / "include" / "weightinit_fast.h").read_text(encoding="utf-8")
+    assert "weightinit_fast_pool" in names
+    assert {name for name in names if name.startswith("wif_")} == names - {"weightinit_fast_pool"}
+    assert all(f"{name}(" in header for name in names - {"weightinit_fast_pool"})
+    assert "wif_fill" in names
+
+
+# Extension modules --------------------------------------------------------------------------------
+
+
+def test_cython_with_scikit_build_core(environment, wheel):
+    fresh = environment("skbuild")
+    fresh.install(HERE / "cython_skbuild", links=wheel.parent)
+    drawn = fresh.python("""
+import sys
+import numpy as np
+import wif_example_skbuild as example
+assert example.refusal() == "a pointer that is needed is NULL"
+out = np.zeros((50, 20), np.float32)
+example.word_vectors(out, 7)
+sys.stdout.buffer.write(out.tobytes())
+""")
+    assert drawn == wi.uniform((50, 20), low=-0.025, high=0.025, rng=7).tobytes()
+
+
+def test_cython_with_setuptools(environment, wheel):
+    fresh = environment("setuptools")
+    fresh.install(HERE / "cython_setuptools", links=wheel.parent)
+    drawn = fresh.python("""
+import sys
+import numpy as np
+from wif_example_setuptools import Truncated, he_truncated
+out, matrix = np.zeros(1000), np.zeros((30, 40), np.float32)
+Truncated(-1, 3).draw(out, 7, 9)
+he_truncated(matrix, 7)
+sys.stdout.buffer.write(out.tobytes() + matrix.tobytes())
+try:
+    Truncated(3, -1)
+except ValueError as error:
+    assert "a parameter is not finite" in str(error)
+else:
+    raise SystemExit("a bad interval was taken")
+""")
+    truncated = wi.truncated_normal(1000, lower=-1, upper=3, dtype="float64", rng=7, stream=9)
+    he = wi.variance_scaling((30, 40), scale=2, distribution="truncated_normal", rng=7)
+    assert drawn == truncated.tobytes() + he.tobytes()
+
+
+def test_pybind11(environment, wheel):
+    fresh = environment("pybind11")
+    fresh.install(HERE / "pybind11_module", links=wheel.parent)
+    drawn = fresh.python("""
+import sys
+import numpy as np
+import wif_example_pybind11 as example
+memory = np.zeros((70, 90), np.float32, order="F")
+example.normal(memory[::-2, 10:80], 0.02, 7, "fc1.weight")
+sys.stdout.buffer.write(memory.tobytes())
+""")
+    memory = np.zeros((70, 90), np.float32, order="F")
+    wi.normal(out=memory[::-2, 10:80], std=0.02, rng=7, stream="fc1.weight")
+    assert drawn == memory.tobytes()
