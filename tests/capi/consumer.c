@@ -43,8 +43,8 @@ static PyObject *present(PyObject *self, PyObject *unused) {
 
 static PyMethodDef methods[] = {
     {"draw", draw, METH_NOARGS, NULL}, {"present", present, METH_NOARGS, NULL}, {0}};
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "wif_consumer", NULL, -1, methods,
-                                    NULL, NULL, NULL, NULL};
+static struct PyModuleDef module = {
+    PyModuleDef_HEAD_INIT, "wif_consumer", NULL, -1, methods, NULL, NULL, NULL, NULL};
 
 PyMODINIT_FUNC PyInit_wif_consumer(void) {
     return wif_import(&wif) < 0 ? NULL : PyModule_Create(&module);

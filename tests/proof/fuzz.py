@@ -1,12 +1,14 @@
 """Coverage-guided fuzzing: inputs that reach new code are kept and changed further.
 
 python tests/proof/fuzz.py engine --seconds 600   libFuzzer, clang-19: fills of any region in C
+python tests/proof/fuzz.py request --seconds 600  libFuzzer, clang-19: requests of weightinit_fast.h
 python tests/proof/fuzz.py python --seconds 600   atheris: calls of the public functions
 
-`engine` builds tests/engine/fuzz_fill.c with AddressSanitizer and UBSan. `python` instruments the
-package's Python code, and needs atheris in its environment. Both begin with the inputs in
-tests/data/fuzz, and print executions, coverage and findings. --keep N replaces these inputs with
-the N that reach the most. After a finding its input is printed, and the exit code is 1.
+`engine` and `request` build tests/engine/fuzz_fill.c and fuzz_request.c with AddressSanitizer and
+UBSan. `python` instruments the package's Python code, and needs atheris in its environment. All
+begin with the inputs in tests/data/fuzz, and print executions, coverage and findings. --keep N
+replaces these inputs with the N that reach the most. After a finding its input is printed, and the
+exit code is 1.
 """
 
 import argparse
@@ -26,16 +28,18 @@ DATA = ROOT / "tests/data/fuzz"
 FLAGS = sanitizing(f"fuzzer-no-link,{CHECKS}")
 #: The folders of fuzz_target, and of what it imports.
 TARGET = [str(ROOT / "tests/calls"), str(ROOT / "tests")]
-LENGTH = {"engine": 96, "python": 160}
+LENGTH = {"engine": 96, "request": 160, "python": 160}
+#: What is fuzzed in C -> its program.
+PROGRAMS = {"engine": "fuzz_fill", "request": "fuzz_request"}
 
 
-def build_engine(work):
-    """Build fuzz_fill; return the command that runs it."""
+def build_engine(work, program):
+    """Build a fuzz target in C; return the command that runs it."""
     folder = work / "engine-fuzz"
     options = ["-DCMAKE_C_COMPILER=clang-19", f"-DCMAKE_C_FLAGS={FLAGS}", "-DWIF_LIBFUZZER=ON"]
     options += ["-DWIF_OPTIMISATION=-O1", "-DCMAKE_BUILD_TYPE=RelWithDebInfo"]
-    build(folder, *options, targets=["fuzz_fill"])
-    return [str(folder / "fuzz_fill")]
+    build(folder, *options, targets=[program])
+    return [str(folder / program)]
 
 
 def run_atheris(options):
@@ -131,7 +135,7 @@ def merge(command, corpus, kept, most):
     libFuzzer chooses a cover greedily, and writes it in that order.
     """
     with tempfile.TemporaryDirectory() as merged:
-        options = [f"-max_len={LENGTH['engine']}", "-set_cover_merge=1", "-use_counters=0"]
+        options = [f"-max_len={max(LENGTH.values())}", "-set_cover_merge=1", "-use_counters=0"]
         folders = [merged, str(corpus), str(kept)]
         subprocess.run([*command, *options, *folders], check=True, capture_output=True)
         paths = sorted(Path(merged).glob("*"), key=lambda path: path.stat().st_mtime_ns)
@@ -143,7 +147,7 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("kind", choices=["engine", "python"])
+    parser.add_argument("kind", choices=[*PROGRAMS, "python"])
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=int, metavar="N", help="update tests/data/fuzz")
@@ -152,8 +156,8 @@ def main():
     with tempfile.TemporaryDirectory(prefix="fuzz-") as temporary:
         work = (arguments.work or Path(temporary)).resolve()
         work.mkdir(parents=True, exist_ok=True)
-        if arguments.kind == "engine":
-            command = build_engine(work)
+        if arguments.kind in PROGRAMS:
+            command = build_engine(work, PROGRAMS[arguments.kind])
         else:
             command = [sys.executable, __file__, "atheris"]
         kind = arguments.kind

@@ -1,9 +1,9 @@
 """Memory, undefined behaviour and races: the engine and the extension under sanitizers, memcheck.
 
-python tests/proof/sanitize.py engine     ASan + UBSan, gcc, clang: golden cases, fuzz_fill
+python tests/proof/sanitize.py engine     ASan + UBSan, gcc, clang: golden cases, fuzz targets
 python tests/proof/sanitize.py address    ASan + UBSan, gcc: the test suite, every set
 python tests/proof/sanitize.py thread     ThreadSanitizer, clang: parallel fills by every set
-python tests/proof/sanitize.py valgrind   memcheck: golden cases, fuzz_fill, fills from Python
+python tests/proof/sanitize.py valgrind   memcheck: golden cases, fuzz targets, fills from Python
 python tests/proof/sanitize.py --quick    samples of engine and address with gcc alone, in minutes
 
 --quick after the name of a part takes a sample of that part. Each part builds what it needs in
@@ -79,7 +79,7 @@ def build_engine(work, name, compiler, flags):
     folder = work / f"engine-{name}"
     options = [f"-DCMAKE_C_COMPILER={compiler}", f"-DCMAKE_C_FLAGS={flags}"]
     options += ["-DWIF_OPTIMISATION=-O1", "-DCMAKE_BUILD_TYPE=RelWithDebInfo"]
-    build(folder, *options, targets=["golden_dump", "fuzz_fill"])
+    build(folder, *options, targets=["golden_dump", "fuzz_fill", "fuzz_request"])
     return folder
 
 
@@ -128,6 +128,8 @@ def engine(work, quick, compilers=("gcc", "clang-19")):
         run(sys.executable, ROOT / "tests/golden.py", *most, "--dump", folder / "golden_dump")
         kept = sorted((ROOT / "tests/data/fuzz/engine").glob("*"))
         run(folder / "fuzz_fill", f"-runs={2000 if quick else 20000}", *kept)
+        kept = sorted((ROOT / "tests/data/fuzz/request").glob("*"))
+        run(folder / "fuzz_request", f"-runs={2000 if quick else 20000}", *kept)
 
 
 def address(work, quick):
@@ -194,7 +196,8 @@ def valgrind(work, quick):
     """Ask memcheck, under which programs see a processor with AVX2 and without AVX-512."""
     folder = build_engine(work, "plain", "gcc", "-g1 -fno-omit-frame-pointer")
     memcheck = ["valgrind", "-q", "--error-exitcode=9", "--leak-check=full"]
-    run(*memcheck, folder / "fuzz_fill", f"-runs={300 if quick else 3000}")
+    for program in ("fuzz_fill", "fuzz_request"):
+        run(*memcheck, folder / program, f"-runs={300 if quick else 3000}")
     most = ["--most", 1000 if quick else SHORT]
     run(
         sys.executable, ROOT / "tests/golden.py", *most, "--dump", *memcheck, folder / "golden_dump"

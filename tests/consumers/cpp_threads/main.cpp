@@ -45,7 +45,7 @@ int progress(void *context, std::int64_t done, std::int64_t total) {
     return 0;
 }
 
-}  // namespace
+} // namespace
 
 int main() {
     constexpr std::int64_t items = 300 * 1000, parts = 7;

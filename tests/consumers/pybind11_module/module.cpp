@@ -33,7 +33,7 @@ void normal(py::array_t<float> out, double std, std::uint64_t seed, const std::s
         throw std::invalid_argument(wif.status_text(status));
 }
 
-}  // namespace
+} // namespace
 
 PYBIND11_MODULE(wif_example_pybind11, module) {
     if (wif_import(&wif) < 0)
