@@ -54,6 +54,12 @@ COMMANDS = {
         "20 s",
         "small-calls --against ../before/bin/python",
     ),
+    "c-calls": Command(
+        "measure.c_calls",
+        "nanoseconds of a small call from C and Cython, beside the bare kernel and NumPy in C",
+        "10 s",
+        "c-calls",
+    ),
     "threads": Command(
         "measure.threads",
         "fills on all threads beside another installation: sizes, pauses, crowds, torch, idleness",
