@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
+
 from .frameworks import Framework, Torchvision
 
 # transformers asks no server for anything that is built from a configuration; this makes sure.

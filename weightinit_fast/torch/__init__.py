@@ -24,5 +24,9 @@ except ImportError as _error:
     ) from _error
 
 from . import init
+from .initialize import initialize
+from .materialize import materialize
+from .plan import default_rules
+from .report import Report, ReportRow
 
-__all__ = ["init"]
+__all__ = ["Report", "ReportRow", "default_rules", "init", "initialize", "materialize"]
