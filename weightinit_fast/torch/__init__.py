@@ -24,5 +24,6 @@ except ImportError as _error:
     ) from _error
 
 from . import init
+from .interception import fast_init
 
-__all__ = ["init"]
+__all__ = ["fast_init", "init"]
