@@ -25,8 +25,17 @@ except ImportError as _error:
 
 from . import init
 from .initialize import initialize
+from .interception import fast_init
 from .materialize import materialize
 from .plan import default_rules
 from .report import Report, ReportRow
 
-__all__ = ["Report", "ReportRow", "default_rules", "init", "initialize", "materialize"]
+__all__ = [
+    "Report",
+    "ReportRow",
+    "default_rules",
+    "fast_init",
+    "init",
+    "initialize",
+    "materialize",
+]

@@ -1,0 +1,320 @@
+"""Shard a small transformer over real processes in many ways, and print the digests as JSON.
+
+Usage: python shard_processes.py WORLD...
+
+For each number of processes, that many are forked, which communicate by gloo. Each prepares the
+same model in every way that this number allows, and initialises it. Then torch gathers the whole
+parameters. Their digest is printed under the name of the way: `{"4": {"fully_shard": "ab12…"}}`.
+"""
+
+import hashlib
+import json
+import os
+import sys
+import tempfile
+import traceback
+import warnings
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.distributed import checkpoint
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import FullyShardedDataParallel, fully_shard
+from torch.distributed.tensor import DTensor, Replicate, Shard, distribute_tensor
+from torch.distributed.tensor.parallel import (
+    ColwiseParallel,
+    RowwiseParallel,
+    parallelize_module,
+)
+
+import weightinit_fast as wi
+from weightinit_fast.torch.shards import clean_name, flat_parts, is_flattened, parts_of
+from weightinit_fast.torch.tensors import fill
+
+KEY = wi.Key(20, 26)
+#: Odd sizes: no number of processes but 1 divides the rows of the table.
+WORDS, WIDTH, HEADS = 53, 24, 4
+RECIPE = [
+    ("*norm*.weight", "ones"),
+    ("*.bias", "zeros"),
+    ("*.out.weight", "orthogonal(gain=0.5)"),
+    ("*.up.weight", "he_normal"),
+    ("*.down.weight", "xavier_uniform"),
+    ("*.value.weight", "sparse(sparsity=0.25)"),
+    ("*", "truncated_normal(std=0.02)"),
+]
+
+
+class Block(nn.Module):
+    """A layer of a transformer: attention, and two linear maps."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(WIDTH), nn.LayerNorm(WIDTH)
+        self.query, self.key = nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, WIDTH)
+        self.value, self.out = nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, WIDTH)
+        self.up, self.down = nn.Linear(WIDTH, 3 * WIDTH + 1), nn.Linear(3 * WIDTH + 1, WIDTH)
+
+    def forward(self, x):
+        y = self.norm1(x)
+        q, k, v = (f(y).unflatten(-1, (-1, WIDTH // HEADS)) for f in self.qkv())
+        q, k, v = (t.transpose(1, 2) for t in (q, k, v))
+        y = nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        x = x + self.out(y.transpose(1, 2).flatten(-2))
+        return x + self.down(nn.functional.gelu(self.up(self.norm2(x))))
+
+    def qkv(self):
+        return self.query, self.key, self.value
+
+
+class Transformer(nn.Module):
+    """A small language model."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = nn.Embedding(WORDS, WIDTH)
+        self.blocks = nn.ModuleList([Block(), Block()])
+        self.norm = nn.LayerNorm(WIDTH)
+        self.head = nn.Linear(WIDTH, WORDS, bias=False)
+
+    def forward(self, ids):
+        x = self.table(ids)
+        for block in self.blocks:
+            x = block(x)
+        return self.head(self.norm(x))
+
+
+def initialise(model):
+    """Draw what this process holds of each parameter."""
+    recipe = wi.Recipe(RECIPE)
+    draws = []
+    flat = flat_parts(model)
+    for name, parameter in model.named_parameters():
+        if not is_flattened(parameter):
+            flat[clean_name(name, model)] = parts_of(parameter)
+    for name, pieces in flat.items():
+        draws += [(recipe.initializer_for(name), piece, name) for piece in pieces]
+    fill(draws, KEY)
+
+
+def digest(tensors):
+    """Return the SHA-256 of tensors, by their names in order."""
+    sha = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().contiguous()
+        sha.update(name.encode() + str(tuple(tensor.shape)).encode())
+        sha.update(tensor.numpy().tobytes())
+    return sha.hexdigest()
+
+
+def expected():
+    """Return the digest of what each initialiser makes in one call."""
+    recipe = wi.Recipe(RECIPE)
+    tensors = {
+        name: torch.from_numpy(recipe.initializer_for(name)(tuple(p.shape), rng=KEY, stream=name))
+        for name, p in Transformer().named_parameters()
+    }
+    return digest(tensors)
+
+
+def gathered(model):
+    """Return the whole parameters, as torch gathers them."""
+    return {
+        clean_name(name, model): p.full_tensor() if isinstance(p, DTensor) else p
+        for name, p in model.named_parameters()
+    }
+
+
+# The ways -----------------------------------------------------------------------------------------
+
+
+def plain(world):
+    model = Transformer()
+    initialise(model)
+    return digest(gathered(model))
+
+
+def replicated(world):
+    model = nn.parallel.DistributedDataParallel(Transformer())
+    initialise(model)
+    return digest(gathered(model))
+
+
+def sharded(model, mesh):
+    for block in model.blocks:
+        fully_shard(block, mesh=mesh)
+    return fully_shard(model, mesh=mesh)
+
+
+def with_fully_shard(world):
+    model = sharded(Transformer(), init_device_mesh("cpu", (world,)))
+    initialise(model)
+    return digest(gathered(model))
+
+
+def tensor_parallel(model, mesh):
+    """Cut the model as torchtitan cuts a Llama."""
+    plan = {"table": RowwiseParallel(input_layouts=Replicate()), "head": ColwiseParallel()}
+    for number in range(len(model.blocks)):
+        plan |= {f"blocks.{number}.{name}": ColwiseParallel() for name in ("query", "key")}
+        plan |= {f"blocks.{number}.{name}": ColwiseParallel() for name in ("value", "up")}
+        plan |= {f"blocks.{number}.{name}": RowwiseParallel() for name in ("out", "down")}
+    return parallelize_module(model, mesh, plan)
+
+
+def with_tensor_parallelism(world):
+    model = tensor_parallel(Transformer(), init_device_mesh("cpu", (world,)))
+    initialise(model)
+    return digest(gathered(model))
+
+
+def with_both(world):
+    mesh = init_device_mesh("cpu", (world // 2, 2), mesh_dim_names=("dp", "tp"))
+    model = sharded(tensor_parallel(Transformer(), mesh["tp"]), mesh["dp"])
+    initialise(model)
+    assert "_StridedShard" in str(model.head.weight.placements)
+    return digest(gathered(model))
+
+
+def with_copies(world):
+    names = ("copies", "dp", "tp")
+    mesh = init_device_mesh("cpu", (2, world // 4, 2), mesh_dim_names=names)
+    model = sharded(tensor_parallel(Transformer(), mesh["tp"]), mesh["copies", "dp"])
+    initialise(model)
+    assert len(model.head.weight.placements) == 3
+    return digest(gathered(model))
+
+
+def flat(world, *, originals):
+    device = torch.device("cpu")
+    model = Transformer()
+    options = {"use_orig_params": originals, "device_id": device}
+    model.blocks[0] = FullyShardedDataParallel(model.blocks[0], **options)
+    model = FullyShardedDataParallel(model, **options)
+    initialise(model)
+    with FullyShardedDataParallel.summon_full_params(model):
+        return digest({name: p.clone() for name, p in gathered(model).items()})
+
+
+def flat_with_names(world):
+    return flat(world, originals=True)
+
+
+def flat_without_names(world):
+    return flat(world, originals=False)
+
+
+def on_columns(world):
+    """Shard each matrix by its last axis: the tensors alone, without a model that is sharded."""
+    mesh = init_device_mesh("cpu", (world,))
+    model = Transformer()
+    for module in model.modules():
+        for name, parameter in list(module.named_parameters(recurse=False)):
+            made = distribute_tensor(parameter.detach(), mesh, [Shard(parameter.dim() - 1)])
+            setattr(module, name, nn.Parameter(made))
+    initialise(model)
+    return digest(gathered(model))
+
+
+def through_a_checkpoint(world):
+    """Save from one layout and load into another one."""
+    mesh = init_device_mesh("cpu", (world,))
+    model, other = sharded(Transformer(), mesh), tensor_parallel(Transformer(), mesh)
+    initialise(model)
+    folder = [tempfile.mkdtemp() if dist.get_rank() == 0 else None]
+    dist.broadcast_object_list(folder)
+    checkpoint.save(model.state_dict(), checkpoint_id=folder[0])
+    state = other.state_dict()
+    checkpoint.load(state, checkpoint_id=folder[0])
+    other.load_state_dict(state)
+    return digest(gathered(other))
+
+
+def trained(world):
+    """Return the digest before a step of training that reads every parameter."""
+    model = sharded(Transformer(), init_device_mesh("cpu", (world,)))
+    initialise(model)
+    found = digest(gathered(model))
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
+    ids = torch.arange(12).reshape(2, 6)
+    single = Transformer()
+    initialise(single)
+    loss = model(ids).logsumexp(-1).mean()
+    torch.testing.assert_close(loss, single(ids).logsumexp(-1).mean())
+    loss.backward()
+    optimiser.step()
+    return found
+
+
+#: Way -> whether it can be gone with a number of processes.
+WAYS = {
+    plain: lambda world: world == 1,
+    replicated: lambda world: True,
+    with_fully_shard: lambda world: True,
+    with_tensor_parallelism: lambda world: True,
+    with_both: lambda world: world % 2 == 0,
+    with_copies: lambda world: world % 4 == 0,
+    flat_with_names: lambda world: True,
+    flat_without_names: lambda world: True,
+    on_columns: lambda world: True,
+    through_a_checkpoint: lambda world: world in (1, 3),
+    trained: lambda world: world < 4,
+}
+
+
+# Processes ----------------------------------------------------------------------------------------
+
+
+def run_rank(rank, world, folder):
+    """Go every way; write the digests into a file, in which all ranks must agree."""
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    dist.init_process_group(
+        "gloo", init_method=f"file://{folder}/store", rank=rank, world_size=world
+    )
+    found = {way.__name__: way(world) for way, fits in WAYS.items() if fits(world)}
+    with open(os.path.join(folder, f"{rank}.json"), "w", encoding="utf-8") as file:
+        json.dump(found, file)
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+def run_world(world):
+    """Fork the processes, wait for them, and return what they found."""
+    with tempfile.TemporaryDirectory() as folder:
+        children = []
+        for rank in range(world):
+            child = os.fork()
+            if child == 0:
+                status = 1
+                try:
+                    run_rank(rank, world, folder)
+                    status = 0
+                except BaseException:
+                    traceback.print_exc()
+                finally:
+                    sys.stderr.flush()
+                    os._exit(status)
+            children.append(child)
+        statuses = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+        if any(statuses):
+            raise SystemExit(f"{world} processes ended with {statuses}")
+        found = []
+        for rank in range(world):
+            with open(os.path.join(folder, f"{rank}.json"), encoding="utf-8") as file:
+                found.append(json.load(file))
+    if any(one != found[0] for one in found):
+        raise SystemExit(f"{world} processes do not agree: {found}")
+    return found[0]
+
+
+def main():
+    results = {"expected": expected()}
+    for argument in sys.argv[1:]:
+        results[argument] = run_world(int(argument))
+    print(json.dumps(results))
+
+
+if __name__ == "__main__":
+    main()
