@@ -399,6 +399,11 @@ def _target_or_none(init: Initializer, piece: Piece, tensor: torch.Tensor) -> Ta
     if not tensor.is_cpu:
         return None
     rule = rule_of(init)
+    if isinstance(rule, ElementwiseRule) and piece is tensor and tensor.numel():
+        # The version of a tensor whose memory nobody has written yet is 0.
+        lent = _core.lent_target(tensor, not (tensor.is_inference() or tensor._version))
+        if lent is not None:
+            return lent
     if isinstance(rule, ElementwiseRule) or isinstance(piece, torch.Tensor):
         return target_of(piece)
     return target_of(piece) if isinstance(piece, Part) and rule.by_parts else None
