@@ -4,19 +4,17 @@ Usage: python shard_processes.py WORLD...
 
 For each number of processes, that many are forked, which communicate by gloo. Each prepares the
 same model in every way that this number allows, and initialises it. Then torch gathers the whole
-parameters. Their digest is printed under the name of the way: `{"4": {"fully_shard": "ab12…"}}`.
+parameters. Their digest is printed under the name of the way: `{"4": {"with_both": "ab12…"}}`.
 """
 
 import hashlib
 import json
-import os
 import sys
 import tempfile
-import traceback
-import warnings
 
 import torch
 import torch.distributed as dist
+from forked import results_of
 from torch import nn
 from torch.distributed import checkpoint
 from torch.distributed.device_mesh import init_device_mesh
@@ -263,56 +261,18 @@ WAYS = {
 }
 
 
-# Processes ----------------------------------------------------------------------------------------
-
-
-def run_rank(rank, world, folder):
-    """Go every way; write the digests into a file, in which all ranks must agree."""
-    warnings.simplefilter("ignore")
-    torch.set_num_threads(1)
-    dist.init_process_group(
-        "gloo", init_method=f"file://{folder}/store", rank=rank, world_size=world
-    )
-    found = {way.__name__: way(world) for way, fits in WAYS.items() if fits(world)}
-    with open(os.path.join(folder, f"{rank}.json"), "w", encoding="utf-8") as file:
-        json.dump(found, file)
-    dist.barrier()
-    dist.destroy_process_group()
-
-
-def run_world(world):
-    """Fork the processes, wait for them, and return what they found."""
-    with tempfile.TemporaryDirectory() as folder:
-        children = []
-        for rank in range(world):
-            child = os.fork()
-            if child == 0:
-                status = 1
-                try:
-                    run_rank(rank, world, folder)
-                    status = 0
-                except BaseException:
-                    traceback.print_exc()
-                finally:
-                    sys.stderr.flush()
-                    os._exit(status)
-            children.append(child)
-        statuses = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
-        if any(statuses):
-            raise SystemExit(f"{world} processes ended with {statuses}")
-        found = []
-        for rank in range(world):
-            with open(os.path.join(folder, f"{rank}.json"), encoding="utf-8") as file:
-                found.append(json.load(file))
-    if any(one != found[0] for one in found):
-        raise SystemExit(f"{world} processes do not agree: {found}")
-    return found[0]
+def work(world):
+    """Go every way; return the digests."""
+    return {way.__name__: way(world) for way, fits in WAYS.items() if fits(world)}
 
 
 def main():
     results = {"expected": expected()}
     for argument in sys.argv[1:]:
-        results[argument] = run_world(int(argument))
+        first, *others = results_of(int(argument), work)
+        if any(other != first for other in others):
+            raise SystemExit(f"{argument} processes do not agree: {[first, *others]}")
+        results[argument] = first
     print(json.dumps(results))
 
 

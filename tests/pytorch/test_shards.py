@@ -252,6 +252,75 @@ def test_a_local_tensor_of_another_shape_is_refused():
             shards.parts_of(tensor)
 
 
+# Shards that are listed ---------------------------------------------------------------------------
+
+
+def test_a_part_is_given_by_offsets_and_the_shape_of_what_holds_it():
+    held = torch.empty(4, 3)
+    part = shards.part_at(held, torch.Size((20, 9)), [5, 6])
+    assert part.tensor is held
+    assert part[1:] == ((20, 9), (slice(5, 9), slice(6, 9)))
+    fill([part], "normal", "w")
+    assert torch.equal(held, whole_of("normal", (20, 9))[5:9, 6:9])
+
+
+def test_sharded_tensors():
+    """torchrec's state lists its tables so."""
+    sharded = Framework("torch.distributed._shard.sharded_tensor")
+    metadata = Framework("torch.distributed._shard.metadata")
+    sharded.load()
+    metadata.load()
+    whole = whole_of("normal", (7, 6))
+    boxes = [[[0, 0], [4, 6]], [[4, 0], [3, 2]], [[4, 2], [3, 4]]]
+    placed = [
+        metadata.ShardMetadata(*box, f"rank:{rank}/cpu")
+        for box, rank in zip(boxes, (0, 1, 1), strict=True)
+    ]
+    for rank in range(3):
+        with models.rank_of(rank, 3):
+            local = [
+                sharded.Shard(torch.zeros(one.shard_sizes), one)
+                for one in placed
+                if one.placement.rank() == rank
+            ]
+            table = sharded.ShardedTensor._init_from_local_shards_and_global_metadata(
+                local,
+                sharded.ShardedTensorMetadata(
+                    placed,
+                    torch.Size((7, 6)),
+                    sharded.metadata.TensorProperties(dtype=torch.float32),
+                ),
+            )
+            pieces = shards.parts_of(table)
+            assert len(pieces) == (1, 2, 0)[rank]
+            fill(pieces, "normal", "w")
+            for shard in local:
+                (top, left), (height, width) = shard.metadata.shard_offsets, shard.tensor.shape
+                expected = whole[top : top + height, left : left + width]
+                assert torch.equal(shard.tensor, expected)
+
+
+def test_dtensors_of_several_shards():
+    """torchrec makes them of the shards by columns that one rank holds."""
+    wrapper = Framework("torch.distributed.tensor._shards_wrapper")
+    wrapper.load()
+    whole = whole_of("normal", (5, 8))
+    for rank, mesh in enumerate(models.ranks_of_mesh((2,))):
+        local = [torch.zeros(5, 2), torch.zeros(5, 2)]
+        offsets = [(0, 2 * rank), (0, 4 + 2 * rank)]
+        tensor = tensor_module.DTensor.from_local(
+            wrapper.LocalShardsWrapper(local, offsets),
+            mesh,
+            [placement("shard", 1)],
+            run_check=False,
+            shape=torch.Size((5, 8)),
+            stride=(8, 1),
+        )
+        fill(shards.parts_of(tensor), "normal", "w")
+        for held, (_, left) in zip(local, offsets, strict=True):
+            assert torch.equal(held, whole[:, left : left + 2])
+
+
 # Models -------------------------------------------------------------------------------------------
 
 

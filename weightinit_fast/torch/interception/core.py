@@ -32,7 +32,6 @@ __all__ = ["install", "uninstall"]
 
 # Looked up once, since a layer of 16 units takes less time to draw than a few look-ups.
 _NORMAL, _UNIFORM = _core.NORMAL, _core.UNIFORM
-_interpreter_stack = torch._C._functorch.peek_interpreter_stack
 
 _OPERATORS = {"aten::normal_": "normal", "aten::uniform_": "uniform"}
 
@@ -114,7 +113,6 @@ def _drawn(
         return False
     if (
         tensor.dtype not in FLOATS
-        or _interpreter_stack() is not None  # a transform of torch.func, such as vmap
         or not tensor.numel()
         or (generator is not None and generator.device.type != "cpu")
     ):
