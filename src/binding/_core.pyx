@@ -36,6 +36,8 @@ globals().update(
 )
 DTYPES = tuple(wif_type_name(k).decode() for k in range(WIF_TYPES))
 
+wif_pool_prepare()
+
 cdef Py_ssize_t nontemporal_bytes = <Py_ssize_t>wif_nontemporal_bytes()
 
 

@@ -98,6 +98,7 @@ cdef extern from "host/caches.h" nogil:
 
 cdef extern from "host/pool.h" nogil:
     int wif_chunks_per_wake
+    void wif_pool_prepare()
     bint wif_pool_worth(int64_t chunks)
     ctypedef int wif_chunk(void *fill, int64_t k)
     ctypedef int wif_parallel_for(void *owner, int64_t chunks, int threads, wif_chunk *run,
