@@ -91,7 +91,7 @@ def set_buffers(
             if same is not None and _is_meta(module.__dict__.get(key, value)):
                 module.__dict__[key] = same.module._buffers[same.key]
         unset += [b.name for b in waiting]
-        unset += [prefix + key for key in _on_meta(module, attributes)]
+        unset += [f"{prefix}{key} (an attribute)" for key in _on_meta(module, attributes)]
     _refuse(unset, left, result, failures)
     return result
 
@@ -271,12 +271,12 @@ def _refuse(
             f"{'; ' if hint else ''}{hint}"
         )
     if unset:
-        which = "this buffer" if len(unset) == 1 else f"these {len(unset)} buffers or attributes"
+        which = "this buffer" if len(unset) == 1 else f"these {len(unset)} buffers"
         first = shortened(unset[0])
         tried = f". ({shortened(failures[0], 200)})" if failures else ""
         raise ValueError(
-            f"no method of its module sets {which}, which were made on the meta device: "
-            f"{listed(unset)}. Pass their values, as in buffers={{{first!r}: tensor}}; or make "
+            f"no method of its module sets {which}, made on the meta device: {listed(unset)}. "
+            f"Pass their values, as in buffers={{{first!r}: tensor}}; or make "
             "them outside of the meta device, as in torch.tensor(..., device='cpu'); or give their "
             f"module a method reset_buffers() that sets them{tried}"
         )

@@ -211,6 +211,12 @@ def _put(one: Held, new: torch.Tensor) -> None:
     else:
         made = nn.Parameter(new, old.requires_grad)
     made.__dict__.update(old.__dict__)
+    # The dicts themselves, so that the handles that register_hook has returned remove from them.
+    # torch.utils.swap_tensors would leave them with the memory that it takes away.
+    for hooks in ("_backward_hooks", "_post_accumulate_grad_hooks"):
+        registered = getattr(old, hooks)
+        if registered is not None:
+            setattr(made, hooks, registered)
     try:
         torch.utils.swap_tensors(old, made)  # type: ignore[no-untyped-call, unused-ignore]
     except RuntimeError:
