@@ -8,16 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.frameworks import Framework, load_frameworks
+from support.frameworks import Framework
 
 torch = Framework("torch")
 
 FOLDER = Path(__file__).parent
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _frameworks(request):
-    load_frameworks(request.module)
 
 
 def run_script(name, *arguments, folder):
