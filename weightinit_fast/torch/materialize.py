@@ -192,9 +192,10 @@ def _is_plain(tensor: torch.Tensor) -> bool:
 
 def _memory_like(old: torch.Tensor, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """Return memory of the shape and the memory format of a tensor on the meta device."""
-    if not _is_plain(old):  # a DTensor
+    if not _is_plain(old):  # a DTensor: that it is a parameter tells how fully_shard has cut it
         with torch.no_grad():
-            return torch.empty_like(old, dtype=dtype, device=device)
+            made = torch.empty_like(old, dtype=dtype, device=device)
+        return nn.Parameter(made, requires_grad=False)
     if old.is_contiguous():
         return torch.empty(old.shape, dtype=dtype, device=device)
     # torch.empty_like keeps the format of a dense tensor; it takes 20 times as long.

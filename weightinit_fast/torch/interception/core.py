@@ -32,7 +32,6 @@ __all__ = ["install", "uninstall"]
 
 # Looked up once, since a layer of 16 units takes less time to draw than a few look-ups.
 _NORMAL, _UNIFORM = _core.NORMAL, _core.UNIFORM
-_interpreter_stack = torch._C._functorch.peek_interpreter_stack
 
 _OPERATORS = {"aten::normal_": "normal", "aten::uniform_": "uniform"}
 
@@ -112,19 +111,22 @@ def _drawn(
     if isinstance(block, Probe):
         block.references = references
         return False
+    empty = not tensor.numel()
     if (
         tensor.dtype not in FLOATS
-        or _interpreter_stack() is not None  # a transform of torch.func, such as vmap
-        or not tensor.numel()
+        or (empty and "torch.distributed.tensor" not in sys.modules)
         or (generator is not None and generator.device.type != "cpu")
     ):
         return False
+    # It may be the empty shard of a DTensor, whose draw counts here as in the other processes.
     if type(tensor) is not torch.nn.Parameter:
         found = origin(tensor, references > _Override.unowned, block.frame)
         if not found.initialises:
             return False
         if found.dtensor is not None:
             return block.draw_parts(found.dtensor, transform, params, generator)
+    if empty:
+        return False
     if "torch.distributed.fsdp" in sys.modules and is_flattened(tensor):
         parts_of(tensor)  # refuses it
     return block.draw(tensor, transform, params, generator)

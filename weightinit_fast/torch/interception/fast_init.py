@@ -70,8 +70,8 @@ class fast_init(ContextDecorator):  # noqa: N801  used as a function
     (``torch.randn``, ``torch.rand``, ``torch.normal``) unless a module is being made or reset
     meanwhile, as in ``nn.Parameter(torch.randn(n))`` of a constructor; dropout and all other
     distributions; integers; complex numbers; tensors on the meta device and on other devices;
-    FakeTensors; whatever runs in torch.func's transforms, in functions that torch.compile compiles,
-    and in scripted functions.
+    FakeTensors; what functions that torch.compile compiles, and scripted functions, draw into
+    tensors of their own.
 
     *Values.* A tensor with a name has the values of the same call of this package:
     ``torch.nn.init.normal_(p, std=0.02)`` those of ``normal(p.shape, std=0.02, rng=rng,

@@ -178,6 +178,19 @@ def _kaiming(original: _Function) -> _Function:
             bound = _ROOT_3 * (sqrt(2.0 / (1 + a**2)) / sqrt(fan))
             if _drawn(tensor, _UNIFORM, (-bound, bound), generator):
                 return tensor
+        elif not _is_compiling() and torch.overrides.has_torch_function_variadic(tensor):
+            # The original would hand over what its name in torch.nn.init stands for now, which is
+            # this function, and those who override torch's functions look for the original.
+            handed: torch.Tensor = torch.overrides.handle_torch_function(
+                original,
+                (tensor,),
+                tensor=tensor,
+                a=a,
+                mode=mode,
+                nonlinearity=nonlinearity,
+                generator=generator,
+            )
+            return handed
         return original(tensor, a, mode, nonlinearity, generator)
 
     return kaiming_uniform_
