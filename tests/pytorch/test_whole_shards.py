@@ -81,7 +81,9 @@ def test_meta_then_parallelise_then_materialize(shape, on_meta):
         group = model._get_fsdp_state()._fsdp_param_group
         group.lazy_init()
         for one in group.fsdp_params:
-            assert one.sharded_param is getattr(one._module_info.module, one._module_info.param_name)
+            assert one.sharded_param is getattr(
+                one._module_info.module, one._module_info.param_name
+            )
             assert one._sharded_param_data.data_ptr() == one.sharded_param.to_local().data_ptr()
     # LayerNorm and the last Linear are whole on each rank of "tp".
     replicated = sum(t.numel() for n, t in expected.items() if n[0] in "13") * (shape[1] - 1)

@@ -25,7 +25,12 @@ __all__ = ["set_buffers"]
 #: Methods without arguments that set the buffers of their own module, in the order in which they
 #: are tried. timm has the first one, and reset_parameters is torch's convention for both buffers
 #: and parameters.
-_METHODS = ("init_non_persistent_buffers", "reset_buffers", "reset_parameters")
+_METHODS = (
+    "init_non_persistent_buffers",
+    "reset_buffers",
+    "reset_running_stats",
+    "reset_parameters",
+)
 
 
 class _Found(NamedTuple):
@@ -98,7 +103,7 @@ def set_buffers(
 
 def _meta_buffers(prefix: str, module: nn.Module) -> Iterator[_Found]:
     for key, tensor in module._buffers.items():
-        if tensor is not None and tensor.is_meta:
+        if tensor is not None and not nn.parameter.is_lazy(tensor) and tensor.is_meta:
             yield _Found(prefix + key, module, key, tensor)
 
 
@@ -148,13 +153,18 @@ def _memory_like(buffer: _Found, device: torch.device, dtype: torch.dtype | None
     wanted = old.dtype
     if dtype is not None and wanted.is_floating_point and isinstance(buffer.module, _NormBase):
         wanted = dtype
-    return torch.empty_like(old, dtype=wanted, device=device)
+    new = torch.empty_like(old, dtype=wanted, device=device)
+    new.__dict__.update(old.__dict__)  # marks a torch.nn.Buffer
+    return new
 
 
 def _set_running_statistics(buffer: _Found, result: dict[str, str]) -> bool:
     """Set a buffer of a norm of torch.nn, as its reset_running_stats does."""
     value = {"running_mean": 0, "running_var": 1, "num_batches_tracked": 0}.get(buffer.key)
+    kind: Any = type(buffer.module)
     if value is None or not isinstance(buffer.module, _NormBase):
+        return False
+    if kind.reset_running_stats is not _NormBase.reset_running_stats:
         return False
     tensor = buffer.module._buffers[buffer.key]
     assert tensor is not None
