@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
+from torch.overrides import has_torch_function_variadic
 
 from .. import _core
 from .._resolve.dtypes import Kind, kind_named
@@ -26,7 +27,20 @@ from ..initialisers.rules import ElementwiseRule, Rule
 from ..models.filling import fill_all
 from ..models.messages import concerning
 
-__all__ = ["KINDS", "Part", "Piece", "Range", "check", "fill", "memory", "target_of"]
+__all__ = [
+    "KINDS",
+    "PLAIN",
+    "Part",
+    "Piece",
+    "Range",
+    "check",
+    "fill",
+    "increment_versions",
+    "memory",
+    "overrides_functions",
+    "problem_of",
+    "target_of",
+]
 
 
 class Part(NamedTuple):
@@ -59,7 +73,19 @@ KINDS: dict[torch.dtype, Kind] = {
     getattr(torch, name): kind_named(name) for name in _core.DTYPES if hasattr(torch, name)
 }
 #: Tensors of these classes are plain memory. (A torch.nn.Buffer is a Tensor with an attribute.)
-_PLAIN = (torch.Tensor, torch.nn.Parameter)
+PLAIN = (torch.Tensor, torch.nn.Parameter)
+
+
+#: How many TorchDispatchModes are active.
+_dispatch_modes = torch._C._len_torch_dispatch_stack
+
+_core.register_tensors(
+    *PLAIN,
+    {dtype: kind.code for dtype, kind in KINDS.items()},
+    has_torch_function_variadic,
+    _dispatch_modes,
+    torch.autograd.graph.increment_version,
+)
 
 
 # What fits ----------------------------------------------------------------------------------------
@@ -75,13 +101,13 @@ def check(tensor: Any) -> None:
     ValueError
         If the memory is there, but must not or cannot be written as it is.
     """
-    problem = _problem_of(tensor)
+    problem = problem_of(tensor)
     if problem is not None:
         kind, text = problem
         raise kind(f"{_described(tensor)} {text}")
 
 
-def _problem_of(tensor: Any) -> tuple[type[Exception], str] | None:
+def problem_of(tensor: Any) -> tuple[type[Exception], str] | None:
     """Return why a tensor cannot be filled, as an exception's class and the end of a sentence."""
     if not isinstance(tensor, torch.Tensor):
         return TypeError, "is no torch.Tensor: fill an array with the functions of weightinit_fast"
@@ -89,6 +115,11 @@ def _problem_of(tensor: Any) -> tuple[type[Exception], str] | None:
         return TypeError, (
             "cannot be filled while torch.compile or torch.export traces: initialise outside of "
             "the traced function"
+        )
+    if _dispatch_modes():
+        return TypeError, (
+            "cannot be filled while a TorchDispatchMode is active, such as FakeTensorMode, which "
+            "would not see it: leave the mode first"
         )
     return _problem_of_class(tensor) or _problem_of_type(tensor) or _problem_of_memory(tensor)
 
@@ -105,13 +136,22 @@ def _problem_of_class(tensor: torch.Tensor) -> tuple[type[Exception], str] | Non
             "the transform"
         )
     kind = type(tensor)
-    if kind not in _PLAIN and (
-        kind.__torch_function__
-        not in (torch.Tensor.__torch_function__, torch._C._disabled_torch_function_impl)
+    if kind not in PLAIN and (
+        overrides_functions(kind)
         or kind.__torch_dispatch__ is not torch._C._disabled_torch_dispatch_impl
     ):
         return TypeError, _problem_of_subclass(kind)
     return None
+
+
+def overrides_functions(kind: type) -> bool:
+    """Whether a class of tensors says itself what torch's functions do to it."""
+    function = kind.__torch_function__  # type: ignore[attr-defined, unused-ignore]
+    inherited = torch.Tensor.__torch_function__.__func__  # type: ignore[attr-defined, unused-ignore]
+    return (
+        function is not torch._C._disabled_torch_function_impl
+        and getattr(function, "__func__", None) is not inherited
+    )
 
 
 def _problem_of_subclass(kind: type) -> str:
@@ -307,8 +347,12 @@ def fill(
     for job in jobs:
         _run(job, shared, threads, staging)
     staging.finish()
-    touched = [t for t in tensors.values() if not t.is_inference()]
-    torch.autograd.graph.increment_version(touched)
+    increment_versions(tensors.values())
+
+
+def increment_versions(tensors: Iterable[torch.Tensor]) -> None:
+    """Tell autograd that tensors have been written. Those of InferenceMode have no versions."""
+    torch.autograd.graph.increment_version([t for t in tensors if not t.is_inference()])
 
 
 def _checked(
@@ -322,6 +366,7 @@ def _checked(
         try:
             check(tensor)
             if tensor.is_meta:
+                rule_of(init).check(_unwritten(piece))
                 continue
             target = _target_or_none(init, piece, tensor)
             if target is None:

@@ -125,7 +125,7 @@ def _drawn(
             return block.draw_parts(found.dtensor, transform, params, generator)
     if "torch.distributed.fsdp" in sys.modules and is_flattened(tensor):
         parts_of(tensor)  # refuses it
-    return block.draw(tensor, transform, params, generator)
+    return block.draw(tensor, transform, params, generator, in_kernel=True)
 
 
 # There and gone -----------------------------------------------------------------------------------
