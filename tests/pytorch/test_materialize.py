@@ -235,6 +235,29 @@ def test_the_key_comes_from_torchs_generator():
     assert (values[0] == values[1]).all()
 
 
+def test_building_on_meta_within_a_block_of_fast_init():
+    """There is nothing to draw, so that no draw is counted, and torch's checks are still made."""
+    torch.manual_seed(2)
+    state = torch.get_rng_state()
+    with adapter.fast_init(KEY):
+        with torch.device("meta"):
+            net = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Embedding(4, 5))
+            for wrong in (
+                lambda: torch.empty(2).normal_(0, -1),
+                lambda: torch.empty(2, dtype=torch.int32).normal_(),
+            ):
+                with pytest.raises(RuntimeError):
+                    wrong()
+        assert net[0].weight.is_meta
+        first = torch.nn.Linear(3, 4)
+        adapter.materialize(net, rng=KEY)
+    with adapter.fast_init(KEY):
+        assert torch.equal(first.weight, torch.nn.Linear(3, 4).weight)
+    with torch.device("meta"), pytest.raises(RuntimeError):
+        torch.empty(2).normal_(0, -1)
+    assert torch.equal(state, torch.get_rng_state())
+
+
 # Buffers ------------------------------------------------------------------------------------------
 
 

@@ -286,13 +286,36 @@ def target_of(piece: Piece) -> Target:
         array, _ = memory(piece)
         kind = KINDS[piece.dtype]
         if array.flags.c_contiguous:
-            return whole_target(kind, array)
+            return whole_target(kind, array, _is_fresh(piece))
         return resolve(array.shape, kind.name, array, None)
     array, _ = memory(piece.tensor)
     kind = KINDS[piece.tensor.dtype]
     if isinstance(piece, Part):
-        return resolve(piece.whole, kind.name, array, piece.index)
+        target = resolve(piece.whole, kind.name, array, piece.index)
+        return _as_fresh(target) if _is_fresh(piece.tensor) else target
     return range_target(piece.whole, kind, array, piece.first)
+
+
+def _is_fresh(tensor: torch.Tensor) -> bool:
+    """Whether nobody has written a tensor's memory yet, as its version tells."""
+    return not (tensor.is_inference() or tensor._version)
+
+
+def _as_fresh(target: Target) -> Target:
+    """Return the same Target of memory that has never been touched."""
+    return Target(
+        array=target.array,
+        kind=target.kind,
+        region=target.region,
+        whole=target.whole,
+        part=target.part,
+        fresh=True,
+        zeroed=False,
+        result=target.result,
+        swapped=target.swapped,
+        scalar=target.scalar,
+        pinned=target.pinned,
+    )
 
 
 # The fill -----------------------------------------------------------------------------------------
@@ -391,11 +414,6 @@ def _target_or_none(init: Initializer, piece: Piece, tensor: torch.Tensor) -> Ta
     if not tensor.is_cpu:
         return None
     rule = rule_of(init)
-    if isinstance(rule, ElementwiseRule) and piece is tensor and tensor.numel():
-        # The version of a tensor whose memory nobody has written yet is 0.
-        lent = _core.lent_target(tensor, not (tensor.is_inference() or tensor._version))
-        if lent is not None:
-            return lent
     if isinstance(rule, ElementwiseRule) or isinstance(piece, torch.Tensor):
         return target_of(piece)
     return target_of(piece) if isinstance(piece, Part) and rule.by_parts else None
