@@ -1,9 +1,10 @@
-"""Build every module of torch's own database of modules, stock and in fast_init; print what differs.
+"""Build every module of torch's own database, stock and in fast_init; print what differs.
 
 Usage: python module_database.py DTYPE...
 
-Prints JSON, by type: how many modules, cases and drawn tensors there were, and a list of differences. It is a
-program of its own, since torch's database of modules changes global settings of torch.
+Prints JSON, by type: how many modules, cases and drawn tensors there were, and a list of
+differences. It is a program of its own, since torch's database of modules changes global settings
+of torch.
 """
 
 import inspect

@@ -321,9 +321,7 @@ DATA = {
     "complex": lambda: torch.empty(50, dtype=torch.complex64).normal_(),
     "distribution": lambda: torch.distributions.Normal(torch.zeros(50), 1.0).sample(),
     "rrelu": lambda: torch.nn.functional.rrelu(-torch.ones(50), training=True),
-    "vmap_out": lambda: torch.vmap(lambda x: torch.rand_like(x), randomness="same")(
-        torch.ones(5, 10)
-    ),
+    "vmap": lambda: torch.vmap(torch.rand_like, randomness="same")(torch.ones(5, 10)),
     "scripted": lambda: scripted_noise()(50),
     "multinomial": lambda: torch.multinomial(torch.ones(50), 20),
 }
@@ -476,7 +474,7 @@ def test_every_kind_of_rng_is_taken():
 def test_wrong_arguments_are_refused():
     with pytest.raises(TypeError, match="rng"):
         adapter.fast_init("name").__enter__()
-    with pytest.raises(TypeError, match="model must be a .*Module, not dict"):
+    with pytest.raises(TypeError, match=r"model must be a .*Module, not dict"):
         adapter.fast_init(model={})
     with pytest.raises(ValueError, match="threads"):
         adapter.fast_init(threads=0)

@@ -43,6 +43,7 @@ _has_function_mode = torch._C._is_torch_function_mode_enabled
 _dispatch_modes = torch._C._len_torch_dispatch_stack
 _transforms = torch._C._functorch.peek_interpreter_stack
 _trace = torch._C._get_tracing_state
+_fill_tensor = _core.fill_tensor
 _in_inference_mode = torch.is_inference_mode_enabled
 
 _Function = Callable[..., torch.Tensor]
@@ -51,41 +52,40 @@ _Function = Callable[..., torch.Tensor]
 # The draw -----------------------------------------------------------------------------------------
 
 
-def _drawn(
+def _drawn(  # noqa: PLR0911
     tensor: Any, transform: int, params: tuple[float, ...], generator: torch.Generator | None
 ) -> bool:
     """Draw, if the thread is in a block; return False, with nothing written, where it must not."""
     block = current.block
-    if type(block) is not Block or _is_watched():
+    if (
+        type(block) is not Block
+        or _transforms() is not None
+        or _trace() is not None
+        or _in_inference_mode()
+    ):
         return False
-    if generator is not None and generator.device.type != "cpu":
-        return False
-    for value in params:
-        if type(value) not in _NUMBERS:
-            return False
     if type(tensor) in _PLAIN:
+        if tensor.dtype not in FLOATS:
+            return False
+        if generator is None and block.names is None:
+            # The shortest way, for the small layers of which a model may have thousands. What
+            # fill_tensor does not take is tried below.
+            try:
+                if _fill_tensor(tensor, transform, params, block.key, block.count, block.threads):
+                    block.count += 1
+                    return True
+            except ValueError:
+                return False
         return (
             tensor.is_cpu
-            and tensor.dtype in FLOATS
-            and tensor.layout is torch.strided
+            and not (generator is not None and generator.device.type != "cpu")
             and block.draw(tensor, transform, params, generator, in_kernel=False)
         )
-    if not _is_dtensor(tensor):
+    if not _is_dtensor(tensor) or _has_function_mode() or _dispatch_modes():
         return False
     block.draw_parts(tensor, transform, params, generator)
     increment_versions([tensor])
     return True
-
-
-def _is_watched() -> bool:
-    """Whether something looks at the operators that run, and must see torch's own ones."""
-    return bool(
-        _has_function_mode()
-        or _dispatch_modes()
-        or _transforms() is not None
-        or _trace() is not None
-        or _in_inference_mode()
-    )
 
 
 def _is_dtensor(tensor: Any) -> bool:
@@ -105,6 +105,8 @@ def _uniform(original: _Function) -> _Function:
     ) -> torch.Tensor:
         if (
             not _is_compiling()
+            and type(a) in _NUMBERS
+            and type(b) in _NUMBERS
             and -inf < a < b < inf
             and _drawn(tensor, _UNIFORM, (a, b), generator)
         ):
@@ -120,6 +122,8 @@ def _normal(original: _Function) -> _Function:
     ) -> torch.Tensor:
         if (
             not _is_compiling()
+            and type(mean) in _NUMBERS
+            and type(std) in _NUMBERS
             and -inf < mean < inf
             and 0 <= std < inf
             and _drawn(tensor, _NORMAL, (mean, std), generator)
