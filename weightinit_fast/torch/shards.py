@@ -31,6 +31,7 @@ __all__ = [
     "clean_name",
     "flat_parts",
     "flat_tensors",
+    "is_dtensor",
     "is_flattened",
     "part_at",
     "parts_of",
@@ -79,7 +80,7 @@ def parts_of(tensor: torch.Tensor) -> list[Piece]:
         listed = typed.local_shards()
         starts = [shard.metadata.shard_offsets for shard in listed]
         return _parts_listed([shard.tensor for shard in listed], typed.metadata().size, starts)
-    if not _is_dtensor(tensor):
+    if not is_dtensor(tensor):
         return [tensor]
     with torch.no_grad():  # to_local() is then no function of autograd
         local = typed.to_local().detach()
@@ -134,7 +135,7 @@ def _parts_listed(
     ]
 
 
-def _is_dtensor(tensor: object) -> bool:
+def is_dtensor(tensor: object) -> bool:
     """Whether it is a DTensor, which only a process with torch.distributed.tensor can have."""
     module = sys.modules.get("torch.distributed.tensor")
     return module is not None and isinstance(tensor, module.DTensor)
@@ -427,7 +428,7 @@ def _flat_tensor(handle: Any, number: int) -> FlatTensor:
 
     if flat.size() != flat._sharded_size:  # gathered by summon_full_params
         parameter = getattr(info.module, info.param_name)
-        if not _is_dtensor(parameter):
+        if not is_dtensor(parameter):
             return with_pieces([parameter])
         return with_pieces(list(_dtensor_pieces(parameter._local_tensor.detach(), parameter)))
     gathered = getattr(flat, "_full_param_padded", None)
