@@ -21,6 +21,20 @@ cdef object Generator = None
 cdef tuple bit_generators = None
 
 
+# torch.Generator, and a function that draws two words from one: by register_torch, once somebody
+# has passed one.
+cdef object TorchGenerator = None, torch_words = None
+
+
+def register_torch(object generator_type, object words):
+    """Set torch's class of generators, and the function that draws from one.
+
+    ``words(generator)`` returns a list of two ints in [0, 2**64).
+    """
+    global TorchGenerator, torch_words
+    TorchGenerator, torch_words = generator_type, words
+
+
 def register_keys(object key_type, object key_words, object stream_value):
     """Set the class Key, and the functions that read the other kinds of rng and stream."""
     global Key, read_other_key, read_other_stream
@@ -120,6 +134,10 @@ cdef object read_key(object rng, object buffer, uint64_t *low, uint64_t *high):
         return None
     if below_2_64(rng, &seed):
         wif_seed_words(seed, words)
+    elif type(rng) is TorchGenerator:
+        pinned = pin(buffer)
+        low[0], high[0] = torch_words(rng)
+        return pinned
     else:
         if Generator is None:
             pinned = pin(buffer)

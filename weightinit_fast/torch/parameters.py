@@ -173,8 +173,8 @@ def specs_of(held: Sequence[Held]) -> dict[str, TensorSpec]:
     if wrong:
         names = ", ".join(kind.name for kind in KINDS.values())
         raise TypeError(
-            f"{_counted(wrong)} a dtype that is never drawn: {listed(wrong)}; the dtypes are {names}. "
-            "Name the parameters to draw by only="
+            f"{_counted(wrong)} a dtype that is never drawn: {listed(wrong)}; the dtypes are "
+            f"{names}. Name the parameters to draw by only="
         )
     return {h.name: TensorSpec(h.whole, KINDS[h.dtype].name) for h in held}
 

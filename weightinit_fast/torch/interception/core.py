@@ -129,7 +129,7 @@ def _drawn(
         return False
     if "torch.distributed.fsdp" in sys.modules and is_flattened(tensor):
         parts_of(tensor)  # refuses it
-    return block.draw(tensor, transform, params, generator)
+    return block.draw(tensor, transform, params, generator, in_kernel=True)
 
 
 # There and gone -----------------------------------------------------------------------------------

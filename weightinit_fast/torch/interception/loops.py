@@ -26,6 +26,8 @@ from typing import Any
 import torch
 
 from ... import _core
+from ..init.draws import _bounded
+from ..tensors import increment_versions
 from .block import FLOATS, Block, current
 
 __all__ = ["replace", "restore"]
@@ -42,7 +44,6 @@ _dispatch_modes = torch._C._len_torch_dispatch_stack
 _transforms = torch._C._functorch.peek_interpreter_stack
 _trace = torch._C._get_tracing_state
 _in_inference_mode = torch.is_inference_mode_enabled
-_increment_version = torch.autograd.graph.increment_version
 
 _Function = Callable[..., torch.Tensor]
 
@@ -63,18 +64,16 @@ def _drawn(
         if type(value) not in _NUMBERS:
             return False
     if type(tensor) in _PLAIN:
-        if not (
+        return (
             tensor.is_cpu
             and tensor.dtype in FLOATS
             and tensor.layout is torch.strided
-            and not tensor.is_neg()
-            and not tensor.is_inference()
-            and block.draw(tensor, transform, params, generator)
-        ):
-            return False
-    elif not (_is_dtensor(tensor) and block.draw_parts(tensor, transform, params, generator)):
+            and block.draw(tensor, transform, params, generator, in_kernel=False)
+        )
+    if not _is_dtensor(tensor):
         return False
-    _increment_version(tensor)
+    block.draw_parts(tensor, transform, params, generator)
+    increment_versions([tensor])
     return True
 
 
@@ -141,8 +140,11 @@ def _truncated(original: _Function) -> _Function:
         b: float,
         **generator: torch.Generator | None,
     ) -> torch.Tensor:
-        if not _is_compiling() and -inf < mean < inf and 0 < std < inf and a < b:
-            params = (mean, std, (a - mean) / std, (b - mean) / std)
+        if not _is_compiling() and type(current.block) is Block:
+            try:
+                params = _bounded(mean, std, a, b, tensor)
+            except (TypeError, ValueError):
+                return original(tensor, mean, std, a, b, **generator)
             if _drawn(tensor, _TRUNCATED, params, generator.get("generator")):
                 if mean < a - 2 * std or mean > b + 2 * std:
                     warnings.warn(
