@@ -31,6 +31,7 @@ __all__ = [
     "clean_name",
     "flat_parts",
     "flat_tensors",
+    "is_dtensor",
     "is_flattened",
     "part_at",
     "parts_of",
