@@ -62,7 +62,7 @@ def outputs_of(model, sample):
     return [v for v in result.values() if isinstance(v, torch.Tensor)]
 
 
-@pytest.mark.parametrize("name", ["gpt2", "bert", "llama3", "vit", "resnet18", "resnet50"])
+@pytest.mark.parametrize("name", ["gpt2", "bert", "llama3", "vit", "resnet18"])
 def test_models_pass_forward_what_stock_ones_do(name):
     """Parameters are those of the recipe; all that the model has besides is as in a stock one."""
     ours = wi.model(name, **REFERENCES[name].small)
