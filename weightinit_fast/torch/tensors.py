@@ -72,12 +72,6 @@ Piece: TypeAlias = torch.Tensor | Part | Range
 KINDS: dict[torch.dtype, Kind] = {
     getattr(torch, name): kind_named(name) for name in _core.DTYPES if hasattr(torch, name)
 }
-#: The types that NumPy lacks -> integers of the same width, as which NumPy can view their memory.
-_INTEGERS: dict[torch.dtype, torch.dtype] = {
-    dtype: torch.uint16 if kind.storage.itemsize == 2 else torch.uint8
-    for dtype, kind in KINDS.items()
-    if kind.extended
-}
 #: Tensors of these classes are plain memory. (A torch.nn.Buffer is a Tensor with an attribute.)
 PLAIN = (torch.Tensor, torch.nn.Parameter)
 
@@ -249,16 +243,38 @@ def _described(tensor: Any) -> str:
 # Memory -------------------------------------------------------------------------------------------
 
 
+class _Memory:
+    """The memory of a tensor, as NumPy reads it. An array that views it keeps the tensor alive.
+
+    ``tensor.numpy()`` would mark the storage as one that must never be resized, for good. FSDP
+    frees and restores the memory of parameters by resizing their storages, and so do users.
+    """
+
+    __slots__ = ("__array_interface__", "_tensor")
+
+    def __init__(self, tensor: torch.Tensor, storage: np.dtype) -> None:
+        self._tensor = tensor
+        strides = None
+        if not tensor.is_contiguous():
+            strides = tuple(step * storage.itemsize for step in tensor.stride())
+        self.__array_interface__ = {
+            "version": 3,
+            "shape": tensor.shape,
+            "typestr": storage.str,
+            "data": (tensor.data_ptr(), False),
+            "strides": strides,
+        }
+
+
 def memory(tensor: torch.Tensor) -> tuple[np.ndarray, str]:
     """View the memory of a CPU tensor that `check` has found right; return the type's name too.
 
     The array is one of unsigned integers for a type that NumPy lacks.
     """
-    dtype = tensor.dtype
-    plain = tensor.detach() if tensor.requires_grad else tensor
-    if dtype in _INTEGERS:
-        plain = plain.view(_INTEGERS[dtype])
-    return plain.numpy(), KINDS[dtype].name
+    kind = KINDS[tensor.dtype]
+    if tensor.numel() == 0:  # it may have no address, for which NumPy would allocate a byte
+        return np.empty(tuple(tensor.shape), kind.storage), kind.name
+    return np.asarray(_Memory(tensor, kind.storage)), kind.name
 
 
 def target_of(piece: Piece) -> Target:
