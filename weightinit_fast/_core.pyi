@@ -74,7 +74,6 @@ def fill(
 def register_tensors(
     tensor_type: type,
     parameter_type: type,
-    codes: dict[Any, int],
     overrides: Callable[[Any], bool],
     modes: Callable[[], int],
     written: Callable[[Any], None],
