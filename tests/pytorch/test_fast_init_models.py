@@ -101,7 +101,8 @@ def some(tensor):
 def test_models_have_the_laws_of_stock_ones(name):
     """Two-sample tests of Kolmogorov and Smirnov may not find p < 1e-7.
 
-    There are about 700 of them, with fixed seeds; of large tensors they see 20,000 values. What two stock models with different seeds have in common is not drawn, and has to be equal.
+    There are about 700 of them, with fixed seeds; of large tensors they see 20,000 values. What two
+    stock models with different seeds have in common is not drawn, and has to be equal.
     """
     torch.manual_seed(0)
     stock = tensors(MODELS[name]())

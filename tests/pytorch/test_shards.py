@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.frameworks import Framework, load_frameworks
+from support.frameworks import Framework
 
 import weightinit_fast as wi
 
@@ -19,16 +19,12 @@ torch = Framework("torch")
 tensor_module = Framework("torch.distributed.tensor")
 parallel = Framework("torch.distributed.tensor.parallel")
 fsdp = Framework("torch.distributed.fsdp")
+adapter = Framework("weightinit_fast.torch")
 tensors = Framework("weightinit_fast.torch.tensors")
 shards = Framework("weightinit_fast.torch.shards")
 models = Framework("shard_models")
 
 KEY = wi.Key(7, 8)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _frameworks(request):
-    load_frameworks(request.module)
 
 
 def placement(kind, axis, factor=1):
@@ -215,6 +211,41 @@ def test_autograd_records_nothing_and_the_memory_is_the_parameters_own():
         assert torch.equal(parameter.detach().to_local(), whole_of("normal", (6, 4))[lo:hi])
 
 
+@pytest.mark.filterwarnings("ignore:DTensor random operators:UserWarning")
+def test_numbered_draws_agree_where_a_rank_holds_nothing():
+    """The last of four ranks has none of three elements, and counts the draw nevertheless."""
+    second = torch.from_numpy(wi.normal((4, 2), rng=KEY, stream=1))
+    for rank, mesh in enumerate(models.ranks_of_mesh((4,))):
+        whole = [torch.zeros(3), torch.zeros(4, 2)]
+        a, b = (
+            tensor_module.distribute_tensor(t, mesh, [placement("shard", 0)], src_data_rank=None)
+            for t in whole
+        )
+        with adapter.fast_init(KEY):
+            a.uniform_()
+            b.normal_()
+        assert a.to_local().numel() == (0 if rank == 3 else 1)
+        assert torch.equal(b.to_local(), second[rank : rank + 1])
+        a.to_local().zero_()
+        with adapter.fast_init(KEY):
+            torch.nn.init.uniform_(a)
+            torch.nn.init.normal_(b.zero_())
+        assert torch.equal(b.to_local(), second[rank : rank + 1])
+
+
+def test_an_uneven_table_is_materialized():
+    """Its memory must be known as that of a parameter: see the test of its rows further down."""
+    whole = whole_of("normal", (27, 2), "emb.weight")
+    for mesh in models.ranks_of_mesh((3, 4), ("dp", "tp")):
+        with torch.device("meta"):
+            model = models.FeedForward()
+            model.emb = torch.nn.Embedding(27, 2)
+        parallelised(model, mesh)
+        adapter.materialize(model, {"*": "normal"}, rng=KEY)
+        if tuple(mesh.get_coordinate()) == (2, 2):
+            assert torch.equal(model.emb.weight.detach().to_local(), whole[20:21])
+
+
 # Refusals -----------------------------------------------------------------------------------------
 
 
@@ -250,6 +281,75 @@ def test_a_local_tensor_of_another_shape_is_refused():
         )
         with pytest.raises(ValueError, match=r"cannot tell which elements.*distribute_tensor"):
             shards.parts_of(tensor)
+
+
+# Shards that are listed ---------------------------------------------------------------------------
+
+
+def test_a_part_is_given_by_offsets_and_the_shape_of_what_holds_it():
+    held = torch.empty(4, 3)
+    part = shards.part_at(held, torch.Size((20, 9)), [5, 6])
+    assert part.tensor is held
+    assert part[1:] == ((20, 9), (slice(5, 9), slice(6, 9)))
+    fill([part], "normal", "w")
+    assert torch.equal(held, whole_of("normal", (20, 9))[5:9, 6:9])
+
+
+def test_sharded_tensors():
+    """torchrec's state lists its tables so."""
+    sharded = Framework("torch.distributed._shard.sharded_tensor")
+    metadata = Framework("torch.distributed._shard.metadata")
+    sharded.load()
+    metadata.load()
+    whole = whole_of("normal", (7, 6))
+    boxes = [[[0, 0], [4, 6]], [[4, 0], [3, 2]], [[4, 2], [3, 4]]]
+    placed = [
+        metadata.ShardMetadata(*box, f"rank:{rank}/cpu")
+        for box, rank in zip(boxes, (0, 1, 1), strict=True)
+    ]
+    for rank in range(3):
+        with models.rank_of(rank, 3):
+            local = [
+                sharded.Shard(torch.zeros(one.shard_sizes), one)
+                for one in placed
+                if one.placement.rank() == rank
+            ]
+            table = sharded.ShardedTensor._init_from_local_shards_and_global_metadata(
+                local,
+                sharded.ShardedTensorMetadata(
+                    placed,
+                    torch.Size((7, 6)),
+                    sharded.metadata.TensorProperties(dtype=torch.float32),
+                ),
+            )
+            pieces = shards.parts_of(table)
+            assert len(pieces) == (1, 2, 0)[rank]
+            fill(pieces, "normal", "w")
+            for shard in local:
+                (top, left), (height, width) = shard.metadata.shard_offsets, shard.tensor.shape
+                expected = whole[top : top + height, left : left + width]
+                assert torch.equal(shard.tensor, expected)
+
+
+def test_dtensors_of_several_shards():
+    """torchrec makes them of the shards by columns that one rank holds."""
+    wrapper = Framework("torch.distributed.tensor._shards_wrapper")
+    wrapper.load()
+    whole = whole_of("normal", (5, 8))
+    for rank, mesh in enumerate(models.ranks_of_mesh((2,))):
+        local = [torch.zeros(5, 2), torch.zeros(5, 2)]
+        offsets = [(0, 2 * rank), (0, 4 + 2 * rank)]
+        tensor = tensor_module.DTensor.from_local(
+            wrapper.LocalShardsWrapper(local, offsets),
+            mesh,
+            [placement("shard", 1)],
+            run_check=False,
+            shape=torch.Size((5, 8)),
+            stride=(8, 1),
+        )
+        fill(shards.parts_of(tensor), "normal", "w")
+        for held, (_, left) in zip(local, offsets, strict=True):
+            assert torch.equal(held, whole[:, left : left + 2])
 
 
 # Models -------------------------------------------------------------------------------------------
@@ -305,7 +405,7 @@ def test_tensor_parallelism_and_fully_shard(shape):
 
 
 @given(st.integers(1, 4), st.integers(1, 4), st.integers(1, 40), st.integers(1, 3))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_uneven_tables_of_fully_shard(across, along, rows, columns):
     """fully_shard cuts what tensor parallelism has left, though its placements say otherwise."""
     for mesh in models.ranks_of_mesh((across, along), ("dp", "tp")):

@@ -1,41 +1,58 @@
 """One model over 1 to 8 real processes, sharded in every way: one digest for all of them."""
 
+import importlib.util
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from support.frameworks import Framework, load_frameworks
+from support.frameworks import Framework
 
 torch = Framework("torch")
 
-SCRIPT = Path(__file__).parent / "shard_processes.py"
+FOLDER = Path(__file__).parent
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _frameworks(request):
-    load_frameworks(request.module)
-
-
-@pytest.mark.process
-@pytest.mark.parametrize(
-    "world", [2, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 3, 4, 8))]
-)
-def test_one_digest_for_every_number_of_processes(world, tmp_path, monkeypatch):
-    if not torch.distributed.is_gloo_available():
-        pytest.skip("this torch has no gloo")
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
+def run_script(name, *arguments, folder):
+    """Run a script of this folder; return the JSON of the last line that it printed."""
+    environment = os.environ | {"TMPDIR": str(folder)}
+    environment.pop("PYTHONSAFEPATH", None)  # the scripts import from their own folder
     done = subprocess.run(
-        [sys.executable, str(SCRIPT), str(world)],
+        [sys.executable, "-W", "ignore", str(FOLDER / name), *arguments],
         capture_output=True,
         text=True,
         check=False,
         timeout=300,
+        env=environment,
     )
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
-    expected, digests = found.pop("expected"), found.pop(str(world))
-    assert found == {}
-    assert len(digests) >= 8
-    assert digests == dict.fromkeys(digests, expected)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    "worlds", ["2", pytest.param("1 3 4 8", marks=pytest.mark.slow)], ids=["2", "1, 3, 4, 8"]
+)
+def test_one_digest_for_every_number_of_processes(worlds, tmp_path):
+    if not torch.distributed.is_gloo_available():
+        pytest.skip("this torch has no gloo")
+    found = run_script("shard_processes.py", *worlds.split(), folder=tmp_path)
+    expected = found.pop("expected")
+    assert list(found) == worlds.split()
+    for digests in found.values():
+        assert len(digests) >= 8
+        assert digests == dict.fromkeys(digests, expected)
+
+
+@pytest.mark.process
+@pytest.mark.slow
+def test_tables_of_torchrec(tmp_path):
+    if importlib.util.find_spec("torchrec") is None:
+        pytest.skip("torchrec is not installed")
+    first, second = run_script("torchrec_processes.py", folder=tmp_path)
+    for way in ("init_fn", "parts_of"):
+        assert first[way] == {"rows": [True], "columns": [True, True], "table": []}
+        assert second[way] == {"rows": [True], "columns": [True, True], "table": [True]}
+    assert first["zeros"] == {"rows": [False], "columns": [False, False], "table": []}

@@ -24,6 +24,18 @@ except ImportError as _error:
     ) from _error
 
 from . import init
+from .initialize import initialize
 from .interception import fast_init
+from .materialize import materialize
+from .plan import default_rules
+from .report import Report, ReportRow
 
-__all__ = ["fast_init", "init"]
+__all__ = [
+    "Report",
+    "ReportRow",
+    "default_rules",
+    "fast_init",
+    "init",
+    "initialize",
+    "materialize",
+]

@@ -26,7 +26,15 @@ from .._resolve.messages import shown
 from ..initialisers.ranges import boxes
 from .tensors import Part, Piece, Range
 
-__all__ = ["FlatTensor", "clean_name", "flat_parts", "flat_tensors", "is_flattened", "parts_of"]
+__all__ = [
+    "FlatTensor",
+    "clean_name",
+    "flat_parts",
+    "flat_tensors",
+    "is_flattened",
+    "part_at",
+    "parts_of",
+]
 
 #: The positions of one axis of the whole tensor that a rank holds, in the order of its local axis:
 #: ranges of step 1.
@@ -42,7 +50,7 @@ def parts_of(tensor: torch.Tensor) -> list[Piece]:
     Parameters
     ----------
     tensor : torch.Tensor
-        A plain tensor, a DTensor, or a parameter that is one.
+        A plain tensor, a DTensor, a parameter that is one, or a ShardedTensor.
 
     Returns
     -------
@@ -66,11 +74,64 @@ def parts_of(tensor: torch.Tensor) -> list[Piece]:
             "this parameter is flattened by FullyShardedDataParallel, and its elements' places in "
             "the model are known to that wrapper only: pass the wrapped model, not a module in it"
         )
+    typed: Any = tensor
+    if _is_sharded_tensor(tensor):
+        listed = typed.local_shards()
+        starts = [shard.metadata.shard_offsets for shard in listed]
+        return _parts_listed([shard.tensor for shard in listed], typed.metadata().size, starts)
     if not _is_dtensor(tensor):
         return [tensor]
     with torch.no_grad():  # to_local() is then no function of autograd
-        local = tensor.to_local().detach()  # type: ignore[attr-defined, unused-ignore]
+        local = typed.to_local().detach()
+    if hasattr(local, "local_shards"):  # a LocalShardsWrapper, of torchrec
+        return _parts_listed(local.local_shards(), tuple(tensor.shape), local.local_offsets())
     return list(_dtensor_pieces(local, tensor))
+
+
+def part_at(tensor: torch.Tensor, whole: Sequence[int], offsets: Sequence[int]) -> Part:
+    """Return the part of a whole tensor that begins at some offsets and has a tensor's shape.
+
+    Parameters
+    ----------
+    tensor : torch.Tensor
+        What holds the part.
+    whole : sequence of int
+        The shape of the whole tensor.
+    offsets : sequence of int
+        Where the part begins along each axis, as in the ``shard_offsets`` of the ShardMetadata of
+        torch and torchrec.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import weightinit_fast as wi
+    >>> from weightinit_fast.torch.shards import part_at
+    >>> from weightinit_fast.torch.tensors import fill
+    >>> rows = torch.empty(4, 16)  # rows 8 to 12 of a table of 1000
+    >>> fill([(wi.initializer("normal"), part_at(rows, (1000, 16), (8, 0)), "table")], rng=0)
+    >>> table = wi.normal((1000, 16), rng=0, stream="table")
+    >>> bool((rows.numpy() == table[8:12]).all())
+    True
+    """
+    index = tuple(slice(o, o + n) for o, n in zip(offsets, tensor.shape, strict=True))
+    return Part(tensor, tuple(whole), index)
+
+
+def _is_sharded_tensor(tensor: object) -> bool:
+    """Whether it is a ShardedTensor, such as the tables in the state_dict() of torchrec."""
+    module = sys.modules.get("torch.distributed._shard.sharded_tensor")
+    return module is not None and isinstance(tensor, module.ShardedTensor)
+
+
+def _parts_listed(
+    shards: Sequence[Any], whole: Sequence[int], starts: Sequence[Any]
+) -> list[Piece]:
+    """Return the parts of a tensor that lists its shards, without those that have no elements."""
+    return [
+        part_at(shard.detach(), whole, offsets)
+        for shard, offsets in zip(shards, starts, strict=True)
+        if shard.numel()
+    ]
 
 
 def _is_dtensor(tensor: object) -> bool:

@@ -111,18 +111,22 @@ def _drawn(
     if isinstance(block, Probe):
         block.references = references
         return False
+    empty = not tensor.numel()
     if (
         tensor.dtype not in FLOATS
-        or not tensor.numel()
+        or (empty and "torch.distributed.tensor" not in sys.modules)
         or (generator is not None and generator.device.type != "cpu")
     ):
         return False
+    # It may be the empty shard of a DTensor, whose draw counts here as in the other processes.
     if type(tensor) is not torch.nn.Parameter:
         found = origin(tensor, references > _Override.unowned, block.frame)
         if not found.initialises:
             return False
         if found.dtensor is not None:
             return block.draw_parts(found.dtensor, transform, params, generator)
+    if empty:
+        return False
     if "torch.distributed.fsdp" in sys.modules and is_flattened(tensor):
         parts_of(tensor)  # refuses it
     return block.draw(tensor, transform, params, generator, in_kernel=True)
