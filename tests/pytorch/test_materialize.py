@@ -166,6 +166,7 @@ def test_recurrent_layers_get_new_objects():
     assert net.weight_ih_l0 is not before
     assert [row.name for row in report][:2] == ["weight_ih_l0", "weight_hh_l0"]
     assert all(a is b for a, b in zip(net._flat_weights, net.parameters(), strict=True))
+    assert not net._weights_have_changed()
     output, _ = net(torch.ones(3, 5))
     assert output.isfinite().all()
 
