@@ -21,18 +21,41 @@ cdef object Generator = None
 cdef tuple bit_generators = None
 
 
-# torch.Generator, and a function that draws two words from one: by register_torch, once somebody
-# has passed one.
-cdef object TorchGenerator = None, torch_words = None
+# torch.Generator, and what each thread keeps to draw from one: by register_torch, once somebody has
+# passed one.
+cdef object TorchGenerator = None, torch_buffer = None, torch_methods = None
+cdef object TORCH_LOWEST = -(1 << 63)
 
 
-def register_torch(object generator_type, object words):
-    """Set torch's class of generators, and the function that draws from one.
+def register_torch(object generator_type, object buffer, object methods):
+    """Set torch's class of generators, and how to draw from one.
 
-    ``words(generator)`` returns a list of two ints in [0, 2**64).
+    ``methods()`` makes what a thread keeps in the attribute ``methods`` of ``buffer``, which is a
+    threading.local: a function ``draw(lowest, None)`` that draws two words from torch's default
+    generator, or from that given as ``generator=``, a function that returns the two words, and the
+    default generator.
     """
-    global TorchGenerator, torch_words
-    TorchGenerator, torch_words = generator_type, words
+    global TorchGenerator, torch_buffer, torch_methods
+    TorchGenerator, torch_buffer, torch_methods = generator_type, buffer, methods
+
+
+cdef int draw_torch(object generator, uint64_t *low, uint64_t *high) except -1:
+    """Draw 128 bits from a torch.Generator of the CPU or of another device, which advances."""
+    # To make a tensor for each draw would take longer than to draw, and a small fill takes about as
+    # long as either.
+    try:
+        draw, read, default = torch_buffer.methods
+    except AttributeError:
+        draw, read, default = torch_buffer.methods = torch_methods()
+    if generator is default:
+        draw(TORCH_LOWEST, None)  # faster than to name the generator
+    elif generator.device.type == "cpu":
+        draw(TORCH_LOWEST, None, generator=generator)
+    else:
+        low[0], high[0] = read_other_key(generator)
+        return 0
+    low[0], high[0] = read()
+    return 0
 
 
 def register_keys(object key_type, object key_words, object stream_value):
@@ -136,7 +159,7 @@ cdef object read_key(object rng, object buffer, uint64_t *low, uint64_t *high):
         wif_seed_words(seed, words)
     elif type(rng) is TorchGenerator:
         pinned = pin(buffer)
-        low[0], high[0] = torch_words(rng)
+        draw_torch(rng, low, high)
         return pinned
     else:
         if Generator is None:

@@ -102,9 +102,7 @@ def _key_words(rng: RNGLike) -> tuple[int, int]:
     elif isinstance(rng, np.random.RandomState):
         raw = _ready(rng._bit_generator).random_raw(4)
     elif type(rng).__module__ == "torch._C" and type(rng).__name__ == "Generator":
-        _core.register_torch(type(rng), _torch_words)  # from now on, the extension calls it
-        low, high = _torch_words(rng)
-        return low, high
+        return _torch_words(rng)
     else:
         raw = _seed_words(rng)
     w0, w1, w2, w3 = raw.tolist()
@@ -126,26 +124,17 @@ def _ready(bits: Any) -> Any:
 _torch_buffer = threading.local()
 
 
-def _torch_words(generator: Any) -> list[int]:
-    """Draw 128 bits from a torch.Generator, which advances."""
-    # To make a tensor for each draw would take longer than to draw, and a small fill takes about as
-    # long as either. So each thread keeps one.
-    try:
-        draw, read, default = _torch_buffer.methods
-    except AttributeError:
-        draw, read, default = _torch_buffer.methods = _torch_methods()
-    try:
-        if generator is default:
-            draw(_LOWEST, None)  # faster than to name the generator
-        else:
-            draw(_LOWEST, None, generator=generator)
-    except RuntimeError:  # the generator of another device
-        torch = sys.modules["torch"]
-        words = torch.zeros(2, dtype=torch.int64, device=generator.device)
-        words.random_(_LOWEST, None, generator=generator)
-        read = words.cpu().numpy().view(np.uint64).tolist
-    numbers: list[int] = read()
-    return numbers
+def _torch_words(generator: Any) -> tuple[int, int]:
+    """Draw 128 bits from a torch.Generator, which advances.
+
+    The extension does so for generators of the CPU, once it knows the class.
+    """
+    _core.register_torch(type(generator), _torch_buffer, _torch_methods)
+    torch = sys.modules["torch"]
+    words = torch.empty(2, dtype=torch.int64, device=generator.device)
+    words.random_(_LOWEST, None, generator=generator)
+    low, high = words.tolist()
+    return low % _LIMIT, high % _LIMIT
 
 
 def _torch_methods() -> tuple[Callable[..., Any], Callable[[], list[int]], Any]:

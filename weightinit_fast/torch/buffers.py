@@ -61,6 +61,7 @@ def set_buffers(
     """
     result: dict[str, str] = {}
     unset: list[str] = []
+    unset_attributes: list[str] = []
     failures: list[str] = []
     made: dict[int, _Found] = {}
     left = dict(given)
@@ -96,8 +97,8 @@ def set_buffers(
             if same is not None and _is_meta(module.__dict__.get(key, value)):
                 module.__dict__[key] = same.module._buffers[same.key]
         unset += [b.name for b in waiting]
-        unset += [f"{prefix}{key} (an attribute)" for key in _on_meta(module, attributes)]
-    _refuse(unset, left, result, failures)
+        unset_attributes += [prefix + key for key in _on_meta(module, attributes)]
+    _refuse(unset, unset_attributes, left, result, failures)
     return result
 
 
@@ -270,9 +271,13 @@ def _methods(
 
 
 def _refuse(
-    unset: list[str], left: Mapping[str, Any], result: Mapping[str, str], failures: list[str]
+    unset: list[str],
+    attributes: list[str],
+    left: Mapping[str, Any],
+    result: Mapping[str, str],
+    failures: list[str],
 ) -> None:
-    """Refuse buffers that nothing has set, and names that are no buffers on the meta device."""
+    """Refuse what nothing has set, and names that are no buffers on the meta device."""
     if left:
         name = next(iter(left))
         hint = did_you_mean(name, [*unset, *result])
@@ -280,13 +285,20 @@ def _refuse(
             f"buffers= has {shown(name)}, which is no buffer on the meta device"
             f"{'; ' if hint else ''}{hint}"
         )
+    advice = (
+        "make them outside of the meta device, as in torch.tensor(..., device='cpu'), or give "
+        "their module a method reset_buffers() that sets them"
+    )
+    if failures:
+        advice += f". ({shortened(failures[0], 200)})"
     if unset:
         which = "this buffer" if len(unset) == 1 else f"these {len(unset)} buffers"
-        first = shortened(unset[0])
-        tried = f". ({shortened(failures[0], 200)})" if failures else ""
         raise ValueError(
-            f"no method of its module sets {which}, made on the meta device: {listed(unset)}. "
-            f"Pass their values, as in buffers={{{first!r}: tensor}}; or make "
-            "them outside of the meta device, as in torch.tensor(..., device='cpu'); or give their "
-            f"module a method reset_buffers() that sets them{tried}"
+            f"no method of its module sets {which}, made on the meta device: {listed(unset)}. Pass "
+            f"their values, as in buffers={{{shortened(unset[0])!r}: tensor}}; or {advice}"
+        )
+    if attributes:
+        raise ValueError(
+            "these attributes of modules are tensors on the meta device, and are neither "
+            f"parameters nor buffers: {listed(attributes)}: {advice}"
         )

@@ -92,6 +92,8 @@ def initialize(
 
     Notes
     -----
+    Processes that hold parts of one model have to be given the same ``rng``, or seed torch alike.
+
     The names are those without wrappers: what DistributedDataParallel, FSDP, activation
     checkpointing and torch.compile add is left out. A parameter that several modules hold is drawn
     once, and its first name is the stream.

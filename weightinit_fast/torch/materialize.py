@@ -13,7 +13,7 @@ from torch import nn
 from .._resolve.keys import RNGLike
 from .._resolve.messages import shown
 from ..models.explanation import unused_text
-from ..models.messages import concerning
+from ..models.messages import concerning, listed
 from ..models.recipe_like import RecipeLike
 from .buffers import set_buffers
 from .initialize import draw, read_recipe
@@ -129,6 +129,7 @@ def materialize(
         warnings.warn(unused_text(plan.unused), stacklevel=2)
     with ExitStack() as undo:
         done = set_buffers(module, dict(buffers or {}), place, wanted, undo)
+        _refuse_replaced(on_meta)
         made, tied = _allocate(on_meta, place)
         report = draw(plan, rng, threads, tied, done)
         undo.pop_all()
@@ -158,6 +159,21 @@ def _dtype(dtype: torch.dtype | str | None) -> torch.dtype | None:
         names = ", ".join(str(known) for known in KINDS)
         raise TypeError(f"dtype must be one of {names}, not {shown(dtype)}")
     return cast(torch.dtype, found)
+
+
+def _refuse_replaced(on_meta: Sequence[Held]) -> None:
+    """Refuse parameters in whose place a method that sets buffers has put others."""
+    replaced = [
+        one.name
+        for one in on_meta
+        if any(owner._parameters.get(key) is not one.tensor for owner, key in one.slots)
+    ]
+    if replaced:
+        raise ValueError(
+            "a method that sets the buffers of a module has put new parameters in the place of "
+            f"these: {listed(replaced)}. Give the module a method reset_buffers() that sets the "
+            "buffers alone"
+        )
 
 
 # Memory -------------------------------------------------------------------------------------------

@@ -81,7 +81,6 @@ _dispatch_modes = torch._C._len_torch_dispatch_stack
 
 _core.register_tensors(
     *PLAIN,
-    {dtype: kind.code for dtype, kind in KINDS.items()},
     has_torch_function_variadic,
     _dispatch_modes,
     torch.autograd.graph.increment_version,

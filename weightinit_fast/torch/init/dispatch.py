@@ -21,7 +21,13 @@ from ..tensors import (
     target_of,
 )
 
-__all__ = ["KEPT", "REFUSALS", "draw", "otherwise"]
+__all__ = ["KEPT", "REFUSALS", "THEIRS", "draw", "otherwise"]
+
+#: Name -> torch's own function. They are read once, so that a program may put the drop-ins into
+#: torch.nn.init.
+THEIRS: dict[str, Callable[..., torch.Tensor]] = {
+    name: getattr(torch.nn.init, name) for name in dir(torch.nn.init) if name.endswith("_")
+}
 
 _default_generator = torch.default_generator
 
@@ -80,7 +86,7 @@ def otherwise(
     ``arguments`` are those that torch's function has besides the tensor, ``axes`` are others that
     it does not have, and ``make`` returns the initialiser that they stand for.
     """
-    theirs: Callable[..., torch.Tensor] = getattr(torch.nn.init, ours.__name__)
+    theirs = THEIRS[ours.__name__]
     added = {name: value for name, value in axes.items() if value not in (None, False, 1)}
     if rng is not None or stream != 0:
         added |= {"rng": rng, "stream": stream}

@@ -24,6 +24,7 @@ from math import inf, sqrt
 from typing import Any
 
 import torch
+from torch.overrides import handle_torch_function, has_torch_function_variadic
 
 from ... import _core
 from ..init.draws import _bounded
@@ -170,9 +171,23 @@ def _kaiming(original: _Function) -> _Function:
         nonlinearity: Any = "leaky_relu",
         generator: torch.Generator | None = None,
     ) -> torch.Tensor:
+        if _is_compiling():
+            return original(tensor, a, mode, nonlinearity, generator)
+        if has_torch_function_variadic(tensor):
+            # The original would hand over what its name in torch.nn.init stands for now, which is
+            # this function, and those who override torch's functions look for the original.
+            handed: torch.Tensor = handle_torch_function(
+                original,
+                (tensor,),
+                tensor=tensor,
+                a=a,
+                mode=mode,
+                nonlinearity=nonlinearity,
+                generator=generator,
+            )
+            return handed
         if (
-            not _is_compiling()
-            and mode == "fan_in"
+            mode == "fan_in"
             and nonlinearity == "leaky_relu"
             and type(a) in _NUMBERS
             and type(tensor) in _PLAIN
@@ -184,19 +199,6 @@ def _kaiming(original: _Function) -> _Function:
             bound = _ROOT_3 * (sqrt(2.0 / (1 + a**2)) / sqrt(fan))
             if _drawn(tensor, _UNIFORM, (-bound, bound), generator):
                 return tensor
-        elif not _is_compiling() and torch.overrides.has_torch_function_variadic(tensor):
-            # The original would hand over what its name in torch.nn.init stands for now, which is
-            # this function, and those who override torch's functions look for the original.
-            handed: torch.Tensor = torch.overrides.handle_torch_function(
-                original,
-                (tensor,),
-                tensor=tensor,
-                a=a,
-                mode=mode,
-                nonlinearity=nonlinearity,
-                generator=generator,
-            )
-            return handed
         return original(tensor, a, mode, nonlinearity, generator)
 
     return kaiming_uniform_
