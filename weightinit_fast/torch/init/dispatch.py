@@ -95,15 +95,8 @@ def otherwise(
     if rng is not None or stream != 0:
         added |= {"rng": rng, "stream": stream}
     is_tensor = isinstance(tensor, torch.Tensor)
-    if is_tensor and has_torch_function_variadic(tensor) and not overrides_functions(type(tensor)):
-        # Either a mode is active, such as torch.device("meta"), or the class inherits from
-        # torch.Tensor: to call the function as if there were no class, and to convert its result.
-        if threads is not None:
-            added["threads"] = threads
-        filled: torch.Tensor = handle_torch_function(
-            ours, (tensor,), tensor=tensor, **arguments, **added
-        )
-        return filled
+    if is_tensor and has_torch_function_variadic(tensor):
+        return _overridden(ours, tensor, arguments, added, threads)
     if current.block is not None and rng is None and arguments.get("generator") is None:
         return _in_block(theirs, tensor, arguments, make, added)
     pieces = parts_of(tensor) if is_tensor else [tensor]
@@ -126,6 +119,28 @@ def otherwise(
     if sharded or tensor.is_cpu:
         increment_versions([tensor])
     return tensor
+
+
+def _overridden(
+    ours: Callable[..., torch.Tensor],
+    tensor: torch.Tensor,
+    arguments: dict[str, Any],
+    added: dict[str, Any],
+    threads: int | None,
+) -> torch.Tensor:
+    """Fill a tensor whose class, or a mode, says what functions of torch do."""
+    if overrides_functions(type(tensor)):
+        if added:
+            check(tensor)  # refuses it
+        return THEIRS[ours.__name__](tensor, **arguments)
+    # Either a mode is active, such as torch.device("meta"), or the class inherits from
+    # torch.Tensor: to call the function as if there were no class, and to convert its result.
+    if threads is not None:
+        added["threads"] = threads
+    filled: torch.Tensor = handle_torch_function(
+        ours, (tensor,), tensor=tensor, **arguments, **added
+    )
+    return filled
 
 
 def _in_block(
