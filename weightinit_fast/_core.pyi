@@ -85,6 +85,7 @@ def fill_tensor(
     rng: Any,
     stream: Any,
     threads: Any,
+    in_kernel: bool = False,
 ) -> bool: ...
 def register_target(
     kinds: dict[Any, Any],

@@ -22,7 +22,8 @@ def register_tensors(
 
 
 def fill_tensor(
-    object tensor, int transform, tuple params, object rng, object stream, object threads
+    object tensor, int transform, tuple params, object rng, object stream, object threads,
+    bint in_kernel=False,
 ):
     """Fill a torch tensor if that is a plain one; return whether it is.
 
@@ -32,15 +33,21 @@ def fill_tensor(
     write them.  The other arguments are those of Target.write.  autograd is told that the tensor
     has been written.
 
+    A kernel of torch is called where all who look at the operations have seen the one that runs,
+    and where torch itself tells autograd: so with ``in_kernel``, nobody is asked or told.
+
     Versions of torch whose tensors do not lend their memory (see read_lent) have no plain tensors.
     """
     cdef dl_tensor lent
     cdef Py_buffer view
     cdef int64_t items = 0
     kind = type(tensor)
-    if kind is not Parameter and kind is not Tensor or has_torch_function(tensor):
+    if not in_kernel and (
+        kind is not Parameter and kind is not Tensor or has_torch_function(tensor)
+        or dispatch_modes()
+    ):
         return False
-    if not tensor.is_cpu or dispatch_modes():
+    if not tensor.is_cpu:
         return False
     try:
         # These raise RuntimeError for sparse and opaque tensors and for those that torch.func
@@ -71,7 +78,9 @@ def fill_tensor(
     except (TypeError, ValueError, OverflowError):
         raise  # nothing has been written
     except BaseException:  # a signal handler has raised it
-        increment_version(tensor)
+        if not in_kernel:
+            increment_version(tensor)
         raise
-    increment_version(tensor)
+    if not in_kernel:
+        increment_version(tensor)
     return True

@@ -285,13 +285,36 @@ def target_of(piece: Piece) -> Target:
         array, _ = memory(piece)
         kind = KINDS[piece.dtype]
         if array.flags.c_contiguous:
-            return whole_target(kind, array)
+            return whole_target(kind, array, _is_fresh(piece))
         return resolve(array.shape, kind.name, array, None)
     array, _ = memory(piece.tensor)
     kind = KINDS[piece.tensor.dtype]
     if isinstance(piece, Part):
-        return resolve(piece.whole, kind.name, array, piece.index)
+        target = resolve(piece.whole, kind.name, array, piece.index)
+        return _as_fresh(target) if _is_fresh(piece.tensor) else target
     return range_target(piece.whole, kind, array, piece.first)
+
+
+def _is_fresh(tensor: torch.Tensor) -> bool:
+    """Whether nobody has written a tensor's memory yet, as its version tells."""
+    return not (tensor.is_inference() or tensor._version)
+
+
+def _as_fresh(target: Target) -> Target:
+    """Return the same Target of memory that has never been touched."""
+    return Target(
+        array=target.array,
+        kind=target.kind,
+        region=target.region,
+        whole=target.whole,
+        part=target.part,
+        fresh=True,
+        zeroed=False,
+        result=target.result,
+        swapped=target.swapped,
+        scalar=target.scalar,
+        pinned=target.pinned,
+    )
 
 
 # The fill -----------------------------------------------------------------------------------------
