@@ -15,7 +15,7 @@ from .shape import Shape, as_shape
 from .threads import thread_count
 from .truncation import interval
 
-__all__ = ["Target", "part_of", "range_target", "resolve"]
+__all__ = ["Target", "part_of", "range_target", "resolve", "whole_target"]
 
 _core.register_target(PLAIN, thread_count, interval)
 _plain_target = _core.plain_target
@@ -76,6 +76,26 @@ def resolve(
         scalar=scalar,
         pinned=None,
         ids=ids,
+    )
+
+
+def whole_target(kind: Kind, array: np.ndarray) -> Target:
+    """Return the Target of a whole tensor.
+
+    ``array`` is C-contiguous, writable, and of the kind's storage type.
+    """
+    return Target(
+        array=array,
+        kind=kind,
+        region=WHOLE,
+        whole=array.shape,
+        part=None,
+        fresh=False,
+        zeroed=False,
+        result=array,
+        swapped=False,
+        scalar=False,
+        pinned=None,
     )
 
 

@@ -1,0 +1,485 @@
+"""Torch tensors as memory that the engine fills: what fits, what is refused, and the fill itself.
+
+The draws of a model go through `fill`, which checks every tensor before it writes to any. Tensors
+in CPU memory are filled where they lie, as one queue. Tensors of another device are drawn into CPU
+memory by pieces and copied, so that their bits are the same. Meta tensors are left as they are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import torch
+
+from .. import _core
+from .._resolve.dtypes import Kind, kind_named
+from .._resolve.keys import Key, RNGLike
+from .._resolve.memory import check_strides
+from .._resolve.messages import shown
+from .._resolve.target import Target, range_target, resolve, whole_target
+from ..initialisers.initializer import Initializer, rule_of
+from ..initialisers.ranges import fill_range
+from ..initialisers.rules import ElementwiseRule, Rule
+from ..models.filling import fill_all
+from ..models.messages import concerning
+
+__all__ = ["KINDS", "Part", "Piece", "Range", "check", "fill", "memory", "target_of"]
+
+
+class Part(NamedTuple):
+    """A tensor that holds the part of a whole tensor that some slices select.
+
+    ``index`` has one slice for each axis of the whole tensor; the slices may have steps.
+    """
+
+    tensor: torch.Tensor
+    whole: tuple[int, ...]
+    index: tuple[slice, ...]  # type: ignore[assignment]  # of a tuple's method index
+
+
+class Range(NamedTuple):
+    """A 1-D contiguous tensor that holds a run of a whole tensor's elements, in its C order.
+
+    ``first`` is the number of the first of them.
+    """
+
+    tensor: torch.Tensor
+    whole: tuple[int, ...]
+    first: int
+
+
+#: What a draw fills: a whole tensor, or a tensor that holds some elements of a whole one.
+Piece: TypeAlias = torch.Tensor | Part | Range
+
+#: The types that the engine fills. torch has other float types, which older versions lack.
+KINDS: dict[torch.dtype, Kind] = {
+    getattr(torch, name): kind_named(name) for name in _core.DTYPES if hasattr(torch, name)
+}
+#: The types that NumPy lacks -> integers of the same width, as which NumPy can view their memory.
+_INTEGERS: dict[torch.dtype, torch.dtype] = {
+    dtype: torch.uint16 if kind.storage.itemsize == 2 else torch.uint8
+    for dtype, kind in KINDS.items()
+    if kind.extended
+}
+#: Tensors of these classes are plain memory. (A torch.nn.Buffer is a Tensor with an attribute.)
+_PLAIN = (torch.Tensor, torch.nn.Parameter)
+
+
+# What fits ----------------------------------------------------------------------------------------
+
+
+def check(tensor: Any) -> None:
+    """Refuse whatever is no plain tensor of a type that is filled, and say what to do instead.
+
+    Raises
+    ------
+    TypeError
+        If the tensor is of a type, a layout or a class that has no memory to fill.
+    ValueError
+        If the memory is there, but must not or cannot be written as it is.
+    """
+    problem = _problem_of(tensor)
+    if problem is not None:
+        kind, text = problem
+        raise kind(f"{_described(tensor)} {text}")
+
+
+def _problem_of(tensor: Any) -> tuple[type[Exception], str] | None:
+    """Return why a tensor cannot be filled, as an exception's class and the end of a sentence."""
+    if not isinstance(tensor, torch.Tensor):
+        return TypeError, "is no torch.Tensor: fill an array with the functions of weightinit_fast"
+    if torch.compiler.is_compiling():
+        return TypeError, (
+            "cannot be filled while torch.compile or torch.export traces: initialise outside of "
+            "the traced function"
+        )
+    return _problem_of_class(tensor) or _problem_of_type(tensor) or _problem_of_memory(tensor)
+
+
+def _problem_of_class(tensor: torch.Tensor) -> tuple[type[Exception], str] | None:
+    """Return why tensors of this class, or wrapped in this way, have no memory to fill."""
+    if torch.nn.parameter.is_lazy(tensor):
+        return ValueError, (
+            "has no shape yet: run its lazy module once, or call materialize() of the parameter"
+        )
+    if torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        return TypeError, (
+            "is wrapped by a transform of torch.func, such as vmap or grad: initialise outside of "
+            "the transform"
+        )
+    kind = type(tensor)
+    if kind not in _PLAIN and (
+        kind.__torch_function__
+        not in (torch.Tensor.__torch_function__, torch._C._disabled_torch_function_impl)
+        or kind.__torch_dispatch__ is not torch._C._disabled_torch_dispatch_impl
+    ):
+        return TypeError, _problem_of_subclass(kind)
+    return None
+
+
+def _problem_of_subclass(kind: type) -> str:
+    """Return why a subclass that defines what operations do to it is not filled."""
+    name = kind.__name__
+    if name == "DTensor":
+        return (
+            "is a DTensor, each process of which holds a part: fill the parts that "
+            "weightinit_fast.torch.shards.parts_of returns"
+        )
+    if name == "FakeTensor":
+        return "is a FakeTensor, which has no memory: leave FakeTensorMode first"
+    if name == "NestedTensor":
+        return "is a nested tensor: fill its values()"
+    return (
+        f"is of the subclass {kind.__module__}.{kind.__qualname__}, which defines what operations "
+        "do to it: fill the plain tensors that it is made of, or fill it before it is wrapped"
+    )
+
+
+def _problem_of_type(tensor: torch.Tensor) -> tuple[type[Exception], str] | None:
+    """Return why a layout or a type of elements is not filled."""
+    if tensor.is_nested:
+        return TypeError, "is a nested tensor: fill the tensors that its unbind() returns"
+    if tensor.layout is not torch.strided:
+        hint = (
+            "fill a dense tensor, and call its to_mkldnn()"
+            if tensor.layout is torch._mkldnn  # type: ignore[attr-defined, unused-ignore]
+            else "fill its values, or a dense tensor that is made sparse afterwards"
+        )
+        return TypeError, f"has the layout {tensor.layout}: {hint}"
+    if tensor.is_quantized:
+        return TypeError, "is quantised: fill a float32 tensor, and quantise that"
+    if tensor.dtype not in KINDS:
+        if tensor.is_complex():
+            hint = "fill torch.view_as_real(tensor), whose numbers are the real and imaginary parts"
+        else:
+            hint = "fill a float32 tensor, and convert that"
+        return TypeError, (
+            f"has the type {tensor.dtype}, and the types that are filled are "
+            f"{', '.join(str(dtype) for dtype in KINDS)}: {hint}"
+        )
+    return None
+
+
+def _problem_of_memory(tensor: torch.Tensor) -> tuple[type[Exception], str] | None:
+    """Return why the memory of a tensor of a right type must not or cannot be written."""
+    if tensor.is_neg() or tensor.is_conj():
+        which, call = ("negative", "neg") if tensor.is_neg() else ("conjugate", "conj")
+        return ValueError, (
+            f"has torch's {which} bit, so that its memory does not hold its values: fill "
+            f"tensor.resolve_{call}(), and copy that back"
+        )
+    if tensor.is_inference() and not torch.is_inference_mode_enabled():
+        return ValueError, (
+            "was made in InferenceMode, and torch allows no change of it outside: fill it within "
+            "torch.inference_mode(), or fill its clone()"
+        )
+    return None if tensor.is_meta or tensor.numel() == 0 else _problem_of_storage(tensor)
+
+
+def _problem_of_storage(tensor: torch.Tensor) -> tuple[type[Exception], str] | None:
+    """Return why there is no memory for the elements, or not for each its own."""
+    if tensor._is_zerotensor():
+        return ValueError, "is one of torch's zero tensors, without memory: fill its clone()"
+    if tensor.untyped_storage().nbytes() == 0:
+        return ValueError, (
+            "has no memory, because its storage was freed (as FSDP frees the whole parameters "
+            "between uses): fill the shards, or fill it where it is gathered"
+        )
+    if not tensor.is_contiguous():
+        try:
+            check_strides(tuple(tensor.shape), tensor.stride(), 1, "it")
+        except ValueError as error:
+            return ValueError, f"cannot be filled, since {error}: fill its clone()"
+    return None
+
+
+def _described(tensor: Any) -> str:
+    """Return the subject of a message."""
+    if not isinstance(tensor, torch.Tensor):
+        return shown(tensor)
+    try:
+        return f"the tensor of shape {shown(tuple(tensor.shape))}"
+    except RuntimeError:  # nested tensors and uninitialised parameters have no shape
+        return f"the {type(tensor).__name__}"
+
+
+# Memory -------------------------------------------------------------------------------------------
+
+
+def memory(tensor: torch.Tensor) -> tuple[np.ndarray, str]:
+    """View the memory of a CPU tensor that `check` has found right; return the type's name too.
+
+    The array is one of unsigned integers for a type that NumPy lacks.
+    """
+    dtype = tensor.dtype
+    plain = tensor.detach() if tensor.requires_grad else tensor
+    if dtype in _INTEGERS:
+        plain = plain.view(_INTEGERS[dtype])
+    return plain.numpy(), KINDS[dtype].name
+
+
+def target_of(piece: Piece) -> Target:
+    """Return where the engine writes the elements of a piece in CPU memory.
+
+    `check` must have found the tensor right.
+    """
+    if isinstance(piece, torch.Tensor):
+        array, _ = memory(piece)
+        kind = KINDS[piece.dtype]
+        if array.flags.c_contiguous:
+            return whole_target(kind, array)
+        return resolve(array.shape, kind.name, array, None)
+    array, _ = memory(piece.tensor)
+    kind = KINDS[piece.tensor.dtype]
+    if isinstance(piece, Part):
+        return resolve(piece.whole, kind.name, array, piece.index)
+    return range_target(piece.whole, kind, array, piece.first)
+
+
+# The fill -----------------------------------------------------------------------------------------
+
+
+class _Job(NamedTuple):
+    """A draw that the queue of CPU tensors cannot take."""
+
+    rule: Rule
+    init: Initializer
+    piece: Piece
+    stream: int
+
+
+def fill(
+    draws: Iterable[tuple[Initializer, Piece, int | str]],
+    rng: RNGLike = None,
+    threads: int | None = None,
+) -> None:
+    """Fill many tensors, or parts of tensors, each with the values of its own call.
+
+    Everything is checked before anything is written. autograd records nothing, and the version of
+    each tensor is increased, as torch's own functions do.
+
+    Parameters
+    ----------
+    draws : iterable of (Initializer, tensor or Part or Range, stream)
+        The tensors must not overlap each other. A tensor may be given several times, if the parts
+        that it holds do not overlap.
+    rng
+        What `key` takes. None draws the key from torch's default generator, which advances. All
+        streams have one key, and a generator advances once, after everything has been found right.
+    threads : int, optional
+        As in `normal`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Where `check` or the initialiser raises. The message begins with the stream.
+
+    Notes
+    -----
+    Initialisers whose elements depend on all others, such as ``orthogonal``, make the whole tensor
+    in CPU memory where a piece holds only a part of it.
+    """
+    tensors: dict[int, torch.Tensor] = {}
+    jobs: list[_Job] = []
+    shared = fill_all(
+        _checked(draws, tensors, jobs), torch.default_generator if rng is None else rng, threads
+    )
+    staging = _Staging()
+    for job in jobs:
+        _run(job, shared, threads, staging)
+    staging.finish()
+    touched = [t for t in tensors.values() if not t.is_inference()]
+    torch.autograd.graph.increment_version(touched)
+
+
+def _checked(
+    draws: Iterable[tuple[Initializer, Piece, int | str]],
+    tensors: dict[int, torch.Tensor],
+    jobs: list[_Job],
+) -> Iterator[tuple[Initializer, Target, int | str]]:
+    """Yield the draws for the queue of CPU tensors, and list the tensors and the other draws."""
+    for init, piece, stream in draws:
+        tensor = _tensor_of(piece)
+        try:
+            check(tensor)
+            if tensor.is_meta:
+                continue
+            target = _target_or_none(init, piece, tensor)
+            if target is None:
+                rule = rule_of(init)
+                rule.check(_unwritten(piece))
+                jobs.append(_Job(rule, init, piece, _core.stream_number(stream)))
+        except (TypeError, ValueError):
+            with concerning(str(stream)):
+                raise
+        tensors[id(tensor)] = tensor
+        if target is not None:
+            yield init, target, stream
+
+
+def _tensor_of(piece: Piece) -> torch.Tensor:
+    """Return the tensor that holds a piece."""
+    return piece.tensor if isinstance(piece, (Part, Range)) else piece
+
+
+def _target_or_none(init: Initializer, piece: Piece, tensor: torch.Tensor) -> Target | None:
+    """Return the Target of a piece that the queue can fill; None for what `_run` has to make."""
+    if not tensor.is_cpu:
+        return None
+    rule = rule_of(init)
+    if isinstance(rule, ElementwiseRule) or isinstance(piece, torch.Tensor):
+        return target_of(piece)
+    return target_of(piece) if isinstance(piece, Part) and rule.by_parts else None
+
+
+def _unwritten(piece: Piece) -> Target:
+    """Return a Target of the whole tensor without memory, by which a rule checks shape and type."""
+    if isinstance(piece, torch.Tensor):
+        whole, dtype = tuple(piece.shape), piece.dtype
+    else:
+        whole, dtype = piece.whole, piece.tensor.dtype
+    kind = KINDS[dtype]
+    return range_target(whole, kind, np.empty(0, kind.storage), 0)
+
+
+def _run(job: _Job, shared: Key, threads: int | None, staging: _Staging) -> None:
+    """Make the elements of one draw that is no part of the queue."""
+    rule, init, piece, stream = job
+    tensor = _tensor_of(piece)
+    if tensor.numel() == 0:
+        return
+    kind = KINDS[tensor.dtype]
+    if isinstance(piece, Range):
+        whole, first = piece.whole, piece.first
+        if tensor.is_cpu:
+            fill_range(init, whole, kind, memory(tensor)[0], first, shared, stream, threads)
+            return
+        if rule.by_parts:
+            for box, array in staging.boxes(tensor):
+                start = first + (box[0].start or 0)
+                fill_range(init, whole, kind, array, start, shared, stream, threads)
+            return
+        array = np.empty(math.prod(whole), kind.storage)
+        rule.fill(resolve(whole, kind.name, array.reshape(whole), None), shared, stream, threads)
+        staging.copy(array[first : first + tensor.numel()], tensor)
+        return
+    if isinstance(piece, Part):
+        whole, index = piece.whole, piece.index
+    else:
+        whole = tuple(piece.shape)
+        index = (slice(None),) * len(whole)
+    if not rule.by_parts:
+        array = np.empty(whole, kind.storage)
+        rule.fill(resolve(whole, kind.name, array, None), shared, stream, threads)
+        staging.copy(array[index], tensor)
+        return
+    ranges = [range(n)[chosen] for n, chosen in zip(whole, index, strict=True)]
+    for box, array in staging.boxes(tensor):
+        part = tuple(_slice(r[b]) for r, b in zip(ranges, box, strict=True))
+        rule.fill(resolve(whole, kind.name, array, part), shared, stream, threads)
+
+
+def _slice(chosen: range) -> slice:
+    """Return the slice that selects the positions of a range."""
+    stop = chosen.stop if chosen.stop >= 0 else None
+    return slice(chosen.start, stop, chosen.step)
+
+
+# Other devices ------------------------------------------------------------------------------------
+
+#: The bytes of a piece that is drawn on the CPU and copied to another device.
+_PIECE_BYTES = 1 << 25
+
+
+class _Staging:
+    """CPU memory where the elements for another device are drawn, and the copies to the device.
+
+    There are two buffers, so that one is drawn into while the other is copied. For CUDA they are
+    pinned, since only then the copy runs beside the draw. For other devices, every copy is waited
+    for.
+    """
+
+    def __init__(self, nbytes: int = _PIECE_BYTES) -> None:
+        self._nbytes = nbytes
+        self._buffers: list[torch.Tensor] = []
+        self._events: list[Any] = [None, None]
+        self._turn = 0
+
+    def boxes(self, tensor: torch.Tensor) -> Iterator[tuple[tuple[slice, ...], np.ndarray]]:
+        """Yield (box, array) for boxes that cover a tensor; what is written there is copied to it.
+
+        A box has a slice for each axis, and the array has its shape.
+        """
+        kind = KINDS[tensor.dtype]
+        size = kind.storage.itemsize
+        plain = tensor.detach()
+        for box in _boxes(tuple(tensor.shape), max(1, self._nbytes // size)):
+            shape = tuple(b.stop - b.start for b in box)
+            count = math.prod(shape)
+            turn = self._turn
+            self._turn = 1 - turn
+            staged = self._buffer(turn, tensor)[: count * size]
+            yield box, staged.numpy().view(kind.storage).reshape(shape)
+            plain[box].copy_(staged.view(tensor.dtype).view(shape), non_blocking=True)
+            self._record(turn, tensor)
+
+    def copy(self, array: np.ndarray, tensor: torch.Tensor) -> None:
+        """Copy elements that have been made elsewhere to a tensor."""
+        source = torch.from_numpy(np.ascontiguousarray(array))
+        tensor.detach().copy_(source.view(tensor.dtype))
+
+    def _buffer(self, turn: int, tensor: torch.Tensor) -> torch.Tensor:
+        """Return a buffer that nothing reads any more."""
+        if not self._buffers:
+            pinned = tensor.is_cuda
+            # A buffer made in InferenceMode could not be written outside of it.
+            with torch.inference_mode(False):
+                self._buffers = [
+                    torch.empty(self._nbytes, dtype=torch.uint8, device="cpu", pin_memory=pinned)
+                    for _ in range(2)
+                ]
+        event = self._events[turn]
+        if event is not None:
+            event.synchronize()
+        return self._buffers[turn]
+
+    def _record(self, turn: int, tensor: torch.Tensor) -> None:
+        """Remember until when a buffer is read."""
+        if tensor.is_cuda:
+            with torch.cuda.device(tensor.device):
+                event = torch.cuda.Event()  # type: ignore[no-untyped-call, unused-ignore]
+                event.record()
+            self._events[turn] = event
+        else:
+            # Most devices copy memory that is not pinned before copy_ returns, but none promises
+            # it.
+            backend = getattr(torch, tensor.device.type, None)
+            synchronize = getattr(backend, "synchronize", None)
+            if synchronize is not None:
+                synchronize()
+
+    def finish(self) -> None:
+        """Wait for all copies."""
+        for event in self._events:
+            if event is not None:
+                event.synchronize()
+
+
+def _boxes(shape: tuple[int, ...], most: int) -> Iterator[tuple[slice, ...]]:
+    """Cut a shape into boxes of at most ``most`` elements, in C order: yield a slice an axis."""
+    inner, axis = 1, len(shape)
+    while axis > 0 and inner * shape[axis - 1] <= most:
+        axis -= 1
+        inner *= shape[axis]
+    rest = tuple(slice(0, n) for n in shape[axis:])
+    if axis == 0:
+        yield rest
+        return
+    step = most // inner
+    for outer in np.ndindex(*shape[: axis - 1]):
+        for start in range(0, shape[axis - 1], step):
+            here = slice(start, min(start + step, shape[axis - 1]))
+            yield (*(slice(i, i + 1) for i in outer), here, *rest)
