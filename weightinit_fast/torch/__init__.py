@@ -24,5 +24,6 @@ except ImportError as _error:
     ) from _error
 
 from . import init
+from .signal import SignalReport, signal
 
-__all__ = ["init"]
+__all__ = ["SignalReport", "init", "signal"]

@@ -119,7 +119,7 @@ def depth_picture(reports: Sequence[TensorReport]) -> str:
 class Axes:
     """Layers to the right, std upwards on a logarithmic scale, with a line for 0 below it."""
 
-    width, left, bottom, top, right = 760, 62, 34, 8, 12
+    width, left, bottom, top, right = 760, 62, 38, 8, 12
     #: The height of the line for 0 above the lower edge.
     lowest = 8
 
