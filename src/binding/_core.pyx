@@ -475,6 +475,8 @@ cpdef object fill(
             return
         if threads is None and total >= RELEASE_GIL_ITEMS:
             most = thread_count(None, total)
+        if fresh and axes is None and view.len >= WIF_HUGE_PAGES_BYTES:
+            wif_advise_huge_pages(view.buf, view.len)
         cut_plan(&plan, axis, count, total, view.len, most, fresh)
         queue = wif_queue_of(&plan, 1, WIF_CHUNK_WORK)
         if run(&queue, total, most):

@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import _core
 from .._core import Target
-from .dtypes import DEFAULT, PLAIN, DType, Kind, kind_of, requested
+from .dtypes import DEFAULT, DLPACK_KINDS, PLAIN, DType, Kind, kind_of, requested
 from .index import WHOLE, BasicIndex, Part
 from .memory import as_array, check_writable, new_array
 from .messages import shown
@@ -18,6 +18,7 @@ from .truncation import interval
 __all__ = ["Target", "part_of", "range_target", "resolve", "whole_target"]
 
 _core.register_target(PLAIN, thread_count, interval)
+_core.register_lent(DLPACK_KINDS)
 _plain_target = _core.plain_target
 
 

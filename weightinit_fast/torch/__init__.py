@@ -24,6 +24,21 @@ except ImportError as _error:
     ) from _error
 
 from . import init
+from .initialize import initialize
+from .interception import fast_init
+from .materialize import materialize
+from .plan import default_rules
+from .report import Report, ReportRow
 from .signal import SignalReport, signal
 
-__all__ = ["SignalReport", "init", "signal"]
+__all__ = [
+    "Report",
+    "ReportRow",
+    "SignalReport",
+    "default_rules",
+    "fast_init",
+    "init",
+    "initialize",
+    "materialize",
+    "signal",
+]

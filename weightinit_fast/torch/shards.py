@@ -26,7 +26,16 @@ from .._resolve.messages import shown
 from ..initialisers.ranges import boxes
 from .tensors import Part, Piece, Range
 
-__all__ = ["FlatTensor", "clean_name", "flat_parts", "flat_tensors", "is_flattened", "parts_of"]
+__all__ = [
+    "FlatTensor",
+    "clean_name",
+    "flat_parts",
+    "flat_tensors",
+    "is_dtensor",
+    "is_flattened",
+    "part_at",
+    "parts_of",
+]
 
 #: The positions of one axis of the whole tensor that a rank holds, in the order of its local axis:
 #: ranges of step 1.
@@ -42,7 +51,7 @@ def parts_of(tensor: torch.Tensor) -> list[Piece]:
     Parameters
     ----------
     tensor : torch.Tensor
-        A plain tensor, a DTensor, or a parameter that is one.
+        A plain tensor, a DTensor, a parameter that is one, or a ShardedTensor.
 
     Returns
     -------
@@ -66,14 +75,67 @@ def parts_of(tensor: torch.Tensor) -> list[Piece]:
             "this parameter is flattened by FullyShardedDataParallel, and its elements' places in "
             "the model are known to that wrapper only: pass the wrapped model, not a module in it"
         )
-    if not _is_dtensor(tensor):
+    typed: Any = tensor
+    if _is_sharded_tensor(tensor):
+        listed = typed.local_shards()
+        starts = [shard.metadata.shard_offsets for shard in listed]
+        return _parts_listed([shard.tensor for shard in listed], typed.metadata().size, starts)
+    if not is_dtensor(tensor):
         return [tensor]
     with torch.no_grad():  # to_local() is then no function of autograd
-        local = tensor.to_local().detach()  # type: ignore[attr-defined, unused-ignore]
+        local = typed.to_local().detach()
+    if hasattr(local, "local_shards"):  # a LocalShardsWrapper, of torchrec
+        return _parts_listed(local.local_shards(), tuple(tensor.shape), local.local_offsets())
     return list(_dtensor_pieces(local, tensor))
 
 
-def _is_dtensor(tensor: object) -> bool:
+def part_at(tensor: torch.Tensor, whole: Sequence[int], offsets: Sequence[int]) -> Part:
+    """Return the part of a whole tensor that begins at some offsets and has a tensor's shape.
+
+    Parameters
+    ----------
+    tensor : torch.Tensor
+        What holds the part.
+    whole : sequence of int
+        The shape of the whole tensor.
+    offsets : sequence of int
+        Where the part begins along each axis, as in the ``shard_offsets`` of the ShardMetadata of
+        torch and torchrec.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import weightinit_fast as wi
+    >>> from weightinit_fast.torch.shards import part_at
+    >>> from weightinit_fast.torch.tensors import fill
+    >>> rows = torch.empty(4, 16)  # rows 8 to 12 of a table of 1000
+    >>> fill([(wi.initializer("normal"), part_at(rows, (1000, 16), (8, 0)), "table")], rng=0)
+    >>> table = wi.normal((1000, 16), rng=0, stream="table")
+    >>> bool((rows.numpy() == table[8:12]).all())
+    True
+    """
+    index = tuple(slice(o, o + n) for o, n in zip(offsets, tensor.shape, strict=True))
+    return Part(tensor, tuple(whole), index)
+
+
+def _is_sharded_tensor(tensor: object) -> bool:
+    """Whether it is a ShardedTensor, such as the tables in the state_dict() of torchrec."""
+    module = sys.modules.get("torch.distributed._shard.sharded_tensor")
+    return module is not None and isinstance(tensor, module.ShardedTensor)
+
+
+def _parts_listed(
+    shards: Sequence[Any], whole: Sequence[int], starts: Sequence[Any]
+) -> list[Piece]:
+    """Return the parts of a tensor that lists its shards, without those that have no elements."""
+    return [
+        part_at(shard.detach(), whole, offsets)
+        for shard, offsets in zip(shards, starts, strict=True)
+        if shard.numel()
+    ]
+
+
+def is_dtensor(tensor: object) -> bool:
     """Whether it is a DTensor, which only a process with torch.distributed.tensor can have."""
     module = sys.modules.get("torch.distributed.tensor")
     return module is not None and isinstance(tensor, module.DTensor)
@@ -82,16 +144,47 @@ def _is_dtensor(tensor: object) -> bool:
 def _dtensor_pieces(local: torch.Tensor, tensor: Any) -> Iterator[Piece]:
     """Yield the pieces of a DTensor's local tensor."""
     whole = tuple(tensor.shape)
-    runs = _runs_of(whole, tensor.device_mesh, tensor.placements)
+    parameter = isinstance(tensor, torch.nn.Parameter)
+    runs = _runs_of(
+        whole, tensor.device_mesh, tensor.placements, tuple(local.shape), parameter=parameter
+    )
     if runs is not None:
-        _check_local(tuple(local.shape), runs, tensor.placements)
         yield from _pieces(local, whole, runs)
 
 
-def _runs_of(whole: tuple[int, ...], mesh: Any, placements: Sequence[Any]) -> list[_Runs] | None:
-    """Return the runs of each axis that this rank holds; None where it is no rank of the mesh."""
+def _runs_of(
+    whole: tuple[int, ...],
+    mesh: Any,
+    placements: Sequence[Any],
+    shape: tuple[int, ...],
+    *,
+    parameter: bool,
+) -> list[_Runs] | None:
+    """Return the runs of each axis that this rank holds; None where it is no rank of the mesh.
+
+    ``shape`` is that of the local tensor. There are two ways to shard an axis that is cut twice
+    unevenly by ``_StridedShard`` and ``Shard``. torch's description means that the dimensions of
+    the mesh cut from left to right, and so does `distribute_tensor`. But ``fully_shard`` cuts what
+    tensor parallelism has left, from right to left, and describes it in the same way (torch 2.13).
+    So the first rows of a table of 14 rows on a mesh of 4 and 3 are not where the placements have
+    them. The shape of the local tensor tells most cases apart. In the others, a parameter is taken
+    for one of ``fully_shard``, since nothing else makes parameters with such placements.
+    """
     coordinate = mesh.get_coordinate()
-    return None if coordinate is None else _runs_at(whole, mesh.shape, coordinate, placements)
+    if coordinate is None:
+        return None
+    described = _runs_at(whole, mesh.shape, coordinate, placements)
+    from_right = _runs_from_right(whole, mesh.shape, coordinate, placements)
+    if from_right in (None, described) or not _fits(shape, from_right):
+        _check_local(shape, described, placements)
+        return described
+    if _fits(shape, described) and not parameter and 0 not in shape:
+        raise ValueError(
+            f"a DTensor of shape {shown(whole)} with placements {shown(tuple(placements))} is "
+            "sharded unevenly, and its rows may lie in two ways: pass the parameter itself, or "
+            "redistribute() the DTensor to Shard"
+        )
+    return from_right
 
 
 def _runs_at(
@@ -105,7 +198,7 @@ def _runs_at(
     Each dimension of the mesh cuts what the dimensions before it have left.
     """
     kinds = sys.modules["torch.distributed.tensor.placement_types"]
-    runs = [[range(n)] if n else [] for n in whole]
+    runs = _all_of(whole)
     for count, number, placement in zip(mesh_shape, coordinate, placements, strict=True):
         # The classes are compared exactly, since a class derived from them may shard otherwise.
         kind = type(placement)
@@ -125,6 +218,37 @@ def _runs_at(
                 f"{torch.__version__}: redistribute() the DTensor to Shard or Replicate"
             )
     return runs
+
+
+def _runs_from_right(
+    whole: tuple[int, ...],
+    mesh_shape: Sequence[int],
+    coordinate: Sequence[int],
+    placements: Sequence[Any],
+) -> list[_Runs] | None:
+    """Return the runs of each axis if a _StridedShard cuts what the dimensions after it have left.
+
+    None if no placement is a _StridedShard, or if the number of its pieces is not the number of the
+    shards that these dimensions make.
+    """
+    strided = [m for m, placement in enumerate(placements) if hasattr(placement, "split_factor")]
+    if not strided:
+        return None
+    sharded = [m for m, placement in enumerate(placements) if hasattr(placement, "dim")]
+    for m in strided:
+        after = (k for k in sharded if k > m and placements[k].dim == placements[m].dim)
+        if placements[m].split_factor != prod(mesh_shape[k] for k in after):
+            return None
+    runs = _all_of(whole)
+    for m in [*(m for m in sharded if m not in strided), *reversed(strided)]:
+        axis = placements[m].dim
+        runs[axis] = _shard(runs[axis], mesh_shape[m], coordinate[m])
+    return runs
+
+
+def _all_of(whole: tuple[int, ...]) -> list[_Runs]:
+    """Return the runs of an axis that is not cut, for each axis."""
+    return [[range(n)] if n else [] for n in whole]
 
 
 def _chunk(length: int, count: int, number: int) -> tuple[int, int]:
@@ -174,16 +298,23 @@ def _cut(runs: _Runs, start: int, stop: int) -> _Runs:
     return held
 
 
+def _fits(shape: tuple[int, ...], runs: list[_Runs]) -> bool:
+    """Whether a local tensor of that shape can hold the runs.
+
+    The shapes of empty shards differ, since torch leaves (0,) in some places.
+    """
+    wanted = tuple(map(_length, runs))
+    return shape == wanted or (0 in shape and 0 in wanted)
+
+
 def _check_local(shape: tuple[int, ...], runs: list[_Runs], placements: Sequence[Any]) -> None:
     """Refuse a local tensor of another shape than the placements give it."""
-    wanted = tuple(map(_length, runs))
-    # Shapes of empty shards differ: torch leaves (0,) in some places.
-    if shape != wanted and not (0 in shape and 0 in wanted):
+    if not _fits(shape, runs):
         raise ValueError(
             f"the local tensor of a DTensor has shape {shown(shape)}, but its placements "
-            f"{shown(tuple(placements))} give this rank shape {shown(wanted)}: weightinit_fast "
-            f"cannot tell which elements it holds (torch {torch.__version__}). Tensors that "
-            "DTensor.from_local() made must be sharded as distribute_tensor() would do it"
+            f"{shown(tuple(placements))} give this rank shape {shown(tuple(map(_length, runs)))}: "
+            f"weightinit_fast cannot tell which elements it holds (torch {torch.__version__}). "
+            "Tensors that DTensor.from_local() made must be sharded as distribute_tensor() does it"
         )
 
 
@@ -297,7 +428,7 @@ def _flat_tensor(handle: Any, number: int) -> FlatTensor:
 
     if flat.size() != flat._sharded_size:  # gathered by summon_full_params
         parameter = getattr(info.module, info.param_name)
-        if not _is_dtensor(parameter):
+        if not is_dtensor(parameter):
             return with_pieces([parameter])
         return with_pieces(list(_dtensor_pieces(parameter._local_tensor.detach(), parameter)))
     gathered = getattr(flat, "_full_param_padded", None)
@@ -321,12 +452,11 @@ def _flat_tensor(handle: Any, number: int) -> FlatTensor:
     order = _memory_order(shape, strides)
     if spec is None and order == tuple(range(len(shape))):
         return with_pieces([Range(run, whole, first)])
-    runs: list[_Runs] | None = [[range(n)] for n in shape]
+    runs: list[_Runs] | None = _all_of(whole)
     if spec is not None:
-        runs = _runs_of(whole, spec.mesh, spec.placements)
+        runs = _runs_of(whole, spec.mesh, spec.placements, shape, parameter=True)
     if runs is None:
         return with_pieces([])
-    _check_local(shape, runs, () if spec is None else spec.placements)
     return with_pieces(list(_range_pieces(run, first, shape, order, whole, runs)))
 
 

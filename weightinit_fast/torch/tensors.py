@@ -26,7 +26,21 @@ from ..initialisers.rules import ElementwiseRule, Rule
 from ..models.filling import fill_all
 from ..models.messages import concerning
 
-__all__ = ["KINDS", "Part", "Piece", "Range", "check", "fill", "memory", "target_of"]
+__all__ = [
+    "KINDS",
+    "PLAIN",
+    "Part",
+    "Piece",
+    "Range",
+    "check",
+    "fill",
+    "increment_versions",
+    "memory",
+    "overrides_functions",
+    "plain_target",
+    "problem_of",
+    "target_of",
+]
 
 
 class Part(NamedTuple):
@@ -58,14 +72,8 @@ Piece: TypeAlias = torch.Tensor | Part | Range
 KINDS: dict[torch.dtype, Kind] = {
     getattr(torch, name): kind_named(name) for name in _core.DTYPES if hasattr(torch, name)
 }
-#: The types that NumPy lacks -> integers of the same width, as which NumPy can view their memory.
-_INTEGERS: dict[torch.dtype, torch.dtype] = {
-    dtype: torch.uint16 if kind.storage.itemsize == 2 else torch.uint8
-    for dtype, kind in KINDS.items()
-    if kind.extended
-}
 #: Tensors of these classes are plain memory. (A torch.nn.Buffer is a Tensor with an attribute.)
-_PLAIN = (torch.Tensor, torch.nn.Parameter)
+PLAIN = (torch.Tensor, torch.nn.Parameter)
 
 
 # What fits ----------------------------------------------------------------------------------------
@@ -81,13 +89,13 @@ def check(tensor: Any) -> None:
     ValueError
         If the memory is there, but must not or cannot be written as it is.
     """
-    problem = _problem_of(tensor)
+    problem = problem_of(tensor)
     if problem is not None:
         kind, text = problem
         raise kind(f"{_described(tensor)} {text}")
 
 
-def _problem_of(tensor: Any) -> tuple[type[Exception], str] | None:
+def problem_of(tensor: Any) -> tuple[type[Exception], str] | None:
     """Return why a tensor cannot be filled, as an exception's class and the end of a sentence."""
     if not isinstance(tensor, torch.Tensor):
         return TypeError, "is no torch.Tensor: fill an array with the functions of weightinit_fast"
@@ -95,6 +103,11 @@ def _problem_of(tensor: Any) -> tuple[type[Exception], str] | None:
         return TypeError, (
             "cannot be filled while torch.compile or torch.export traces: initialise outside of "
             "the traced function"
+        )
+    if torch._C._len_torch_dispatch_stack():
+        return TypeError, (
+            "cannot be filled while a TorchDispatchMode is active, such as FakeTensorMode, which "
+            "would not see it: leave the mode first"
         )
     return _problem_of_class(tensor) or _problem_of_type(tensor) or _problem_of_memory(tensor)
 
@@ -111,13 +124,22 @@ def _problem_of_class(tensor: torch.Tensor) -> tuple[type[Exception], str] | Non
             "the transform"
         )
     kind = type(tensor)
-    if kind not in _PLAIN and (
-        kind.__torch_function__
-        not in (torch.Tensor.__torch_function__, torch._C._disabled_torch_function_impl)
+    if kind not in PLAIN and (
+        overrides_functions(kind)
         or kind.__torch_dispatch__ is not torch._C._disabled_torch_dispatch_impl
     ):
         return TypeError, _problem_of_subclass(kind)
     return None
+
+
+def overrides_functions(kind: type) -> bool:
+    """Whether a class of tensors says itself what torch's functions do to it."""
+    function = kind.__torch_function__  # type: ignore[attr-defined, unused-ignore]
+    inherited = torch.Tensor.__torch_function__.__func__  # type: ignore[attr-defined, unused-ignore]
+    return (
+        function is not torch._C._disabled_torch_function_impl
+        and getattr(function, "__func__", None) is not inherited
+    )
 
 
 def _problem_of_subclass(kind: type) -> str:
@@ -209,16 +231,58 @@ def _described(tensor: Any) -> str:
 # Memory -------------------------------------------------------------------------------------------
 
 
+class _Memory:
+    """The memory of a tensor, as NumPy reads it. An array that views it keeps the tensor alive.
+
+    ``tensor.numpy()`` would mark the storage as one that must never be resized, for good. FSDP
+    frees and restores the memory of parameters by resizing their storages, and so do users.
+    """
+
+    __slots__ = ("__array_interface__", "_tensor")
+
+    def __init__(self, tensor: torch.Tensor, storage: np.dtype) -> None:
+        self._tensor = tensor
+        strides = None
+        if not tensor.is_contiguous():
+            strides = tuple(step * storage.itemsize for step in tensor.stride())
+        self.__array_interface__ = {
+            "version": 3,
+            "shape": tensor.shape,
+            "typestr": storage.str,
+            "data": (tensor.data_ptr(), False),
+            "strides": strides,
+        }
+
+
 def memory(tensor: torch.Tensor) -> tuple[np.ndarray, str]:
     """View the memory of a CPU tensor that `check` has found right; return the type's name too.
 
     The array is one of unsigned integers for a type that NumPy lacks.
     """
-    dtype = tensor.dtype
-    plain = tensor.detach() if tensor.requires_grad else tensor
-    if dtype in _INTEGERS:
-        plain = plain.view(_INTEGERS[dtype])
-    return plain.numpy(), KINDS[dtype].name
+    kind = KINDS[tensor.dtype]
+    if tensor.numel() == 0:  # it may have no address, for which NumPy would allocate a byte
+        return np.empty(tuple(tensor.shape), kind.storage), kind.name
+    return np.asarray(_Memory(tensor, kind.storage)), kind.name
+
+
+def plain_target(tensor: torch.Tensor) -> Target | None:
+    """Return the Target of a contiguous CPU tensor, None for every other one.
+
+    The tensor is of a plain class, and neither a dispatch mode nor a transform of torch.func is
+    active. Everything else that `check` looks at is looked at here, in a tenth of the time.
+    """
+    kind = KINDS.get(tensor.dtype)
+    if kind is None:
+        return None
+    try:
+        if not tensor.untyped_storage().nbytes() or tensor.is_inference():
+            return None
+        array, _ = memory(tensor)
+    except (RuntimeError, TypeError):  # sparse or nested, on another device, or with a pending bit
+        return None
+    if array.size and array.flags.c_contiguous:
+        return whole_target(kind, array)
+    return None
 
 
 def target_of(piece: Piece) -> Target:
@@ -291,8 +355,12 @@ def fill(
     for job in jobs:
         _run(job, shared, threads, staging)
     staging.finish()
-    touched = [t for t in tensors.values() if not t.is_inference()]
-    torch.autograd.graph.increment_version(touched)
+    increment_versions(tensors.values())
+
+
+def increment_versions(tensors: Iterable[torch.Tensor]) -> None:
+    """Tell autograd that tensors have been written. Those of InferenceMode have no versions."""
+    torch.autograd.graph.increment_version([t for t in tensors if not t.is_inference()])
 
 
 def _checked(
@@ -306,6 +374,7 @@ def _checked(
         try:
             check(tensor)
             if tensor.is_meta:
+                rule_of(init).check(_unwritten(piece))
                 continue
             target = _target_or_none(init, piece, tensor)
             if target is None:

@@ -312,7 +312,8 @@ def _dead(rows: Sequence[Row]) -> Iterator[Finding]:
         dead, units = sum(row.dead for row in rest), sum(row.units for row in relus)
         text = (
             f"{dead:,} of {counted(units, 'ReLU unit')} {'is' if dead == 1 else 'are'} 0 for the "
-            f"whole sample, the most in {_name(most)}: {most.dead:,} of {most.units:,}. It is no more than chance makes."
+            f"whole sample, the most in {_name(most)}: {most.dead:,} of {most.units:,}. "
+            "It is no more than chance makes."
         )
         yield Finding("dead by chance", most.name, text)
 
