@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
+from torch.overrides import has_torch_function_variadic
 
 from .. import _core
 from .._resolve.dtypes import Kind, kind_named
@@ -37,7 +38,6 @@ __all__ = [
     "increment_versions",
     "memory",
     "overrides_functions",
-    "plain_target",
     "problem_of",
     "target_of",
 ]
@@ -76,6 +76,18 @@ KINDS: dict[torch.dtype, Kind] = {
 PLAIN = (torch.Tensor, torch.nn.Parameter)
 
 
+#: How many TorchDispatchModes are active.
+_dispatch_modes = torch._C._len_torch_dispatch_stack
+
+_core.register_tensors(
+    *PLAIN,
+    {dtype: kind.code for dtype, kind in KINDS.items()},
+    has_torch_function_variadic,
+    _dispatch_modes,
+    torch.autograd.graph.increment_version,
+)
+
+
 # What fits ----------------------------------------------------------------------------------------
 
 
@@ -104,7 +116,7 @@ def problem_of(tensor: Any) -> tuple[type[Exception], str] | None:
             "cannot be filled while torch.compile or torch.export traces: initialise outside of "
             "the traced function"
         )
-    if torch._C._len_torch_dispatch_stack():
+    if _dispatch_modes():
         return TypeError, (
             "cannot be filled while a TorchDispatchMode is active, such as FakeTensorMode, which "
             "would not see it: leave the mode first"
@@ -263,26 +275,6 @@ def memory(tensor: torch.Tensor) -> tuple[np.ndarray, str]:
     if tensor.numel() == 0:  # it may have no address, for which NumPy would allocate a byte
         return np.empty(tuple(tensor.shape), kind.storage), kind.name
     return np.asarray(_Memory(tensor, kind.storage)), kind.name
-
-
-def plain_target(tensor: torch.Tensor) -> Target | None:
-    """Return the Target of a contiguous CPU tensor, None for every other one.
-
-    The tensor is of a plain class, and neither a dispatch mode nor a transform of torch.func is
-    active. Everything else that `check` looks at is looked at here, in a tenth of the time.
-    """
-    kind = KINDS.get(tensor.dtype)
-    if kind is None:
-        return None
-    try:
-        if not tensor.untyped_storage().nbytes() or tensor.is_inference():
-            return None
-        array, _ = memory(tensor)
-    except (RuntimeError, TypeError):  # sparse or nested, on another device, or with a pending bit
-        return None
-    if array.size and array.flags.c_contiguous:
-        return whole_target(kind, array)
-    return None
 
 
 def target_of(piece: Piece) -> Target:

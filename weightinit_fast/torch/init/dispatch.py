@@ -6,30 +6,30 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch.autograd.graph import increment_version
 from torch.overrides import handle_torch_function, has_torch_function_variadic
 
+from ..._core import fill_tensor
 from ..._resolve.keys import RNGLike
-from ..._resolve.target import Target
 from ...initialisers.initializer import Initializer, rule_of
-from ...initialisers.rules import Parameters
-from ..shards import parts_of
+from ..shards import is_flattened, parts_of
 from ..tensors import (
-    PLAIN,
     check,
     fill,
     increment_versions,
     overrides_functions,
-    plain_target,
     problem_of,
     target_of,
 )
 
-__all__ = ["KEPT", "REFUSALS", "draw", "fast_target", "otherwise"]
+__all__ = ["KEPT", "REFUSALS", "THEIRS", "draw", "otherwise"]
+
+#: Name -> torch's own function. They are read once, so that a program may put the drop-ins into
+#: torch.nn.init.
+THEIRS: dict[str, Callable[..., torch.Tensor]] = {
+    name: getattr(torch.nn.init, name) for name in dir(torch.nn.init) if name.endswith("_")
+}
 
 _default_generator = torch.default_generator
-_dispatch_modes = torch._C._len_torch_dispatch_stack
-_is_compiling = torch.compiler.is_compiling
 
 #: What the drop-ins raise for an argument or a tensor that they leave to torch.
 REFUSALS = (TypeError, ValueError, OverflowError, BufferError)
@@ -39,16 +39,23 @@ REFUSALS = (TypeError, ValueError, OverflowError, BufferError)
 KEPT = 1024
 
 
-def fast_target(tensor: Any) -> Target | None:
-    """Return the Target of a tensor that is filled where it lies; None for every other tensor."""
-    if (
-        type(tensor) not in PLAIN
-        or has_torch_function_variadic(tensor)
-        or _dispatch_modes()
-        or _is_compiling()
-    ):
-        return None
-    return plain_target(tensor)
+def draw(
+    tensor: torch.Tensor,
+    transform: int,
+    params: tuple[float, ...],
+    generator: torch.Generator | None,
+    rng: RNGLike,
+    stream: int | str,
+    threads: int | None,
+) -> bool:
+    """Fill a plain tensor by one draw of the engine; return whether it is one."""
+    if rng is not None or generator is not None:
+        rng = rng_of(generator, rng)
+        if is_flattened(tensor):
+            return False
+    else:
+        rng = _default_generator
+    return fill_tensor(tensor, transform, params, rng, stream, threads)
 
 
 def rng_of(generator: torch.Generator | None, rng: RNGLike) -> RNGLike:
@@ -64,22 +71,6 @@ def rng_of(generator: torch.Generator | None, rng: RNGLike) -> RNGLike:
     raise TypeError("pass either generator= or rng=, not both")
 
 
-def draw(
-    target: Target,
-    tensor: torch.Tensor,
-    parameters: Parameters,
-    generator: torch.Generator | None,
-    rng: RNGLike,
-    stream: int | str,
-    threads: int | None,
-) -> torch.Tensor:
-    """Fill a plain tensor by one draw of the engine; return the tensor."""
-    transform, params = parameters
-    target.write(transform, params, rng_of(generator, rng), stream, threads)
-    increment_version(tensor)
-    return tensor
-
-
 def otherwise(
     ours: Callable[..., torch.Tensor],
     tensor: torch.Tensor,
@@ -90,12 +81,12 @@ def otherwise(
     stream: int | str = 0,
     **axes: Any,
 ) -> torch.Tensor:
-    """Fill a tensor that `fast_target` does not take, or let torch's own function do so.
+    """Fill a tensor that `draw` does not take, or let torch's own function do so.
 
     ``arguments`` are those that torch's function has besides the tensor, ``axes`` are others that
     it does not have, and ``make`` returns the initialiser that they stand for.
     """
-    theirs: Callable[..., torch.Tensor] = getattr(torch.nn.init, ours.__name__)
+    theirs = THEIRS[ours.__name__]
     added = {name: value for name, value in axes.items() if value not in (None, False, 1)}
     if rng is not None or stream != 0:
         added |= {"rng": rng, "stream": stream}
