@@ -27,8 +27,7 @@ from torch.distributed.tensor.parallel import (
 )
 
 import weightinit_fast as wi
-from weightinit_fast.torch.shards import clean_name, flat_parts, is_flattened, parts_of
-from weightinit_fast.torch.tensors import fill
+from weightinit_fast.torch.shards import clean_name
 
 KEY = wi.Key(20, 26)
 #: Odd sizes: no number of processes but 1 divides the rows of the table.
@@ -52,7 +51,7 @@ class Block(nn.Module):
         self.norm1, self.norm2 = nn.LayerNorm(WIDTH), nn.LayerNorm(WIDTH)
         self.query, self.key = nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, WIDTH)
         self.value, self.out = nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, WIDTH)
-        self.up, self.down = nn.Linear(WIDTH, 3 * WIDTH + 1), nn.Linear(3 * WIDTH + 1, WIDTH)
+        self.up, self.down = nn.Linear(WIDTH, 3 * WIDTH), nn.Linear(3 * WIDTH, WIDTH)
 
     def forward(self, x):
         y = self.norm1(x)
@@ -67,33 +66,42 @@ class Block(nn.Module):
 
 
 class Transformer(nn.Module):
-    """A small language model."""
+    """A small language model, which can reset itself as those of torchtitan do."""
 
     def __init__(self):
         super().__init__()
+        self.scale = nn.Parameter(torch.ones(3))  # of fewer elements than some ranks
         self.table = nn.Embedding(WORDS, WIDTH)
         self.blocks = nn.ModuleList([Block(), Block()])
         self.norm = nn.LayerNorm(WIDTH)
         self.head = nn.Linear(WIDTH, WORDS, bias=False)
 
     def forward(self, ids):
-        x = self.table(ids)
+        x = self.table(ids) * (1 + self.scale.sum())
         for block in self.blocks:
             x = block(x)
         return self.head(self.norm(x))
 
+    def init_weights(self):
+        nn.init.uniform_(self.scale)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.02)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+            elif isinstance(module, nn.Embedding):
+                nn.init.normal_(module.weight)
+            elif isinstance(module, nn.LayerNorm):
+                module.reset_parameters()
+
+
+NAMES = [name for name, _ in Transformer().named_parameters()]
+
 
 def initialise(model):
     """Draw what this process holds of each parameter."""
-    recipe = wi.Recipe(RECIPE)
-    draws = []
-    flat = flat_parts(model)
-    for name, parameter in model.named_parameters():
-        if not is_flattened(parameter):
-            flat[clean_name(name, model)] = parts_of(parameter)
-    for name, pieces in flat.items():
-        draws += [(recipe.initializer_for(name), piece, name) for piece in pieces]
-    fill(draws, KEY)
+    report = wi.torch.initialize(model, RECIPE, rng=KEY)
+    assert sorted(row.name for row in report) == sorted(NAMES)
 
 
 def digest(tensors):
@@ -153,7 +161,10 @@ def with_fully_shard(world):
 
 def tensor_parallel(model, mesh):
     """Cut the model as torchtitan cuts a Llama."""
-    plan = {"table": RowwiseParallel(input_layouts=Replicate()), "head": ColwiseParallel()}
+    plan = {
+        "table": RowwiseParallel(input_layouts=Replicate()),
+        "head": ColwiseParallel(output_layouts=Replicate()),
+    }
     for number in range(len(model.blocks)):
         plan |= {f"blocks.{number}.{name}": ColwiseParallel() for name in ("query", "key")}
         plan |= {f"blocks.{number}.{name}": ColwiseParallel() for name in ("value", "up")}
@@ -245,6 +256,86 @@ def trained(world):
     return found
 
 
+# The ways from the meta device --------------------------------------------------------------------
+
+
+def on_meta(world):
+    """Return a model that is cut as torchtitan cuts a Llama, of which nothing is real."""
+    with torch.device("meta"):
+        model = Transformer()
+    if world % 2:
+        return sharded(model, init_device_mesh("cpu", (world,)))
+    mesh = init_device_mesh("cpu", (world // 2, 2), mesh_dim_names=("dp", "tp"))
+    return sharded(tensor_parallel(model, mesh["tp"]), mesh["dp"])
+
+
+def materialized(world):
+    model = on_meta(world)
+    report = wi.torch.materialize(model, RECIPE, rng=KEY)
+    assert sorted(row.name for row in report) == sorted(NAMES)
+    found = digest(gathered(model))
+    single = Transformer()
+    initialise(single)
+    ids = torch.arange(12).reshape(2, 6)
+    loss = model(ids).logsumexp(-1).mean()
+    loss = loss.full_tensor() if isinstance(loss, DTensor) else loss
+    torch.testing.assert_close(loss, single(ids).logsumexp(-1).mean())
+    loss.backward()
+    return found
+
+
+def flat_from_meta(world):
+    """Give memory to flat parameters, which FullyShardedDataParallel asks a function for."""
+    with torch.device("meta"):
+        model = Transformer()
+    model = FullyShardedDataParallel(
+        model,
+        use_orig_params=True,
+        device_id=torch.device("cpu"),
+        param_init_fn=lambda module: module.to_empty(device="cpu", recurse=False),
+    )
+    initialise(model)
+    with FullyShardedDataParallel.summon_full_params(model):
+        return digest({name: p.clone() for name, p in gathered(model).items()})
+
+
+def by_drop_ins(world):
+    """Call the drop-ins for torch.nn.init with DTensors."""
+    model = on_meta(world).to_empty(device="cpu")
+    recipe = wi.Recipe(RECIPE)
+    init = wi.torch.init
+    calls = {
+        "ones": init.ones_,
+        "zeros": init.zeros_,
+        "orthogonal": lambda p, **own: init.orthogonal_(p, 0.5, **own),
+        "he_normal": lambda p, **own: init.kaiming_normal_(p, nonlinearity="relu", **own),
+        "xavier_uniform": init.xavier_uniform_,
+        "sparse": lambda p, **own: init.sparse_(p, 0.25, **own),
+        "truncated_normal": lambda p, **own: init.trunc_normal_(p, 0, 0.02, -0.04, 0.04, **own),
+    }
+    for name, parameter in model.named_parameters():
+        function = recipe.initializer_for(name).function.__name__
+        own = {} if function in ("ones", "zeros") else {"rng": KEY, "stream": name}
+        assert calls[function](parameter, **own) is parameter
+    return digest(gathered(model))
+
+
+def reset_by_itself(world, *, named):
+    """Let the model's own code reset it within fast_init, as torchtitan does."""
+    model = Transformer() if world == 1 else on_meta(world).to_empty(device="cpu")
+    with torch.no_grad(), wi.torch.fast_init(KEY, model=model if named else None):
+        model.init_weights()
+    return digest(gathered(model))
+
+
+def reset_by_name(world):
+    return reset_by_itself(world, named=True)
+
+
+def reset_by_number(world):
+    return reset_by_itself(world, named=False)
+
+
 #: Way -> whether it can be gone with a number of processes.
 WAYS = {
     plain: lambda world: world == 1,
@@ -258,6 +349,11 @@ WAYS = {
     on_columns: lambda world: True,
     through_a_checkpoint: lambda world: world in (1, 3),
     trained: lambda world: world < 4,
+    materialized: lambda world: True,
+    flat_from_meta: lambda world: True,
+    by_drop_ins: lambda world: True,
+    reset_by_name: lambda world: True,
+    reset_by_number: lambda world: True,
 }
 
 
@@ -267,7 +363,14 @@ def work(world):
 
 
 def main():
-    results = {"expected": expected()}
+    torch.set_num_threads(1)  # for the processes that are forked
+    results = {
+        "expected": {
+            "initialise": expected(),
+            "reset_by_name": reset_by_name(1),
+            "reset_by_number": reset_by_number(1),
+        }
+    }
     for argument in sys.argv[1:]:
         first, *others = results_of(int(argument), work)
         if any(other != first for other in others):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.frameworks import Framework, load_frameworks
+from support.frameworks import Framework
 
 import weightinit_fast as wi
 
@@ -19,16 +19,12 @@ torch = Framework("torch")
 tensor_module = Framework("torch.distributed.tensor")
 parallel = Framework("torch.distributed.tensor.parallel")
 fsdp = Framework("torch.distributed.fsdp")
+adapter = Framework("weightinit_fast.torch")
 tensors = Framework("weightinit_fast.torch.tensors")
 shards = Framework("weightinit_fast.torch.shards")
 models = Framework("shard_models")
 
 KEY = wi.Key(7, 8)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _frameworks(request):
-    load_frameworks(request.module)
 
 
 def placement(kind, axis, factor=1):
@@ -215,6 +211,41 @@ def test_autograd_records_nothing_and_the_memory_is_the_parameters_own():
         assert torch.equal(parameter.detach().to_local(), whole_of("normal", (6, 4))[lo:hi])
 
 
+@pytest.mark.filterwarnings("ignore:DTensor random operators:UserWarning")
+def test_numbered_draws_agree_where_a_rank_holds_nothing():
+    """The last of four ranks has none of three elements, and counts the draw nevertheless."""
+    second = torch.from_numpy(wi.normal((4, 2), rng=KEY, stream=1))
+    for rank, mesh in enumerate(models.ranks_of_mesh((4,))):
+        whole = [torch.zeros(3), torch.zeros(4, 2)]
+        a, b = (
+            tensor_module.distribute_tensor(t, mesh, [placement("shard", 0)], src_data_rank=None)
+            for t in whole
+        )
+        with adapter.fast_init(KEY):
+            a.uniform_()
+            b.normal_()
+        assert a.to_local().numel() == (0 if rank == 3 else 1)
+        assert torch.equal(b.to_local(), second[rank : rank + 1])
+        a.to_local().zero_()
+        with adapter.fast_init(KEY):
+            torch.nn.init.uniform_(a)
+            torch.nn.init.normal_(b.zero_())
+        assert torch.equal(b.to_local(), second[rank : rank + 1])
+
+
+def test_an_uneven_table_is_materialized():
+    """Its memory must be known as that of a parameter: see the test of its rows further down."""
+    whole = whole_of("normal", (27, 2), "emb.weight")
+    for mesh in models.ranks_of_mesh((3, 4), ("dp", "tp")):
+        with torch.device("meta"):
+            model = models.FeedForward()
+            model.emb = torch.nn.Embedding(27, 2)
+        parallelised(model, mesh)
+        adapter.materialize(model, {"*": "normal"}, rng=KEY)
+        if tuple(mesh.get_coordinate()) == (2, 2):
+            assert torch.equal(model.emb.weight.detach().to_local(), whole[20:21])
+
+
 # Refusals -----------------------------------------------------------------------------------------
 
 
@@ -374,7 +405,7 @@ def test_tensor_parallelism_and_fully_shard(shape):
 
 
 @given(st.integers(1, 4), st.integers(1, 4), st.integers(1, 40), st.integers(1, 3))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_uneven_tables_of_fully_shard(across, along, rows, columns):
     """fully_shard cuts what tensor parallelism has left, though its placements say otherwise."""
     for mesh in models.ranks_of_mesh((across, along), ("dp", "tp")):
@@ -405,6 +436,24 @@ def test_replicated_groups():
         wholes = models.number(model)
         parallelised(model, mesh)
         assert len(model.up.weight.placements) == 3
+        check_parameters(model, wholes)
+
+
+@pytest.mark.parametrize("shape", [(2, 1), (3, 2), (1, 2)])
+def test_fully_shard_of_columns(shape):
+    """fully_shard takes another axis than the first where it divides evenly."""
+
+    def columns(parameter):
+        return tensor_module.Shard(1) if parameter.shape == (6, 12) else None
+
+    for mesh in models.ranks_of_mesh(shape, ("dp", "tp")):
+        model = torch.nn.Sequential(torch.nn.Linear(12, 6))
+        wholes = models.number(model)
+        parallel.parallelize_module(
+            model, mesh["tp"], {"0": parallel.RowwiseParallel()}, src_data_rank=None
+        )
+        fsdp.fully_shard(model, mesh=mesh["dp"], shard_placement_fn=columns)
+        assert model[0].weight.placements[0].dim == 1
         check_parameters(model, wholes)
 
 
@@ -482,6 +531,30 @@ def test_flat_parameters(world, strategy, originals):
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_flat_parameters_of_replicated_groups():
+    hybrid = fsdp.ShardingStrategy.HYBRID_SHARD
+    for mesh in models.ranks_of_mesh((2, 3), ("copies", "dp")):
+        model = models.Mixed()
+        wholes = models.number(model)
+        model = wrapped(model, device_mesh=mesh, sharding_strategy=hybrid, use_orig_params=True)
+        check_flat(model, wholes, -1.0)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("originals", [True, False])
+def test_flat_parameters_after_a_step(originals):
+    """The first forward pass moves the shard of a flat parameter into an attribute of its own."""
+    for rank in range(2):
+        with models.rank_of(rank, 2):
+            model = models.FeedForward()
+            wholes = models.number(model)
+            model = wrapped(model, use_orig_params=originals)
+            model(torch.zeros(1, dtype=torch.int64)).sum().backward()
+            assert model._handle.flat_param._local_shard is not model._handle.flat_param
+            check_flat(model, wholes, -1.0)
+
+
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("originals", [True, False])
 @pytest.mark.parametrize("shape", [(2, 2), (3, 2), (2, 4)])
 def test_flat_parameters_of_tensor_parallelism(shape, originals):
@@ -515,6 +588,17 @@ def test_a_module_within_the_wrapper_is_refused():
         assert shards.flat_parts(inner) == {}
         with pytest.raises(ValueError, match=r"flattened by FullyShardedDataParallel.*wrapped"):
             shards.parts_of(inner.up.weight)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_flat_parameters_with_gaps_are_refused():
+    """FullyShardedDataParallel takes the next elements in memory for those of the tensor."""
+    with models.rank_of(0, 2):
+        model = torch.nn.Sequential(torch.nn.Linear(3, 4, bias=False), torch.nn.Linear(20, 20))
+        model[0].weight = torch.nn.Parameter(torch.zeros(8, 6)[:4, ::2])
+        model = wrapped(model, use_orig_params=True)
+        with pytest.raises(ValueError, match="leaves gaps in memory"):
+            shards.flat_parts(model)
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -2,7 +2,7 @@
 
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ForwardRef, Protocol, TypeAlias, Union
 
@@ -95,14 +95,14 @@ else:
 
 def _key_words(rng: RNGLike) -> tuple[int, int]:
     """Return the two numbers of the key for every rng that the extension does not read itself."""
-    if type(rng).__name__ == "Generator" and type(rng).__module__ == "torch._C":
-        return _torch_words(rng)
     if isinstance(rng, np.random.Generator):
         raw = _ready(rng.bit_generator).random_raw(4)
     elif isinstance(rng, np.random.BitGenerator):
         raw = _ready(rng).random_raw(4)
     elif isinstance(rng, np.random.RandomState):
         raw = _ready(rng._bit_generator).random_raw(4)
+    elif type(rng).__module__ == "torch._C" and type(rng).__name__ == "Generator":
+        return _torch_words(rng)
     else:
         raw = _seed_words(rng)
     w0, w1, w2, w3 = raw.tolist()
@@ -120,30 +120,30 @@ def _ready(bits: Any) -> Any:
     return bits
 
 
-def _torch_words(generator: Any) -> tuple[int, int]:
-    """Draw 128 bits from a torch.Generator, which advances."""
-    # To make a tensor for each draw would take longer than to draw, and a small fill takes about as
-    # long as either. So each thread keeps one.
-    try:
-        words, numbers = _torch_buffer.words, _torch_buffer.numbers
-    except AttributeError:
-        torch = sys.modules["torch"]
-        # A tensor that is made in InferenceMode cannot be drawn into outside of it.
-        with torch.inference_mode(False):
-            words = torch.zeros(2, dtype=torch.int64, device="cpu")
-        numbers = words.numpy().view(np.uint64)
-        _torch_buffer.words, _torch_buffer.numbers = words, numbers
-    try:
-        words.random_(_LOWEST, None, generator=generator)
-    except RuntimeError:  # the generator of another device
-        words = sys.modules["torch"].zeros(2, dtype=words.dtype, device=generator.device)
-        words.random_(_LOWEST, None, generator=generator)
-        numbers = words.cpu().numpy().view(np.uint64)
-    low, high = numbers.tolist()
-    return low, high
-
-
+#: What each thread keeps to draw from torch's generators of the CPU.
 _torch_buffer = threading.local()
+
+
+def _torch_words(generator: Any) -> tuple[int, int]:
+    """Draw 128 bits from a torch.Generator, which advances.
+
+    The extension does so for generators of the CPU, once it knows the class.
+    """
+    _core.register_torch(type(generator), _torch_buffer, _torch_methods)
+    torch = sys.modules["torch"]
+    words = torch.empty(2, dtype=torch.int64, device=generator.device)
+    words.random_(_LOWEST, None, generator=generator)
+    low, high = words.tolist()
+    return low % _LIMIT, high % _LIMIT
+
+
+def _torch_methods() -> tuple[Callable[..., Any], Callable[[], list[int]], Any]:
+    """Return methods that draw into two words and that read them, and torch's default generator."""
+    torch = sys.modules["torch"]
+    # A tensor that is made in InferenceMode cannot be drawn into outside of it.
+    with torch.inference_mode(False):
+        words = torch.zeros(2, dtype=torch.int64, device="cpu")
+    return words.random_, words.numpy().view(np.uint64).tolist, torch.default_generator
 
 
 def _seed_words(rng: object) -> np.ndarray:

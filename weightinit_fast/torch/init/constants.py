@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import torch
-from torch.autograd.graph import increment_version
 
-from ... import _core
+from ..._core import CONSTANT, fill_tensor
 from ..._resolve.numbers import real
 from ...initialisers.initializer import initializer
-from .dispatch import REFUSALS, fast_target, otherwise
+from .dispatch import REFUSALS, otherwise
 
 __all__ = ["constant_", "ones_", "zeros_"]
 
-_CONSTANT = _core.CONSTANT
 _ONES, _ZEROS = initializer("ones"), initializer("zeros")
 
 
@@ -40,15 +38,11 @@ def constant_(tensor: torch.Tensor, val: float, *, threads: int | None = None) -
     >>> wi.torch.init.constant_(torch.empty(2), 0.1)
     tensor([0.1000, 0.1000])
     """
-    target = fast_target(tensor)
-    if target is not None:
-        try:
-            target.write(_CONSTANT, (real(val, "val"),), None, 0, threads)
-        except REFUSALS:
-            pass  # otherwise raises it again, or torch's own error
-        else:
-            increment_version(tensor)
+    try:
+        if fill_tensor(tensor, CONSTANT, (real(val, "val"),), None, 0, threads):
             return tensor
+    except REFUSALS:
+        pass  # otherwise() raises it again, or torch's own error
     arguments = {"val": val}
     return otherwise(
         constant_, tensor, arguments, lambda: initializer("constant", value=val), threads
@@ -77,12 +71,12 @@ def ones_(tensor: torch.Tensor, *, threads: int | None = None) -> torch.Tensor:
     >>> wi.torch.init.ones_(torch.empty(3))
     tensor([1., 1., 1.])
     """
-    target = fast_target(tensor)
-    if target is None:
-        return otherwise(ones_, tensor, {}, lambda: _ONES, threads)
-    target.write(_CONSTANT, (1.0,), None, 0, threads)
-    increment_version(tensor)
-    return tensor
+    try:
+        if fill_tensor(tensor, CONSTANT, (1.0,), None, 0, threads):
+            return tensor
+    except REFUSALS:
+        pass  # otherwise() raises it again, or torch's own error
+    return otherwise(ones_, tensor, {}, lambda: _ONES, threads)
 
 
 def zeros_(tensor: torch.Tensor, *, threads: int | None = None) -> torch.Tensor:
@@ -107,9 +101,9 @@ def zeros_(tensor: torch.Tensor, *, threads: int | None = None) -> torch.Tensor:
     >>> wi.torch.init.zeros_(torch.empty(3))
     tensor([0., 0., 0.])
     """
-    target = fast_target(tensor)
-    if target is None:
-        return otherwise(zeros_, tensor, {}, lambda: _ZEROS, threads)
-    target.write(_CONSTANT, (0.0,), None, 0, threads)
-    increment_version(tensor)
-    return tensor
+    try:
+        if fill_tensor(tensor, CONSTANT, (0.0,), None, 0, threads):
+            return tensor
+    except REFUSALS:
+        pass  # otherwise() raises it again, or torch's own error
+    return otherwise(zeros_, tensor, {}, lambda: _ZEROS, threads)

@@ -13,9 +13,8 @@ from ... import _core
 from ..._resolve.keys import RNGLike
 from ..._resolve.numbers import finite, not_negative, real
 from ...initialisers.initializer import Initializer, initializer
-from ...initialisers.rules import Parameters
-from ..tensors import KINDS
-from .dispatch import KEPT, REFUSALS, draw, fast_target, otherwise
+from ..tensors import PLAIN
+from .dispatch import KEPT, REFUSALS, draw, otherwise
 
 __all__ = ["normal_", "trunc_normal_", "uniform_"]
 
@@ -59,15 +58,12 @@ def uniform_(
     >>> wi.torch.init.uniform_(w, -1, 1, rng=0)
     tensor([ 0.9680,  0.0305, -0.7081])
     """
-    target = fast_target(tensor)
-    if target is not None:
-        try:
-            low, high = finite(a, "a"), finite(b, "b")
-            if low < high:
-                parameters = _UNIFORM, (low, high)
-                return draw(target, tensor, parameters, generator, rng, stream, threads)
-        except REFUSALS:
-            pass  # otherwise raises it again, or torch's own error
+    try:
+        low, high = finite(a, "a"), finite(b, "b")
+        if low < high and draw(tensor, _UNIFORM, (low, high), generator, rng, stream, threads):
+            return tensor
+    except REFUSALS:
+        pass  # otherwise() raises it again, or torch's own error
     arguments = {"a": a, "b": b, "generator": generator}
     return otherwise(
         uniform_,
@@ -115,13 +111,12 @@ def normal_(
     >>> bool((w.numpy() == same).all())
     True
     """
-    target = fast_target(tensor)
-    if target is not None:
-        try:
-            parameters = _NORMAL, (finite(mean, "mean"), not_negative(std, "std"))
-            return draw(target, tensor, parameters, generator, rng, stream, threads)
-        except REFUSALS:
-            pass  # otherwise raises it again, or torch's own error
+    try:
+        params = finite(mean, "mean"), not_negative(std, "std")
+        if draw(tensor, _NORMAL, params, generator, rng, stream, threads):
+            return tensor
+    except REFUSALS:
+        pass  # otherwise() raises it again, or torch's own error
     arguments = {"mean": mean, "std": std, "generator": generator}
     return otherwise(
         normal_,
@@ -181,64 +176,66 @@ def trunc_normal_(
     True
     """
     arguments = {"mean": mean, "std": std, "a": a, "b": b, "generator": generator}
-    target = fast_target(tensor)
-    if target is not None:
-        try:
-            parameters = _truncated(
-                finite(mean, "mean"),
-                not_negative(std, "std"),
-                real(a, "a"),
-                real(b, "b"),
-                target.kind.word_bits,
-            )
-            _warn_of_far_mean(mean, std, a, b)
-            return draw(target, tensor, parameters, generator, rng, stream, threads)
-        except REFUSALS:
-            pass  # otherwise raises it again, or torch's own error
+    try:
+        params = _bounded(mean, std, a, b, tensor) if type(tensor) in PLAIN else ()
+        if params and draw(tensor, _TRUNCATED, params, generator, rng, stream, threads):
+            _warn_of_far_mean(mean, std, a, b, 3)
+            return tensor
+    except REFUSALS:
+        pass  # otherwise() raises it again, or torch's own error
 
     def make() -> Initializer:
-        kind = KINDS.get(tensor.dtype)
-        _, (centre, scale, lower, upper) = _truncated(
-            finite(mean, "mean"),
-            not_negative(std, "std"),
-            real(a, "a"),
-            real(b, "b"),
-            32 if kind is None else kind.word_bits,
-        )
-        _warn_of_far_mean(mean, std, a, b)
+        centre, scale, lower, upper = _bounded(mean, std, a, b, tensor)
+        _warn_of_far_mean(mean, std, a, b, 5)
         return initializer("truncated_normal", mean=centre, std=scale, lower=lower, upper=upper)
 
     return otherwise(trunc_normal_, tensor, arguments, make, threads, rng, stream)
 
 
-@lru_cache(KEPT)
-def _truncated(mean: float, std: float, a: float, b: float, word_bits: int) -> Parameters:
-    """Return the parameters of a truncated normal with bounds that are values."""
+def _bounded(
+    mean: float, std: float, a: float, b: float, tensor: torch.Tensor
+) -> tuple[float, float, float, float]:
+    """Return mean, std, lower and upper, the last two in units of std."""
+    mean, std = finite(mean, "mean"), not_negative(std, "std")
     if std == 0:
         raise ValueError("std must be positive")
+    single = tensor.dtype is not torch.float64
+    return mean, std, *_in_units(mean, std, real(a, "a"), real(b, "b"), single)
+
+
+@lru_cache(KEPT)
+def _in_units(mean: float, std: float, a: float, b: float, single: bool) -> tuple[float, float]:
+    """Return the bounds in units of std, such that the engine's own bounds lie in [a, b].
+
+    Its bounds are mean + std·lower and mean + std·upper, with mean and std rounded to float32 if
+    ``single``, which is so for all types but float64.
+    """
     if not a < b:
         raise ValueError(f"a must be below b: a={a!r}, b={b!r}")
-    # The engine rounds mean and std to float32 for float32 and narrower types.
-    single = word_bits == 32
-    centre = float(np.float32(mean)) if single else mean
-    scale = float(np.float32(std)) if single else std
     lower, upper = (a - mean) / std, (b - mean) / std
-    if centre + scale * lower < a:
-        lower = (a - centre) / scale
-        while centre + scale * lower < a:
-            lower = math.nextafter(lower, math.inf)
-    if centre + scale * upper > b:
-        upper = (b - centre) / scale
-        while centre + scale * upper > b:
-            upper = math.nextafter(upper, -math.inf)
-    return _TRUNCATED, (mean, std, lower, upper)
+    if single:
+        mean, std = float(np.float32(mean)), float(np.float32(std))
+    if mean + std * lower < a:
+        lower = _moved(mean, std, a, 1)
+    if mean + std * upper > b:
+        upper = _moved(mean, std, b, -1)
+    return lower, upper
 
 
-def _warn_of_far_mean(mean: float, std: float, a: float, b: float) -> None:
+def _moved(mean: float, std: float, limit: float, sign: int) -> float:
+    """Return a bound in units of std so near to a limit as the rounding lets it, and within."""
+    bound = (limit - mean) / std
+    step = max(math.ulp(bound), math.ulp(max(abs(limit), abs(mean))) / std)
+    while sign * (mean + std * bound) < sign * limit:
+        bound += sign * step
+    return bound
+
+
+def _warn_of_far_mean(mean: float, std: float, a: float, b: float, stacklevel: int) -> None:
     """Warn as torch does; the warning names the line that calls trunc_normal_."""
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
             "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. "
             "The distribution of values may be incorrect.",
-            stacklevel=3,
+            stacklevel=stacklevel,
         )

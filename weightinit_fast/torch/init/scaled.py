@@ -15,7 +15,8 @@ from ..._resolve.keys import RNGLike
 from ..._resolve.numbers import not_negative
 from ...initialisers.initializer import Initializer, initializer, rule_of
 from ...initialisers.rules import ElementwiseRule, Parameters
-from .dispatch import KEPT, REFUSALS, draw, fast_target, otherwise
+from ..tensors import PLAIN
+from .dispatch import KEPT, REFUSALS, draw, otherwise
 
 __all__ = ["kaiming_normal_", "kaiming_uniform_", "xavier_normal_", "xavier_uniform_"]
 
@@ -242,6 +243,9 @@ def kaiming_normal_(
 #: element, may change and still be equal to itself.
 _NUMBERS = (float, int)
 
+#: Nested tensors have no shape, and raise RuntimeError.
+_NO_DRAW = (*REFUSALS, RuntimeError)
+
 # (distribution, gain, layout, groups, transposed)
 _Xavier: TypeAlias = tuple[str, float, str | None, int, bool]
 # (distribution, a, mode, nonlinearity, layout, groups, transposed)
@@ -258,12 +262,12 @@ def _fill_xavier(
     threads: int | None,
 ) -> torch.Tensor:
     """Fill a tensor by one of Xavier's rules."""
-    target = fast_target(tensor)
-    if target is not None and type(own[1]) in _NUMBERS:
+    if type(own[1]) in _NUMBERS and type(tensor) in PLAIN:
         try:
-            parameters = _xavier_parameters(own, target.whole)
-            return draw(target, tensor, parameters, generator, rng, stream, threads)
-        except REFUSALS:
+            transform, params = _xavier_parameters(own, tensor.shape)
+            if draw(tensor, transform, params, generator, rng, stream, threads):
+                return tensor
+        except _NO_DRAW:
             pass  # otherwise() raises it again, or torch's own error
     _, gain, layout, groups, transposed = own
     return otherwise(
@@ -290,14 +294,14 @@ def _fill_kaiming(
     threads: int | None,
 ) -> torch.Tensor:
     """Fill a tensor by one of Kaiming He's rules."""
-    target = fast_target(tensor)
-    if target is not None and type(own[1]) in _NUMBERS:
+    if type(own[1]) in _NUMBERS and type(tensor) in PLAIN:
         try:
-            parameters = _kaiming_parameters(own, target.whole)
-            return draw(target, tensor, parameters, generator, rng, stream, threads)
-        except REFUSALS:
+            transform, params = _kaiming_parameters(own, tensor.shape)
+            if draw(tensor, transform, params, generator, rng, stream, threads):
+                return tensor
+        except _NO_DRAW:
             pass  # otherwise() raises it again, or torch's own error
-    elif target is None and _is_empty(tensor):
+    if _is_empty(tensor):
         warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=3)
         return tensor
     _, a, mode, nonlinearity, layout, groups, transposed = own

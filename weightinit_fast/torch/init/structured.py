@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import torch
+from torch.overrides import has_torch_function_variadic
 
 from ..._resolve.keys import RNGLike
 from ..._resolve.numbers import real
 from ...initialisers.initializer import initializer
-from .dispatch import otherwise
+from ..tensors import PLAIN
+from .dispatch import THEIRS, otherwise
 
 __all__ = ["dirac_", "eye_", "orthogonal_", "sparse_"]
 
 _IDENTITY = initializer("identity")
+_FEW = 1 << 16
 
 
 def eye_(tensor: torch.Tensor, *, threads: int | None = None) -> torch.Tensor:
@@ -37,6 +40,8 @@ def eye_(tensor: torch.Tensor, *, threads: int | None = None) -> torch.Tensor:
     tensor([[1., 0., 0.],
             [0., 1., 0.]])
     """
+    if type(tensor) in PLAIN and tensor.numel() < _FEW and not has_torch_function_variadic(tensor):
+        return THEIRS["eye_"](tensor)  # the same values, in a fifth of the time
     return otherwise(eye_, tensor, {}, lambda: _IDENTITY, threads)
 
 
