@@ -323,7 +323,7 @@ def _tail(dead: int, always: int) -> float:
 
     Examples
     --------
-    >>> _tail(3, 0), _tail(0, 3), round(_tail(50, 50), 2), _tail(600, 400) < 1e-9
+    >>> round(_tail(3, 0), 9), _tail(0, 3), round(_tail(50, 50), 2), _tail(600, 400) < 1e-9
     (0.125, 1.0, 0.54, True)
     """
     units = dead + always
