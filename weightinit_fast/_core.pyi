@@ -74,7 +74,6 @@ def fill(
 def register_tensors(
     tensor_type: type,
     parameter_type: type,
-    codes: dict[Any, int],
     overrides: Callable[[Any], bool],
     modes: Callable[[], int],
     written: Callable[[Any], None],
@@ -86,6 +85,7 @@ def fill_tensor(
     rng: Any,
     stream: Any,
     threads: Any,
+    in_kernel: bool = False,
 ) -> bool: ...
 def register_target(
     kinds: dict[Any, Any],

@@ -591,6 +591,17 @@ def test_a_module_within_the_wrapper_is_refused():
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_flat_parameters_with_gaps_are_refused():
+    """FullyShardedDataParallel takes the next elements in memory for those of the tensor."""
+    with models.rank_of(0, 2):
+        model = torch.nn.Sequential(torch.nn.Linear(3, 4, bias=False), torch.nn.Linear(20, 20))
+        model[0].weight = torch.nn.Parameter(torch.zeros(8, 6)[:4, ::2])
+        model = wrapped(model, use_orig_params=True)
+        with pytest.raises(ValueError, match="leaves gaps in memory"):
+            shards.flat_parts(model)
+
+
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("originals", [True, False])
 def test_gathered_flat_parameters_are_given_whole(originals):
     with models.rank_of(1, 2):

@@ -12,7 +12,7 @@ from ... import _core
 from ..._resolve.keys import Key
 from ...initialisers.initializer import Initializer, initializer
 from ..shards import parts_of
-from ..tensors import fill, target_of
+from ..tensors import fill, increment_versions, problem_of, target_of
 from .names import Names
 
 __all__ = ["FLOATS", "Block", "Probe", "current"]
@@ -21,7 +21,7 @@ __all__ = ["FLOATS", "Block", "Probe", "current"]
 FLOATS = frozenset((torch.float32, torch.float64, torch.float16, torch.bfloat16))
 
 # Looked up once, since a layer of 16 units takes less time to draw than a few look-ups.
-_lent_target = _core.lent_target
+_fill_tensor = _core.fill_tensor
 
 
 class Probe:
@@ -85,31 +85,39 @@ class Block:
         transform: int,
         params: tuple[float, ...],
         generator: torch.Generator | None,
+        in_kernel: bool,
     ) -> bool:
-        """Fill a plain CPU tensor; return False, with nothing written, where torch must do it.
+        """Fill a tensor in CPU memory; return False, with nothing written, where torch must do it.
 
         The engine refuses a few parameters that torch takes, such as a mean beyond the range of the
-        type.
+        type. ``in_kernel`` says that torch calls, and tells autograd itself.
         """
         target = stream = None
-        rng: Any = self.key if generator is None else generator
+        rng: Any = self.key
         try:
             if self.names is not None:
                 target, stream = self.names.find(tensor)
-            if target is None:
-                # The version of a tensor whose memory nobody has written yet is 0.
-                target = _lent_target(tensor, not (tensor.is_inference() or tensor._version))
+            numbered = False
+            if generator is not None:
+                rng = generator
+                if stream is None:
+                    stream = 0
+            elif stream is None:
+                numbered, stream = True, self.count
+            if target is not None or not _fill_tensor(
+                tensor, transform, params, rng, stream, self.threads, in_kernel
+            ):
+                if not tensor.numel() or (not in_kernel and problem_of(tensor)):
+                    return False
                 if target is None:
                     target = target_of(tensor)
-            if stream is not None:
                 target.write(transform, params, rng, stream, self.threads)
-            elif generator is not None:
-                target.write(transform, params, rng, 0, self.threads)
-            else:
-                target.write(transform, params, rng, self.count, self.threads)
-                self.count += 1
+                if not in_kernel:
+                    increment_versions([tensor])
         except ValueError:
             return False
+        if numbered:
+            self.count += 1
         return True
 
     def draw_parts(

@@ -24,8 +24,11 @@ from math import inf, sqrt
 from typing import Any
 
 import torch
+from torch.overrides import handle_torch_function, has_torch_function_variadic
 
 from ... import _core
+from ..init.draws import _bounded
+from ..tensors import increment_versions
 from .block import FLOATS, Block, current
 
 __all__ = ["replace", "restore"]
@@ -41,8 +44,8 @@ _has_function_mode = torch._C._is_torch_function_mode_enabled
 _dispatch_modes = torch._C._len_torch_dispatch_stack
 _transforms = torch._C._functorch.peek_interpreter_stack
 _trace = torch._C._get_tracing_state
+_fill_tensor = _core.fill_tensor
 _in_inference_mode = torch.is_inference_mode_enabled
-_increment_version = torch.autograd.graph.increment_version
 
 _Function = Callable[..., torch.Tensor]
 
@@ -50,43 +53,40 @@ _Function = Callable[..., torch.Tensor]
 # The draw -----------------------------------------------------------------------------------------
 
 
-def _drawn(
+def _drawn(  # noqa: PLR0911
     tensor: Any, transform: int, params: tuple[float, ...], generator: torch.Generator | None
 ) -> bool:
     """Draw, if the thread is in a block; return False, with nothing written, where it must not."""
     block = current.block
-    if type(block) is not Block or _is_watched():
-        return False
-    if generator is not None and generator.device.type != "cpu":
-        return False
-    for value in params:
-        if type(value) not in _NUMBERS:
-            return False
-    if type(tensor) in _PLAIN:
-        if not (
-            tensor.is_cpu
-            and tensor.dtype in FLOATS
-            and tensor.layout is torch.strided
-            and not tensor.is_neg()
-            and not tensor.is_inference()
-            and block.draw(tensor, transform, params, generator)
-        ):
-            return False
-    elif not (_is_dtensor(tensor) and block.draw_parts(tensor, transform, params, generator)):
-        return False
-    _increment_version(tensor)
-    return True
-
-
-def _is_watched() -> bool:
-    """Whether something looks at the operators that run, and must see torch's own ones."""
-    return bool(
-        _has_function_mode()
-        or _dispatch_modes()
+    if (
+        type(block) is not Block
         or _transforms() is not None
         or _trace() is not None
         or _in_inference_mode()
-    )
+    ):
+        return False
+    if type(tensor) in _PLAIN:
+        if tensor.dtype not in FLOATS:
+            return False
+        if generator is None and block.names is None:
+            # The shortest way, for the small layers of which a model may have thousands. What
+            # fill_tensor does not take is tried below.
+            try:
+                if _fill_tensor(tensor, transform, params, block.key, block.count, block.threads):
+                    block.count += 1
+                    return True
+            except ValueError:
+                return False
+        return (
+            tensor.is_cpu
+            and not (generator is not None and generator.device.type != "cpu")
+            and block.draw(tensor, transform, params, generator, in_kernel=False)
+        )
+    if not _is_dtensor(tensor) or _has_function_mode() or _dispatch_modes():
+        return False
+    block.draw_parts(tensor, transform, params, generator)
+    increment_versions([tensor])
+    return True
 
 
 def _is_dtensor(tensor: Any) -> bool:
@@ -106,6 +106,8 @@ def _uniform(original: _Function) -> _Function:
     ) -> torch.Tensor:
         if (
             not _is_compiling()
+            and type(a) in _NUMBERS
+            and type(b) in _NUMBERS
             and -inf < a < b < inf
             and _drawn(tensor, _UNIFORM, (a, b), generator)
         ):
@@ -121,6 +123,8 @@ def _normal(original: _Function) -> _Function:
     ) -> torch.Tensor:
         if (
             not _is_compiling()
+            and type(mean) in _NUMBERS
+            and type(std) in _NUMBERS
             and -inf < mean < inf
             and 0 <= std < inf
             and _drawn(tensor, _NORMAL, (mean, std), generator)
@@ -141,8 +145,11 @@ def _truncated(original: _Function) -> _Function:
         b: float,
         **generator: torch.Generator | None,
     ) -> torch.Tensor:
-        if not _is_compiling() and -inf < mean < inf and 0 < std < inf and a < b:
-            params = (mean, std, (a - mean) / std, (b - mean) / std)
+        if not _is_compiling() and type(current.block) is Block:
+            try:
+                params = _bounded(mean, std, a, b, tensor)
+            except (TypeError, ValueError):
+                return original(tensor, mean, std, a, b, **generator)
             if _drawn(tensor, _TRUNCATED, params, generator.get("generator")):
                 if mean < a - 2 * std or mean > b + 2 * std:
                     warnings.warn(
@@ -164,9 +171,23 @@ def _kaiming(original: _Function) -> _Function:
         nonlinearity: Any = "leaky_relu",
         generator: torch.Generator | None = None,
     ) -> torch.Tensor:
+        if _is_compiling():
+            return original(tensor, a, mode, nonlinearity, generator)
+        if has_torch_function_variadic(tensor):
+            # The original would hand over what its name in torch.nn.init stands for now, which is
+            # this function, and those who override torch's functions look for the original.
+            handed: torch.Tensor = handle_torch_function(
+                original,
+                (tensor,),
+                tensor=tensor,
+                a=a,
+                mode=mode,
+                nonlinearity=nonlinearity,
+                generator=generator,
+            )
+            return handed
         if (
-            not _is_compiling()
-            and mode == "fan_in"
+            mode == "fan_in"
             and nonlinearity == "leaky_relu"
             and type(a) in _NUMBERS
             and type(tensor) in _PLAIN
@@ -178,19 +199,6 @@ def _kaiming(original: _Function) -> _Function:
             bound = _ROOT_3 * (sqrt(2.0 / (1 + a**2)) / sqrt(fan))
             if _drawn(tensor, _UNIFORM, (-bound, bound), generator):
                 return tensor
-        elif not _is_compiling() and torch.overrides.has_torch_function_variadic(tensor):
-            # The original would hand over what its name in torch.nn.init stands for now, which is
-            # this function, and those who override torch's functions look for the original.
-            handed: torch.Tensor = torch.overrides.handle_torch_function(
-                original,
-                (tensor,),
-                tensor=tensor,
-                a=a,
-                mode=mode,
-                nonlinearity=nonlinearity,
-                generator=generator,
-            )
-            return handed
         return original(tensor, a, mode, nonlinearity, generator)
 
     return kaiming_uniform_
