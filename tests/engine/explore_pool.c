@@ -1,7 +1,7 @@
 /* Runs the code of the pool (host/pool.c) in every order of its steps, as far as the preemptions of
  * a run are limited, and judges each run.  tests/proof/wakeups.py compiles and starts it.
  *
- *     explore_pool PREEMPTIONS RANDOM_RUNS
+ *     explore_pool PREEMPTIONS RANDOM_RUNS [SCENARIO]
  *
  * pool.c is included here with its atomic operations replaced: before each of them a thread may be
  * interrupted.  The threads are coroutines of one real thread, and waiting, waking and the making
@@ -11,6 +11,8 @@
  * thread may go on at any step; in the other half threads have priorities, which change now and
  * then, so that a thread may rest for long.  All operations of the pool are sequentially
  * consistent, so that its possible runs are the orders of its operations.
+ *
+ * SCENARIO is the number of one of the scenarios below, which count from 0; without it, all run.
  *
  * What is judged:
  *
@@ -410,12 +412,14 @@ static int advance(void) {
 }
 
 int main(int count, char **arguments) {
-    if (count != 3)
+    if (count != 3 && count != 4)
         return 2;
     wif_chunks_per_wake = 1;
     most_preemptions = atoi(arguments[1]);
-    const int random_runs = atoi(arguments[2]);
-    for (unsigned k = 0; k < sizeof SCENARIOS / sizeof *SCENARIOS; k++) {
+    const int random_runs = atoi(arguments[2]), all = sizeof SCENARIOS / sizeof *SCENARIOS,
+              first = count == 4 ? atoi(arguments[3]) : 0,
+              beyond = count == 4 && first + 1 < all ? first + 1 : all;
+    for (int k = first; k < beyond; k++) {
         long runs = 0;
         now = &SCENARIOS[k];
         at_random = replayed = 0;
