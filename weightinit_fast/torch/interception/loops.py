@@ -18,7 +18,6 @@ Whatever is no plain tensor goes through the original functions, and so through 
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Callable
 from math import inf, sqrt
 from typing import Any
@@ -27,8 +26,8 @@ import torch
 from torch.overrides import handle_torch_function, has_torch_function_variadic
 
 from ... import _core
-from ..init.draws import _bounded
 from ..tensors import increment_versions
+from ..truncation import bounded, warn_of_far_mean
 from .block import FLOATS, Block, current
 
 __all__ = ["replace", "restore"]
@@ -147,16 +146,11 @@ def _truncated(original: _Function) -> _Function:
     ) -> torch.Tensor:
         if not _is_compiling() and type(current.block) is Block:
             try:
-                params = _bounded(mean, std, a, b, tensor)
+                params = bounded(mean, std, a, b, tensor)
             except (TypeError, ValueError):
                 return original(tensor, mean, std, a, b, **generator)
             if _drawn(tensor, _TRUNCATED, params, generator.get("generator")):
-                if mean < a - 2 * std or mean > b + 2 * std:
-                    warnings.warn(
-                        "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. "
-                        "The distribution of values may be incorrect.",
-                        stacklevel=2,
-                    )
+                warn_of_far_mean(mean, std, a, b, 3)
                 return tensor
         return original(tensor, mean, std, a, b, **generator)
 
