@@ -66,6 +66,11 @@ cdef extern from "host/fpenv.h" nogil:
     void wif_fp_leave(wif_fpstate callers)
 
 
+cdef extern from "host/pages.h" nogil:
+    enum: WIF_HUGE_PAGES_BYTES
+    void wif_advise_huge_pages(const void *start, size_t nbytes)
+
+
 cdef extern from "host/plan.h" nogil:
     enum: WIF_MAX_AXES
     ctypedef struct wif_axis:
@@ -101,6 +106,7 @@ cdef extern from "host/caches.h" nogil:
 
 cdef extern from "host/pool.h" nogil:
     int wif_chunks_per_wake
+    void wif_pool_prepare()
     bint wif_pool_worth(int64_t chunks)
     # _core.pxd declares the types wif_chunk and wif_parallel_for under their own names.
     ctypedef int chunk_function "wif_chunk"(void *fill, int64_t k)

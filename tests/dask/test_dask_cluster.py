@@ -53,6 +53,8 @@ if __name__ == "__main__":
             found["to_zarr"] = same(zarr.open(os.path.join(folder, "table.zarr"))[:], whole)
             found["moments"] = bool(abs(float(made.std().compute()) - whole.std()) < 1e-6)
             found["processes"] = len({os.getpid(), *client.run(os.getpid).values()})
+            # Each worker is one of many: its nanny sets OMP_NUM_THREADS=1, and it is daemonic.
+            found["threads"] = list(client.run(lambda: wi.info()["threads"]).values())
     print(json.dumps(found))
 """
 
@@ -68,4 +70,5 @@ def test_a_cluster_of_processes(tmp_path):
     found = json.loads(run(start, prelude="", timeout=120))
     assert found.pop("workers") == 2
     assert found.pop("processes") == 3
+    assert found.pop("threads") == [1, 1]
     assert found == dict.fromkeys(found, True)

@@ -1,24 +1,28 @@
 /* Runs the code of the pool (host/pool.c) in every order of its steps, as far as the preemptions of
  * a run are limited, and judges each run.  tests/proof/wakeups.py compiles and starts it.
  *
- *     explore_pool PREEMPTIONS RANDOM_RUNS
+ *     explore_pool PREEMPTIONS RANDOM_RUNS [SCENARIO]
  *
  * pool.c is included here with its atomic operations replaced: before each of them a thread may be
  * interrupted.  The threads are coroutines of one real thread, and waiting, waking and the making
  * of threads are functions of this file.  So a run is a list of choices of who goes on.  All lists
  * are tried that interrupt a thread at most PREEMPTIONS times where it could have gone on; then
- * RANDOM_RUNS more with choices at random, in which the number has no limit.  All operations of the
- * pool are sequentially consistent, so that its possible runs are the orders of its operations.
+ * RANDOM_RUNS more with choices at random, in which the number has no limit.  In half of these, any
+ * thread may go on at any step; in the other half threads have priorities, which change now and
+ * then, so that a thread may rest for long.  All operations of the pool are sequentially
+ * consistent, so that its possible runs are the orders of its operations.
+ *
+ * SCENARIO is the number of one of the scenarios below, which count from 0; without it, all run.
  *
  * What is judged:
  *
- *   - every chunk of a fill runs once; after a fork, at least once in the child; if the fill is
+ *   - every chunk of a fill runs to its end once; after a fork, at least once; if the fill is
  *     stopped, at most once;
  *   - no chunk runs before its fill has begun, after it has returned, or beyond its end;
  *   - a fill never has more threads than it asked for;
  *   - every caller returns, and leaves no slot behind;
  *   - where a fill is alone and may have all workers, no worker sleeps while the caller runs a
- * chunk and another chunk is left;
+ *     chunk and another chunk is left;
  *   - there, the fills have had all the workers that they asked for, also in a child. */
 #define _GNU_SOURCE 1
 #include <stdatomic.h>
@@ -64,7 +68,8 @@ typedef struct {
     int then; /* what the caller does in the first chunk of this fill that it runs */
 } wanted_fill;
 
-enum { GO_ON, FORK, STOP };
+/* The last two are what the handler of a signal does, which comes at any step of the fill, once. */
+enum { GO_ON, FORK, STOP, FORK_AT_ANY_STEP, FILL_AT_ANY_STEP };
 
 typedef struct {
     const char *name;
@@ -81,6 +86,7 @@ static const scenario SCENARIOS[] = {
     {"a fill that is stopped", 1, {{{4, 2, STOP}, {3, 2, 0}}}, 1, 0},
     {"one caller, two workers", 1, {{{3, 3, 0}, {3, 3, 0}}}, 2, 0},
     {"one caller, two workers, then one", 1, {{{3, 3, 0}, {3, 2, 0}}}, 0, 0},
+    {"many chunks on two workers, then on one", 1, {{{4, 3, 0}, {4, 2, 0}}}, 0, 0},
     {"two callers, one worker", 2, {{{2, 2, 0}}, {{3, 2, 0}}}, 0, 0},
     {"two callers, two workers, two fills", 2, {{{2, 3, 0}, {2, 2, 0}}, {{3, 3, 0}}}, 0, 0},
     {"three callers", 3, {{{2, 2, 0}}, {{2, 3, 0}}, {{2, 2, 0}}}, 0, 0},
@@ -88,13 +94,16 @@ static const scenario SCENARIOS[] = {
     {"the first thread cannot be made", 1, {{{3, 3, 0}, {3, 3, 0}}}, 0, 1},
     {"a fork in a fill", 1, {{{3, 2, FORK}, {2, 2, 0}}}, 1, 0},
     {"a fork in a fill beside another", 2, {{{3, 2, FORK}, {2, 2, 0}}, {{2, 2, 0}}}, 0, 0},
+    {"a signal handler forks", 1, {{{2, 2, FORK_AT_ANY_STEP}, {2, 2, 0}}}, 1, 0},
+    {"a signal handler forks later", 1, {{{2, 2, 0}, {2, 2, FORK_AT_ANY_STEP}, {2, 2, 0}}}, 1, 0},
+    {"a signal handler fills", 1, {{{2, 2, FILL_AT_ANY_STEP}, {2, 2, 0}}}, 0, 0},
 };
 
 /* ---- one run ----------------------------------------------------------------------------------*/
 
 typedef struct {
-    int chunks, threads, running, returned, begun;
-    int runs[MOST_CHUNKS];
+    int chunks, threads, running, running_here, returned, begun;
+    int runs[MOST_CHUNKS];     /* that have come to their end */
     int then, forked, stopped; /* what is to come, and what has come */
     int caller;
 } fill_state;
@@ -110,7 +119,8 @@ static const scenario *now;
 static thread_state threads[MOST_THREADS];
 static char stacks[MOST_THREADS][64 << 10];
 static int thread_count, current, refused;
-static fill_state fills[MOST_THREADS][MOST_FILLS];
+static fill_state fills[MOST_THREADS][MOST_FILLS], handlers_fills[MOST_THREADS];
+static fill_state *called[MOST_THREADS]; /* the fill that this caller runs now */
 static ucontext_t judge;
 static const char *failure;
 
@@ -118,7 +128,8 @@ static const char *failure;
 static struct {
     int choice, options;
 } choices[MOST_STEPS];
-static int steps, replayed, preemptions, most_preemptions, at_random;
+static int steps, replayed, preemptions, most_preemptions, at_random, have_priorities;
+static int priorities[MOST_THREADS], lowest_priority;
 static uint64_t random_state = 1;
 
 static void fail(const char *what) {
@@ -143,7 +154,7 @@ static int choose(int options) {
         return 0;
     }
     if (at_random) {
-        choices[steps].choice = random_below(4) ? 0 : random_below(options);
+        choices[steps].choice = have_priorities || random_below(4) ? 0 : random_below(options);
     } else if (steps >= replayed) {
         choices[steps].choice = 0;
     }
@@ -161,6 +172,13 @@ static void give_way(void) {
         for (int k = 0; k < thread_count; k++)
             if (k != self && runnable(k))
                 order[options++] = k;
+    if (have_priorities) {
+        if (!random_below(32))
+            priorities[self] = --lowest_priority;
+        for (int k = 1; k < options; k++)
+            if (priorities[order[k]] > priorities[order[0]])
+                order[0] = order[k];
+    }
     if (!options || failure) {
         swapcontext(&threads[self].context, &judge); /* the run is over */
         return;
@@ -173,7 +191,12 @@ static void give_way(void) {
     swapcontext(&threads[self].context, &threads[next].context);
 }
 
-static void step(void) { give_way(); }
+static void may_handle_signal(void);
+
+static void step(void) {
+    may_handle_signal();
+    give_way();
+}
 
 static void begin(void) {
     threads[current].run();
@@ -187,6 +210,7 @@ static void add_thread(void (*run)(void), int is_worker) {
     t->exists = 1;
     t->is_worker = is_worker;
     t->run = run;
+    priorities[thread_count] = random_below(100);
     getcontext(&t->context);
     t->context.uc_stack.ss_sp = stacks[thread_count];
     t->context.uc_stack.ss_size = sizeof *stacks;
@@ -257,12 +281,29 @@ static void become_child(void) {
     child_handler();
 }
 
+static int worker_count(void) {
+    int count = 0;
+    for (int k = 0; k < thread_count; k++)
+        count += threads[k].exists && threads[k].is_worker;
+    return count;
+}
+
 static void expect_no_sleeper(void) {
     const uint64_t word = pool.slots[0].word; /* a fill that is alone has the first slot */
+    if (word & WIF_CLOSED)
+        return;                                          /* a child runs the fill alone */
+    const int spare = worker_count() - now->all_workers; /* at most 1: see run_once */
     for (int k = 0; k < thread_count; k++)
-        if (now->all_workers && WIF_TAKEN(word) < pool.slots[0].chunks && threads[k].exists &&
-            threads[k].waits_for == &pool.posted)
+        if (now->all_workers && spare <= 0 && WIF_TAKEN(word) < pool.slots[0].chunks &&
+            threads[k].exists && threads[k].waits_for == &pool.posted)
             fail("a worker sleeps while a chunk is left");
+}
+
+static void fork_in(fill_state *f) {
+    f->then = GO_ON;
+    f->forked = 1;
+    become_child();
+    f->running = f->running_here; /* what the workers ran is not in the child */
 }
 
 static int run_chunk(void *fill, int64_t chunk) {
@@ -273,6 +314,7 @@ static int run_chunk(void *fill, int64_t chunk) {
     }
     if (++f->running > f->threads)
         fail("more threads than the fill asked for");
+    f->running_here += current == f->caller;
     if (current == f->caller)
         expect_no_sleeper();
     step(); /* the chunk takes a while */
@@ -280,16 +322,36 @@ static int run_chunk(void *fill, int64_t chunk) {
         expect_no_sleeper();
     if (f->then == STOP && current == f->caller)
         f->stopped = 1;
-    if (f->then == FORK && current == f->caller) {
-        f->then = GO_ON;
-        f->forked = 1;
-        become_child();
-        memset(f->runs, 0, sizeof f->runs);
-        f->running = 1;
-    }
+    if (f->then == FORK && current == f->caller)
+        fork_in(f);
     f->runs[chunk]++;
     f->running--;
+    f->running_here -= current == f->caller;
     return current == f->caller && f->stopped;
+}
+
+/* Let the handler of a signal run here, if the present fill wants one. */
+static void may_handle_signal(void) {
+    const int self = current;
+    fill_state *const f = called[self];
+    if (!f || (f->then != FORK_AT_ANY_STEP && f->then != FILL_AT_ANY_STEP))
+        return;
+    if (at_random ? random_below(40) : !choose(2))
+        return;
+    if (f->then == FORK_AT_ANY_STEP) {
+        fork_in(f);
+        return;
+    }
+    f->then = GO_ON;
+    fill_state *const inner = &handlers_fills[self];
+    const fill_state begun = {.chunks = 2, .threads = 2, .caller = self, .begun = 1};
+    *inner = begun;
+    called[self] = inner;
+    wif_pool_run(NULL, inner->chunks, inner->threads, run_chunk, inner);
+    inner->returned = 1;
+    called[self] = f;
+    if (inner->runs[0] != 1 || inner->runs[1] != 1)
+        fail("a chunk of a signal handler's fill ran more or less than once");
 }
 
 static void call(void) {
@@ -302,8 +364,10 @@ static void call(void) {
         f->then = wanted->then;
         f->caller = self;
         f->begun = 1;
+        called[self] = f;
         if (wif_pool_run(NULL, f->chunks, f->threads, run_chunk, f) != f->stopped)
             fail("a wrong answer");
+        called[self] = NULL;
         f->returned = 1;
         for (int j = 0; j < f->chunks; j++)
             if (f->forked ? f->runs[j] < 1 : f->stopped ? f->runs[j] > 1 : f->runs[j] != 1)
@@ -314,23 +378,26 @@ static void call(void) {
 static void run_once(void) {
     memset(&pool, 0, sizeof pool);
     memset(fills, 0, sizeof fills);
-    thread_count = refused = steps = preemptions = 0;
+    memset(called, 0, sizeof called);
+    thread_count = refused = steps = preemptions = lowest_priority = 0;
     failure = NULL;
+    wif_pool_prepare();
     for (int k = 0; k < now->callers; k++)
         add_thread(call, 0);
     current = 0;
     swapcontext(&judge, &threads[0].context);
-    int workers = 0;
+    const int workers = worker_count();
     for (int k = 0; k < thread_count; k++) {
         const thread_state *t = &threads[k];
-        workers += t->exists && t->is_worker;
         if (t->exists && !t->is_worker && !t->done)
             fail("a caller never returns");
     }
     if (pool.owned || pool.open)
         fail("a slot is left behind");
-    if (now->all_workers && workers != now->all_workers)
-        fail("fills had fewer workers than they asked for");
+    /* If a handler forks while its fill makes a worker, the child may have one more. */
+    if (now->all_workers && workers != now->all_workers &&
+        !(workers == now->all_workers + 1 && fills[0][0].forked | fills[0][1].forked))
+        fail("fills had fewer or more workers than they asked for");
 }
 
 /* Go to the next list of choices; return whether there is one. */
@@ -345,12 +412,14 @@ static int advance(void) {
 }
 
 int main(int count, char **arguments) {
-    if (count != 3)
+    if (count != 3 && count != 4)
         return 2;
     wif_chunks_per_wake = 1;
     most_preemptions = atoi(arguments[1]);
-    const int random_runs = atoi(arguments[2]);
-    for (unsigned k = 0; k < sizeof SCENARIOS / sizeof *SCENARIOS; k++) {
+    const int random_runs = atoi(arguments[2]), all = sizeof SCENARIOS / sizeof *SCENARIOS,
+              first = count == 4 ? atoi(arguments[3]) : 0,
+              beyond = count == 4 && first + 1 < all ? first + 1 : all;
+    for (int k = first; k < beyond; k++) {
         long runs = 0;
         now = &SCENARIOS[k];
         at_random = replayed = 0;
@@ -359,8 +428,11 @@ int main(int count, char **arguments) {
             runs++;
         } while (!failure && advance());
         at_random = 1;
-        for (int j = 0; j < random_runs && !failure; j++)
+        for (int j = 0; j < random_runs && !failure; j++) {
+            have_priorities = j % 2;
             run_once();
+        }
+        have_priorities = 0;
         if (failure) {
             printf("%s: %s\n", now->name, failure);
             return 1;

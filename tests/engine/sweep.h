@@ -197,6 +197,7 @@ static inline void leave_results(void) { atomic_flag_clear(&results_are_in_use);
 static inline void each_batch(uint64_t chunks, uint64_t step, wif_chunk *run, void *sweep) {
     const uint64_t visited = (chunks + step - 1) / step;
     const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    wif_pool_prepare();
     wif_pool_run(NULL, (int64_t)((visited + BATCH - 1) / BATCH), (int)processors, run, sweep);
 }
 

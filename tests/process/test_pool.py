@@ -9,7 +9,9 @@ import os
 import random
 import signal
 import sys
+import textwrap
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,7 +25,12 @@ pytestmark = [pytest.mark.usefixtures("eager"), pytest.mark.process, threaded_on
 LARGE = 2**19 + 77
 
 WORKERS = f"""{PRELUDE}
-def workers():
+def workers(count=2):
+    # A worker has its name when it runs for the first time.
+    while len(names := named()) < count:
+        time.sleep(0.001)
+    return names
+def named():
     names = dict()
     for task in os.listdir("/proc/self/task"):
         with open(f"/proc/self/task/{{task}}/comm") as file:
@@ -38,13 +45,16 @@ def workers():
 
 @linux_only
 def test_workers_have_names():
-    script = "assert right(); time.sleep(0.1); print(*sorted(workers()))"
+    script = "assert right(); print(*sorted(workers()))"
     assert run(script, prelude=WORKERS) == "wif_worker_1 wif_worker_2"
 
 
 @linux_only
 def test_workers_leave_signals_to_others():
-    """A worker gets only those signals that its own instructions raise."""
+    """A worker gets only those signals that its own instructions raise.
+
+    While it waits for a condition variable, it gets none.
+    """
     script = """
     assert right(3)
     for task in workers().values():
@@ -54,7 +64,9 @@ def test_workers_leave_signals_to_others():
         free -= {signal.SIGKILL, signal.SIGSTOP}
         print(*sorted(signal.Signals(s).name for s in free if s < 32))
     """
-    assert run(script, prelude=WORKERS) == "SIGABRT SIGBUS SIGFPE SIGILL SIGSEGV SIGSYS SIGTRAP"
+    raised = "SIGABRT SIGBUS SIGFPE SIGILL SIGSEGV SIGSYS SIGTRAP"
+    wanted = raised if wi.info()["threads_wait_by"] == "futex" else ""
+    assert run("print()\n" + textwrap.dedent(script), prelude=WORKERS) == wanted
 
 
 @linux_only
@@ -69,7 +81,7 @@ def test_workers_have_the_processors_of_the_main_thread():
         return right()
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(work).result()
-    time.sleep(0.1)
+    workers(), time.sleep(0.1)
     main = os.sched_getaffinity(0)
     wanted = main - {min(main)} or main
     print([os.sched_getaffinity(int(task)) == wanted for task in workers().values()])
@@ -332,6 +344,45 @@ def test_more_fills_than_the_pool_has_slots():
     for caller in callers:
         caller.join()
     assert right == [True] * 240
+
+
+def fill_from_short_threads():
+    """Fill from threads that end at once, whose names the system gives to those that follow."""
+    expected, right = wi.normal(LARGE, rng=0, threads=1).tobytes(), []
+    for _ in range(100):
+        caller = threading.Thread(
+            target=lambda: right.append(wi.normal(LARGE, rng=0, threads=3).tobytes() == expected)
+        )
+        caller.start()
+        caller.join()
+    assert right == [True] * 100
+    if sys.platform == "linux":
+        names = [Path(f"/proc/self/task/{k}/comm") for k in os.listdir("/proc/self/task")]
+        assert sum(name.exists() and name.read_text().startswith("wif_") for name in names) == 2
+
+
+@forks
+def test_callers_that_end():
+    """No worker belongs to a caller, and no slot is lost with one."""
+    isolated(fill_from_short_threads)
+
+
+def fill_by_most_threads():
+    """Fill on as many threads as a call may ask for."""
+    items, most = 2**26, internals.most_threads()
+    expected = wi.normal(items, rng=0, dtype="f2", threads=1).tobytes()
+    for _ in range(3):
+        assert wi.normal(items, rng=0, dtype="f2", threads=most).tobytes() == expected
+    if sys.platform == "linux":
+        count = len(os.listdir("/proc/self/task"))
+        print(f"{count} threads")
+        assert 2 <= count <= most
+
+
+@forks
+def test_the_most_threads():
+    """A thousand threads fill, or as many of them as the system gives."""
+    isolated(fill_by_most_threads)
 
 
 def test_the_name_by_which_threadpoolctl_finds_the_library():

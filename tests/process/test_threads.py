@@ -248,3 +248,16 @@ def test_a_quota_that_changes_is_seen(monkeypatch):
     for _ in range(100):
         limits()
     assert len(reads) == 2
+
+
+def test_a_limit_that_ends_after_the_quota_has_grown(monkeypatch):
+    """threadpool_limits restores what was: no limit, and not the number that it had found."""
+    most = [8]
+    monkeypatch.setattr(internals.threads, "unlimited_threads", lambda: most[0])
+    with threadpoolctl.threadpool_limits(4):
+        most[0] = 16
+        assert wi.info()["threads"] == 4
+    assert wi.info()["threads"] == 16
+    with threadpoolctl.threadpool_limits(4, user_api="blas"):  # restores all libraries
+        most[0] = 32
+    assert wi.info()["threads"] == 32

@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
-from .threads import available_threads, limit_threads
+from .threads import limit_threads, told_threads
 
 __all__ = ["register_when_imported"]
 
@@ -39,7 +39,7 @@ def _register(module: Any) -> None:
         check_symbols = ("weightinit_fast_pool",)  # host/pool.h
 
         def get_num_threads(self) -> int:
-            return available_threads()
+            return told_threads()
 
         def set_num_threads(self, num_threads: int) -> None:
             limit_threads(num_threads)

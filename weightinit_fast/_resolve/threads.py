@@ -25,7 +25,13 @@ from .numbers import integer
 
 StrPath: TypeAlias = str | os.PathLike[str]
 
-__all__ = ["PARALLEL_ITEMS", "available_threads", "limit_threads", "thread_count"]
+__all__ = [
+    "PARALLEL_ITEMS",
+    "available_threads",
+    "limit_threads",
+    "thread_count",
+    "told_threads",
+]
 
 # Each thread gets at least this many elements, 5 to 20 us of work, which is a chunk of the engine.
 # A thread that looks for work anyway takes a chunk after half a microsecond; the engine wakes a
@@ -81,6 +87,9 @@ class _Limit(threading.local):
     """
 
     threads = _MAX_THREADS
+    # How many there were when there was no limit and threadpoolctl last asked. To set this number
+    # is to restore what was, even if the quota allows more meanwhile.
+    told = _MAX_THREADS
 
 
 _limit = _Limit()
@@ -91,9 +100,18 @@ def available_threads() -> int:
     return min(_limit.threads, unlimited_threads())
 
 
+def told_threads() -> int:
+    """Return what threads=None means, to a caller who may set this number again as a limit."""
+    threads = available_threads()
+    if _limit.threads == _MAX_THREADS:
+        _limit.told = threads
+    return threads
+
+
 def limit_threads(most: int) -> None:
-    """Set the limit of the calling thread; a limit that limits nothing now is none."""
-    _limit.threads = max(1, most) if most < unlimited_threads() else _MAX_THREADS
+    """Set the limit of the calling thread; a limit that limits nothing is none."""
+    is_limit = most < min(_limit.told, unlimited_threads())
+    _limit.threads = max(1, most) if is_limit else _MAX_THREADS
 
 
 def unlimited_threads() -> int:

@@ -318,8 +318,8 @@ def normal(
     threads : int, optional
         The greatest number of threads to use. The default is the smallest of
         ``WEIGHTINIT_FAST_NUM_THREADS`` (or ``OMP_NUM_THREADS``), the limit of threadpoolctl, the
-        CPU affinity and the cgroup quota. Small fills use one thread. The number never changes a
-        value.
+        CPU affinity and the cgroup quota; in a daemonic process of multiprocessing it is one. Small
+        fills use one thread. The number never changes a value.
 
     Returns
     -------

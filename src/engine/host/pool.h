@@ -11,10 +11,11 @@
  *   slots     A fill that runs in parallel has one of WIF_POOL_SLOTS slots, which are static memory
  *             and never go away, so that a worker that comes late may read a slot of any age.
  *   word      The state of a slot is one word of 64 bits: how many chunks have been taken, how many
- *             workers run a chunk now (`active`), whether the slot is CLOSED, and whether the
- *             caller is ASLEEP.  A worker takes a chunk by one compare-and-swap, which raises both
- *             numbers, and only if the slot is not closed, chunks are left, and fewer workers are
- *             active than the fill may have.  When it has run the chunk, it lowers `active`.
+ *             workers run a chunk now (`active`), how many may, whether the slot is CLOSED, and
+ *             whether the caller is ASLEEP.  A worker takes a chunk by one compare-and-swap, which
+ *             raises the first two numbers, and only if the slot is not closed, chunks are left,
+ *             and fewer workers are active than may be.  When it has run the chunk, it lowers
+ *             `active`.
  *   posted    A number that grows when there is something to do for parked workers.
  *   parked    How many workers wait for `posted` to change, or are about to.
  *
@@ -49,8 +50,12 @@
  * in the child makes the pool empty: no worker, no fill.  If the thread forked in the middle of a
  * fill (in a signal handler) and returns to it in the child, chunks may be half written there that
  * workers had taken.  A chunk writes the same bytes each time; so the child then runs all chunks of
- * the fill again, alone.  A fork that calls no handlers (a bare system call) leaves a child in
- * which fills run on the calling thread alone: nobody else takes a chunk there.
+ * the fill again, alone.  A fork that calls no handlers (a bare system call, or _Fork) leaves a
+ * child in which fills run on the calling thread alone: nobody else takes a chunk there.  Such a
+ * child must not return into a fill, since it would wait there for workers that it does not have.
+ *
+ * A fill must not be left in another way than by its return: not by longjmp, and not by the end of
+ * its thread.  Workers might write to its buffer afterwards.
  *
  * The process ends without asking the workers.  They use no memory but the static memory above and
  * that of fills whose callers have not returned.  The library stays in memory (wif_threads_prepare)
@@ -83,6 +88,13 @@ enum {
  * A fill of fewer chunks wakes one worker if that many fills, or more, have each followed the
  * former one at once, since that worker will not sleep while they go on. */
 extern _Atomic int wif_chunks_per_wake;
+
+/* Get ready to make workers: see to it that children of forks are told.  This is called once, when
+ * the library is loaded, before any fill.  If it is not called, or fails, there are no workers.
+ *
+ * To do this when the first worker is made would be too late: if another thread forks meanwhile,
+ * nobody would tell the child that the thread which makes workers is not there. */
+void wif_pool_prepare(void);
 
 /* Whether a fill of about so many chunks, which now begins, is worth more than one thread.  It is
  * asked before wif_pool_run, since to find out how many threads there may be takes time too. */

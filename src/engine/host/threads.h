@@ -57,7 +57,8 @@ void wif_thread_wait(_Atomic uint32_t *word, uint32_t value);
 void wif_thread_wake(_Atomic uint32_t *word, int count);
 
 /* Have each child of a fork call this function before anything else runs there, and keep this
- * library in memory until the process ends.  Return whether that was possible. */
+ * library in memory until the process ends.  Return whether children will call the function, and
+ * call this no more than once.  (In a program without shared libraries, nothing has to be kept.) */
 int wif_threads_prepare(void (*in_child)(void));
 
 /* Tell the processor that this thread waits actively. */

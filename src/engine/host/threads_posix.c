@@ -42,13 +42,38 @@ static void unlock_in_child(void) {}
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 
+/* What a thread has set aside while it holds the lock. */
+typedef struct {
+    sigset_t signals;
+    int cancellation;
+} kept;
+
+/* A thread that holds the lock, or waits for the condition variable, runs no signal handler, which
+ * could fork or fill and would then wait for the lock for ever.  Nor is it cancelled there. */
+static kept take_lock(void) {
+    kept k;
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &k.signals);
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &k.cancellation);
+    pthread_mutex_lock(&lock);
+    return k;
+}
+
+static void release_lock(kept k) {
+    int unused;
+    pthread_mutex_unlock(&lock);
+    pthread_setcancelstate(k.cancellation, &unused);
+    pthread_sigmask(SIG_SETMASK, &k.signals, NULL);
+}
+
 const char *wif_threads_wait_by(void) { return "condition variable"; }
 
 void wif_thread_wait(_Atomic uint32_t *word, uint32_t value) {
-    pthread_mutex_lock(&lock);
+    const kept k = take_lock();
     while (atomic_load(word) == value)
         pthread_cond_wait(&changed, &lock);
-    pthread_mutex_unlock(&lock);
+    release_lock(k);
 }
 
 void wif_thread_wake(_Atomic uint32_t *word, int count) {
@@ -56,18 +81,23 @@ void wif_thread_wake(_Atomic uint32_t *word, int count) {
      * Those that wait for another word, or were not needed, wait again. */
     (void)word;
     (void)count;
-    pthread_mutex_lock(&lock);
+    const kept k = take_lock();
     pthread_cond_broadcast(&changed);
-    pthread_mutex_unlock(&lock);
+    release_lock(k);
 }
 
-static void lock_for_fork(void) { pthread_mutex_lock(&lock); }
-static void unlock_in_parent(void) { pthread_mutex_unlock(&lock); }
+static kept by_fork; /* the lock protects it */
+
+static void lock_for_fork(void) {
+    const kept k = take_lock();
+    by_fork = k;
+}
+static void unlock_in_parent(void) { release_lock(by_fork); }
 static void unlock_in_child(void) {
     /* The threads that waited are not in the child. */
     static const pthread_cond_t unused = PTHREAD_COND_INITIALIZER;
     changed = unused;
-    pthread_mutex_unlock(&lock);
+    release_lock(by_fork);
 }
 
 #endif
