@@ -255,3 +255,20 @@ def test_the_header_has_no_warnings(compiler, standard):
     command += [f"-I{abi.HEADER.parent}", "-"]
     done = subprocess.run(command, input=PROGRAM, text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "g++", "clang-19", "clang++-19"])
+def test_the_header_for_python_has_no_warnings(compiler):
+    if not shutil.which(compiler):
+        pytest.skip(f"no {compiler}")
+    command = [compiler, "-x", "c++" if "++" in compiler else "c", *STRICT]
+    command += ["-std=c++17" if "++" in compiler else "-std=c11", f"-I{abi.HEADER.parent}"]
+    command += ["-isystem", sysconfig.get_paths()["include"], "-"]
+    program = """
+    #include <Python.h>
+    #include "weightinit_fast_python.h"
+    int get(wif_api *api);
+    int get(wif_api *api) { return wif_import(api); }
+    """
+    done = subprocess.run(command, input=program, text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from engine import cross
 from support import ROOT
 
 import weightinit_fast as wi
@@ -90,18 +91,32 @@ def environment(tmp_path_factory, wheel):
     return make
 
 
-@pytest.fixture(scope="session")
-def engine(tmp_path_factory):
-    """Return the prefix of an installation of the engine without Python."""
-    folder = tmp_path_factory.mktemp("engine")
+def installed_engine(folder, *options):
+    """Install the engine without Python; return the prefix of the installation."""
     cmake = shutil.which("cmake")
     if not cmake:
         pytest.skip("no cmake")
-    options = ["-DWIF_OPTIMISATION=-O1", f"-DCMAKE_INSTALL_PREFIX={folder / 'prefix'}"]
+    options += ("-DWIF_OPTIMISATION=-O1", f"-DCMAKE_INSTALL_PREFIX={folder / 'prefix'}")
     run(cmake, "-S", ROOT / "src" / "engine", "-B", folder / "build", *options)
     run(cmake, "--build", folder / "build", "-j2")
     run(cmake, "--install", folder / "build")
     return folder / "prefix"
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory):
+    return installed_engine(tmp_path_factory.mktemp("engine"))
+
+
+EMULATED, EMULATOR = cross("aarch64-linux-gnu", "aarch64")
+
+
+@pytest.fixture(scope="session")
+def emulated_engine(tmp_path_factory):
+    for tool in ("aarch64-linux-gnu-gcc", EMULATOR[0]):
+        if not shutil.which(tool):
+            pytest.skip(f"no {tool}")
+    return installed_engine(tmp_path_factory.mktemp("emulated"), *EMULATED)
 
 
 # What the programs draw ---------------------------------------------------------------------------
@@ -146,13 +161,24 @@ def test_a_program_from_the_wheel(example, environment):
     assert fresh.cmake(example) == PROGRAMS[example]()
 
 
-@pytest.mark.parametrize("kind", ["static", "shared"])
-def test_a_program_from_an_installed_engine(kind, engine, tmp_path):
-    build, cmake = tmp_path / "build", shutil.which("cmake")
-    options = [f"-DCMAKE_PREFIX_PATH={engine}", f"-DWITH={kind}"]
+def c_program(build, engine, kind, *options):
+    """Build c_program with the library of an installed engine; return the program."""
+    cmake = shutil.which("cmake")
+    options += (f"-Dweightinit_fast_ROOT={engine}", f"-DWITH={kind}")
     run(cmake, "-S", HERE / "c_program", "-B", build, *options)
     run(cmake, "--build", build)
-    assert run(build / "example") == five_tensors()
+    return build / "example"
+
+
+@pytest.mark.parametrize("kind", ["static", "shared"])
+def test_a_program_from_an_installed_engine(kind, engine, tmp_path):
+    assert run(c_program(tmp_path, engine, kind)) == five_tensors()
+
+
+@pytest.mark.parametrize("kind", ["static", "shared"])
+def test_a_program_on_aarch64(kind, emulated_engine, tmp_path):
+    program = c_program(tmp_path, emulated_engine, kind, *EMULATED)
+    assert run(*EMULATOR, program) == five_tensors()
 
 
 @pytest.mark.skipif(not shutil.which("pkg-config"), reason="no pkg-config")

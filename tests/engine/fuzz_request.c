@@ -273,6 +273,7 @@ static made take_request(input *in) {
 
 typedef struct {
     const wif_request *request;
+    wif_interval interval; /* prepared once, since this takes longer than a group */
     uint64_t group;
     int known;
     char items[GROUP * 8];
@@ -284,6 +285,8 @@ static const char *expected(oracle *o, uint64_t element, size_t itemsize) {
         wif_request one = wif_request_new(o->items, o->request->dtype, GROUP);
         one.transform = o->request->transform;
         memcpy(one.parameters, o->request->parameters, sizeof one.parameters);
+        if (one.transform == WIF_TRUNCATED_NORMAL && one.parameters[1] > 0)
+            one.interval = &o->interval;
         one.key = o->request->key;
         one.stream = o->request->stream;
         one.first = o->group = element / GROUP;
@@ -317,7 +320,9 @@ static void write_all(const made *m, char *wanted) {
     const wif_request *const r = &m->request;
     const size_t itemsize = bytes_of(r->dtype);
     const ptrdiff_t begin = (char *)r->data - m->memory;
-    oracle o = {r, 0, 0, {0}};
+    oracle o = {.request = r};
+    if (r->transform == WIF_TRUNCATED_NORMAL)
+        wif_prepare_interval(r->parameters[2], r->parameters[3], r->dtype, &o.interval);
     if (!r->ndim) {
         for (int64_t k = 0; k < r->count; k++)
             memcpy(wanted + begin + k * (ptrdiff_t)itemsize,
