@@ -55,7 +55,9 @@ def test_every_function_in_a_header_is_static():
     """Find the functions: the line that begins one is not indented and ends with a brace."""
     headers = sorted(ENGINE.rglob("*.h"))
     assert len(headers) > 15
-    begins = re.compile(r"^(?!static |INLINE |typedef |struct |enum |[#/ }]).*\{$", re.MULTILINE)
+    begins = re.compile(
+        r"^(?!static |INLINE |typedef |struct |enum |extern "C" |[#/ }]).*\{$", re.MULTILINE
+    )
     for header in headers:
         found = begins.findall(header.read_text(encoding="utf-8"))
         assert not found, f"{header.name}: {found}"
