@@ -147,7 +147,7 @@ def _truncated(original: _Function) -> _Function:
         if not _is_compiling() and type(current.block) is Block:
             try:
                 params = bounded(mean, std, a, b, tensor)
-            except (TypeError, ValueError):
+            except (AttributeError, TypeError, ValueError):
                 return original(tensor, mean, std, a, b, **generator)
             if _drawn(tensor, _TRUNCATED, params, generator.get("generator")):
                 warn_of_far_mean(mean, std, a, b, 3)
