@@ -102,6 +102,12 @@ COMMANDS = {
         "20 min; --quick: half a minute",
         "save --gb 2 --folders /dev/shm",
     ),
+    "torch": Command(
+        "measure.torch_models",
+        "seconds to build torch models, stock and by wi.torch; needs torch, transformers, timm",
+        "20 min; --quick: 3 min",
+        "torch --models '4-GB table' --repeats 5",
+    ),
     "pictures": Command(
         "report.pictures",
         "nothing; it draws the pictures of the README from results, and needs matplotlib",

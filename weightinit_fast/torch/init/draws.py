@@ -13,6 +13,7 @@ from ... import _core
 from ..._resolve.keys import RNGLike
 from ..._resolve.numbers import finite, not_negative, real
 from ...initialisers.initializer import Initializer, initializer
+from ..tensors import PLAIN
 from .dispatch import KEPT, REFUSALS, draw, otherwise
 
 __all__ = ["normal_", "trunc_normal_", "uniform_"]
@@ -176,8 +177,8 @@ def trunc_normal_(
     """
     arguments = {"mean": mean, "std": std, "a": a, "b": b, "generator": generator}
     try:
-        params = _bounded(mean, std, a, b, tensor)
-        if draw(tensor, _TRUNCATED, params, generator, rng, stream, threads):
+        params = _bounded(mean, std, a, b, tensor) if type(tensor) in PLAIN else ()
+        if params and draw(tensor, _TRUNCATED, params, generator, rng, stream, threads):
             _warn_of_far_mean(mean, std, a, b, 3)
             return tensor
     except REFUSALS:
@@ -198,7 +199,7 @@ def _bounded(
     mean, std = finite(mean, "mean"), not_negative(std, "std")
     if std == 0:
         raise ValueError("std must be positive")
-    single = getattr(tensor, "dtype", None) is not torch.float64
+    single = tensor.dtype is not torch.float64
     return mean, std, *_in_units(mean, std, real(a, "a"), real(b, "b"), single)
 
 

@@ -27,7 +27,6 @@ import torch
 from torch.overrides import handle_torch_function, has_torch_function_variadic
 
 from ... import _core
-from ..init.draws import _bounded
 from ..tensors import increment_versions
 from .block import FLOATS, Block, current
 
@@ -147,8 +146,10 @@ def _truncated(original: _Function) -> _Function:
     ) -> torch.Tensor:
         if not _is_compiling() and type(current.block) is Block:
             try:
+                from ..init.draws import _bounded  # noqa: PLC0415  which imports this package
+
                 params = _bounded(mean, std, a, b, tensor)
-            except (TypeError, ValueError):
+            except (AttributeError, TypeError, ValueError):
                 return original(tensor, mean, std, a, b, **generator)
             if _drawn(tensor, _TRUNCATED, params, generator.get("generator")):
                 if mean < a - 2 * std or mean > b + 2 * std:
