@@ -226,7 +226,7 @@ def test_autograd_records_nothing_and_the_memory_is_the_parameters_own():
         copy = tensor_module.distribute_tensor(
             torch.zeros(6, 4), mesh, [placement("replicate", 0)], src_data_rank=None
         )
-        copy.to_local().requires_grad_()  # as FullyShardedDataParallel does to those it flattens
+        copy._local_tensor.requires_grad_()  # as FullyShardedDataParallel does to those it flattens
         (piece,) = shards.parts_of(copy)
         assert type(piece) is torch.Tensor
         assert not piece.requires_grad
