@@ -26,8 +26,8 @@ import torch
 from torch.overrides import handle_torch_function, has_torch_function_variadic
 
 from ... import _core
+from ..bounds import bounded, warn_of_far_mean
 from ..tensors import increment_versions
-from ..truncation import bounded, warn_of_far_mean
 from .block import FLOATS, Block, current
 
 __all__ = ["replace", "restore"]
