@@ -628,6 +628,26 @@ def test_parameters_that_a_forward_pass_left_behind_are_refused():
             assert len(shards.flat_parts(model)) == 7
 
 
+# Other versions of torch --------------------------------------------------------------------------
+
+
+def test_unknown_states_of_fully_shard_are_refused_with_the_version_of_torch(monkeypatch):
+    for mesh in models.ranks_of_mesh((1,), ("dp",)):
+        model = fsdp.fully_shard(models.FeedForward(), mesh=mesh)
+        monkeypatch.setattr(type(model), "_get_fsdp_state", lambda self: object())
+        with pytest.raises(RuntimeError, match=r"cannot read whether fully_shard .* in torch \d"):
+            shards.flat_parts(model)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_unknown_flat_parameters_are_refused_with_the_version_of_torch():
+    with models.rank_of(0, 2):
+        model = wrapped(models.FeedForward(), use_orig_params=True)
+        del model._handle.flat_param._shard_param_infos
+        with pytest.raises(RuntimeError, match=r"cannot read the flat parameters .* in torch \d"):
+            shards.flat_parts(model)
+
+
 # Names --------------------------------------------------------------------------------------------
 
 
