@@ -44,6 +44,8 @@ ODD = [
     ("normal_", (5,), (0, 1, "generator")),
     ("trunc_normal_", (50,), (0, 0)),
     ("trunc_normal_", (50,), (0, 1, 2, 1)),
+    ("trunc_normal_", (50,), (0, 1e-50, -1, 1)),
+    ("trunc_normal_", (50,), (0, 1e39, -1, 1)),
     ("trunc_normal_", (50,), (0, 1, NAN, 1)),
     ("trunc_normal_", (50,), (0, 1, "a", 1)),
     ("constant_", (5,), ("a",)),

@@ -162,7 +162,6 @@ def _in_block(
         raise TypeError(f"{', '.join(added)} needs rng= or generator= in a block of fast_init")
     transform, params = rule.parameters(tuple(tensor.shape))
     rule.check(target_of(tensor))
-    if not block.draw(tensor, transform, params, None):
+    if not block.draw(tensor, transform, params, None, in_kernel=False):
         raise RuntimeError("fast_init has refused a draw of weightinit_fast.torch.init")
-    increment_versions([tensor])
     return tensor
