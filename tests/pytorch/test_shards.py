@@ -490,6 +490,14 @@ def test_fully_shard_of_each_layer(world):
         assert shards.flat_parts(model) == {}
 
 
+def test_the_version_of_a_dtensor_counts_one_draw():
+    for mesh in models.ranks_of_mesh((2,), ("dp",)):
+        model = fsdp.fully_shard(models.FeedForward(), mesh=mesh)
+        before = [parameter._version for parameter in model.parameters()]
+        adapter.initialize(model, {"*": "normal"}, rng=KEY)
+        assert [parameter._version for parameter in model.parameters()] == [v + 1 for v in before]
+
+
 def test_gathered_parameters_of_fully_shard_are_refused():
     for mesh in models.ranks_of_mesh((2,), ("dp",)):
         model = torch.nn.Sequential(models.FeedForward())
