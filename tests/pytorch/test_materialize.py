@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import re
 import warnings
+from pathlib import Path
 
 import pytest
 from module_classes import build, cases
@@ -164,6 +166,7 @@ def test_recurrent_layers_get_new_objects():
     assert net.weight_ih_l0 is not before
     assert [row.name for row in report][:2] == ["weight_ih_l0", "weight_hh_l0"]
     assert all(a is b for a, b in zip(net._flat_weights, net.parameters(), strict=True))
+    assert not net._weights_have_changed()
     output, _ = net(torch.ones(3, 5))
     assert output.isfinite().all()
 
@@ -256,6 +259,41 @@ def test_building_on_meta_within_a_block_of_fast_init():
     with torch.device("meta"), pytest.raises(RuntimeError):
         torch.empty(2).normal_(0, -1)
     assert torch.equal(state, torch.get_rng_state())
+
+
+def advised(address):
+    """Whether the mapping that holds an address has been advised to be huge pages."""
+    inside = False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        bounds = re.match(r"([0-9a-f]+)-([0-9a-f]+) ", line)
+        if bounds:
+            inside = int(bounds[1], 16) <= address < int(bounds[2], 16)
+        elif inside and line.startswith("VmFlags:"):
+            return "hg" in line.split()
+    return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="no /proc/self/smaps")
+def test_large_parameters_are_advised_to_be_huge_pages():
+    try:
+        setting = Path("/sys/kernel/mm/transparent_hugepage/enabled").read_text()
+    except OSError:
+        setting = ""
+    if not setting:
+        pytest.skip("this kernel has no huge pages")
+    net = torch.nn.Linear(4096, 4096, device="meta")
+    adapter.materialize(net, rng=KEY)
+    assert advised(net.weight.data_ptr() + net.weight.nbytes // 2)
+    with models.rank_of(0, 2):
+        mesh = models.init_device_mesh("cpu", (2,))
+        net = torch.nn.Linear(4096, 8192, bias=False, device="meta")
+        rows = tensor_module.distribute_tensor(
+            net.weight, mesh, [tensor_module.Shard(0)], src_data_rank=None
+        )
+        net.weight = torch.nn.Parameter(rows)
+        adapter.materialize(net, rng=KEY)
+        local = net.weight.to_local()
+        assert advised(local.data_ptr() + local.nbytes // 2)
 
 
 # Buffers ------------------------------------------------------------------------------------------

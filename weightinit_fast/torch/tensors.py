@@ -301,11 +301,23 @@ def _is_fresh(tensor: torch.Tensor) -> bool:
 
 
 def _as_fresh(target: Target) -> Target:
-    """Return the same Target of memory that has never been touched."""
+    """Return the same Target of memory that has never been touched.
+
+    A part that is one run of elements, as the rows that a shard holds, becomes a range: the engine
+    advises huge pages for those alone.
+    """
+    region = target.region
+    axes, first, start = region
+    if (
+        axes is not None
+        and start == 0
+        and [tuple(axis) for axis in axes] == [(target.array.size, 1, target.array.itemsize)]
+    ):
+        region = None, first, 0
     return Target(
         array=target.array,
         kind=target.kind,
-        region=target.region,
+        region=region,
         whole=target.whole,
         part=target.part,
         fresh=True,
