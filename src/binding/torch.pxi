@@ -70,9 +70,17 @@ def fill_tensor(
         params += interval(params[2], params[3], kind.word_bits)
     if threads is not None:
         threads = thread_count(threads, items)
-    fill_view(
-        &view, None, transform, kind.code, params, rng, stream, 0, None, threads, fresh, 0, NULL, 0
-    )
+    try:
+        fill_view(
+            &view, None, transform, kind.code, params, rng, stream, 0, None, threads, fresh, 0,
+            NULL, 0,
+        )
+    except (TypeError, ValueError, OverflowError):
+        raise  # nothing has been written
+    except BaseException:  # a signal handler has raised it
+        if not in_kernel:
+            increment_version(tensor)
+        raise
     if not in_kernel:
         increment_version(tensor)
     return True

@@ -62,6 +62,7 @@ def test_default_recipe_has_the_laws_of_torch(name, number):
 def compare(name, law, sample):
     """Compare the moments and the bounds of a sample with a law."""
     n = sample.numel()
+    assert n < 2 or sample.min() < sample.max(), name
     scaled = (sample.double() - law.mean) / law.std
     if n >= 100:
         assert abs(scaled.mean()) * math.sqrt(n) < STANDARD_ERRORS, name
@@ -261,6 +262,17 @@ def test_wrappers_change_no_name():
     for a, b, c in zip(*(m.parameters() for m in modules), strict=True):
         assert torch.equal(a, b)
         assert torch.equal(a, c)
+
+
+def test_two_parameters_of_one_name():
+    class Wrapper(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self._orig_mod = torch.nn.Linear(3, 4)
+            self.weight = torch.nn.Parameter(torch.ones(2))
+
+    with pytest.raises(ValueError, match=r"parameters have one name: weight"):
+        adapter.initialize(Wrapper(), "normal", rng=KEY)
 
 
 def tied_net():

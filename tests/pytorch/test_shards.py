@@ -439,6 +439,24 @@ def test_replicated_groups():
         check_parameters(model, wholes)
 
 
+@pytest.mark.parametrize("shape", [(2, 1), (3, 2), (1, 2)])
+def test_fully_shard_of_columns(shape):
+    """fully_shard takes another axis than the first where it divides evenly."""
+
+    def columns(parameter):
+        return tensor_module.Shard(1) if parameter.shape == (6, 12) else None
+
+    for mesh in models.ranks_of_mesh(shape, ("dp", "tp")):
+        model = torch.nn.Sequential(torch.nn.Linear(12, 6))
+        wholes = models.number(model)
+        parallel.parallelize_module(
+            model, mesh["tp"], {"0": parallel.RowwiseParallel()}, src_data_rank=None
+        )
+        fsdp.fully_shard(model, mesh=mesh["dp"], shard_placement_fn=columns)
+        assert model[0].weight.placements[0].dim == 1
+        check_parameters(model, wholes)
+
+
 @pytest.mark.parametrize("world", [1, 2, 3, 8, 13])
 def test_fully_shard_of_each_layer(world):
     for mesh in models.ranks_of_mesh((world,), ("dp",)):
@@ -513,6 +531,30 @@ def test_flat_parameters(world, strategy, originals):
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_flat_parameters_of_replicated_groups():
+    hybrid = fsdp.ShardingStrategy.HYBRID_SHARD
+    for mesh in models.ranks_of_mesh((2, 3), ("copies", "dp")):
+        model = models.Mixed()
+        wholes = models.number(model)
+        model = wrapped(model, device_mesh=mesh, sharding_strategy=hybrid, use_orig_params=True)
+        check_flat(model, wholes, -1.0)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("originals", [True, False])
+def test_flat_parameters_after_a_step(originals):
+    """The first forward pass moves the shard of a flat parameter into an attribute of its own."""
+    for rank in range(2):
+        with models.rank_of(rank, 2):
+            model = models.FeedForward()
+            wholes = models.number(model)
+            model = wrapped(model, use_orig_params=originals)
+            model(torch.zeros(1, dtype=torch.int64)).sum().backward()
+            assert model._handle.flat_param._local_shard is not model._handle.flat_param
+            check_flat(model, wholes, -1.0)
+
+
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("originals", [True, False])
 @pytest.mark.parametrize("shape", [(2, 2), (3, 2), (2, 4)])
 def test_flat_parameters_of_tensor_parallelism(shape, originals):
@@ -546,6 +588,17 @@ def test_a_module_within_the_wrapper_is_refused():
         assert shards.flat_parts(inner) == {}
         with pytest.raises(ValueError, match=r"flattened by FullyShardedDataParallel.*wrapped"):
             shards.parts_of(inner.up.weight)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_flat_parameters_with_gaps_are_refused():
+    """FullyShardedDataParallel takes the next elements in memory for those of the tensor."""
+    with models.rank_of(0, 2):
+        model = torch.nn.Sequential(torch.nn.Linear(3, 4, bias=False), torch.nn.Linear(20, 20))
+        model[0].weight = torch.nn.Parameter(torch.zeros(8, 6)[:4, ::2])
+        model = wrapped(model, use_orig_params=True)
+        with pytest.raises(ValueError, match="leaves gaps in memory"):
+            shards.flat_parts(model)
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -30,16 +30,16 @@ class Outcomes(unittest.TestResult):
     def _note(self, test, outcome):
         self.outcomes[test.id().partition(".")[2]] = outcome
 
-    def addSuccess(self, test):  # noqa: N802
+    def addSuccess(self, test):
         self._note(test, "passes")
 
-    def addSkip(self, test, reason):  # noqa: N802
+    def addSkip(self, test, reason):
         self._note(test, f"is skipped: {reason}")
 
-    def addFailure(self, test, err):  # noqa: N802
+    def addFailure(self, test, err):
         self._note(test, f"fails: {self._exc_info_to_string(err, test)}")
 
-    def addError(self, test, err):  # noqa: N802
+    def addError(self, test, err):
         self._note(test, f"ends in an error: {self._exc_info_to_string(err, test)}")
 
 

@@ -80,10 +80,11 @@ def resolve(
     )
 
 
-def whole_target(kind: Kind, array: np.ndarray) -> Target:
+def whole_target(kind: Kind, array: np.ndarray, fresh: bool = False) -> Target:
     """Return the Target of a whole tensor.
 
-    ``array`` is C-contiguous, writable, and of the kind's storage type.
+    ``array`` is C-contiguous, writable, and of the kind's storage type. ``fresh`` memory has never
+    been touched, so that the system makes its pages during the fill.
     """
     return Target(
         array=array,
@@ -91,7 +92,7 @@ def whole_target(kind: Kind, array: np.ndarray) -> Target:
         region=WHOLE,
         whole=array.shape,
         part=None,
-        fresh=False,
+        fresh=fresh,
         zeroed=False,
         result=array,
         swapped=False,

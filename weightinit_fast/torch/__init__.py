@@ -29,13 +29,16 @@ from .interception import fast_init
 from .materialize import materialize
 from .plan import default_rules
 from .report import Report, ReportRow
+from .signal import SignalReport, signal
 
 __all__ = [
     "Report",
     "ReportRow",
+    "SignalReport",
     "default_rules",
     "fast_init",
     "init",
     "initialize",
     "materialize",
+    "signal",
 ]

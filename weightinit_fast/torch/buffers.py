@@ -25,7 +25,12 @@ __all__ = ["set_buffers"]
 #: Methods without arguments that set the buffers of their own module, in the order in which they
 #: are tried. timm has the first one, and reset_parameters is torch's convention for both buffers
 #: and parameters.
-_METHODS = ("init_non_persistent_buffers", "reset_buffers", "reset_parameters")
+_METHODS = (
+    "init_non_persistent_buffers",
+    "reset_buffers",
+    "reset_running_stats",
+    "reset_parameters",
+)
 
 
 class _Found(NamedTuple):
@@ -56,6 +61,7 @@ def set_buffers(
     """
     result: dict[str, str] = {}
     unset: list[str] = []
+    unset_attributes: list[str] = []
     failures: list[str] = []
     made: dict[int, _Found] = {}
     left = dict(given)
@@ -91,14 +97,14 @@ def set_buffers(
             if same is not None and _is_meta(module.__dict__.get(key, value)):
                 module.__dict__[key] = same.module._buffers[same.key]
         unset += [b.name for b in waiting]
-        unset += [prefix + key for key in _on_meta(module, attributes)]
-    _refuse(unset, left, result, failures)
+        unset_attributes += [prefix + key for key in _on_meta(module, attributes)]
+    _refuse(unset, unset_attributes, left, result, failures)
     return result
 
 
 def _meta_buffers(prefix: str, module: nn.Module) -> Iterator[_Found]:
     for key, tensor in module._buffers.items():
-        if tensor is not None and tensor.is_meta:
+        if tensor is not None and not nn.parameter.is_lazy(tensor) and tensor.is_meta:
             yield _Found(prefix + key, module, key, tensor)
 
 
@@ -148,13 +154,18 @@ def _memory_like(buffer: _Found, device: torch.device, dtype: torch.dtype | None
     wanted = old.dtype
     if dtype is not None and wanted.is_floating_point and isinstance(buffer.module, _NormBase):
         wanted = dtype
-    return torch.empty_like(old, dtype=wanted, device=device)
+    new = torch.empty_like(old, dtype=wanted, device=device)
+    new.__dict__.update(old.__dict__)  # marks a torch.nn.Buffer
+    return new
 
 
 def _set_running_statistics(buffer: _Found, result: dict[str, str]) -> bool:
     """Set a buffer of a norm of torch.nn, as its reset_running_stats does."""
     value = {"running_mean": 0, "running_var": 1, "num_batches_tracked": 0}.get(buffer.key)
+    kind: Any = type(buffer.module)
     if value is None or not isinstance(buffer.module, _NormBase):
+        return False
+    if kind.reset_running_stats is not _NormBase.reset_running_stats:
         return False
     tensor = buffer.module._buffers[buffer.key]
     assert tensor is not None
@@ -260,9 +271,13 @@ def _methods(
 
 
 def _refuse(
-    unset: list[str], left: Mapping[str, Any], result: Mapping[str, str], failures: list[str]
+    unset: list[str],
+    attributes: list[str],
+    left: Mapping[str, Any],
+    result: Mapping[str, str],
+    failures: list[str],
 ) -> None:
-    """Refuse buffers that nothing has set, and names that are no buffers on the meta device."""
+    """Refuse what nothing has set, and names that are no buffers on the meta device."""
     if left:
         name = next(iter(left))
         hint = did_you_mean(name, [*unset, *result])
@@ -270,13 +285,20 @@ def _refuse(
             f"buffers= has {shown(name)}, which is no buffer on the meta device"
             f"{'; ' if hint else ''}{hint}"
         )
+    advice = (
+        "make them outside of the meta device, as in torch.tensor(..., device='cpu'), or give "
+        "their module a method reset_buffers() that sets them"
+    )
+    if failures:
+        advice += f". ({shortened(failures[0], 200)})"
     if unset:
-        which = "this buffer" if len(unset) == 1 else f"these {len(unset)} buffers or attributes"
-        first = shortened(unset[0])
-        tried = f". ({shortened(failures[0], 200)})" if failures else ""
+        which = "this buffer" if len(unset) == 1 else f"these {len(unset)} buffers"
         raise ValueError(
-            f"no method of its module sets {which}, which were made on the meta device: "
-            f"{listed(unset)}. Pass their values, as in buffers={{{first!r}: tensor}}; or make "
-            "them outside of the meta device, as in torch.tensor(..., device='cpu'); or give their "
-            f"module a method reset_buffers() that sets them{tried}"
+            f"no method of its module sets {which}, made on the meta device: {listed(unset)}. Pass "
+            f"their values, as in buffers={{{shortened(unset[0])!r}: tensor}}; or {advice}"
+        )
+    if attributes:
+        raise ValueError(
+            "these attributes of modules are tensors on the meta device, and are neither "
+            f"parameters nor buffers: {listed(attributes)}: {advice}"
         )

@@ -92,6 +92,8 @@ def initialize(
 
     Notes
     -----
+    Processes that hold parts of one model have to be given the same ``rng``, or seed torch alike.
+
     The names are those without wrappers: what DistributedDataParallel, FSDP, activation
     checkpointing and torch.compile add is left out. A parameter that several modules hold is drawn
     once, and its first name is the stream.
@@ -154,11 +156,16 @@ def draw(
     plan: Plan,
     rng: RNGLike,
     threads: int | None,
+    tied: Mapping[str, str] | None = None,
     buffers: Mapping[str, str] | None = None,
 ) -> Report:
-    """Draw what has been planned, as one fill, and return the report."""
+    """Draw what has been planned, as one fill, and return the report.
+
+    ``tied`` are the parameters that are the same memory as others, if that is known.
+    """
     pieces = [(one, piece) for one in plan.planned for piece in one.held.pieces()]
-    tied = refuse_shared([(one.held.name, piece) for one, piece in pieces])
+    if tied is None:
+        tied = refuse_shared([(one.held.name, piece) for one, piece in pieces])
     drawn = [(one, piece) for one, piece in pieces if one.held.name not in tied]
     fill([(one.explanation.initializer, piece, one.stream) for one, piece in drawn], rng, threads)
     for one, piece in drawn:

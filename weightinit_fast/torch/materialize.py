@@ -13,6 +13,7 @@ from torch import nn
 from .._resolve.keys import RNGLike
 from .._resolve.messages import shown
 from ..models.explanation import unused_text
+from ..models.messages import concerning, listed
 from ..models.recipe_like import RecipeLike
 from .buffers import set_buffers
 from .initialize import draw, read_recipe
@@ -20,7 +21,8 @@ from .modules import Fans
 from .parameters import Held, check_module, parameters_of
 from .plan import plan_of
 from .report import Report
-from .tensors import KINDS
+from .shards import is_dtensor
+from .tensors import KINDS, check
 
 __all__ = ["materialize"]
 
@@ -68,7 +70,8 @@ def materialize(
     ------
     ValueError
         Where `initialize` raises, and if no method sets a buffer, or a plain attribute of a module
-        is a tensor on the meta device. The message lists the names. The module is then as it was.
+        is a tensor on the meta device. The message lists the names. The parameters and the buffers
+        are then as they were.
     TypeError
         If module is no module, or dtype is no floating-point type that is drawn.
 
@@ -126,17 +129,15 @@ def materialize(
         warnings.warn(unused_text(plan.unused), stacklevel=2)
     with ExitStack() as undo:
         done = set_buffers(module, dict(buffers or {}), place, wanted, undo)
-        made = _allocate(on_meta, place)
-        for one, new in made:
-            one.fresh(new)
-        report = draw(plan, rng, threads, done)
+        _refuse_replaced(on_meta)
+        made, tied = _allocate(on_meta, place)
+        report = draw(plan, rng, threads, tied, done)
         undo.pop_all()
     for one, new in made:
         _put(one, new)
-    for one in on_meta:
-        for owner, _ in one.slots:
-            if isinstance(owner, nn.RNNBase):
-                owner._init_flat_weights()
+    for owner in {owner for one in on_meta for owner, _ in one.slots}:
+        if isinstance(owner, nn.RNNBase):
+            owner._init_flat_weights()
     return report
 
 
@@ -160,42 +161,67 @@ def _dtype(dtype: torch.dtype | str | None) -> torch.dtype | None:
     return cast(torch.dtype, found)
 
 
+def _refuse_replaced(on_meta: Sequence[Held]) -> None:
+    """Refuse parameters in whose place a method that sets buffers has put others."""
+    replaced = [
+        one.name
+        for one in on_meta
+        if any(owner._parameters.get(key) is not one.tensor for owner, key in one.slots)
+    ]
+    if replaced:
+        raise ValueError(
+            "a method that sets the buffers of a module has put new parameters in the place of "
+            f"these: {listed(replaced)}. Give the module a method reset_buffers() that sets the "
+            "buffers alone"
+        )
+
+
 # Memory -------------------------------------------------------------------------------------------
 
 
-def _allocate(on_meta: Sequence[Held], device: torch.device) -> list[tuple[Held, torch.Tensor]]:
-    """Return new memory for each parameter; those that are one tensor on meta get the same."""
-    made: dict[object, torch.Tensor] = {}
-    result = []
+def _allocate(
+    on_meta: Sequence[Held], device: torch.device
+) -> tuple[list[tuple[Held, torch.Tensor]], dict[str, str]]:
+    """Return new memory for each parameter, and which have that of another one: name -> its name.
+
+    Parameters that are the same elements on the meta device, as views of one tensor, stay so.
+    """
+    first: dict[object, tuple[Held, torch.Tensor]] = {}
+    made, tied = [], {}
     for one in on_meta:
         old = one.tensor
         assert old is not None
+        if type(old) is not nn.Parameter and not is_dtensor(old):
+            with concerning(one.name):
+                check(old)
         identity = _identity(old)
-        new = made.get(identity)
-        if new is None:
-            new = made[identity] = _memory_like(old, one.dtype, device)
-        result.append((one, new))
-    return result
+        known = first.get(identity)
+        if known is None:
+            new = _memory_like(old, one.dtype, device)
+            first[identity] = one, new
+        else:
+            new, tied[one.name] = known[1], known[0].name
+        one.fresh(new)
+        made.append((one, new))
+    return made, tied
 
 
 def _identity(tensor: torch.Tensor) -> object:
     """Return what two parameters have in common that are the same elements on the meta device."""
-    if not _is_plain(tensor):
+    if is_dtensor(tensor):
         return id(tensor)
     storage = tensor.untyped_storage()._cdata
     return storage, tensor.storage_offset(), tensor.shape, tensor.stride(), tensor.dtype
 
 
-def _is_plain(tensor: torch.Tensor) -> bool:
-    return type(tensor).__torch_dispatch__ is torch._C._disabled_torch_dispatch_impl
-
-
 def _memory_like(old: torch.Tensor, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """Return memory of the shape and the memory format of a tensor on the meta device."""
-    if not _is_plain(old):  # a DTensor: that it is a parameter tells how fully_shard has cut it
+    if is_dtensor(old):
+        mesh: Any = old.device_mesh  # type: ignore[attr-defined, unused-ignore]
         with torch.no_grad():
-            made = torch.empty_like(old, dtype=dtype, device=device)
-        return nn.Parameter(made, requires_grad=False)
+            new = torch.empty_like(old, dtype=dtype, device=torch.device(mesh.device_type))
+        # That it is a parameter tells how fully_shard has cut it.
+        return nn.Parameter(new, requires_grad=False)
     if old.is_contiguous():
         return torch.empty(old.shape, dtype=dtype, device=device)
     # torch.empty_like keeps the format of a dense tensor; it takes 20 times as long.
@@ -207,11 +233,18 @@ def _put(one: Held, new: torch.Tensor) -> None:
     """Put memory in the place of a parameter's, with the class and the attributes of it."""
     old = one.tensor
     assert old is not None
-    if _is_plain(old):
-        made = torch.Tensor._make_subclass(type(old), new, old.requires_grad)
-    else:
+    made: torch.Tensor
+    if is_dtensor(old):
         made = nn.Parameter(new, old.requires_grad)
+    else:
+        made = torch.Tensor._make_subclass(type(old), new, old.requires_grad)
     made.__dict__.update(old.__dict__)
+    # The dicts themselves, so that the handles that register_hook has returned remove from them.
+    # torch.utils.swap_tensors would leave them with the memory that it takes away.
+    for hooks in ("_backward_hooks", "_post_accumulate_grad_hooks"):
+        registered = getattr(old, hooks)
+        if registered is not None:
+            setattr(made, hooks, registered)
     try:
         torch.utils.swap_tensors(old, made)  # type: ignore[no-untyped-call, unused-ignore]
     except RuntimeError:

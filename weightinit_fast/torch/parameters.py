@@ -106,7 +106,7 @@ def parameters_of(root: nn.Module) -> list[Held]:
     Raises
     ------
     ValueError
-        If parameters are uninitialised, which are all listed.
+        If parameters are uninitialised, or two have one name, which are all listed.
     """
     flat = flat_tensors(root)
     found: dict[int, Held] = {}
@@ -139,6 +139,12 @@ def parameters_of(root: nn.Module) -> list[Held]:
     for name, one in flat.items():
         held.append(
             Held(name, None, one.whole, one.dtype, [(one.module, one.name)], list(one.pieces))
+        )
+    if len({one.name for one in held}) < len(held):
+        names = [one.name for one in held]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise ValueError(
+            f"without the names of wrappers, parameters have one name: {listed(twice)}"
         )
     return held
 
@@ -173,8 +179,8 @@ def specs_of(held: Sequence[Held]) -> dict[str, TensorSpec]:
     if wrong:
         names = ", ".join(kind.name for kind in KINDS.values())
         raise TypeError(
-            f"{_counted(wrong)} a dtype that is never drawn: {listed(wrong)}; the dtypes are {names}. "
-            "Name the parameters to draw by only="
+            f"{_counted(wrong)} a dtype that is never drawn: {listed(wrong)}; the dtypes are "
+            f"{names}. Name the parameters to draw by only="
         )
     return {h.name: TensorSpec(h.whole, KINDS[h.dtype].name) for h in held}
 

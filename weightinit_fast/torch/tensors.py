@@ -7,7 +7,6 @@ memory by pieces and copied, so that their bits are the same. Meta tensors are l
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, TypeAlias
 
@@ -26,6 +25,7 @@ from ..initialisers.ranges import fill_range
 from ..initialisers.rules import ElementwiseRule, Rule
 from ..models.filling import fill_all
 from ..models.messages import concerning
+from .staging import Staging
 
 __all__ = [
     "KINDS",
@@ -285,16 +285,55 @@ def target_of(piece: Piece) -> Target:
         array, _ = memory(piece)
         kind = KINDS[piece.dtype]
         if array.flags.c_contiguous:
-            return whole_target(kind, array)
+            return whole_target(kind, array, _is_fresh(piece))
         return resolve(array.shape, kind.name, array, None)
     array, _ = memory(piece.tensor)
     kind = KINDS[piece.tensor.dtype]
     if isinstance(piece, Part):
-        return resolve(piece.whole, kind.name, array, piece.index)
+        target = resolve(piece.whole, kind.name, array, piece.index)
+        return _as_fresh(target) if _is_fresh(piece.tensor) else target
     return range_target(piece.whole, kind, array, piece.first)
 
 
+def _is_fresh(tensor: torch.Tensor) -> bool:
+    """Whether nobody has written a tensor's memory yet, as its version tells."""
+    return not (tensor.is_inference() or tensor._version)
+
+
+def _as_fresh(target: Target) -> Target:
+    """Return the same Target of memory that has never been touched.
+
+    A part that is one run of elements, as the rows that a shard holds, becomes a range: the engine
+    advises huge pages for those alone.
+    """
+    region = target.region
+    axes, first, start = region
+    if (
+        axes is not None
+        and start == 0
+        and [tuple(axis) for axis in axes] == [(target.array.size, 1, target.array.itemsize)]
+    ):
+        region = None, first, 0
+    return Target(
+        array=target.array,
+        kind=target.kind,
+        region=region,
+        whole=target.whole,
+        part=target.part,
+        fresh=True,
+        zeroed=False,
+        result=target.result,
+        swapped=target.swapped,
+        scalar=target.scalar,
+        pinned=target.pinned,
+    )
+
+
 # The fill -----------------------------------------------------------------------------------------
+
+
+#: What is raised before anything is written.
+_REFUSALS = (TypeError, ValueError, BufferError)
 
 
 class _Job(NamedTuple):
@@ -339,13 +378,16 @@ def fill(
     """
     tensors: dict[int, torch.Tensor] = {}
     jobs: list[_Job] = []
-    shared = fill_all(
-        _checked(draws, tensors, jobs), torch.default_generator if rng is None else rng, threads
-    )
-    staging = _Staging()
-    for job in jobs:
-        _run(job, shared, threads, staging)
-    staging.finish()
+    try:
+        shared = fill_all(
+            _checked(draws, tensors, jobs), torch.default_generator if rng is None else rng, threads
+        )
+        _run_all(jobs, shared, threads)
+    except _REFUSALS:
+        raise  # nothing has been written
+    except BaseException:  # Ctrl-C, for instance
+        increment_versions(tensors.values())
+        raise
     increment_versions(tensors.values())
 
 
@@ -385,6 +427,11 @@ def _tensor_of(piece: Piece) -> torch.Tensor:
     return piece.tensor if isinstance(piece, (Part, Range)) else piece
 
 
+def _whole_of(piece: Piece) -> tuple[int, ...]:
+    """Return the shape of the whole tensor."""
+    return piece.whole if isinstance(piece, (Part, Range)) else tuple(piece.shape)
+
+
 def _target_or_none(init: Initializer, piece: Piece, tensor: torch.Tensor) -> Target | None:
     """Return the Target of a piece that the queue can fill; None for what `_run` has to make."""
     if not tensor.is_cpu:
@@ -397,47 +444,59 @@ def _target_or_none(init: Initializer, piece: Piece, tensor: torch.Tensor) -> Ta
 
 def _unwritten(piece: Piece) -> Target:
     """Return a Target of the whole tensor without memory, by which a rule checks shape and type."""
-    if isinstance(piece, torch.Tensor):
-        whole, dtype = tuple(piece.shape), piece.dtype
-    else:
-        whole, dtype = piece.whole, piece.tensor.dtype
-    kind = KINDS[dtype]
-    return range_target(whole, kind, np.empty(0, kind.storage), 0)
+    kind = KINDS[_tensor_of(piece).dtype]
+    return range_target(_whole_of(piece), kind, np.empty(0, kind.storage), 0)
 
 
-def _run(job: _Job, shared: Key, threads: int | None, staging: _Staging) -> None:
-    """Make the elements of one draw that is no part of the queue."""
+def _run_all(jobs: list[_Job], shared: Key, threads: int | None) -> None:
+    """Make the elements of the draws that are no part of the queue."""
+    staging = Staging()
+    made: tuple[Any, np.ndarray] | None = None
+    for job in jobs:
+        tensor = _tensor_of(job.piece)
+        if tensor.numel() == 0:
+            continue
+        kind = KINDS[tensor.dtype]
+        if job.rule.by_parts:
+            _run(job, kind, shared, threads, staging)
+            continue
+        # A tensor of which every element depends on the others is made once for all its pieces, if
+        # these follow each other.
+        whole = _whole_of(job.piece)
+        which = job.init, job.stream, kind, whole
+        if made is None or made[0] != which:
+            made = which, np.empty(whole, kind.storage)
+            target = resolve(whole, kind.name, made[1], None)
+            job.rule.fill(target, shared, job.stream, threads)
+        staging.copy(_held(job.piece, made[1]), tensor)
+    staging.finish()
+
+
+def _held(piece: Piece, array: np.ndarray) -> np.ndarray:
+    """Return the elements of the whole tensor that a piece holds."""
+    if isinstance(piece, Range):
+        held: np.ndarray = array.reshape(-1)[piece.first : piece.first + piece.tensor.numel()]
+        return held
+    return array[piece.index] if isinstance(piece, Part) else array
+
+
+def _run(job: _Job, kind: Kind, shared: Key, threads: int | None, staging: Staging) -> None:
+    """Make the elements of a draw by boxes, in CPU memory that is copied to the tensor."""
     rule, init, piece, stream = job
     tensor = _tensor_of(piece)
-    if tensor.numel() == 0:
-        return
-    kind = KINDS[tensor.dtype]
     if isinstance(piece, Range):
         whole, first = piece.whole, piece.first
         if tensor.is_cpu:
             fill_range(init, whole, kind, memory(tensor)[0], first, shared, stream, threads)
             return
-        if rule.by_parts:
-            for box, array in staging.boxes(tensor):
-                start = first + (box[0].start or 0)
-                fill_range(init, whole, kind, array, start, shared, stream, threads)
-            return
-        array = np.empty(math.prod(whole), kind.storage)
-        rule.fill(resolve(whole, kind.name, array.reshape(whole), None), shared, stream, threads)
-        staging.copy(array[first : first + tensor.numel()], tensor)
+        for (run,), array in staging.boxes(tensor, kind.storage):
+            fill_range(init, whole, kind, array, first + run.start, shared, stream, threads)
         return
+    whole = _whole_of(piece)
+    ranges = [range(n) for n in whole]
     if isinstance(piece, Part):
-        whole, index = piece.whole, piece.index
-    else:
-        whole = tuple(piece.shape)
-        index = (slice(None),) * len(whole)
-    if not rule.by_parts:
-        array = np.empty(whole, kind.storage)
-        rule.fill(resolve(whole, kind.name, array, None), shared, stream, threads)
-        staging.copy(array[index], tensor)
-        return
-    ranges = [range(n)[chosen] for n, chosen in zip(whole, index, strict=True)]
-    for box, array in staging.boxes(tensor):
+        ranges = [chosen[index] for chosen, index in zip(ranges, piece.index, strict=True)]
+    for box, array in staging.boxes(tensor, kind.storage):
         part = tuple(_slice(r[b]) for r, b in zip(ranges, box, strict=True))
         rule.fill(resolve(whole, kind.name, array, part), shared, stream, threads)
 
@@ -446,100 +505,3 @@ def _slice(chosen: range) -> slice:
     """Return the slice that selects the positions of a range."""
     stop = chosen.stop if chosen.stop >= 0 else None
     return slice(chosen.start, stop, chosen.step)
-
-
-# Other devices ------------------------------------------------------------------------------------
-
-#: The bytes of a piece that is drawn on the CPU and copied to another device.
-_PIECE_BYTES = 1 << 25
-
-
-class _Staging:
-    """CPU memory where the elements for another device are drawn, and the copies to the device.
-
-    There are two buffers, so that one is drawn into while the other is copied. For CUDA they are
-    pinned, since only then the copy runs beside the draw. For other devices, every copy is waited
-    for.
-    """
-
-    def __init__(self, nbytes: int = _PIECE_BYTES) -> None:
-        self._nbytes = nbytes
-        self._buffers: list[torch.Tensor] = []
-        self._events: list[Any] = [None, None]
-        self._turn = 0
-
-    def boxes(self, tensor: torch.Tensor) -> Iterator[tuple[tuple[slice, ...], np.ndarray]]:
-        """Yield (box, array) for boxes that cover a tensor; what is written there is copied to it.
-
-        A box has a slice for each axis, and the array has its shape.
-        """
-        kind = KINDS[tensor.dtype]
-        size = kind.storage.itemsize
-        plain = tensor.detach()
-        for box in _boxes(tuple(tensor.shape), max(1, self._nbytes // size)):
-            shape = tuple(b.stop - b.start for b in box)
-            count = math.prod(shape)
-            turn = self._turn
-            self._turn = 1 - turn
-            staged = self._buffer(turn, tensor)[: count * size]
-            yield box, staged.numpy().view(kind.storage).reshape(shape)
-            plain[box].copy_(staged.view(tensor.dtype).view(shape), non_blocking=True)
-            self._record(turn, tensor)
-
-    def copy(self, array: np.ndarray, tensor: torch.Tensor) -> None:
-        """Copy elements that have been made elsewhere to a tensor."""
-        source = torch.from_numpy(np.ascontiguousarray(array))
-        tensor.detach().copy_(source.view(tensor.dtype))
-
-    def _buffer(self, turn: int, tensor: torch.Tensor) -> torch.Tensor:
-        """Return a buffer that nothing reads any more."""
-        if not self._buffers:
-            pinned = tensor.is_cuda
-            # A buffer made in InferenceMode could not be written outside of it.
-            with torch.inference_mode(False):
-                self._buffers = [
-                    torch.empty(self._nbytes, dtype=torch.uint8, device="cpu", pin_memory=pinned)
-                    for _ in range(2)
-                ]
-        event = self._events[turn]
-        if event is not None:
-            event.synchronize()
-        return self._buffers[turn]
-
-    def _record(self, turn: int, tensor: torch.Tensor) -> None:
-        """Remember until when a buffer is read."""
-        if tensor.is_cuda:
-            with torch.cuda.device(tensor.device):
-                event = torch.cuda.Event()  # type: ignore[no-untyped-call, unused-ignore]
-                event.record()
-            self._events[turn] = event
-        else:
-            # Most devices copy memory that is not pinned before copy_ returns, but none promises
-            # it.
-            backend = getattr(torch, tensor.device.type, None)
-            synchronize = getattr(backend, "synchronize", None)
-            if synchronize is not None:
-                synchronize()
-
-    def finish(self) -> None:
-        """Wait for all copies."""
-        for event in self._events:
-            if event is not None:
-                event.synchronize()
-
-
-def _boxes(shape: tuple[int, ...], most: int) -> Iterator[tuple[slice, ...]]:
-    """Cut a shape into boxes of at most ``most`` elements, in C order: yield a slice an axis."""
-    inner, axis = 1, len(shape)
-    while axis > 0 and inner * shape[axis - 1] <= most:
-        axis -= 1
-        inner *= shape[axis]
-    rest = tuple(slice(0, n) for n in shape[axis:])
-    if axis == 0:
-        yield rest
-        return
-    step = most // inner
-    for outer in np.ndindex(*shape[: axis - 1]):
-        for start in range(0, shape[axis - 1], step):
-            here = slice(start, min(start + step, shape[axis - 1]))
-            yield (*(slice(i, i + 1) for i in outer), here, *rest)

@@ -11,6 +11,8 @@ from torch.overrides import handle_torch_function, has_torch_function_variadic
 from ..._core import fill_tensor
 from ..._resolve.keys import RNGLike
 from ...initialisers.initializer import Initializer, rule_of
+from ...initialisers.rules import ElementwiseRule
+from ..interception.block import Block, current
 from ..shards import is_flattened, parts_of
 from ..tensors import (
     check,
@@ -48,13 +50,15 @@ def draw(
     stream: int | str,
     threads: int | None,
 ) -> bool:
-    """Fill a plain tensor by one draw of the engine; return whether it is one."""
-    if rng is not None or generator is not None:
+    """Fill a plain tensor by one draw of the engine; return whether that has been done."""
+    if rng is None and generator is None:
+        if current.block is not None:
+            return False
+        rng = _default_generator
+    else:
         rng = rng_of(generator, rng)
         if is_flattened(tensor):
             return False
-    else:
-        rng = _default_generator
     return fill_tensor(tensor, transform, params, rng, stream, threads)
 
 
@@ -91,15 +95,10 @@ def otherwise(
     if rng is not None or stream != 0:
         added |= {"rng": rng, "stream": stream}
     is_tensor = isinstance(tensor, torch.Tensor)
-    if is_tensor and has_torch_function_variadic(tensor) and not overrides_functions(type(tensor)):
-        # Either a mode is active, such as torch.device("meta"), or the class inherits from
-        # torch.Tensor: to call the function as if there were no class, and to convert its result.
-        if threads is not None:
-            added["threads"] = threads
-        filled: torch.Tensor = handle_torch_function(
-            ours, (tensor,), tensor=tensor, **arguments, **added
-        )
-        return filled
+    if is_tensor and has_torch_function_variadic(tensor):
+        return _overridden(ours, tensor, arguments, added, threads)
+    if current.block is not None and rng is None and arguments.get("generator") is None:
+        return _in_block(theirs, tensor, arguments, make, added)
     pieces = parts_of(tensor) if is_tensor else [tensor]
     sharded = len(pieces) != 1 or pieces[0] is not tensor
     if not sharded:
@@ -119,4 +118,50 @@ def otherwise(
         return theirs(tensor, **arguments)
     if sharded or tensor.is_cpu:
         increment_versions([tensor])
+    return tensor
+
+
+def _overridden(
+    ours: Callable[..., torch.Tensor],
+    tensor: torch.Tensor,
+    arguments: dict[str, Any],
+    added: dict[str, Any],
+    threads: int | None,
+) -> torch.Tensor:
+    """Fill a tensor whose class, or a mode, says what functions of torch do."""
+    if overrides_functions(type(tensor)):
+        if added:
+            check(tensor)  # refuses it
+        return THEIRS[ours.__name__](tensor, **arguments)
+    # Either a mode is active, such as torch.device("meta"), or the class inherits from
+    # torch.Tensor: to call the function as if there were no class, and to convert its result.
+    if threads is not None:
+        added["threads"] = threads
+    filled: torch.Tensor = handle_torch_function(
+        ours, (tensor,), tensor=tensor, **arguments, **added
+    )
+    return filled
+
+
+def _in_block(
+    theirs: Callable[..., torch.Tensor],
+    tensor: torch.Tensor,
+    arguments: dict[str, Any],
+    make: Callable[[], Initializer],
+    added: dict[str, Any],
+) -> torch.Tensor:
+    """Fill a tensor in a block of fast_init, whose key and stream it gets."""
+    if not added:
+        return theirs(tensor, **arguments)
+    if "stream" in added:
+        raise TypeError("stream= needs rng= or generator= in a block of fast_init, which has names")
+    check(tensor)
+    rule = rule_of(make())
+    block = current.block
+    if not (isinstance(rule, ElementwiseRule) and isinstance(block, Block) and tensor.is_cpu):
+        raise TypeError(f"{', '.join(added)} needs rng= or generator= in a block of fast_init")
+    transform, params = rule.parameters(tuple(tensor.shape))
+    rule.check(target_of(tensor))
+    if not block.draw(tensor, transform, params, None, in_kernel=False):
+        raise RuntimeError("fast_init has refused a draw of weightinit_fast.torch.init")
     return tensor

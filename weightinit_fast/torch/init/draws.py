@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import warnings
-from functools import lru_cache
 
-import numpy as np
 import torch
 
 from ... import _core
 from ..._resolve.keys import RNGLike
-from ..._resolve.numbers import finite, not_negative, real
+from ..._resolve.numbers import finite, not_negative
 from ...initialisers.initializer import Initializer, initializer
-from .dispatch import KEPT, REFUSALS, draw, otherwise
+from ..bounds import bounded
+from ..tensors import PLAIN
+from .dispatch import REFUSALS, draw, otherwise
 
 __all__ = ["normal_", "trunc_normal_", "uniform_"]
 
@@ -176,58 +175,19 @@ def trunc_normal_(
     """
     arguments = {"mean": mean, "std": std, "a": a, "b": b, "generator": generator}
     try:
-        params = _bounded(mean, std, a, b, tensor)
-        if draw(tensor, _TRUNCATED, params, generator, rng, stream, threads):
+        params = bounded(mean, std, a, b, tensor) if type(tensor) in PLAIN else ()
+        if params and draw(tensor, _TRUNCATED, params, generator, rng, stream, threads):
             _warn_of_far_mean(mean, std, a, b, 3)
             return tensor
     except REFUSALS:
         pass  # otherwise() raises it again, or torch's own error
 
     def make() -> Initializer:
-        centre, scale, lower, upper = _bounded(mean, std, a, b, tensor)
+        centre, scale, lower, upper = bounded(mean, std, a, b, tensor)
         _warn_of_far_mean(mean, std, a, b, 5)
         return initializer("truncated_normal", mean=centre, std=scale, lower=lower, upper=upper)
 
     return otherwise(trunc_normal_, tensor, arguments, make, threads, rng, stream)
-
-
-def _bounded(
-    mean: float, std: float, a: float, b: float, tensor: torch.Tensor
-) -> tuple[float, float, float, float]:
-    """Return mean, std, lower and upper, the last two in units of std."""
-    mean, std = finite(mean, "mean"), not_negative(std, "std")
-    if std == 0:
-        raise ValueError("std must be positive")
-    single = getattr(tensor, "dtype", None) is not torch.float64
-    return mean, std, *_in_units(mean, std, real(a, "a"), real(b, "b"), single)
-
-
-@lru_cache(KEPT)
-def _in_units(mean: float, std: float, a: float, b: float, single: bool) -> tuple[float, float]:
-    """Return the bounds in units of std, such that the engine's own bounds lie in [a, b].
-
-    Its bounds are mean + std·lower and mean + std·upper, with mean and std rounded to float32 if
-    ``single``, which is so for all types but float64.
-    """
-    if not a < b:
-        raise ValueError(f"a must be below b: a={a!r}, b={b!r}")
-    lower, upper = (a - mean) / std, (b - mean) / std
-    if single:
-        mean, std = float(np.float32(mean)), float(np.float32(std))
-    if mean + std * lower < a:
-        lower = _moved(mean, std, a, 1)
-    if mean + std * upper > b:
-        upper = _moved(mean, std, b, -1)
-    return lower, upper
-
-
-def _moved(mean: float, std: float, limit: float, sign: int) -> float:
-    """Return a bound in units of std so near to a limit as the rounding lets it, and within."""
-    bound = (limit - mean) / std
-    step = max(math.ulp(bound), math.ulp(max(abs(limit), abs(mean))) / std)
-    while sign * (mean + std * bound) < sign * limit:
-        bound += sign * step
-    return bound
 
 
 def _warn_of_far_mean(mean: float, std: float, a: float, b: float, stacklevel: int) -> None:

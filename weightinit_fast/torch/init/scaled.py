@@ -15,6 +15,7 @@ from ..._resolve.keys import RNGLike
 from ..._resolve.numbers import not_negative
 from ...initialisers.initializer import Initializer, initializer, rule_of
 from ...initialisers.rules import ElementwiseRule, Parameters
+from ..tensors import PLAIN
 from .dispatch import KEPT, REFUSALS, draw, otherwise
 
 __all__ = ["kaiming_normal_", "kaiming_uniform_", "xavier_normal_", "xavier_uniform_"]
@@ -242,8 +243,8 @@ def kaiming_normal_(
 #: element, may change and still be equal to itself.
 _NUMBERS = (float, int)
 
-#: Nested tensors and uninitialised parameters have no shape.
-_NO_DRAW = (*REFUSALS, AttributeError, RuntimeError)
+#: Nested tensors have no shape, and raise RuntimeError.
+_NO_DRAW = (*REFUSALS, RuntimeError)
 
 # (distribution, gain, layout, groups, transposed)
 _Xavier: TypeAlias = tuple[str, float, str | None, int, bool]
@@ -261,7 +262,7 @@ def _fill_xavier(
     threads: int | None,
 ) -> torch.Tensor:
     """Fill a tensor by one of Xavier's rules."""
-    if type(own[1]) in _NUMBERS:
+    if type(own[1]) in _NUMBERS and type(tensor) in PLAIN:
         try:
             transform, params = _xavier_parameters(own, tensor.shape)
             if draw(tensor, transform, params, generator, rng, stream, threads):
@@ -293,7 +294,7 @@ def _fill_kaiming(
     threads: int | None,
 ) -> torch.Tensor:
     """Fill a tensor by one of Kaiming He's rules."""
-    if type(own[1]) in _NUMBERS:
+    if type(own[1]) in _NUMBERS and type(tensor) in PLAIN:
         try:
             transform, params = _kaiming_parameters(own, tensor.shape)
             if draw(tensor, transform, params, generator, rng, stream, threads):

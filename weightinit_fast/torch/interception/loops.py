@@ -27,7 +27,7 @@ import torch
 from torch.overrides import handle_torch_function, has_torch_function_variadic
 
 from ... import _core
-from ..init.draws import _bounded
+from ..bounds import bounded
 from ..tensors import increment_versions
 from .block import FLOATS, Block, current
 
@@ -147,7 +147,7 @@ def _truncated(original: _Function) -> _Function:
     ) -> torch.Tensor:
         if not _is_compiling() and type(current.block) is Block:
             try:
-                params = _bounded(mean, std, a, b, tensor)
+                params = bounded(mean, std, a, b, tensor)
             except (TypeError, ValueError):
                 return original(tensor, mean, std, a, b, **generator)
             if _drawn(tensor, _TRUNCATED, params, generator.get("generator")):
