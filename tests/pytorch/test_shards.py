@@ -163,6 +163,20 @@ def test_a_rank_outside_of_the_mesh_holds_nothing():
         assert shards.parts_of(tensor) == []
 
 
+def test_an_empty_shard_may_have_any_shape():
+    for rank, mesh in enumerate(models.ranks_of_mesh((4,))):
+        local = torch.zeros(1, 5) if rank < 3 else torch.zeros(0)
+        tensor = tensor_module.DTensor.from_local(
+            local,
+            mesh,
+            [placement("shard", 0)],
+            run_check=False,
+            shape=torch.Size((3, 5)),
+            stride=(5, 1),
+        )
+        assert len(shards.parts_of(tensor)) == (1 if rank < 3 else 0)
+
+
 def test_a_huge_strided_table_is_placed_without_listing_its_rows():
     """torch lists every index of the axis, which for these tables would take 32 GB."""
     rows = 2**32
@@ -209,6 +223,13 @@ def test_autograd_records_nothing_and_the_memory_is_the_parameters_own():
         assert parameter.grad_fn is None
         lo, hi = (0, 3) if mesh.get_local_rank() == 0 else (3, 6)
         assert torch.equal(parameter.detach().to_local(), whole_of("normal", (6, 4))[lo:hi])
+        copy = tensor_module.distribute_tensor(
+            torch.zeros(6, 4), mesh, [placement("replicate", 0)], src_data_rank=None
+        )
+        copy._local_tensor.requires_grad_()  # as FullyShardedDataParallel does to those it flattens
+        (piece,) = shards.parts_of(copy)
+        assert type(piece) is torch.Tensor
+        assert not piece.requires_grad
 
 
 @pytest.mark.filterwarnings("ignore:DTensor random operators:UserWarning")
@@ -628,6 +649,26 @@ def test_parameters_that_a_forward_pass_left_behind_are_refused():
             assert len(shards.flat_parts(model)) == 7
 
 
+# Other versions of torch --------------------------------------------------------------------------
+
+
+def test_unknown_states_of_fully_shard_are_refused_with_the_version_of_torch(monkeypatch):
+    for mesh in models.ranks_of_mesh((1,), ("dp",)):
+        model = fsdp.fully_shard(models.FeedForward(), mesh=mesh)
+        monkeypatch.setattr(type(model), "_get_fsdp_state", lambda self: object())
+        with pytest.raises(RuntimeError, match=r"cannot read whether fully_shard .* in torch \d"):
+            shards.flat_parts(model)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_unknown_flat_parameters_are_refused_with_the_version_of_torch():
+    with models.rank_of(0, 2):
+        model = wrapped(models.FeedForward(), use_orig_params=True)
+        del model._handle.flat_param._shard_param_infos
+        with pytest.raises(RuntimeError, match=r"cannot read the flat parameters .* in torch \d"):
+            shards.flat_parts(model)
+
+
 # Names --------------------------------------------------------------------------------------------
 
 
@@ -647,7 +688,10 @@ def test_names_are_those_of_the_model_without_wrappers():
         assert clean(model) == names
         assert clean(torch.compile(model)) == names
         assert clean(torch.nn.DataParallel(model)) == names
-        assert clean(torch.nn.parallel.DistributedDataParallel(model)) == names
+        replicas = torch.nn.parallel.DistributedDataParallel(model)
+        assert clean(replicas) == names
+        assert clean(torch.compile(replicas)) == names
+        assert clean(torch.nn.ModuleDict({"net": replicas})) == [f"net.{name}" for name in names]
         model.down = wrapped(model.down, use_orig_params=True)
         assert clean(model) == names
         assert clean(wrapped(model, use_orig_params=True)) == names

@@ -13,7 +13,7 @@ class Reader(HTMLParser):
     """Collects tags, and checks that they are closed in the right order."""
 
     #: Tags that have no end.
-    EMPTY = ("meta", "link", "input", "br", "path", "circle", "wbr")
+    EMPTY = ("meta", "link", "input", "br", "wbr")
 
     def __init__(self, text):
         super().__init__()

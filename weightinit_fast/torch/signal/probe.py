@@ -63,12 +63,12 @@ class Probe:
             if not isinstance(part, torch.jit.ScriptModule):
                 self._handles.append(part.register_forward_pre_hook(self._before))
                 self._handles.append(part.register_forward_hook(self._after))
-        self._mode.__enter__()
+        self._mode.__enter__()  # type: ignore[no-untyped-call, unused-ignore]
         return self
 
     def __exit__(self, *_: object) -> None:
         """Stop measuring activations. The gradients are still measured, until `remove`."""
-        self._mode.__exit__(None, None, None)
+        self._mode.__exit__(None, None, None)  # type: ignore[no-untyped-call, unused-ignore]
         self._running.clear()
         self._seen.clear()
         for handle in self._handles:
@@ -120,7 +120,7 @@ class Probe:
 
     def _seen_of(self, tensor: torch.Tensor) -> _Seen | None:
         seen = self._seen.get(id(tensor))
-        if seen is None or seen.tensor() is not tensor or seen.version != tensor._version:
+        if seen is None or seen.tensor() is not tensor or seen.version != _version(tensor):
             return None
         return seen
 
@@ -148,7 +148,7 @@ class Probe:
             is_block=part is not None and any(True for _ in part.children()),
         )
         self.rows.append(row)
-        self._seen[id(tensor)] = _Seen(weakref.ref(tensor), tensor._version, row)
+        self._seen[id(tensor)] = _Seen(weakref.ref(tensor), _version(tensor), row)
         if tensor.requires_grad:
 
             def measure(gradient: torch.Tensor) -> None:
@@ -158,7 +158,8 @@ class Probe:
 
             # The hook is of the tensor as it is now: an in-place step that follows does not move
             # it.
-            self._tensor_handles.append(tensor.register_hook(measure))
+            handle = tensor.register_hook(measure)  # type: ignore[no-untyped-call, unused-ignore]
+            self._tensor_handles.append(handle)
         return row
 
     def _count_units(self, row: Row, tensor: torch.Tensor) -> None:
@@ -203,6 +204,11 @@ def tensors_of(value: Any) -> Iterator[torch.Tensor]:
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         for field in dataclasses.fields(value):
             yield from tensors_of(getattr(value, field.name))
+
+
+def _version(tensor: torch.Tensor) -> int:
+    """Return the number of changes in place. A module may itself turn on inference mode."""
+    return -1 if tensor.is_inference() else tensor._version
 
 
 def _has_weights(part: nn.Module) -> bool:

@@ -124,7 +124,7 @@ def moments_of(tensor: torch.Tensor) -> Moments:
         values = torch.view_as_real(values)
     found = Moments(size=values.numel())
     count, mean, squares = 0, 0.0, 0.0
-    for piece in values.reshape(-1).split(_PIECE):
+    for piece in torch.split(values.reshape(-1), _PIECE):
         # Some devices, such as Apple's, have no float64.
         there = piece if piece.device.type in ("cpu", "cuda") else piece.cpu()
         numbers = there.double()

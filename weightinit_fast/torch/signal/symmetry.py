@@ -31,7 +31,7 @@ class Symmetric(NamedTuple):
     """
 
     layer: str
-    count: int
+    symmetric: int
     units: int
     learning: bool
 
@@ -55,7 +55,9 @@ def symmetric_units(
 
 def _rows(tensor: torch.Tensor, axis: int) -> torch.Tensor:
     """Return a matrix with a row for each unit."""
-    return tensor.detach().movedim(axis, 0).reshape(tensor.shape[axis], -1)
+    values = tensor.detach().movedim(axis, 0)
+    values = torch.view_as_real(values) if values.is_complex() else values
+    return values.reshape(tensor.shape[axis], -1)
 
 
 def _unit_weights(part: nn.Module) -> Iterator[list[tuple[torch.Tensor, int]]]:
@@ -72,9 +74,9 @@ def _unit_weights(part: nn.Module) -> Iterator[list[tuple[torch.Tensor, int]]]:
         yield from layers.values()
         return
     if isinstance(part, nn.MultiheadAttention):
-        for weight in ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight"):
-            if weight in owned:
-                yield [(owned[weight], 0)]
+        for name in ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight"):
+            if name in owned:
+                yield [(owned[name], 0)]
         return
     weight = owned.get("weight")
     if weight is None or weight.ndim < 2 or isinstance(part, (nn.Embedding, nn.EmbeddingBag)):
@@ -87,7 +89,7 @@ def _unit_weights(part: nn.Module) -> Iterator[list[tuple[torch.Tensor, int]]]:
     elif type(part).__name__ == "Conv1D" and hasattr(part, "nf"):  # transformers stores (in, out)
         axis = 1
     bias = owned.get("bias")
-    group = [(weight, axis)]
+    group: list[tuple[torch.Tensor, int]] = [(weight, axis)]
     if bias is not None and bias.shape == weight.shape[axis : axis + 1]:
         group.append((bias, 0))
     yield group
@@ -135,8 +137,8 @@ def _alike(hashes: torch.Tensor | int) -> torch.Tensor:
 
 def _projections(matrix: torch.Tensor) -> torch.Tensor:
     """Return the product of each row and one vector, in float64: equal rows have equal products."""
-    rows, columns = matrix.shape
+    columns = matrix.shape[1]
     vector = torch.from_numpy(normal(columns, dtype="float64", rng=Key(0, 0), stream="rows"))
     step = max(1, _PIECE // max(1, columns))
-    products = [(piece.cpu().double() * vector).sum(1) for piece in matrix.split(step) if rows]
+    products = [(piece.cpu().double() * vector).sum(1) for piece in torch.split(matrix, step)]
     return torch.cat(products)

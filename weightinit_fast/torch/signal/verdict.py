@@ -173,8 +173,8 @@ def _stuck(symmetric: Sequence[Symmetric], weights: int, learning: int) -> Itera
             "equal weights and equal gradients" if first.learning else "equal weights, no gradient"
         )
         text = (
-            f"{first.count + 1:,} of the {counted(first.units, 'unit')} of layer {first.layer} are "
-            f"symmetric ({what}): they stay copies of each other."
+            f"{first.symmetric + 1:,} of the {counted(first.units, 'unit')} of layer {first.layer} "
+            f"are symmetric ({what}): they stay copies of each other."
         )
         if stuck[1:]:
             text += f" So it is in layers {_listed(layer.layer for layer in stuck[1:])}."
@@ -197,7 +197,7 @@ def series_of(rows: Sequence[Row]) -> list[list[Row]]:
         if row.kind != "input" and not row.output:
             places.setdefault(row.place, []).append(row)
     numbered = {members[0].kind for members in places.values() if len(members) >= LIMITS.layers}
-    rest: dict[str, list[Row]] = {}
+    rest: dict[object, list[Row]] = {}
     for row in rows:
         if row.has_weights and not row.output and row.kind not in numbered:
             rest.setdefault(row.kind, []).append(row)
@@ -323,7 +323,7 @@ def _tail(dead: int, always: int) -> float:
 
     Examples
     --------
-    >>> _tail(3, 0), _tail(0, 3), round(_tail(50, 50), 2), _tail(600, 400) < 1e-9
+    >>> round(_tail(3, 0), 9), _tail(0, 3), round(_tail(50, 50), 2), _tail(600, 400) < 1e-9
     (0.125, 1.0, 0.54, True)
     """
     units = dead + always
