@@ -238,7 +238,6 @@ def replace() -> None:
             ours = _made[original] = make(original)
             # torch.jit.script compiles what this returns.
             setattr(ours, "__prepare_scriptable__", lambda original=original: original)  # noqa: B010
-            _tell_jit(original, ours)
         setattr(module, name, ours)
         _now.append((module, name, original, ours))
 
@@ -249,21 +248,3 @@ def restore() -> None:
         module, name, original, ours = _now.pop()
         if getattr(module, name, None) is ours:
             setattr(module, name, original)
-
-
-def _tell_jit(original: _Function, ours: _Function) -> None:
-    """Let torch.jit.script compile a call of ours as it compiles one of the original.
-
-    It knows a few functions by their ids, since it cannot compile ``with torch.no_grad()``.
-    """
-    builtins = torch.jit._builtins
-    if builtins._builtin_table is not None:
-        operator = builtins._builtin_table.get(id(original))
-        if operator is not None:
-            builtins._builtin_table[id(ours)] = operator
-        return
-    # The table is made from this list when a function is first compiled.
-    for function, operator in builtins._builtin_ops:
-        if function is original:
-            builtins._builtin_ops.append((ours, operator))
-            return
