@@ -393,6 +393,10 @@ def test_in_a_function_mode():
     np.testing.assert_array_equal(
         tensor, wi.he_uniform((60, 5), a=0.1, groups=3, rng=KEY, stream="w")
     )
+    with Mode():
+        for axes in ({"transposed": True}, {"transposed": True, "groups": 5}, {"layout": "IO"}):
+            ours.xavier_uniform_(tensor, rng=KEY, **axes)
+            np.testing.assert_array_equal(tensor, wi.xavier_uniform((60, 5), rng=KEY, **axes))
     with torch.device("meta"):
         ours.normal_(tensor, rng=KEY)
     np.testing.assert_array_equal(tensor, wi.normal((60, 5), rng=KEY))

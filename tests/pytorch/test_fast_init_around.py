@@ -210,6 +210,7 @@ def compiled_or_skip(function):
     return torch.compile(function)
 
 
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.process
 @pytest.mark.slow
 def test_a_compiled_model_computes_what_the_model_computes():
