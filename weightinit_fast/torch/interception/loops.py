@@ -67,6 +67,8 @@ def _drawn(  # noqa: PLR0911
     if type(tensor) in _PLAIN:
         if tensor.dtype not in FLOATS:
             return False
+        if tensor.is_meta:
+            return _nothing_drawn(tensor)
         if generator is None and block.names is None:
             # The shortest way, for the small layers of which a model may have thousands. What
             # fill_tensor does not take is tried below.
@@ -84,6 +86,20 @@ def _drawn(  # noqa: PLR0911
     if not _is_dtensor(tensor) or _has_function_mode() or _dispatch_modes():
         return False
     block.draw_parts(tensor, transform, params, generator)
+    increment_versions([tensor])
+    return True
+
+
+def _nothing_drawn(tensor: torch.Tensor) -> bool:
+    """Leave a tensor on the meta device as it is, which has no elements; count a write of it.
+
+    torch's own kernel there is a decomposition in Python that takes 0.2 ms: building GPT-2 medium
+    on the meta device took 76 to 121 ms with it, and 33 ms without. (An override of that kernel was
+    tried. torch keeps a table of kernels in Python besides the dispatcher's, in which the last one
+    that was registered stays for good, so that FakeTensorMode called it after the block.)
+    """
+    if _dispatch_modes():
+        return False
     increment_versions([tensor])
     return True
 
