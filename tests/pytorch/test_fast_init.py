@@ -160,9 +160,8 @@ def test_names_are_found_after_the_model_has_replaced_its_tensors():
 def test_memory_that_another_tensor_has_now_has_no_name():
     model = torch.nn.Module()
     model.w = torch.nn.Parameter(torch.empty(3, 5))
-    old = model.w.data
-    model.w.data = torch.zeros(3, 5)
     with adapter.fast_init(0, model=model):
+        old = model.w.data
         model.w.data = torch.zeros(3, 5)
         old.normal_()
     assert same(old, drawn("normal", (3, 5), 0))

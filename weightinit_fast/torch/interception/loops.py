@@ -26,8 +26,8 @@ import torch
 from torch.overrides import handle_torch_function, has_torch_function_variadic
 
 from ... import _core
+from ..bounds import bounded, warn_of_far_mean
 from ..tensors import increment_versions
-from ..truncation import bounded, warn_of_far_mean
 from .block import FLOATS, Block, current
 
 __all__ = ["replace", "restore"]
@@ -67,6 +67,8 @@ def _drawn(  # noqa: PLR0911
     if type(tensor) in _PLAIN:
         if tensor.dtype not in FLOATS:
             return False
+        if tensor.is_meta:
+            return _nothing_drawn(tensor)
         if generator is None and block.names is None:
             # The shortest way, for the small layers of which a model may have thousands. What
             # fill_tensor does not take is tried below.
@@ -84,6 +86,20 @@ def _drawn(  # noqa: PLR0911
     if not _is_dtensor(tensor) or _has_function_mode() or _dispatch_modes():
         return False
     block.draw_parts(tensor, transform, params, generator)
+    increment_versions([tensor])
+    return True
+
+
+def _nothing_drawn(tensor: torch.Tensor) -> bool:
+    """Leave a tensor on the meta device as it is, which has no elements; count a write of it.
+
+    torch's own kernel there is a decomposition in Python that takes 0.2 ms: building GPT-2 medium
+    on the meta device took 76 to 121 ms with it, and 33 ms without. (An override of that kernel was
+    tried. torch keeps a table of kernels in Python besides the dispatcher's, in which the last one
+    that was registered stays for good, so that FakeTensorMode called it after the block.)
+    """
+    if _dispatch_modes():
+        return False
     increment_versions([tensor])
     return True
 
@@ -147,7 +163,7 @@ def _truncated(original: _Function) -> _Function:
         if not _is_compiling() and type(current.block) is Block:
             try:
                 params = bounded(mean, std, a, b, tensor)
-            except (TypeError, ValueError):
+            except (AttributeError, TypeError, ValueError):
                 return original(tensor, mean, std, a, b, **generator)
             if _drawn(tensor, _TRUNCATED, params, generator.get("generator")):
                 warn_of_far_mean(mean, std, a, b, 3)
@@ -232,7 +248,6 @@ def replace() -> None:
             ours = _made[original] = make(original)
             # torch.jit.script compiles what this returns.
             setattr(ours, "__prepare_scriptable__", lambda original=original: original)  # noqa: B010
-            _tell_jit(original, ours)
         setattr(module, name, ours)
         _now.append((module, name, original, ours))
 
@@ -243,21 +258,3 @@ def restore() -> None:
         module, name, original, ours = _now.pop()
         if getattr(module, name, None) is ours:
             setattr(module, name, original)
-
-
-def _tell_jit(original: _Function, ours: _Function) -> None:
-    """Let torch.jit.script compile a call of ours as it compiles one of the original.
-
-    It knows a few functions by their ids, since it cannot compile ``with torch.no_grad()``.
-    """
-    builtins = torch.jit._builtins
-    if builtins._builtin_table is not None:
-        operator = builtins._builtin_table.get(id(original))
-        if operator is not None:
-            builtins._builtin_table[id(ours)] = operator
-        return
-    # The table is made from this list when a function is first compiled.
-    for function, operator in builtins._builtin_ops:
-        if function is original:
-            builtins._builtin_ops.append((ours, operator))
-            return
