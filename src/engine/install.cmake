@@ -18,42 +18,32 @@ if(WIF_LIBM)
 endif()
 list(REMOVE_DUPLICATES wif_private_libraries)
 
-# Make a library of every object of the engine.  The objects are named by the sources of
-# wif_engine's interface.
-function(wif_add_library name kind)
-  add_library(${name} ${kind} $<TARGET_PROPERTY:wif_engine,INTERFACE_SOURCES>)
-  add_library(weightinit_fast::${kind} ALIAS ${name})
-  set_target_properties(${name} PROPERTIES OUTPUT_NAME weightinit_fast LINKER_LANGUAGE C)
-  target_include_directories(
-    ${name} INTERFACE "$<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}>"
-                      "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
-  install(TARGETS ${name} EXPORT weightinit_fast-targets
-          ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
-          RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-endfunction()
-
-wif_add_library(wif_static STATIC)
-set_target_properties(wif_static PROPERTIES EXPORT_NAME static)
-target_link_libraries(wif_static INTERFACE ${wif_private_libraries})
-if(MSVC OR WIN32)
+# The archive has every object of the engine, by the sources of wif_engine's interface.  The
+# functions of weightinit_fast.h are hidden in it, so that a library that is linked from it does not
+# export them.
+add_library(wif_static STATIC $<TARGET_PROPERTY:wif_engine,INTERFACE_SOURCES>)
+add_library(weightinit_fast::static ALIAS wif_static)
+set_target_properties(wif_static PROPERTIES OUTPUT_NAME weightinit_fast EXPORT_NAME static
+                                            LINKER_LANGUAGE C)
+if(WIN32) # where the import library of the DLL has the other name
   set_target_properties(wif_static PROPERTIES OUTPUT_NAME weightinit_fast_static)
 endif()
+target_link_libraries(wif_static INTERFACE ${wif_private_libraries})
+set(wif_installed wif_static)
 
+# The shared library shows the functions of weightinit_fast.h and no others.  For that the files that
+# define them are compiled again, with WIF_EXPORTING; the kernels are the same objects.
 if(WIF_SHARED)
-  # The functions of weightinit_fast.h are visible in the shared library alone.  So the files that
-  # define them are compiled again, with WIF_EXPORTING; the archive has them hidden, so that a
-  # library that is linked from it does not export them.
   get_target_property(wif_sources wif_engine SOURCES)
-  set(wif_api_sources ${wif_sources})
-  list(FILTER wif_api_sources INCLUDE REGEX "^(api|host|isa)/")
-  add_library(wif_shared SHARED ${wif_api_sources})
+  list(FILTER wif_sources INCLUDE REGEX "^(api|host|isa)/")
+  add_library(wif_shared SHARED ${wif_sources})
+  add_library(weightinit_fast::shared ALIAS wif_shared)
   get_property(wif_isas GLOBAL PROPERTY WIF_ISAS)
   foreach(name IN LISTS wif_isas)
     if(TARGET wif_${name})
       target_sources(wif_shared PRIVATE $<TARGET_OBJECTS:wif_${name}>)
     endif()
   endforeach()
-  add_library(weightinit_fast::shared ALIAS wif_shared)
   foreach(property COMPILE_OPTIONS COMPILE_DEFINITIONS INCLUDE_DIRECTORIES)
     get_target_property(value wif_engine ${property})
     if(value)
@@ -61,18 +51,20 @@ if(WIF_SHARED)
     endif()
   endforeach()
   target_compile_definitions(wif_shared PRIVATE WIF_EXPORTING INTERFACE WIF_SHARED)
-  set_target_properties(
-    wif_shared PROPERTIES OUTPUT_NAME weightinit_fast EXPORT_NAME shared LINKER_LANGUAGE C
-                          VERSION ${PROJECT_VERSION} SOVERSION 1)
+  set_target_properties(wif_shared PROPERTIES OUTPUT_NAME weightinit_fast EXPORT_NAME shared
+                                              VERSION ${PROJECT_VERSION} SOVERSION 1)
   target_link_libraries(wif_shared PRIVATE ${wif_private_libraries})
-  target_include_directories(
-    wif_shared INTERFACE "$<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}>"
-                         "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
-  install(TARGETS wif_shared EXPORT weightinit_fast-targets
-          ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
-          RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  list(APPEND wif_installed wif_shared)
 endif()
 
+foreach(target IN LISTS wif_installed)
+  target_include_directories(
+    ${target} INTERFACE "$<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}>"
+                        "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
+endforeach()
+install(TARGETS ${wif_installed} EXPORT weightinit_fast-targets
+        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+        RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES weightinit_fast.h weightinit_fast_python.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT weightinit_fast-targets NAMESPACE weightinit_fast:: DESTINATION ${wif_config_dir})
 configure_package_config_file(

@@ -199,8 +199,9 @@ typedef int wif_progress(void *context, int64_t done, int64_t total);
  * beyond whole[0].  start[0], step[0] and whole[0] are not read.
  *
  * The strides must be nested: each is at least as large as all that the axes with smaller strides
- * cover, so that no two elements share memory.  The order of the axes, and the signs, do not
- * matter. Nothing that the request points to may change during the call. */
+ * cover, so that no two elements share memory.  Neither the order of the axes nor the signs matter.
+ *
+ * Nothing that the request points to may change during the call. */
 typedef struct wif_request {
     size_t size; /* sizeof(wif_request) where the caller was compiled */
     void *data;  /* any alignment */
