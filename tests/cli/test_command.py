@@ -218,3 +218,17 @@ def options_of_all_commands():
         for action in commands.choices[name]._actions:
             options.update(action.option_strings)
     return options
+
+
+def test_where_the_c_interface_is(capsys):
+    assert main("--includes") == 0
+    assert capsys.readouterr().out == f"-I{wi.get_include()}\n"
+    assert main("--cmakedir") == 0
+    assert capsys.readouterr().out == f"{wi.get_cmake_dir()}\n"
+
+
+@pytest.mark.parametrize("option", ["--includes", "--cmakedir"])
+def test_where_there_is_no_c_interface(option, capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(wi._core, "__file__", str(tmp_path / "_core.so"))
+    assert main(option) == 2
+    assert "was built without its C interface" in capsys.readouterr().err
