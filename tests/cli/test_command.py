@@ -215,7 +215,7 @@ def options_of_all_commands():
     for name in SUBCOMMANDS:
         parser = command._parser([name])
         (commands,) = (a for a in parser._actions if a.choices and a.dest == "command")
-        for action in commands.choices[name]._actions:
+        for action in (*parser._actions, *commands.choices[name]._actions):
             options.update(action.option_strings)
     return options
 
