@@ -118,7 +118,7 @@ _LATER = {
     "verify": ".models.files.verify",
 }
 #: The adapters, each of which imports the framework of its name.
-_ADAPTERS = ("dask",)
+_ADAPTERS = ("dask", "torch")
 
 
 def __getattr__(name: str) -> Any:

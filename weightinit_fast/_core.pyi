@@ -36,6 +36,11 @@ def register_keys(
     key_words: Callable[[Any], tuple[int, int]],
     stream_value: Callable[[Any], int],
 ) -> None: ...
+def register_torch(
+    generator_type: type,
+    buffer: Any,
+    methods: Callable[[], tuple[Callable[..., Any], Callable[[], list[int]], Any]],
+) -> None: ...
 def stream_number(stream: Any) -> int: ...
 def check_bit_generator(bits: Any, capsule: Any) -> None: ...
 def dlpack_memory(out: Any) -> tuple[Any, str | None]: ...
@@ -66,12 +71,30 @@ def fill(
     start: int = 0,
     ids: ndarray | None = None,
 ) -> None: ...
+def register_tensors(
+    tensor_type: type,
+    parameter_type: type,
+    overrides: Callable[[Any], bool],
+    modes: Callable[[], int],
+    written: Callable[[Any], None],
+) -> None: ...
+def fill_tensor(
+    tensor: Any,
+    transform: int,
+    params: tuple[float, ...],
+    rng: Any,
+    stream: Any,
+    threads: Any,
+    in_kernel: bool = False,
+) -> bool: ...
 def register_target(
     kinds: dict[Any, Any],
     count: Callable[[int | None, int], int],
     interval_of: Callable[[float, float, int], tuple[float, ...]],
 ) -> None: ...
 def plain_target(array: object, result: object) -> Target | None: ...
+def register_lent(kinds: dict[int, Any]) -> None: ...
+def lent_target(tensor: object, fresh: bool) -> Target | None: ...
 
 class Target:
     array: ndarray

@@ -179,7 +179,7 @@ def pin(object owner):
     Other code may run during a fill: the methods of an rng, signal handlers, other threads.  NumPy
     does not resize an array that has a weak reference, even with refcheck=False, and a bytearray or
     an mmap does not resize memory that is exported.  (ndarray.__setstate__ and ctypes.resize check
-    nothing.)
+    nothing.)  None stands for memory that is not pinned.
     """
     while True:
         if type(owner) is ndarray:
@@ -188,6 +188,8 @@ def pin(object owner):
             base = base_of(owner)
         elif type(owner) is memoryview:
             base = owner.obj
+        elif owner is None:
+            return None
         else:
             try:
                 return memoryview(owner)
@@ -450,40 +452,59 @@ cpdef object fill(
     cdef Py_buffer view
     cdef const int64_t *id_list = NULL
     cdef Py_ssize_t id_count = 0
+    if ids is not None:
+        id_count = read_ids(ids, &id_list)
+    PyObject_GetBuffer(buffer, &view, PyBUF_STRIDES | PyBUF_WRITABLE)
+    try:
+        fill_view(
+            &view, buffer, transform, dtype, params, rng, stream, first, axes, threads, fresh,
+            start, id_list, id_count,
+        )
+    finally:
+        PyBuffer_Release(&view)
+
+
+cdef int fill_view(
+    const Py_buffer *view, object buffer, int transform, int dtype, tuple params, object rng,
+    object stream, uint64_t first, object axes, object threads, bint fresh, Py_ssize_t start,
+    const int64_t *ids, Py_ssize_t id_count,
+) except -1:
+    """Fill what a view shows.
+
+    The other arguments are those of fill(), but ids is NULL where there are none, and ``buffer`` is
+    None where nothing can pin the memory.
+    """
     cdef wif_plan plan
     cdef wif_queue queue
     cdef wif_axis axis[WIF_MAX_AXES]
     cdef int count = 0, most = 1 if threads is None else threads
     cdef int64_t total
     cdef object _pinned, _waited  # what pins the buffer has to live until the end of the fill
-    if ids is not None:
-        id_count = read_ids(ids, &id_list)
-    PyObject_GetBuffer(buffer, &view, PyBUF_STRIDES | PyBUF_WRITABLE)
-    try:
-        if most < 1:
-            raise ValueError(f"threads must be at least 1, not {most}")
-        total = read_plan(
-            &view, transform, dtype, params, first, axes, start, id_list, id_count, &plan, axis,
-            &count,
-        )
-        _pinned = pin(buffer) if total >= RELEASE_GIL_ITEMS else None
-        # A constant needs no words.  Its kernels contain the generator all the same, which the
-        # compiler removes only from -O2 on; key and stream are 0, so that no garbage is read there.
-        if transform == WIF_constant:
-            plan.draw.key_low = plan.draw.key_high = plan.draw.stream = 0
-        else:
-            _waited = read_key_and_stream(rng, stream, buffer, &plan.draw)
-        if total == 0:
-            return
-        if threads is None and total >= RELEASE_GIL_ITEMS:
-            most = thread_count(None, total)
-        cut_plan(&plan, axis, count, total, view.len, most, fresh)
-        queue = wif_queue_of(&plan, 1, WIF_CHUNK_WORK)
-        if run(&queue, total, most):
-            raise_pending()
-    finally:
-        PyBuffer_Release(&view)
+    if most < 1:
+        raise ValueError(f"threads must be at least 1, not {most}")
+    total = read_plan(
+        view, transform, dtype, params, first, axes, start, ids, id_count, &plan, axis, &count,
+    )
+    _pinned = pin(buffer) if total >= RELEASE_GIL_ITEMS else None
+    # A constant needs no words.  Its kernels contain the generator all the same, which the
+    # compiler removes only from -O2 on; key and stream are 0, so that no garbage is read there.
+    if transform == WIF_constant:
+        plan.draw.key_low = plan.draw.key_high = plan.draw.stream = 0
+    else:
+        _waited = read_key_and_stream(rng, stream, buffer, &plan.draw)
+    if total == 0:
+        return 0
+    if threads is None and total >= RELEASE_GIL_ITEMS:
+        most = thread_count(None, total)
+    if fresh and axes is None and view.len >= WIF_HUGE_PAGES_BYTES:
+        wif_advise_huge_pages(view.buf, view.len)
+    cut_plan(&plan, axis, count, total, view.len, most, fresh)
+    queue = wif_queue_of(&plan, 1, WIF_CHUNK_WORK)
+    if run(&queue, total, most):
+        raise_pending()
+    return 0
 
 
 include "target.pxi"
 include "queue.pxi"
+include "torch.pxi"

@@ -58,6 +58,11 @@ cdef extern from "host/fpenv.h" nogil:
     void wif_fp_leave(wif_fpstate callers)
 
 
+cdef extern from "host/pages.h" nogil:
+    enum: WIF_HUGE_PAGES_BYTES
+    void wif_advise_huge_pages(const void *start, size_t nbytes)
+
+
 cdef extern from "host/plan.h" nogil:
     enum: WIF_MAX_AXES
     ctypedef struct wif_axis:

@@ -21,6 +21,43 @@ cdef object Generator = None
 cdef tuple bit_generators = None
 
 
+# torch.Generator, and what each thread keeps to draw from one: by register_torch, once somebody has
+# passed one.
+cdef object TorchGenerator = None, torch_buffer = None, torch_methods = None
+cdef object TORCH_LOWEST = -(1 << 63)
+
+
+def register_torch(object generator_type, object buffer, object methods):
+    """Set torch's class of generators, and how to draw from one.
+
+    ``methods()`` makes what a thread keeps in the attribute ``methods`` of ``buffer``, which is a
+    threading.local: a function ``draw(lowest, None)`` that draws two words from torch's default
+    generator, or from that given as ``generator=``, a function that returns the two words, and the
+    default generator.
+    """
+    global TorchGenerator, torch_buffer, torch_methods
+    TorchGenerator, torch_buffer, torch_methods = generator_type, buffer, methods
+
+
+cdef int draw_torch(object generator, uint64_t *low, uint64_t *high) except -1:
+    """Draw 128 bits from a torch.Generator of the CPU or of another device, which advances."""
+    # To make a tensor for each draw would take longer than to draw, and a small fill takes about as
+    # long as either.
+    try:
+        draw, read, default = torch_buffer.methods
+    except AttributeError:
+        draw, read, default = torch_buffer.methods = torch_methods()
+    if generator is default:
+        draw(TORCH_LOWEST, None)  # faster than to name the generator
+    elif generator.device.type == "cpu":
+        draw(TORCH_LOWEST, None, generator=generator)
+    else:
+        low[0], high[0] = read_other_key(generator)
+        return 0
+    low[0], high[0] = read()
+    return 0
+
+
 def register_keys(object key_type, object key_words, object stream_value):
     """Set the class Key, and the functions that read the other kinds of rng and stream."""
     global Key, read_other_key, read_other_stream
@@ -120,6 +157,10 @@ cdef object read_key(object rng, object buffer, uint64_t *low, uint64_t *high):
         return None
     if below_2_64(rng, &seed):
         wif_seed_words(seed, words)
+    elif type(rng) is TorchGenerator:
+        pinned = pin(buffer)
+        draw_torch(rng, low, high)
+        return pinned
     else:
         if Generator is None:
             pinned = pin(buffer)

@@ -75,6 +75,8 @@ cdef class Queue:
             plan.draw.stream = stream_number(stream)
         if total == 0:
             return
+        if target.fresh and axes is None and nbytes >= WIF_HUGE_PAGES_BYTES:
+            wif_advise_huge_pages(plan.dst, nbytes)
         held = (array, pinned, target.ids)
         # From here on no other code runs, which could add to this queue or run it.
         self.held.append(held)

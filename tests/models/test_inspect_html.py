@@ -1,13 +1,11 @@
 """The page of inspect: what is in it, and that a real browser shows it and runs its script."""
 
 import re
-import shutil
 import struct
-import subprocess
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from support.browser import Reader, chromium
 from support.internals import inspect as module
 from support.internals import inspect_html, inspect_pictures, recipe
 from weight_files import safetensors_of
@@ -39,31 +37,6 @@ def page_of(path, tensors, recipe=None):
     path = path / "model.safetensors"
     path.write_bytes(safetensors_of({name: ("F32", array) for name, array in tensors.items()}))
     return inspect(path, recipe=recipe).to_html()
-
-
-class Reader(HTMLParser):
-    """Collects tags, and checks that they are closed in the right order."""
-
-    EMPTY = ("meta", "link", "input", "br", "path", "circle", "wbr")
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.tags, self.attributes = [], [], []
-        self.feed(text)
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += [(tag, *pair) for pair in attrs]
-        if tag not in self.EMPTY:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += [(tag, *pair) for pair in attrs]
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
 
 
 @pytest.mark.parametrize("recipe", [RECIPE, None])
@@ -156,18 +129,6 @@ def test_a_page_of_thousands_of_tensors(tmp_path, monkeypatch):
 
 
 # A real browser ----------------------------------------------------------------------------------
-
-
-def chromium(*arguments):
-    """Run Chromium without a window; return what it prints and what it logs."""
-    browser = shutil.which("chromium") or shutil.which("chromium-browser")
-    if browser is None:
-        pytest.skip("chromium is not installed")
-    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
-    command += ["--enable-logging=stderr", "--virtual-time-budget=5000", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    console = [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
-    return done.stdout, console
 
 
 def dom_of(path, page):

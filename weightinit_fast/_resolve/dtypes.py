@@ -9,7 +9,17 @@ from numpy.typing import DTypeLike
 from .. import _core
 from .messages import shown
 
-__all__ = ["DEFAULT", "NAMES", "PLAIN", "DType", "Kind", "kind_named", "kind_of", "requested"]
+__all__ = [
+    "DEFAULT",
+    "DLPACK_KINDS",
+    "NAMES",
+    "PLAIN",
+    "DType",
+    "Kind",
+    "kind_named",
+    "kind_of",
+    "requested",
+]
 
 
 class TorchDType(Protocol):
@@ -57,6 +67,18 @@ _KINDS = {
 NAMES = tuple(_KINDS)
 #: The types that NumPy has, in native byte order.
 PLAIN = {np.dtype(n): k for n, k in _KINDS.items() if not k.extended}
+#: DLPack's type, as (code << 8) + bits -> kind.
+DLPACK_KINDS = {
+    (code << 8) + 8 * _KINDS[name].storage.itemsize: _KINDS[name]
+    for code, name in (
+        (2, "float16"),
+        (2, "float32"),
+        (2, "float64"),
+        (4, "bfloat16"),
+        (10, "float8_e4m3fn"),
+        (12, "float8_e5m2"),
+    )
+}
 #: What dtype=None asks for: float32.
 DEFAULT = (_KINDS["float32"], np.dtype(np.float32))
 

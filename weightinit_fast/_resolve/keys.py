@@ -1,7 +1,8 @@
 """Read rng= into a key of 128 bits, and stream= into a number."""
 
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ForwardRef, Protocol, TypeAlias, Union
 
@@ -15,6 +16,7 @@ __all__ = ["Key", "RNGLike", "key"]
 
 _LIMIT = 1 << 64
 _LOW32 = 0xFFFFFFFF
+_LOWEST = -(1 << 63)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -118,13 +120,30 @@ def _ready(bits: Any) -> Any:
     return bits
 
 
+#: What each thread keeps to draw from torch's generators of the CPU.
+_torch_buffer = threading.local()
+
+
 def _torch_words(generator: Any) -> tuple[int, int]:
-    """Draw 128 bits from a torch.Generator, which advances."""
+    """Draw 128 bits from a torch.Generator, which advances.
+
+    The extension does so for generators of the CPU, once it knows the class.
+    """
+    _core.register_torch(type(generator), _torch_buffer, _torch_methods)
     torch = sys.modules["torch"]
     words = torch.empty(2, dtype=torch.int64, device=generator.device)
-    words.random_(-(2**63), None, generator=generator)
+    words.random_(_LOWEST, None, generator=generator)
     low, high = words.tolist()
     return low % _LIMIT, high % _LIMIT
+
+
+def _torch_methods() -> tuple[Callable[..., Any], Callable[[], list[int]], Any]:
+    """Return methods that draw into two words and that read them, and torch's default generator."""
+    torch = sys.modules["torch"]
+    # A tensor that is made in InferenceMode cannot be drawn into outside of it.
+    with torch.inference_mode(False):
+        words = torch.zeros(2, dtype=torch.int64, device="cpu")
+    return words.random_, words.numpy().view(np.uint64).tolist, torch.default_generator
 
 
 def _seed_words(rng: object) -> np.ndarray:

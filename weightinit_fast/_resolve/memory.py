@@ -10,7 +10,7 @@ from .. import _core
 from .dtypes import Kind, kind_named
 from .messages import shortened, shown
 
-__all__ = ["as_array", "check_writable", "new_array"]
+__all__ = ["as_array", "check_strides", "check_writable", "new_array"]
 
 #: New arrays of at least this size begin on a cache line, so that JAX takes them without a copy. In
 #: smaller arrays, that is not worth the 48 bytes that it wastes on average and the second object.
@@ -91,20 +91,28 @@ def check_writable(array: ndarray) -> None:
     """Refuse an array that is read-only, or whose elements share memory."""
     if not array.flags.writeable:
         raise ValueError("out is read-only: pass a writable array, or a copy")
-    if array.size == 0:
-        return
+    if array.size:
+        check_strides(array.shape, array.strides, array.itemsize, "out")
+
+
+def check_strides(
+    shape: tuple[int, ...], strides: tuple[int, ...], itemsize: int, subject: str
+) -> None:
+    """Refuse memory whose elements share some of it.
+
+    The memory has elements. ``itemsize`` is in the unit of the strides, and ``subject`` begins the
+    message: it says whose memory it is.
+    """
     # Axes by ascending stride. In an array, and in its slices and transposes, each stride is at
     # least as long as what the axes before it reach. (as_strided can make other views whose
     # elements share no memory; these are refused too.)
-    reach = array.itemsize
-    steps = sorted(
-        (abs(step), n) for step, n in zip(array.strides, array.shape, strict=True) if n > 1
-    )
+    reach = itemsize
+    steps = sorted((abs(step), n) for step, n in zip(strides, shape, strict=True) if n > 1)
     for step, n in steps:
         if step == 0:
             raise ValueError(
-                f"out repeats elements: strides {shown(array.strides)} (a broadcast view)"
+                f"{subject} repeats elements: strides {shown(strides)} (a broadcast view)"
             )
         if step < reach:
-            raise ValueError(f"out has overlapping elements: strides {shown(array.strides)}")
+            raise ValueError(f"{subject} has overlapping elements: strides {shown(strides)}")
         reach += step * (n - 1)

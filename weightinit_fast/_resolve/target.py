@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import _core
 from .._core import Target
-from .dtypes import DEFAULT, PLAIN, DType, Kind, kind_of, requested
+from .dtypes import DEFAULT, DLPACK_KINDS, PLAIN, DType, Kind, kind_of, requested
 from .index import WHOLE, BasicIndex, Part
 from .memory import as_array, check_writable, new_array
 from .messages import shown
@@ -15,9 +15,10 @@ from .shape import Shape, as_shape
 from .threads import thread_count
 from .truncation import interval
 
-__all__ = ["Target", "part_of", "range_target", "resolve"]
+__all__ = ["Target", "part_of", "range_target", "resolve", "whole_target"]
 
 _core.register_target(PLAIN, thread_count, interval)
+_core.register_lent(DLPACK_KINDS)
 _plain_target = _core.plain_target
 
 
@@ -76,6 +77,27 @@ def resolve(
         scalar=scalar,
         pinned=None,
         ids=ids,
+    )
+
+
+def whole_target(kind: Kind, array: np.ndarray, fresh: bool = False) -> Target:
+    """Return the Target of a whole tensor.
+
+    ``array`` is C-contiguous, writable, and of the kind's storage type. ``fresh`` memory has never
+    been touched, so that the system makes its pages during the fill.
+    """
+    return Target(
+        array=array,
+        kind=kind,
+        region=WHOLE,
+        whole=array.shape,
+        part=None,
+        fresh=fresh,
+        zeroed=False,
+        result=array,
+        swapped=False,
+        scalar=False,
+        pinned=None,
     )
 
 

@@ -14,7 +14,7 @@ from .._resolve.target import range_target, resolve
 from .initializer import Initializer, rule_of
 from .rules import ElementwiseRule
 
-__all__ = ["fill_range", "needs_whole"]
+__all__ = ["boxes", "fill_range", "needs_whole"]
 
 
 def needs_whole(init: Initializer) -> bool:
@@ -68,12 +68,12 @@ def fill_range(
         rule.fill(resolve(whole, kind.name, tensor, None), key, stream, threads)
         out[:] = tensor.reshape(-1)[start:stop]
     else:
-        for index, shape, at in _boxes(whole, start, stop):
+        for index, shape, at in boxes(whole, start, stop):
             box = out[at : at + math.prod(shape)].reshape(shape)
             rule.fill(resolve(whole, kind.name, box, index), key, stream, threads)
 
 
-def _boxes(
+def boxes(
     whole: tuple[int, ...], start: int, stop: int
 ) -> Iterator[tuple[tuple[int | slice, ...], tuple[int, ...], int]]:
     """Cut a range into boxes, each a basic index: yield (index, shape, offset in the range).

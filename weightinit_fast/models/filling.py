@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from .. import _core
-from .._resolve.keys import RNGLike, key
+from .._resolve.keys import Key, RNGLike, key
 from .._resolve.numbers import integer
 from .._resolve.target import Target, resolve
 from .._resolve.threads import thread_count
@@ -21,7 +21,7 @@ def fill_all(
     draws: Iterable[tuple[Initializer, Any, int | str]],
     rng: RNGLike,
     threads: int | None = None,
-) -> None:
+) -> Key:
     """Fill many arrays or tensors, each with the values that its own call would write.
 
     Nothing is written before every tensor has been checked, so that whatever is refused leaves all
@@ -38,6 +38,11 @@ def fill_all(
         has been found right.
     threads : int, optional
         As in `normal`. None means as many as are worth waking for all elements together.
+
+    Returns
+    -------
+    Key
+        The key of all streams.
 
     Raises
     ------
@@ -68,3 +73,4 @@ def fill_all(
     queue.run(shared, threads)
     for rule, target, number, _ in others:
         rule.fill(target, shared, number, threads)
+    return shared

@@ -8,6 +8,7 @@ report.py       TensorReport: the numbers of one tensor
 texts.py        numbers as texts
 table.py        the table as text, and the findings below it
 pictures.py     histograms, and the std by depth
+frame.py        what surrounds the content of a page: head, style, policy
 html.py         the page, with report.css and report.js
 page_file.py    where the page may be written
 inspection.py   Inspection: all tensors and findings, which prints as the table and makes the page

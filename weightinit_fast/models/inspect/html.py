@@ -1,11 +1,8 @@
 """The page of an Inspection: one file that loads nothing, for any browser, wide or narrow.
 
-Names come from strangers' files. Each is escaped, and the page's policy lets only its own script
-run, by the script's hash.
+Names come from strangers' files. Each is escaped.
 """
 
-import base64
-import hashlib
 import math
 from collections.abc import Sequence
 from html import escape
@@ -15,7 +12,7 @@ from ..._screen import printable
 from ..explanation import shape_text
 from ..messages import counted
 from .findings import Finding, joined
-from .page_file import MARK
+from .frame import framed
 from .pictures import depth_picture, histogram_picture
 from .report import TensorReport
 from .texts import number_text, ratio_text, share_text, short_law
@@ -45,44 +42,16 @@ _TITLES = {
 
 def page_of(path: str, reports: Sequence[TensorReport], findings: Sequence[Finding]) -> str:
     """Return the page about a file of weights."""
-    folder = Path(__file__).parent
-    style = (folder / "report.css").read_text(encoding="utf-8")
-    script = (folder / "report.js").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    policy = (
-        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
-        f"script-src 'sha256-{digest}'"
-    )
-    name = _text(Path(path).name or path)
     depth = depth_picture(reports)
     if depth:
         depth = f"<section><h2>Std by depth</h2>{depth}</section>"
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-{MARK}
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" href="data:,">
-<title>{name} - weights</title>
-<style>
-{style}</style>
-<noscript><style>tr.more {{ display: table-row; }}</style></noscript>
-</head>
-<body>
-<header><h1>{name}</h1><p class="quiet">{_counts(reports, findings)}</p></header>
-<main>
-<section><h2>What looks wrong</h2>{_wrong(reports, findings)}</section>
+    name = Path(path).name or path
+    sections = f"""<section><h2>What looks wrong</h2>{_wrong(reports, findings)}</section>
 {_notes(reports, findings)}
 {depth}
-<section><h2>Tensors</h2>{_table(reports, findings)}</section>
-</main>
-<footer>Made by weightinit_fast</footer>
-<script>{script}</script>
-</body>
-</html>
-"""
+<section><h2>Tensors</h2>{_table(reports, findings)}</section>"""
+    script = (Path(__file__).parent / "report.js").read_text(encoding="utf-8")
+    return framed(f"{name} - weights", name, _counts(reports, findings), sections, script)
 
 
 def _text(name: str) -> str:

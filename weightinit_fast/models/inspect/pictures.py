@@ -13,14 +13,14 @@ from .expected import parent_std
 from .report import TensorReport
 from .statistics import Histogram
 
-__all__ = ["depth_picture", "histogram_picture"]
+__all__ = ["COLOURS", "Axes", "depth_picture", "histogram_picture", "key_of"]
 
 _WIDTH, _HEIGHT = 123, 32
 #: Colours that people with colour blindness can tell apart (Okabe & Ito, 2008), for lines that are
 #: drawn on white and on black.
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#c08a00", "#56b4e9", "#8a63d2", "#888888")
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#c08a00", "#56b4e9", "#8a63d2", "#888888")
 #: The most lines of the picture of depth.
-_MOST_LINES = len(_COLOURS)
+_MOST_LINES = len(COLOURS)
 
 
 def histogram_picture(report: TensorReport) -> str:
@@ -116,14 +116,17 @@ def depth_picture(reports: Sequence[TensorReport]) -> str:
     return _figure({place: lines[place] for place in chosen}, len(lines) - len(chosen))
 
 
-class _Axes:
+class Axes:
     """Layers to the right, std upwards on a logarithmic scale, with a line for 0 below it."""
 
-    width, height, left, bottom, top, right = 760, 260, 62, 34, 8, 12
+    width, left, bottom, top, right = 760, 62, 38, 8, 12
     #: The height of the line for 0 above the lower edge.
     lowest = 8
 
-    def __init__(self, layers: Sequence[int], stds: Sequence[float]) -> None:
+    def __init__(
+        self, layers: Sequence[int], stds: Sequence[float], height: int = 260, label: str = "layer"
+    ) -> None:
+        self.height, self.label = height, label
         self.has_zero = 0.0 in stds
         stds = [std for std in stds if std > 0]
         low, high = math.log10(min(stds)), math.log10(max(stds))
@@ -133,10 +136,12 @@ class _Axes:
         self.first, self.last = min(layers), max(layers)
 
     def x(self, layer: int) -> float:
+        """Return the place of a layer."""
         share = (layer - self.first) / max(1, self.last - self.first)
         return self.left + share * (self.width - self.left - self.right)
 
     def y(self, std: float) -> float:
+        """Return the height of a std."""
         ground = self.height - self.bottom
         if std == 0:
             return ground - self.lowest
@@ -164,18 +169,18 @@ class _Axes:
         for layer in range(self.first, self.last + 1, -(-(self.last - self.first) // 12) or 1):
             yield f'<text x="{self.x(layer):.1f}" y="{below}" text-anchor="middle">{layer}</text>'
         middle = f'x="{self.width / 2:.0f}" y="{self.height - 3}" text-anchor="middle"'
-        yield f"<text {middle}>layer</text>"
+        yield f"<text {middle}>{self.label}</text>"
 
 
 def _figure(lines: dict[str, dict[int, TensorReport]], left_out: int) -> str:
     reports = [report for layers in lines.values() for report in layers.values()]
     wanted = [report.law.std for report in reports if report.law is not None]
-    axes = _Axes(
+    axes = Axes(
         [number for layers in lines.values() for number in layers],
         [_std(report) for report in reports] + [std for std in wanted if std > 0],
     )
     parts, key = [*axes.scales()], []
-    for colour, (place, layers) in zip(_COLOURS, lines.items(), strict=False):
+    for colour, (place, layers) in zip(COLOURS, lines.items(), strict=False):
         numbers = sorted(layers)
         stds = [(n, _std(layers[n])) for n in numbers]
         laws = [(n, law.std) for n in numbers if (law := layers[n].law) is not None]
@@ -184,10 +189,7 @@ def _figure(lines: dict[str, dict[int, TensorReport]], left_out: int) -> str:
         for n, std in stds:
             style = f'fill="{colour}"' if std > 0 else f'class="zeros" stroke="{colour}"'
             parts.append(f'<circle cx="{axes.x(n):.1f}" cy="{axes.y(std):.1f}" r="3" {style}/>')
-        key.append(
-            f'<li><svg viewBox="0 0 26 12" aria-hidden="true"><path d="M0,6h26" stroke="{colour}" '
-            f'stroke-width="3"/></svg><span class="name">{escape(printable(place))}</span></li>'
-        )
+        key.append(key_of(colour, place))
     caption = "Dotted lines are the wanted std. " if wanted else ""
     if axes.has_zero:
         caption += "A ring at the lower edge is a std of 0. "
@@ -199,6 +201,14 @@ def _figure(lines: dict[str, dict[int, TensorReport]], left_out: int) -> str:
         f'<figure><svg viewBox="0 0 {axes.width} {axes.height}" role="img"><title>Standard '
         f'deviation by layer</title>{"".join(parts)}</svg><ul class="key">{"".join(key)}</ul>'
         f"<figcaption>{caption}</figcaption></figure>"
+    )
+
+
+def key_of(colour: str, place: str) -> str:
+    """Return the item of a picture's key that names the line of a colour."""
+    return (
+        f'<li><svg viewBox="0 0 26 12" aria-hidden="true"><path d="M0,6h26" stroke="{colour}" '
+        f'stroke-width="3"/></svg><span class="name">{escape(printable(place))}</span></li>'
     )
 
 

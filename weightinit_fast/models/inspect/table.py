@@ -12,7 +12,7 @@ from .findings import Finding, joined
 from .report import TensorReport
 from .texts import number_text, ratio_text, share_text, short_law
 
-__all__ = ["findings_text", "table_of"]
+__all__ = ["findings_text", "shortened_name", "table_of"]
 
 #: The most findings of one kind that are printed.
 _MOST_OF_A_KIND = 20
@@ -64,7 +64,9 @@ def _table(reports: Sequence[TensorReport], width: int | None) -> list[str]:
         columns["wanted"] = ["wanted", *(short_law(report.law) for report in reports)]
         chosen = _chosen(columns, chosen, width)
         room = width - sum(_width(columns[name]) + 2 for name in chosen if name != "tensor")
-        columns["tensor"] = [_shortened(n, max(_SHORTEST_NAME, room)) for n in columns["tensor"]]
+        columns["tensor"] = [
+            shortened_name(n, max(_SHORTEST_NAME, room)) for n in columns["tensor"]
+        ]
     aligned = []
     for name in _COLUMNS:
         if name in chosen:
@@ -94,16 +96,16 @@ def _width(column: Sequence[str]) -> int:
     return max(map(len, column))
 
 
-def _shortened(name: str, most: int) -> str:
+def shortened_name(name: str, most: int) -> str:
     """Return a name with dots instead of a part if it is too long.
 
     What comes before the number of the layer goes first, since all layers have it in common.
 
     Examples
     --------
-    >>> _shortened("model.layers.31.self_attn.q_proj.weight", 32)
+    >>> shortened_name("model.layers.31.self_attn.q_proj.weight", 32)
     '...31.self_attn.q_proj.weight'
-    >>> _shortened("model.layers.31.post_attention_layernorm.weight", 32)
+    >>> shortened_name("model.layers.31.post_attention_layernorm.weight", 32)
     '...31.post_...n_layernorm.weight'
     """
     if len(name) <= most:
@@ -120,7 +122,7 @@ def _shortened(name: str, most: int) -> str:
 def _cells(report: TensorReport) -> dict[str, str]:
     """Return the cell of each column."""
     cells = dict.fromkeys(_COLUMNS, "-") | {
-        "tensor": _shortened(printable(report.name), _LONGEST_NAME),
+        "tensor": shortened_name(printable(report.name), _LONGEST_NAME),
         "shape": shape_text(report.shape),
         "dtype": report.dtype,
     }

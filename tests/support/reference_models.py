@@ -14,7 +14,8 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-from support.frameworks import Framework, Torchvision
+
+from .frameworks import Framework, Torchvision
 
 # transformers asks no server for anything that is built from a configuration; this makes sure.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
