@@ -2,6 +2,7 @@
 
 import math
 import warnings
+import weakref
 
 import numpy as np
 import pytest
@@ -321,6 +322,35 @@ def test_freed_storages_are_not_written():
         ours.normal_(part, rng=0)
     with pytest.raises(RuntimeError):
         ours.normal_(whole)
+
+
+def test_storages_that_are_too_small_are_not_written():
+    whole = torch.ones(5000)
+    fits, small = whole[100:250], (whole, whole[100:300], whole.view(50, 100).T)
+    whole.untyped_storage().resize_(4 * 250)
+    for tensor in small:
+        with pytest.raises(ValueError, match="no memory for all its elements"):
+            ours.normal_(tensor, rng=0)
+    assert ours.normal_(fits, rng=0).std() > 0.5
+
+
+@pytest.mark.parametrize("strided", [False, True])
+def test_memory_stays_while_another_storage_takes_its_place(strided):
+    """As another thread may do it: here, what the key is drawn from does it at the last moment."""
+    array = np.zeros((50, 100), np.float32)
+    seen, memory = [], weakref.ref(array)
+    tensor = torch.from_numpy(array.T if strided else array)
+    del array
+
+    class Replacing(np.random.PCG64):
+        def random_raw(self, *arguments):
+            tensor.set_(torch.empty(3))
+            seen.append(memory() is not None)
+            return super().random_raw(*arguments)
+
+    ours.normal_(tensor, rng=Replacing(0))
+    assert seen == [True]
+    assert memory() is None
 
 
 def test_inference_mode():

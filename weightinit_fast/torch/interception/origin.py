@@ -34,7 +34,7 @@ class Origin(NamedTuple):
     dtensor: Any
 
 
-def origin(local: torch.Tensor, in_place: bool, end: FrameType | None) -> Origin:
+def origin(local: torch.Tensor, in_place: bool, callers: frozenset[FrameType]) -> Origin:
     """Find out where a draw that has reached a kernel comes from.
 
     Only the stack of the block itself is read: functions that called it say nothing about what is
@@ -46,8 +46,9 @@ def origin(local: torch.Tensor, in_place: bool, end: FrameType | None) -> Origin
         The tensor that is drawn.
     in_place : bool
         Whether somebody held the tensor before the draw.
-    end : frame or None
-        The frame of the ``with`` statement, where the search ends.
+    callers : frozenset of frames
+        The frames that ran when the block began. The search ends with the first of them, which has
+        the ``with`` statement as a rule.
     """
     module = sys.modules.get(_DTENSOR_MODULE)
     dtensor_file = None if module is None else module.__file__
@@ -62,7 +63,7 @@ def origin(local: torch.Tensor, in_place: bool, end: FrameType | None) -> Origin
             return Origin(True, dtensor)
         if dtensor is None and code.co_filename == dtensor_file:
             dtensor = _dtensor_of(local, frame)
-        if frame is end:
+        if frame in callers:
             break
         frame = frame.f_back
     return Origin(in_place, dtensor)
