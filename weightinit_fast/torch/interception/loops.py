@@ -232,6 +232,10 @@ class _KaimingUniform:
                 return tensor
         return self._original(tensor, a, mode, nonlinearity, generator)
 
+    def __getattr__(self, name: str) -> Any:
+        # What a function has, such as __code__, from which torch.compile traces the original.
+        return getattr(self.__dict__["_original"], name)
+
     def __eq__(self, other: object) -> bool:
         return self is other or other is self._original
 
