@@ -108,6 +108,12 @@ COMMANDS = {
         "20 min; --quick: 3 min",
         "torch --models '4-GB table' --repeats 5",
     ),
+    "torch-init": Command(
+        "measure.torch_init",
+        "nanoseconds a call of the drop-ins of torch.nn.init beside torch's functions; needs torch",
+        "10 s",
+        "torch-init --turns 500",
+    ),
     "pictures": Command(
         "report.pictures",
         "nothing; it draws the pictures of the README from results, and needs matplotlib",

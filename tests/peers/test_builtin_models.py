@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from support import DOCS
+from support.internals import models
 from support.reference_models import REFERENCES, parameters_of, quietly, tied_names
 from support.reference_models import timm as timm  # noqa: PLC0414  the fixture of conftest.py imports them
 from support.reference_models import torch as torch  # noqa: PLC0414
 from support.reference_models import torchvision as torchvision  # noqa: PLC0414
 from support.reference_models import transformers as transformers  # noqa: PLC0414
-from support import DOCS
-from support.internals import models
 
 #: A mean, a variance or a fourth moment may be this many standard errors from that of the Law.
 #: About 1500 are compared, and a normal is beyond that once in 1.7 million.

@@ -271,13 +271,16 @@ class Enough(Exception):  # noqa: N818
 
 
 def fill_at_random(count, callers):
-    """Fill arrays of random sizes from several threads; interrupt those of the main thread."""
-    most = 2**20
-    wanted = {k: wi.normal(most, rng=0, stream=k, threads=1) for k in range(3)}
+    """Fill arrays of random sizes from several threads; interrupt those of the main thread.
+
+    A fill looks for signals every 20 ms. So those of the main thread are larger, and all are slow.
+    """
+    wanted = {k: wi.normal(2**22, rng=0, stream=k, threads=1) for k in range(3)}
+    internals.core.select_isa("scalar")
     left, wrong, interrupted = itertools.count(), [], 0
 
     def one(rng, out):
-        items, stream = int(2 ** rng.uniform(13, 20)), rng.randrange(3)
+        items, stream = int(2 ** rng.uniform(13, np.log2(out.size))), rng.randrange(3)
         out[:items] = 0
         try:
             wi.normal(out=out[:items], rng=0, stream=stream, threads=rng.randrange(2, 9))
@@ -291,7 +294,7 @@ def fill_at_random(count, callers):
         return 0
 
     def work(seed):
-        rng, out = random.Random(seed), np.empty(most, "f4")
+        rng, out = random.Random(seed), np.empty(2**19, "f4")
         while next(left) < count:
             one(rng, out)
 
@@ -304,11 +307,11 @@ def fill_at_random(count, callers):
     others = [threading.Thread(target=work, args=(seed,)) for seed in range(callers)]
     for other in others:
         other.start()
-    rng, out = random.Random(99), np.empty(most, "f4")
+    rng, out = random.Random(99), np.empty(2**22, "f4")
     while next(left) < count or any(other.is_alive() for other in others):
         raising = True
         try:
-            signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-5, 2e-3))
+            signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-4, 6e-2))
             interrupted += one(rng, out)
             raising = False
         except Enough:
@@ -318,6 +321,7 @@ def fill_at_random(count, callers):
     for other in others:
         other.join()
     assert not wrong, wrong
+    assert interrupted
     print(f"{interrupted} fills were interrupted")
 
 

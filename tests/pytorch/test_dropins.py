@@ -16,6 +16,7 @@ import weightinit_fast as wi
 theirs = Framework("torch.nn.init")
 adapter = Framework("weightinit_fast.torch")
 ours = Framework("weightinit_fast.torch.init")
+bounds = Framework("weightinit_fast.torch.bounds")
 
 KEY = wi.Key(3, 4)
 DTYPES = ("float32", "float64", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
@@ -387,14 +388,12 @@ def test_truncated_beside_the_package():
 
 def test_the_bounds_of_the_engine_lie_within():
     """Whatever the rounding of mean and std to float32, and whatever the ends."""
-    draws = Framework("weightinit_fast.torch.init.draws")
-    draws.load()
     random = np.random.default_rng(0)
     for _ in range(3000):
         mean, std = random.normal() * 10 ** random.uniform(-6, 6), 10 ** random.uniform(-8, 3)
         a, b = np.sort(mean + std * random.uniform(-6, 6, 2)).tolist()
         for single in (True, False):
-            lower, upper = draws._in_units(mean, std, a, b, single)
+            lower, upper = bounds.in_units(mean, std, a, b, single)
             centre, scale = (np.float32(mean), np.float32(std)) if single else (mean, std)
             assert a <= float(centre) + float(scale) * lower
             assert float(centre) + float(scale) * upper <= b

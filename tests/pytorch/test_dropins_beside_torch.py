@@ -45,6 +45,8 @@ ODD = [
     ("normal_", (5,), (0, 1, "generator")),
     ("trunc_normal_", (50,), (0, 0)),
     ("trunc_normal_", (50,), (0, 1, 2, 1)),
+    ("trunc_normal_", (50,), (0, 1e-50, -1, 1)),
+    ("trunc_normal_", (50,), (0, 1e39, -1, 1)),
     ("trunc_normal_", (50,), (0, 1, NAN, 1)),
     ("trunc_normal_", (50,), (0, 1, "a", 1)),
     ("constant_", (5,), ("a",)),
@@ -421,6 +423,10 @@ def test_in_a_function_mode():
     np.testing.assert_array_equal(
         tensor, wi.he_uniform((60, 5), a=0.1, groups=3, rng=KEY, stream="w")
     )
+    with Mode():
+        for axes in ({"transposed": True}, {"transposed": True, "groups": 5}, {"layout": "IO"}):
+            ours.xavier_uniform_(tensor, rng=KEY, **axes)
+            np.testing.assert_array_equal(tensor, wi.xavier_uniform((60, 5), rng=KEY, **axes))
     with torch.device("meta"):
         ours.normal_(tensor, rng=KEY)
     np.testing.assert_array_equal(tensor, wi.normal((60, 5), rng=KEY))

@@ -53,7 +53,7 @@ def initialise(x):
 def scripted(function):
     """Compile a function in which `torch` is the module itself, as the compiler wants it."""
     source = f"import torch\ndef compiled(x: torch.Tensor) -> torch.Tensor:\n    {function}\n"
-    folder = {}
+    folder = {"__name__": "scripted_functions"}
     # The compiler reads the source from a file.
     with tempfile.NamedTemporaryFile("w", suffix=".py", delete=False) as file:
         file.write(source)
@@ -77,18 +77,20 @@ SCRIPTS = [
 def script_outcome(source):
     try:
         function = scripted(source)
-    except RuntimeError as error:
-        return str(error).strip().partition("\n")[0], None
-    return "compiled", [node.kind() for node in function.graph.nodes()]
+    except (RuntimeError, ValueError):  # torch 2.13 refuses kaiming_uniform_ for its annotations
+        return ("refused",)
+    drawn = function(torch.full((40, 50), 9.0))
+    return "compiled", [node.kind() for node in function.graph.nodes()], drawn.max() < 9
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("source", SCRIPTS)
 def test_functions_are_scripted_as_ever(source):
-    before = script_outcome(source)
+    # The compiler keeps the functions of torch that it has compiled: so the block comes first.
     with adapter.fast_init(0):
         inside = script_outcome(source)
-    assert before == inside == script_outcome(source)
+    assert inside == script_outcome(source)
+    assert (inside[0] == "compiled") == ("kaiming" not in source)  # as torch 2.13 does
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -208,6 +210,7 @@ def compiled_or_skip(function):
     return torch.compile(function)
 
 
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.process
 @pytest.mark.slow
 def test_a_compiled_model_computes_what_the_model_computes():
@@ -225,19 +228,23 @@ def test_a_compiled_function_that_initialises_goes_on(backend):
 
     def function(x):
         y = module.nn.init.normal_(module.empty_like(x))
-        return module.nn.init.uniform_(y, 2.0, 3.0) + x
+        z = module.nn.init.kaiming_uniform_(module.empty(4, 10), 1.0)
+        return module.nn.init.uniform_(y, 2.0, 3.0) + x + z.view(-1)
 
     module._dynamo.reset()
     compiled = torch.compile(function, backend=backend, fullgraph=True)
     before = compiled(torch.zeros(40))
     with adapter.fast_init(0):
         inside = compiled(torch.zeros(40))
+        again = compiled(torch.zeros(40))
         fresh = torch.compile(lambda x: function(x) * 1, backend=backend, fullgraph=True)
-        assert fresh(torch.zeros(40)).min() >= 2
+        assert not (fresh(torch.zeros(40)) == fresh(torch.zeros(40))).any()
     after = compiled(torch.zeros(40))
-    for out in (before, inside, after):
-        assert out.min() >= 2
-        assert out.max() <= 3
+    outs = [before, inside, again, after]
+    assert len({out[0].item() for out in outs}) == 4
+    for out in outs:
+        assert out.min() >= 2 - 0.55  # kaiming_uniform_ of 10 inputs: √(3/10)
+        assert out.max() <= 3 + 0.55
     module._dynamo.reset()
 
 

@@ -163,6 +163,20 @@ def test_a_rank_outside_of_the_mesh_holds_nothing():
         assert shards.parts_of(tensor) == []
 
 
+def test_an_empty_shard_may_have_any_shape():
+    for rank, mesh in enumerate(models.ranks_of_mesh((4,))):
+        local = torch.zeros(1, 5) if rank < 3 else torch.zeros(0)
+        tensor = tensor_module.DTensor.from_local(
+            local,
+            mesh,
+            [placement("shard", 0)],
+            run_check=False,
+            shape=torch.Size((3, 5)),
+            stride=(5, 1),
+        )
+        assert len(shards.parts_of(tensor)) == (1 if rank < 3 else 0)
+
+
 def test_a_huge_strided_table_is_placed_without_listing_its_rows():
     """torch lists every index of the axis, which for these tables would take 32 GB."""
     rows = 2**32
@@ -209,6 +223,13 @@ def test_autograd_records_nothing_and_the_memory_is_the_parameters_own():
         assert parameter.grad_fn is None
         lo, hi = (0, 3) if mesh.get_local_rank() == 0 else (3, 6)
         assert torch.equal(parameter.detach().to_local(), whole_of("normal", (6, 4))[lo:hi])
+        copy = tensor_module.distribute_tensor(
+            torch.zeros(6, 4), mesh, [placement("replicate", 0)], src_data_rank=None
+        )
+        copy._local_tensor.requires_grad_()  # as FullyShardedDataParallel does to those it flattens
+        (piece,) = shards.parts_of(copy)
+        assert type(piece) is torch.Tensor
+        assert not piece.requires_grad
 
 
 @pytest.mark.filterwarnings("ignore:DTensor random operators:UserWarning")
@@ -469,6 +490,14 @@ def test_fully_shard_of_each_layer(world):
         assert shards.flat_parts(model) == {}
 
 
+def test_the_version_of_a_dtensor_counts_one_draw():
+    for mesh in models.ranks_of_mesh((2,), ("dp",)):
+        model = fsdp.fully_shard(models.FeedForward(), mesh=mesh)
+        before = [parameter._version for parameter in model.parameters()]
+        adapter.initialize(model, {"*": "normal"}, rng=KEY)
+        assert [parameter._version for parameter in model.parameters()] == [v + 1 for v in before]
+
+
 def test_gathered_parameters_of_fully_shard_are_refused():
     for mesh in models.ranks_of_mesh((2,), ("dp",)):
         model = torch.nn.Sequential(models.FeedForward())
@@ -667,7 +696,10 @@ def test_names_are_those_of_the_model_without_wrappers():
         assert clean(model) == names
         assert clean(torch.compile(model)) == names
         assert clean(torch.nn.DataParallel(model)) == names
-        assert clean(torch.nn.parallel.DistributedDataParallel(model)) == names
+        replicas = torch.nn.parallel.DistributedDataParallel(model)
+        assert clean(replicas) == names
+        assert clean(torch.compile(replicas)) == names
+        assert clean(torch.nn.ModuleDict({"net": replicas})) == [f"net.{name}" for name in names]
         model.down = wrapped(model.down, use_orig_params=True)
         assert clean(model) == names
         assert clean(wrapped(model, use_orig_params=True)) == names

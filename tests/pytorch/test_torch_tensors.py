@@ -186,6 +186,7 @@ def test_copied_tensors(rule, dtype):
     np.testing.assert_array_equal(bits(plain), wanted)
     np.testing.assert_array_equal(bits(strided), wanted)
     np.testing.assert_array_equal(bits(part), wanted[index])
+    assert [tensor._version for tensor in (plain, strided, part)] == [1, 1, 1]
 
 
 @pytest.mark.usefixtures("elsewhere")

@@ -16,7 +16,8 @@ from .modules import Fans, check_fans
 from .parameters import check_module, parameters_of, refuse_shared, selected, zero_row
 from .plan import Plan, Planned, plan_of
 from .report import Report, ReportRow
-from .tensors import fill
+from .shards import is_dtensor
+from .tensors import fill, increment_versions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -168,6 +169,9 @@ def draw(
         tied = refuse_shared([(one.held.name, piece) for one, piece in pieces])
     drawn = [(one, piece) for one, piece in pieces if one.held.name not in tied]
     fill([(one.explanation.initializer, piece, one.stream) for one, piece in drawn], rng, threads)
+    # That of the local tensors is another version, which torch's own functions leave as it is.
+    held = (one.held.tensor for one in plan.planned)
+    increment_versions(t for t in held if t is not None and is_dtensor(t) and not t.is_meta)
     for one, piece in drawn:
         if one.zero_row is not None:
             zero_row(piece, one.zero_row)

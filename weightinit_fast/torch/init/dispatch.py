@@ -36,6 +36,9 @@ _default_generator = torch.default_generator
 #: What the drop-ins raise for an argument or a tensor that they leave to torch.
 REFUSALS = (TypeError, ValueError, OverflowError, BufferError)
 
+#: Arguments that torch's functions lack -> their defaults.
+_DEFAULTS = {"layout": None, "groups": 1, "transposed": False}
+
 #: How many results of a function of the arguments are kept. A small fill takes about as long as
 #: reading its arguments, and a model repeats them from layer to layer.
 KEPT = 1024
@@ -91,7 +94,7 @@ def otherwise(
     it does not have, and ``make`` returns the initialiser that they stand for.
     """
     theirs = THEIRS[ours.__name__]
-    added = {name: value for name, value in axes.items() if value not in (None, False, 1)}
+    added = {name: value for name, value in axes.items() if value != _DEFAULTS[name]}
     if rng is not None or stream != 0:
         added |= {"rng": rng, "stream": stream}
     is_tensor = isinstance(tensor, torch.Tensor)
@@ -162,7 +165,6 @@ def _in_block(
         raise TypeError(f"{', '.join(added)} needs rng= or generator= in a block of fast_init")
     transform, params = rule.parameters(tuple(tensor.shape))
     rule.check(target_of(tensor))
-    if not block.draw(tensor, transform, params, None):
+    if not block.draw(tensor, transform, params, None, in_kernel=False):
         raise RuntimeError("fast_init has refused a draw of weightinit_fast.torch.init")
-    increment_versions([tensor])
     return tensor

@@ -8,8 +8,8 @@ from ... import _core
 from ..._resolve.keys import RNGLike
 from ..._resolve.numbers import finite, not_negative
 from ...initialisers.initializer import Initializer, initializer
+from ..bounds import bounded, warn_of_far_mean
 from ..tensors import PLAIN
-from ..truncation import bounded, warn_of_far_mean
 from .dispatch import REFUSALS, draw, otherwise
 
 __all__ = ["normal_", "trunc_normal_", "uniform_"]

@@ -12,13 +12,13 @@ from ...models.messages import counted
 from .rows import Row
 from .verdict import series_of
 
-__all__ = ["signal_picture"]
+__all__ = ["STYLE", "signal_picture"]
 
 _HEIGHT = 250
 #: The most layers that are drawn outside of series, as dots.
 _MOST_DOTS = 500
 #: The style of a picture that stands alone. On a page the style of the page has these names.
-_STYLE = """
+STYLE = """
 svg { --page: #ffffff; --text: #1b1f24; --quiet: #59636e; --line: #d5dae0; }
 @media (prefers-color-scheme: dark) {
   svg { --page: #14171b; --text: #e6e9ed; --quiet: #9aa5b1; --line: #343b44; }
@@ -125,5 +125,5 @@ def _file(panels: Sequence[tuple[str, str]], names: Sequence[str]) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {Axes.width} {height}" '
         f'width="{Axes.width}" height="{height}" role="img"><title>Standard deviation by '
-        f"layer</title><style>{_STYLE}</style>{''.join(parts)}</svg>\n"
+        f"layer</title><style>{STYLE}</style>{''.join(parts)}</svg>\n"
     )

@@ -1,7 +1,4 @@
-"""The interval of torch's trunc_normal_, which states its bounds as values, for the engine.
-
-The drop-in and fast_init read it by the same functions.
-"""
+"""The bounds of truncated normals: torch gives them as values, the engine takes them in std."""
 
 from __future__ import annotations
 
@@ -14,11 +11,7 @@ import torch
 
 from .._resolve.numbers import finite, not_negative, real
 
-__all__ = ["bounded", "warn_of_far_mean"]
-
-#: How many intervals are kept. A model has few of them, and they take longer to compute than a
-#: small layer to draw.
-_KEPT = 1024
+__all__ = ["bounded", "in_units", "warn_of_far_mean"]
 
 
 def bounded(
@@ -28,12 +21,12 @@ def bounded(
     mean, std = finite(mean, "mean"), not_negative(std, "std")
     if std == 0:
         raise ValueError("std must be positive")
-    single = tensor.dtype is not torch.float64
-    return mean, std, *_in_units(mean, std, real(a, "a"), real(b, "b"), single)
+    single = getattr(tensor, "dtype", None) is not torch.float64  # or no tensor at all
+    return mean, std, *in_units(mean, std, real(a, "a"), real(b, "b"), single)
 
 
-@lru_cache(_KEPT)
-def _in_units(mean: float, std: float, a: float, b: float, single: bool) -> tuple[float, float]:
+@lru_cache(1024)  # a model repeats its bounds from layer to layer
+def in_units(mean: float, std: float, a: float, b: float, single: bool) -> tuple[float, float]:
     """Return the bounds in units of std, such that the engine's own bounds lie in [a, b].
 
     Its bounds are mean + std·lower and mean + std·upper, with mean and std rounded to float32 if
@@ -43,7 +36,10 @@ def _in_units(mean: float, std: float, a: float, b: float, single: bool) -> tupl
         raise ValueError(f"a must be below b: a={a!r}, b={b!r}")
     lower, upper = (a - mean) / std, (b - mean) / std
     if single:
-        mean, std = float(np.float32(mean)), float(np.float32(std))
+        with np.errstate(over="ignore"):  # the engine refuses what overflows
+            mean, std = float(np.float32(mean)), float(np.float32(std))
+    if std == 0:
+        return lower, upper
     if mean + std * lower < a:
         lower = _moved(mean, std, a, 1)
     if mean + std * upper > b:
