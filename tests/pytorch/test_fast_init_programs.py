@@ -163,3 +163,31 @@ def test_callers_of_a_block_say_nothing_about_its_draws(function):
 
     wanted = torch.from_numpy(wi.normal(5, rng=0, stream=0))
     assert torch.equal(Outer()(), wanted)
+
+
+# Samples ------------------------------------------------------------------------------------------
+
+
+def test_samples_of_distributions_are_data_but_in_constructors():
+    def sample():
+        own = torch.distributions
+        normal = own.Normal(torch.zeros(5), 1.0).rsample()
+        many = own.MultivariateNormal(torch.zeros(3), torch.eye(3)).sample()
+        return torch.cat([normal, many, own.Uniform(0.0, torch.ones(4)).rsample()])
+
+    class Layer(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.distributions.Normal(0.0, 0.1).rsample((5,)))
+
+    torch.manual_seed(0)
+    wanted = sample()
+    torch.manual_seed(0)
+    with adapter.fast_init(0):
+        found = sample()
+        state = torch.get_rng_state()
+        layer = Layer()
+    assert torch.equal(found, wanted)
+    assert torch.equal(torch.get_rng_state(), state)
+    drawn = torch.from_numpy(wi.normal(5, rng=0, stream=0))
+    assert torch.equal(layer.weight.detach(), drawn * 0.1)
