@@ -78,6 +78,28 @@ def test_a_large_sigma_does_no_harm_to_a_shallow_network(depth, wanted):
     assert kinds(look("ReLU", "normal", depth)) == wanted
 
 
+@pytest.mark.parametrize(
+    ("change", "wrong", "drifts"),
+    [
+        (1 / 1500, ["vanishes"] * 2, 0),
+        (1 / 700, [], 2),
+        (1 / 150, [], 2),
+        (1 / 70, [], 0),
+        (70, [], 0),
+        (150, ["explodes"], 1),  # activations; those of gradients are a note
+        (700, ["explodes"], 1),
+        (1500, ["explodes"] * 2, 0),
+    ],
+)
+def test_limits(change, wrong, drifts):
+    """Orthogonal layers change the std by their gain exactly, forwards and backwards."""
+    gain = change ** (1 / 10)
+    found = look("Identity", f"orthogonal(gain={gain})", depth=11)
+    assert kinds(found) == wrong
+    assert [note.kind for note in found.notes].count("drift") == drifts
+    assert [note.kind for note in found.notes].count("course") == (not wrong and not drifts)
+
+
 @pytest.mark.skipif(not (DOCS / "depth_study").is_dir(), reason="no depth study beside the tests")
 def test_the_numbers_are_those_of_the_study():
     """The study's own passes, in NumPy, find the same std of activations and of gradients."""
@@ -346,6 +368,38 @@ def test_zeros_in_other_modules(build, shape):
     torch.manual_seed(1)
     module = build(torch.nn)
     assert adapter.signal(module, normals(*shape)).wrong == ()
+
+
+@pytest.mark.parametrize("kind", ["Linear", "Conv1D", "ConvTranspose1d"])
+def test_the_axis_of_the_units_is_that_of_the_layer(kind):
+    """Each input has its own weight, which all units share: units are equal, inputs are not."""
+    sample = normals(32, 8)
+    if kind == "ConvTranspose1d":
+        first, sample = torch.nn.ConvTranspose1d(8, 12, 1), sample[:, :, None]
+    elif kind == "Conv1D":
+        first = transformers.pytorch_utils.Conv1D(12, 8)
+    else:
+        first = torch.nn.Linear(8, 12)
+    shape = {"Linear": (1, 8), "Conv1D": (8, 1), "ConvTranspose1d": (8, 1, 1)}[kind]
+    module = torch.nn.Sequential(first, torch.nn.Flatten(), torch.nn.Tanh(), torch.nn.Linear(12, 4))
+    with torch.no_grad():
+        first.weight.copy_(normals(*shape, stream="weight").expand_as(first.weight))
+        first.bias.zero_()
+        module[3].weight.copy_(normals(4, 1, stream="out").expand(4, 12))
+    found = adapter.signal(module, sample)
+    assert kinds(found) == ["symmetric"]
+    assert found.wrong[0].text.startswith("12 of the 12 units of layer 0")
+
+
+def test_units_that_differ_in_their_bias_alone_are_not_equal():
+    module = net(2, 16, "Identity", "he_normal")
+    with torch.no_grad():
+        module[0].weight[7] = module[0].weight[3]
+        module[2].weight[:, 7] = module[2].weight[:, 3]
+    assert kinds(adapter.signal(module, normals(32, 16))) == ["symmetric"]
+    with torch.no_grad():
+        module[0].bias[7] = 0.5
+    assert adapter.signal(module, normals(32, 16)).wrong == ()
 
 
 def test_layers_of_zeros_that_wait_for_another_one_are_not_symmetric():
