@@ -101,21 +101,13 @@ class fast_init(ContextDecorator):  # noqa: N801  used as a function
 
         *Blocks.* They may be nested: the innermost one draws, by its own key, and the outer one goes on
         afterwards with its next number. One object may be used many times, also in itself, and as a
-    <<<<<<< HEAD
-        decorator. A block is that of one thread (and of all coroutines that run in it). In the other
-        threads, and in processes that are forked in the block, torch draws as ever. While there is a
-        block in any thread, two operators of torch are overridden and a few functions of torch.nn.init
-        and timm are replaced, which call the original ones outside of the blocks. At the end of the
-        last block, also by an exception, all is as it was. To begin and to end a block takes 50 us.
-    =======
-        decorator. A block is that of one thread. In the other threads, and in processes that are forked
+            decorator. A block is that of one thread. In the other threads, and in processes that are forked
         in the block, torch draws as ever. (All tasks of asyncio are in one thread: do not await
         anything in a block.) While there is a block in any thread, two operators of torch are
         overridden and six of its private functions are replaced, which call the original ones outside
         of the blocks. At the end of the last block, also by an exception, all is as it was. To begin
         and to end a block takes 50 us.
-    >>>>>>> main
-
+    
         *DTensors.* Each process draws the part that it holds, with the values that one process would
         draw there. Flat parameters of FullyShardedDataParallel are refused: initialise them before they
         are flattened, or by `weightinit_fast.torch.initialize`.
