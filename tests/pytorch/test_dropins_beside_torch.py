@@ -493,3 +493,12 @@ def test_compiled_code_draws_as_torch_does_or_refuses():
     compiled = torch.compile(drawn, backend="eager")
     np.testing.assert_array_equal(compiled(torch.zeros(5)), wi.normal(5, rng=KEY))
     torch._dynamo.reset()
+
+
+@pytest.mark.parametrize("call", CALLS, ids=str)
+@pytest.mark.parametrize(("threads", "error"), [(0, ValueError), (1.5, TypeError)])
+def test_wrong_threads_are_refused_without_a_key_too(call, threads, error):
+    tensor = torch.ones(call.shape)
+    with pytest.raises(error, match="threads must be"):
+        getattr(ours, call.name)(tensor, *call.arguments, threads=threads)
+    assert (tensor == 1).all()

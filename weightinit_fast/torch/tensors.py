@@ -216,11 +216,9 @@ def _problem_of_storage(tensor: torch.Tensor) -> tuple[type[Exception], str] | N
     """Return why there is no memory for the elements, or not for each its own."""
     if tensor._is_zerotensor():
         return ValueError, "is one of torch's zero tensors, without memory: fill its clone()"
-    reach = 1 + sum((n - 1) * step for n, step in zip(tensor.shape, tensor.stride(), strict=True))
-    if (
-        tensor.untyped_storage().nbytes()
-        < (tensor.storage_offset() + reach) * tensor.element_size()
-    ):
+    steps = zip(tensor.shape, tensor.stride(), strict=True)
+    last = tensor.storage_offset() + sum((n - 1) * step for n, step in steps)
+    if tensor.untyped_storage().nbytes() < (last + 1) * tensor.element_size():
         return ValueError, (
             "has no memory for all its elements, because its storage was freed or resized (as FSDP "
             "frees the whole parameters between uses): fill the shards, or fill it where it is "

@@ -82,15 +82,16 @@ class fast_init(ContextDecorator):  # noqa: N801  used as a function
 
     *What is left alone.* Other draws in a forward pass, and draws that make a new tensor
     (``torch.randn``, ``torch.rand``, ``torch.normal``) unless a module is being made or reset
-    meanwhile, as in ``nn.Parameter(torch.randn(n))`` of a constructor; dropout and all other
-    distributions; integers; complex numbers; tensors on the meta device and on other devices;
-    FakeTensors; what functions that torch.compile compiles, and scripted functions, draw into
-    tensors of their own.
+    meanwhile, as in ``nn.Parameter(torch.randn(n))`` of a constructor; dropout, all other
+    distributions, and the samples of torch.distributions; integers; complex numbers; tensors on the
+    meta device and on other devices; FakeTensors; what functions that torch.compile compiles, and
+    scripted functions, draw into tensors of their own.
 
     *Values.* A tensor with a name has the values of the same call of this package:
     ``torch.nn.init.normal_(p, std=0.02)`` those of ``normal(p.shape, std=0.02, rng=rng,
-    stream=name)``. A slice of it has the values that the whole has there. What is drawn twice, by
-    the constructor and then by the model, has the values of the second draw.
+    stream=name)``. A slice of it has the values that the whole has there, if the whole is
+    contiguous. What is drawn twice, by the constructor and then by the model, has the values of the
+    second draw.
 
     *torch's generators.* ``rng=None`` draws 128 bits from the default generator when the block
     begins. After that, nothing that is drawn here advances it; what is left alone advances it as

@@ -21,9 +21,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from functools import update_wrapper
+from functools import wraps
 from math import inf, sqrt
-from pkgutil import resolve_name
 from types import FunctionType
 from typing import Any
 
@@ -180,22 +179,9 @@ def _truncated(original: _Function) -> _Function:
     return _no_grad_trunc_normal_
 
 
-class _KaimingUniform:
-    """What replaces kaiming_uniform_, which is public, so that a model may keep it.
-
-    As the key of a dict it is the original function, and a pickle has the original's name. (A
-    function could be neither. To call an object takes 0.2 µs longer than to call a function.)
-    """
-
-    # torch.jit.script asks by isinstance() whether it is a function that may be compiled.
-    __class__ = property(lambda self: FunctionType)
-
-    def __init__(self, original: _Function) -> None:
-        update_wrapper(self, original)
-        self._original = original
-
-    def __call__(
-        self,
+def _kaiming(original: _Function) -> _Function:
+    @wraps(original)
+    def kaiming_uniform_(
         tensor: torch.Tensor,
         a: float = 0,
         mode: Any = "fan_in",
@@ -203,12 +189,12 @@ class _KaimingUniform:
         generator: torch.Generator | None = None,
     ) -> torch.Tensor:
         if _is_compiling():
-            return self._original(tensor, a, mode, nonlinearity, generator)
+            return original(tensor, a, mode, nonlinearity, generator)
         if has_torch_function_variadic(tensor):
             # The original would hand over what its name in torch.nn.init stands for now, which is
-            # this object, and those who override torch's functions look for the original.
+            # this function, and those who override torch's functions look for the original.
             handed: torch.Tensor = handle_torch_function(
-                self._original,
+                original,
                 (tensor,),
                 tensor=tensor,
                 a=a,
@@ -230,23 +216,13 @@ class _KaimingUniform:
             bound = _ROOT_3 * (sqrt(2.0 / (1 + a**2)) / sqrt(fan))
             if _drawn(tensor, _UNIFORM, (-bound, bound), generator):
                 return tensor
-        return self._original(tensor, a, mode, nonlinearity, generator)
+        return original(tensor, a, mode, nonlinearity, generator)
 
-    def __getattr__(self, name: str) -> Any:
-        # What a function has, such as __code__, from which torch.compile traces the original.
-        return getattr(self.__dict__["_original"], name)
-
-    def __eq__(self, other: object) -> bool:
-        return self is other or other is self._original
-
-    def __hash__(self) -> int:
-        return hash(self._original)
-
-    def __repr__(self) -> str:
-        return repr(self._original)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return resolve_name, (f"{self._original.__module__}:{self._original.__qualname__}",)
+    # A model may keep this function, which is public in torch, and be pickled after the block.
+    # pickle finds a function by its module and name, and asks whether what is there is the same.
+    # (An object that passed for the original was tried: torch.compile takes functions alone.)
+    kaiming_uniform_.__module__ = __name__
+    return kaiming_uniform_
 
 
 # There and gone -----------------------------------------------------------------------------------
@@ -257,7 +233,7 @@ _REPLACED: dict[tuple[str, str], Callable[[_Function], _Function]] = {
     ("torch.nn.init", "_no_grad_uniform_"): _uniform,
     ("torch.nn.init", "_no_grad_normal_"): _normal,
     ("torch.nn.init", "_no_grad_trunc_normal_"): _truncated,
-    ("torch.nn.init", "kaiming_uniform_"): _KaimingUniform,
+    ("torch.nn.init", "kaiming_uniform_"): _kaiming,
     ("timm.layers.weight_init", "_trunc_normal_"): _truncated,
     (
         "diffusers.pipelines.deprecated.unidiffuser.modeling_uvit",
@@ -271,6 +247,20 @@ _now: list[tuple[Any, str, _Function, _Function]] = []
 _made: dict[_Function, _Function] = {}
 
 
+def _ours(original: _Function, make: Callable[[_Function], _Function]) -> _Function:
+    """Return the function that takes the place of an original one."""
+    ours = _made.get(original)
+    if ours is None:
+        ours = _made[original] = make(original)
+        # torch.jit.script compiles what this returns.
+        setattr(ours, "__prepare_scriptable__", lambda: original)  # noqa: B010
+    return ours
+
+
+#: Ours for torch's, under the name by which pickles know it.
+kaiming_uniform_ = _ours(torch.nn.init.kaiming_uniform_, _kaiming)
+
+
 def replace() -> None:
     """Put our functions in the place of the original ones."""
     for (module_name, name), make in _REPLACED.items():
@@ -278,14 +268,9 @@ def replace() -> None:
         original = getattr(module, name, None)
         # It may be another function: that of a program which draws in its own way, or one that
         # draws nothing, as within no_init_weights() of transformers.
-        code = getattr(original, "__code__", None)
-        if original is None or code is None or code.co_filename != getattr(module, "__file__", ""):
+        if type(original) is not FunctionType or original.__globals__ is not vars(module):
             continue
-        ours = _made.get(original)
-        if ours is None:
-            ours = _made[original] = make(original)
-            # torch.jit.script compiles what this returns.
-            setattr(ours, "__prepare_scriptable__", lambda original=original: original)  # noqa: B010
+        ours = _ours(original, make)
         setattr(module, name, ours)
         _now.append((module, name, original, ours))
 

@@ -6,7 +6,8 @@ alike. Three facts tell them apart.
 - *Which function was called.* The functions of torch.nn.init initialise, wherever they are called
   (interception/loops.py), and what is drawn into a torch.nn.Parameter is a weight.
 - *Who holds the tensor.* ``torch.randn(3)`` and its kind draw into a tensor that no Python object
-  refers to yet, and ``tensor.normal_()`` into one that somebody holds (interception/core.py).
+  refers to yet, and ``tensor.normal_()`` into one that somebody holds (interception/core.py). What
+  torch.distributions draws counts as new.
 - *What runs.* The nearest function on the stack that is a forward pass, or that makes or resets a
   module, decides about the draws that are left. Those in a forward pass are data, and those in the
   making of a module initialise it. Where neither runs, a draw into a tensor that somebody holds is
@@ -23,6 +24,8 @@ import torch
 
 __all__ = ["Origin", "origin"]
 
+#: By this function torch.distributions draws samples, in place in a tensor that it has just made.
+_STANDARD_NORMAL = "_standard_normal"
 _DTENSOR_MODULE = "torch.distributed.tensor._dispatch"
 
 
@@ -61,6 +64,8 @@ def origin(local: torch.Tensor, in_place: bool, callers: frozenset[FrameType]) -
             return Origin(False, dtensor)
         if ("init" in name or name.endswith("reset_parameters")) and _makes_module(frame):
             return Origin(True, dtensor)
+        if name == _STANDARD_NORMAL:
+            in_place = False
         if dtensor is None and code.co_filename == dtensor_file:
             dtensor = _dtensor_of(local, frame)
         if frame in callers:
