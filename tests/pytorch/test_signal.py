@@ -1,17 +1,21 @@
 """signal: its verdicts, on the depth study's networks and on models that are initialised well."""
 
 import math
+import sys
 
 import numpy as np
 import pytest
 from signal_nets import adapter, ids, kinds, net, normals, row_of, torch
 from signal_nets import one_thread as one_thread  # noqa: PLC0414  a fixture
 from support import DOCS, modules_of
+from support.frameworks import Framework
 from support.reference_models import quietly
 from support.reference_models import torchvision as torchvision  # noqa: PLC0414  the fixture imports them
 from support.reference_models import transformers as transformers  # noqa: PLC0414
 
 import weightinit_fast as wi
+
+signal_rows = Framework("weightinit_fast.torch.signal.rows")
 
 DEPTH, WIDTH, BATCH = 30, 64, 128
 
@@ -459,6 +463,18 @@ def test_a_signal_beyond_the_squares_of_float32_is_still_measured():
     assert 1e21 < rows[-1].std < 1e24
     rows = look("ReLU", "normal(std=0.01)").rows
     assert 0 < rows[-1].std < 1e-36
+
+
+@pytest.mark.parametrize("piece", [1, 7, 100, 1000])
+def test_moments_of_pieces_are_joined(monkeypatch, piece):
+    """The mean moves from piece to piece, and some of the numbers are not finite."""
+    values = normals(100) * 3 + torch.arange(100)
+    values[10], values[20:28], values[40] = math.nan, math.inf, 0
+    monkeypatch.setattr(sys.modules["weightinit_fast.torch.signal.rows"], "_PIECE", piece)
+    found = signal_rows.moments_of(values)
+    finite = values[torch.isfinite(values)].double().numpy()
+    assert (found.size, found.nan, found.inf, found.zeros) == (100, 1, 8, 1)
+    np.testing.assert_allclose([found.mean, found.std], [finite.mean(), finite.std()], rtol=1e-12)
 
 
 def test_no_gradient_at_all():
