@@ -1,8 +1,8 @@
 """Seconds to build torch models: stock, in fast_init, and by materialize, interleaved.
 
 Every figure comes from a fresh process (workers/torch_worker.py), so that memory is fresh too, as
-it is where a program builds its model. (The machine has it ready: see back_memory there.) Every
-repetition goes once through all ways in a shuffled order. torch and this package get as many
+it is where a program builds its model. (The machine has it ready: see workers/page_holder.py.)
+Every repetition goes once through all ways in a shuffled order. torch and this package get as many
 threads. "of stock" is how many times faster a way is, in medians. The sizes of --quick are those of
 other models, and its ratios say nothing about the goals.
 """
