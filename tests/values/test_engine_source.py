@@ -56,7 +56,7 @@ def test_every_function_in_a_header_is_static():
     headers = sorted(ENGINE.rglob("*.h"))
     assert len(headers) > 15
     begins = re.compile(
-        r"^(?!static |INLINE |typedef |struct |enum |extern "C" |[#/ }]).*\{$", re.MULTILINE
+        r'^(?!static |INLINE |typedef |struct |enum |extern "C" |[#/ }]).*\{$', re.MULTILINE
     )
     for header in headers:
         found = begins.findall(header.read_text(encoding="utf-8"))
