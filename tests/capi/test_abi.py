@@ -269,6 +269,6 @@ def test_the_header_for_python_has_no_warnings(compiler):
     #include "weightinit_fast_python.h"
     int get(wif_api *api);
     int get(wif_api *api) { return wif_import(api); }
-    """
+"""
     done = subprocess.run(command, input=program, text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
