@@ -202,7 +202,7 @@ static void spoil(input *in, made *m) {
             m->rows[bits % (uint64_t)m->shape[0]] = number;
         break;
     case 15:
-        r->data = (char *)r->data + (bits % 64) - 32;
+        r->data = (void *)((uintptr_t)r->data + (uintptr_t)(bits % 64) - 32);
         break;
     case 16:
         r->data = (void *)(uintptr_t)bits;

@@ -21,14 +21,14 @@
 #include <unistd.h>
 #endif
 
-static int32_t min(int32_t a, int32_t b) { return a < b ? a : b; }
+static int32_t lesser(int32_t a, int32_t b) { return a < b ? a : b; }
 
 /* A number at the beginning of a text, at most WIF_THREADS_MOST; 0 if there is none.  What follows
  * it is ignored: OpenMP allows a list, with a number for each level of nested regions. */
 static int32_t number_in(const char *text) {
     int32_t number = 0;
     for (; text && *text >= '0' && *text <= '9'; text++)
-        number = min(10 * number + (*text - '0'), WIF_THREADS_MOST);
+        number = lesser(10 * number + (*text - '0'), WIF_THREADS_MOST);
     return number;
 }
 
@@ -144,7 +144,7 @@ int32_t wif_cgroup_threads(const char *root, const char *own) {
         if (!strstr(path + 1, "/..")) /* such a path is in another namespace */
             strcat(folder, path + 1);
         for (;;) { /* the quotas of the parents limit this process too */
-            found = min(found, quota_in(folder, version));
+            found = lesser(found, quota_in(folder, version));
             char *const slash = strrchr(folder, '/');
             if (strlen(folder) <= base || !slash)
                 break;
@@ -197,6 +197,6 @@ static int32_t processors(void) {
 }
 
 int32_t wif_default_threads(void) {
-    const int32_t most = min(min(environment_limit(), processors()), quota());
+    const int32_t most = lesser(lesser(environment_limit(), processors()), quota());
     return most < 1 ? 1 : most;
 }
