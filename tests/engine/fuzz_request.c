@@ -218,14 +218,15 @@ static void spoil(input *in, made *m) {
     }
 }
 
-static made take_request(input *in) {
-    made m = {0};
+/* Make a request in place, since it points into itself. */
+static void take_request(input *in, made *m) {
+    memset(m, 0, sizeof *m);
     const int32_t transform = 1 + (int32_t)(take(in, 1) % 5);
     const int32_t dtype = transform == WIF_WORDS ? WIF_UINT32 : 1 + (int32_t)(take(in, 1) % 6);
     const unsigned kind = (unsigned)take(in, 1);
     const size_t itemsize = bytes_of(dtype), lead = take(in, 1) % 70;
-    m.request = wif_request_new(NULL, dtype, 0);
-    wif_request *const r = &m.request;
+    m->request = wif_request_new(NULL, dtype, 0);
+    wif_request *const r = &m->request;
     r->transform = transform;
     r->key.low = take(in, 1);
     r->key.high = take(in, 1);
@@ -241,32 +242,31 @@ static made take_request(input *in) {
     r->parameters[2] = (double)(int8_t)take(in, 1) / 16;
     r->parameters[3] = r->parameters[2] + (double)(1 + take(in, 1)) / 16;
     if (kind & 4 && transform == WIF_TRUNCATED_NORMAL &&
-        wif_prepare_interval(r->parameters[2], r->parameters[3], dtype, &m.interval) == WIF_OK)
-        r->interval = &m.interval;
+        wif_prepare_interval(r->parameters[2], r->parameters[3], dtype, &m->interval) == WIF_OK)
+        r->interval = &m->interval;
     const int axes = (int)(take(in, 1) % (AXES + 1));
     if (axes) {
-        take_axes(in, &m, axes, itemsize, lead);
+        take_axes(in, m, axes, itemsize, lead);
     } else {
         r->count = kind >= 252 ? LARGE_ITEMS + (int64_t)take(in, 2) : (int64_t)take(in, 2) % 5000;
-        m.bytes = lead + (size_t)r->count * itemsize;
-        m.memory = patterned(m.bytes);
-        r->data = m.memory + lead;
+        m->bytes = lead + (size_t)r->count * itemsize;
+        m->memory = patterned(m->bytes);
+        r->data = m->memory + lead;
     }
     if (kind >= 252) {
         static wif_parallel_for *const ways[] = {NULL, backwards, forgetful, failing};
         r->parallel_for = ways[take(in, 1) % 4];
         r->threads = 3;
     }
-    r->buffer = m.memory;
-    r->buffer_bytes = m.bytes;
+    r->buffer = m->memory;
+    r->buffer_bytes = m->bytes;
     if (kind & 8)
         for (unsigned left = 1 + (kind >> 4 & 1); left; left--)
-            spoil(in, &m);
+            spoil(in, m);
     if (kind & 32) {
         r->progress = hear;
-        r->progress_context = &m.heard;
+        r->progress_context = &m->heard;
     }
-    return m;
 }
 
 /* ---- what is judged -------------------------------------------------------------------------- */
@@ -398,7 +398,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const int ROUNDING[] = {FE_TONEAREST, FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO};
     input in = {data, data + size};
     const unsigned kind = (unsigned)take(&in, 1), rounding = (unsigned)take(&in, 1) % 4;
-    made m = take_request(&in);
+    made m;
+    take_request(&in, &m);
     fesetround(ROUNDING[rounding]);
     judge(&m, kind);
     judge_size(&in, &m);
