@@ -170,31 +170,6 @@ def register_lent(dict kinds):
     lent_kinds = kinds
 
 
-cdef class LentMemory:
-    """C-contiguous memory of a tensor, for as long as the tensor is not resized."""
-
-    cdef object owner
-    cdef void *data
-    cdef Py_ssize_t items, itemsize
-
-    @property
-    def size(self):
-        return self.items
-
-    def __getbuffer__(self, Py_buffer *buffer, int flags):
-        buffer.buf = self.data
-        buffer.obj = self
-        buffer.len = self.items * self.itemsize
-        buffer.readonly = False
-        buffer.itemsize = self.itemsize
-        buffer.format = NULL
-        buffer.ndim = 1
-        buffer.shape = &self.items
-        buffer.strides = &self.itemsize
-        buffer.suboffsets = NULL
-        buffer.internal = NULL
-
-
 cdef dl_functions *lending_functions(object kind) except? NULL:
     """Return the functions of a class of tensors; NULL where it has none of DLPack 1."""
     global lending_class, lending
@@ -232,28 +207,3 @@ cdef object read_lent(object tensor, dl_tensor *lent, int64_t *items):
         step *= lent.shape[k]
     items[0] = step
     return kind
-
-
-def lent_target(object tensor, bint fresh):
-    """Return the Target of a whole C-contiguous tensor in CPU memory; None for every other one.
-
-    The memory must be writable and not be given back or resized before the fill has ended.
-    """
-    cdef dl_tensor lent
-    cdef LentMemory memory
-    cdef Target target
-    cdef int64_t items = 0
-    kind = read_lent(tensor, &lent, &items)
-    if kind is None:
-        return None
-    memory = LentMemory.__new__(LentMemory)
-    memory.owner = tensor
-    memory.data = <char *>lent.data + lent.byte_offset
-    memory.items, memory.itemsize = items, lent.dtype.bits // 8
-    target = Target.__new__(Target)
-    target.array = target.result = memory
-    target.kind, target.region = kind, WHOLE
-    target.whole = tuple([lent.shape[k] for k in range(lent.ndim)])
-    target.fresh = fresh
-    target.code = kind.code
-    return target

@@ -40,7 +40,7 @@ def fill_tensor(
     """
     cdef dl_tensor lent
     cdef Py_buffer view
-    cdef int64_t items = 0
+    cdef int64_t items = 0, itemsize
     kind = type(tensor)
     if not in_kernel and (
         kind is not Parameter and kind is not Tensor or has_torch_function(tensor)
@@ -53,9 +53,13 @@ def fill_tensor(
         # These raise RuntimeError for sparse and opaque tensors and for those that torch.func
         # wraps, which have no storage, for nested tensors, which have no shape, and for tensors of
         # InferenceMode, which have no version.  The storage is empty where somebody has freed it,
-        # as FSDP does.
+        # as FSDP does.  It is held until the end: another thread may give the tensor another one.
         kind = read_lent(tensor, &lent, &items)
-        if kind is None or not tensor.untyped_storage().nbytes() or tensor.is_neg():
+        if kind is None or tensor.is_neg():
+            return False
+        storage = tensor.untyped_storage()
+        itemsize = lent.dtype.bits // 8
+        if storage.nbytes() < (<int64_t>tensor.storage_offset() + items) * itemsize:
             return False
         # A tensor whose memory nobody has written yet has the version 0.
         fresh = tensor._version == 0
@@ -64,8 +68,8 @@ def fill_tensor(
     if items == 0 or lent.data == NULL:
         return False
     memset(&view, 0, sizeof(view))  # strides of NULL stand for C order
-    view.itemsize = lent.dtype.bits // 8
-    view.buf, view.len = <char *>lent.data + lent.byte_offset, items * view.itemsize
+    view.itemsize = itemsize
+    view.buf, view.len = <char *>lent.data + lent.byte_offset, items * itemsize
     if transform == WIF_truncated:
         params += interval(params[2], params[3], kind.word_bits)
     if threads is not None:

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+import weakref
 
 import numpy as np
 import pytest
@@ -323,6 +324,35 @@ def test_freed_storages_are_not_written():
         ours.normal_(whole)
 
 
+def test_storages_that_are_too_small_are_not_written():
+    whole = torch.ones(5000)
+    fits, small = whole[100:250], (whole, whole[100:300], whole.view(50, 100).T)
+    whole.untyped_storage().resize_(4 * 250)
+    for tensor in small:
+        with pytest.raises(ValueError, match="no memory for all its elements"):
+            ours.normal_(tensor, rng=0)
+    assert ours.normal_(fits, rng=0).std() > 0.5
+
+
+@pytest.mark.parametrize("strided", [False, True])
+def test_memory_stays_while_another_storage_takes_its_place(strided):
+    """As another thread may do it: here, what the key is drawn from does it at the last moment."""
+    array = np.zeros((50, 100), np.float32)
+    seen, memory = [], weakref.ref(array)
+    tensor = torch.from_numpy(array.T if strided else array)
+    del array
+
+    class Replacing(np.random.PCG64):
+        def random_raw(self, *arguments):
+            tensor.set_(torch.empty(3))
+            seen.append(memory() is not None)
+            return super().random_raw(*arguments)
+
+    ours.normal_(tensor, rng=Replacing(0))
+    assert seen == [True]
+    assert memory() is None
+
+
 def test_inference_mode():
     with torch.inference_mode():
         tensor = torch.empty(50)
@@ -463,3 +493,12 @@ def test_compiled_code_draws_as_torch_does_or_refuses():
     compiled = torch.compile(drawn, backend="eager")
     np.testing.assert_array_equal(compiled(torch.zeros(5)), wi.normal(5, rng=KEY))
     torch._dynamo.reset()
+
+
+@pytest.mark.parametrize("call", CALLS, ids=str)
+@pytest.mark.parametrize(("threads", "error"), [(0, ValueError), (1.5, TypeError)])
+def test_wrong_threads_are_refused_without_a_key_too(call, threads, error):
+    tensor = torch.ones(call.shape)
+    with pytest.raises(error, match="threads must be"):
+        getattr(ours, call.name)(tensor, *call.arguments, threads=threads)
+    assert (tensor == 1).all()

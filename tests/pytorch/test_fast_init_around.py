@@ -77,8 +77,8 @@ SCRIPTS = [
 def script_outcome(source):
     try:
         function = scripted(source)
-    except RuntimeError as error:
-        return (str(error).strip().partition("\n")[0],)
+    except (RuntimeError, ValueError):  # torch 2.13 refuses kaiming_uniform_ for its annotations
+        return ("refused",)
     drawn = function(torch.full((40, 50), 9.0))
     return "compiled", [node.kind() for node in function.graph.nodes()], drawn.max() < 9
 

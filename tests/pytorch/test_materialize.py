@@ -477,3 +477,24 @@ def test_unused_patterns_warn():
     with pytest.warns(UserWarning, match="the pattern \\*\\.wieght"):
         adapter.materialize(net, {"*.wieght": "ones", "*": "zeros"}, rng=KEY)
     assert bool((net.weight == 0).all())
+
+
+@pytest.mark.parametrize("kind", [list, tuple, lambda rows: dict(enumerate(rows))])
+def test_a_collection_of_meta_tensors_is_refused_by_name(kind):
+    with torch.device("meta"):
+        module = torch.nn.Sequential(torch.nn.Linear(3, 3))
+        module[0].tables = kind([torch.arange(4), torch.ones(2)])
+    with pytest.raises(ValueError, match=r"or hold some, .*: 0\.tables: make"):
+        adapter.materialize(module, rng=KEY)
+    assert module[0].weight.is_meta
+    module[0].tables = kind([torch.arange(4), torch.ones(2)])
+    adapter.materialize(module, rng=KEY)
+
+
+def test_a_dtype_that_is_never_drawn_says_what_to_do():
+    with torch.device("meta"):
+        module = torch.nn.Linear(3, 3)
+        codes = torch.empty(3, dtype=torch.int8)
+        module.codes = torch.nn.Parameter(codes, requires_grad=False)
+    with pytest.raises(TypeError, match=r"codes \(torch.int8\).*outside of the meta device before"):
+        adapter.materialize(module, rng=KEY)

@@ -1,17 +1,21 @@
 """signal: its verdicts, on the depth study's networks and on models that are initialised well."""
 
 import math
+import sys
 
 import numpy as np
 import pytest
 from signal_nets import adapter, ids, kinds, net, normals, row_of, torch
 from signal_nets import one_thread as one_thread  # noqa: PLC0414  a fixture
 from support import DOCS, modules_of
+from support.frameworks import Framework
 from support.reference_models import quietly
 from support.reference_models import torchvision as torchvision  # noqa: PLC0414  the fixture imports them
 from support.reference_models import transformers as transformers  # noqa: PLC0414
 
 import weightinit_fast as wi
+
+signal_rows = Framework("weightinit_fast.torch.signal.rows")
 
 DEPTH, WIDTH, BATCH = 30, 64, 128
 
@@ -76,6 +80,28 @@ def test_the_factor_of_a_layer_is_that_of_the_formula(rule, factor):
 def test_a_large_sigma_does_no_harm_to_a_shallow_network(depth, wanted):
     """With σ = 1 the study's ReLU networks train to depth 2, and do not at 4."""
     assert kinds(look("ReLU", "normal", depth)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("change", "wrong", "drifts"),
+    [
+        (1 / 1500, ["vanishes"] * 2, 0),
+        (1 / 700, [], 2),
+        (1 / 150, [], 2),
+        (1 / 70, [], 0),
+        (70, [], 0),
+        (150, ["explodes"], 1),  # activations; those of gradients are a note
+        (700, ["explodes"], 1),
+        (1500, ["explodes"] * 2, 0),
+    ],
+)
+def test_limits(change, wrong, drifts):
+    """Orthogonal layers change the std by their gain exactly, forwards and backwards."""
+    gain = change ** (1 / 10)
+    found = look("Identity", f"orthogonal(gain={gain})", depth=11)
+    assert kinds(found) == wrong
+    assert [note.kind for note in found.notes].count("drift") == drifts
+    assert [note.kind for note in found.notes].count("course") == (not wrong and not drifts)
 
 
 @pytest.mark.skipif(not (DOCS / "depth_study").is_dir(), reason="no depth study beside the tests")
@@ -348,6 +374,38 @@ def test_zeros_in_other_modules(build, shape):
     assert adapter.signal(module, normals(*shape)).wrong == ()
 
 
+@pytest.mark.parametrize("kind", ["Linear", "Conv1D", "ConvTranspose1d"])
+def test_the_axis_of_the_units_is_that_of_the_layer(kind):
+    """Each input has its own weight, which all units share: units are equal, inputs are not."""
+    sample = normals(32, 8)
+    if kind == "ConvTranspose1d":
+        first, sample = torch.nn.ConvTranspose1d(8, 12, 1), sample[:, :, None]
+    elif kind == "Conv1D":
+        first = transformers.pytorch_utils.Conv1D(12, 8)
+    else:
+        first = torch.nn.Linear(8, 12)
+    shape = {"Linear": (1, 8), "Conv1D": (8, 1), "ConvTranspose1d": (8, 1, 1)}[kind]
+    module = torch.nn.Sequential(first, torch.nn.Flatten(), torch.nn.Tanh(), torch.nn.Linear(12, 4))
+    with torch.no_grad():
+        first.weight.copy_(normals(*shape, stream="weight").expand_as(first.weight))
+        first.bias.zero_()
+        module[3].weight.copy_(normals(4, 1, stream="out").expand(4, 12))
+    found = adapter.signal(module, sample)
+    assert kinds(found) == ["symmetric"]
+    assert found.wrong[0].text.startswith("12 of the 12 units of layer 0")
+
+
+def test_units_that_differ_in_their_bias_alone_are_not_equal():
+    module = net(2, 16, "Identity", "he_normal")
+    with torch.no_grad():
+        module[0].weight[7] = module[0].weight[3]
+        module[2].weight[:, 7] = module[2].weight[:, 3]
+    assert kinds(adapter.signal(module, normals(32, 16))) == ["symmetric"]
+    with torch.no_grad():
+        module[0].bias[7] = 0.5
+    assert adapter.signal(module, normals(32, 16)).wrong == ()
+
+
 def test_layers_of_zeros_that_wait_for_another_one_are_not_symmetric():
     """The blocks of a diffusion transformer: the modulation and the last layer begin as zeros."""
 
@@ -414,6 +472,18 @@ def test_a_signal_beyond_the_squares_of_float32_is_still_measured():
     assert 1e21 < rows[-1].std < 1e24
     rows = look("ReLU", "normal(std=0.01)").rows
     assert 0 < rows[-1].std < 1e-36
+
+
+@pytest.mark.parametrize("piece", [1, 7, 100, 1000])
+def test_moments_of_pieces_are_joined(monkeypatch, piece):
+    """The mean moves from piece to piece, and some of the numbers are not finite."""
+    values = normals(100) * 3 + torch.arange(100)
+    values[10], values[20:28], values[40] = math.nan, math.inf, 0
+    monkeypatch.setattr(sys.modules["weightinit_fast.torch.signal.rows"], "_PIECE", piece)
+    found = signal_rows.moments_of(values)
+    finite = values[torch.isfinite(values)].double().numpy()
+    assert (found.size, found.nan, found.inf, found.zeros) == (100, 1, 8, 1)
+    np.testing.assert_allclose([found.mean, found.std], [finite.mean(), finite.std()], rtol=1e-12)
 
 
 def test_no_gradient_at_all():

@@ -98,6 +98,7 @@ def test_the_picture_stands_alone(reports):
         assert root.tag == "{http://www.w3.org/2000/svg}svg"
         marks = list(root.iter("{http://www.w3.org/2000/svg}circle"))
         assert len(marks) == 50, name
+        assert all(0 < float(mark.attrib["cy"]) < 250 for mark in marks), name
         width, height = (float(n) for n in root.attrib["viewBox"].split()[2:])
         for text in root.iter("{http://www.w3.org/2000/svg}text"):
             assert 0 <= float(text.attrib["x"]) <= width

@@ -406,3 +406,35 @@ def test_a_series_is_of_one_place():
     assert place("fc12") == "fc*"
     assert place("features.28") == "features.*"
     assert place("layer1.0.conv2") == "layer*.*.conv2"
+
+
+def test_what_a_pass_registers_and_replaces_is_put_back():
+    class Careless(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = torch.nn.Linear(3, 3)
+            self.scale = torch.nn.Parameter(torch.ones(3))
+            self.cache = {"kept": 1}
+            self.generator = torch.Generator().manual_seed(5)
+
+        def forward(self, x):
+            self.layer.register_forward_hook(lambda *_: None)
+            self.scale = torch.nn.Parameter(torch.zeros(3))
+            self.cache["left"] = x
+            noise = torch.randn(x.shape, generator=self.generator)
+            return self.layer(x) * self.scale + noise
+
+    module = Careless()
+    scale, state = module.scale, module.generator.get_state()
+    adapter.signal(module, torch.ones(4, 3))
+    assert module.scale is scale
+    assert not module.layer._forward_hooks
+    assert module.cache == {"kept": 1}
+    assert torch.equal(module.generator.get_state(), state)
+
+
+def test_buffers_on_the_meta_device_are_refused_by_name():
+    module = torch.nn.Sequential(torch.nn.Linear(3, 3))
+    module[0].register_buffer("positions", torch.empty(3, device="meta"))
+    with pytest.raises(ValueError, match=r"the buffer 0\.positions is a meta tensor: materialize"):
+        adapter.signal(module, torch.ones(4, 3))

@@ -244,6 +244,12 @@ def _freed():
     return tensor
 
 
+def _shrunk():
+    tensor = torch.ones(50)
+    tensor.untyped_storage().resize_(100)
+    return tensor
+
+
 def _subclass():
     class Own(torch.Tensor):
         @classmethod
@@ -288,6 +294,7 @@ REFUSED = [
     (lambda: torch._efficientzerotensor(5), ValueError, "zero tensors.*fill its clone"),
     (_inference, ValueError, r"made in InferenceMode.*fill it within torch\.inference_mode\(\)"),
     (_freed, ValueError, "its storage was freed .*: fill the shards"),
+    (_shrunk, ValueError, "has no memory for all its elements"),
     (_lazy, ValueError, "has no shape yet: run its lazy module"),
 ]
 

@@ -9,7 +9,8 @@
   workers of multiprocessing.Pool, of torch's DataLoader and of joblib's multiprocessing backend are
   daemonic: each is one of many, which share the processors. (joblib has the same rule.)
 - the CPUs that the calling thread may run on;
-- the quota of the process's cgroup.
+- the quota of the process's cgroup;
+- one, in a build without threads.
 """
 
 import math
@@ -116,7 +117,7 @@ def limit_threads(most: int) -> None:
 
 def unlimited_threads() -> int:
     """Return what threads=None means in a thread that has set no limit by threadpoolctl."""
-    if not _HAS_OWN_LIMIT and _is_daemonic():
+    if _core.THREADS_WAIT_BY is None or (not _HAS_OWN_LIMIT and _is_daemonic()):
         return 1
     limit = min(_ENVIRONMENT_LIMIT, _recent_quota())
     if hasattr(os, "sched_getaffinity"):

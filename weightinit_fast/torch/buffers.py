@@ -33,6 +33,10 @@ _METHODS = (
 )
 
 
+#: The attributes that every module has, such as the dicts of its parameters and buffers.
+_OWN = frozenset(vars(nn.Module()))
+
+
 class _Found(NamedTuple):
     """A buffer on the meta device."""
 
@@ -56,8 +60,8 @@ def set_buffers(
     Raises
     ------
     ValueError
-        If nothing sets a buffer, or a plain attribute is a tensor on the meta device. All are
-        listed.
+        If nothing sets a buffer, or a plain attribute is a tensor on the meta device, or a list,
+        tuple or dict of such tensors. All are listed.
     """
     result: dict[str, str] = {}
     unset: list[str] = []
@@ -70,6 +74,7 @@ def set_buffers(
         prefix = f"{path}." if path else ""
         found = list(_meta_buffers(prefix, module))
         attributes = _meta_attributes(module)
+        unset_attributes += [prefix + key for key in _meta_collections(module)]
         if not found and not attributes:
             continue
         undo.callback(_put_back, module, dict(module._buffers), attributes)
@@ -119,6 +124,19 @@ def _meta_attributes(module: nn.Module) -> dict[str, torch.Tensor]:
         for key, value in module.__dict__.items()
         if _is_meta(value) and not isinstance(value, nn.Parameter)
     }
+
+
+def _meta_collections(module: nn.Module) -> Iterator[str]:
+    """Yield the keys of lists, tuples and dicts that have tensors on the meta device.
+
+    No method is tried for them, since nothing tells whether it has set them all.
+    """
+    for key, value in module.__dict__.items():
+        if not isinstance(value, (list, tuple, dict)) or key in _OWN:
+            continue
+        members = value.values() if isinstance(value, dict) else value
+        if any(_is_meta(member) and not isinstance(member, nn.Parameter) for member in members):
+            yield key
 
 
 def _on_meta(module: nn.Module, keys: Iterable[str]) -> list[str]:
@@ -299,6 +317,6 @@ def _refuse(
         )
     if attributes:
         raise ValueError(
-            "these attributes of modules are tensors on the meta device, and are neither "
-            f"parameters nor buffers: {listed(attributes)}: {advice}"
+            "these attributes of modules are tensors on the meta device, or hold some, and are "
+            f"neither parameters nor buffers: {listed(attributes)}: {advice}"
         )

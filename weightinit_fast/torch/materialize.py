@@ -70,7 +70,8 @@ def materialize(
     ------
     ValueError
         Where `initialize` raises, and if no method sets a buffer, or a plain attribute of a module
-        is a tensor on the meta device. The message lists the names. The parameters and the buffers
+        is a tensor on the meta device, or a list, tuple or dict of them. The message lists the
+        names. The parameters and the buffers
         are then as they were.
     TypeError
         If module is no module, or dtype is no floating-point type that is drawn.

@@ -184,7 +184,8 @@ def specs_of(held: Sequence[Held]) -> dict[str, TensorSpec]:
         names = ", ".join(kind.name for kind in KINDS.values())
         raise TypeError(
             f"{_counted(wrong)} a dtype that is never drawn: {listed(wrong)}; the dtypes are "
-            f"{names}. Name the parameters to draw by only="
+            f"{names}. Leave them out by only= of initialize(), and make them outside of the meta "
+            "device before materialize()"
         )
     return {h.name: TensorSpec(h.whole, KINDS[h.dtype].name) for h in held}
 

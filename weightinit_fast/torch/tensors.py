@@ -216,10 +216,13 @@ def _problem_of_storage(tensor: torch.Tensor) -> tuple[type[Exception], str] | N
     """Return why there is no memory for the elements, or not for each its own."""
     if tensor._is_zerotensor():
         return ValueError, "is one of torch's zero tensors, without memory: fill its clone()"
-    if tensor.untyped_storage().nbytes() == 0:
+    steps = zip(tensor.shape, tensor.stride(), strict=True)
+    last = tensor.storage_offset() + sum((n - 1) * step for n, step in steps)
+    if tensor.untyped_storage().nbytes() < (last + 1) * tensor.element_size():
         return ValueError, (
-            "has no memory, because its storage was freed (as FSDP frees the whole parameters "
-            "between uses): fill the shards, or fill it where it is gathered"
+            "has no memory for all its elements, because its storage was freed or resized (as FSDP "
+            "frees the whole parameters between uses): fill the shards, or fill it where it is "
+            "gathered"
         )
     if not tensor.is_contiguous():
         try:
@@ -243,16 +246,18 @@ def _described(tensor: Any) -> str:
 
 
 class _Memory:
-    """The memory of a tensor, as NumPy reads it. An array that views it keeps the tensor alive.
+    """The memory of a tensor, as NumPy reads it. An array that views it keeps the memory alive.
 
     ``tensor.numpy()`` would mark the storage as one that must never be resized, for good. FSDP
     frees and restores the memory of parameters by resizing their storages, and so do users.
     """
 
-    __slots__ = ("__array_interface__", "_tensor")
+    __slots__ = ("__array_interface__", "_memory", "_tensor")
 
     def __init__(self, tensor: torch.Tensor, storage: np.dtype) -> None:
         self._tensor = tensor
+        # Another thread may give the tensor another storage while its memory is filled.
+        self._memory = tensor.untyped_storage()
         strides = None
         if not tensor.is_contiguous():
             strides = tuple(step * storage.itemsize for step in tensor.stride())

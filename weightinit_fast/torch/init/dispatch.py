@@ -10,6 +10,7 @@ from torch.overrides import handle_torch_function, has_torch_function_variadic
 
 from ..._core import fill_tensor
 from ..._resolve.keys import RNGLike
+from ..._resolve.numbers import integer
 from ..._resolve.threads import thread_count
 from ...initialisers.initializer import Initializer, rule_of
 from ...initialisers.rules import ElementwiseRule
@@ -96,7 +97,7 @@ def otherwise(
     """
     theirs = THEIRS[ours.__name__]
     if threads is not None:
-        thread_count(threads, 0)  # refuses wrong values, also where torch's own function draws
+        thread_count(integer(threads, "threads"), 0)  # refuses what torch's function would not see
     added = {name: value for name, value in axes.items() if value != _DEFAULTS[name]}
     if rng is not None or stream != 0:
         added |= {"rng": rng, "stream": stream}

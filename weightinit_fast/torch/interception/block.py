@@ -58,11 +58,11 @@ class Block:
     threads : int or None
     owner : object
         The context manager, which ends the block.
-    frame : frame or None
-        The frame of the ``with`` statement.
+    callers : frozenset of frames
+        The frames that ran when the block began.
     """
 
-    __slots__ = ("count", "frame", "key", "names", "owner", "threads")
+    __slots__ = ("callers", "count", "key", "names", "owner", "threads")
 
     def __init__(
         self,
@@ -70,14 +70,14 @@ class Block:
         names: Names | None,
         threads: int | None,
         owner: object,
-        frame: FrameType | None,
+        callers: frozenset[FrameType],
     ) -> None:
         self.key = key
         self.count = 0
         self.names = names
         self.threads = threads
         self.owner = owner
-        self.frame = frame
+        self.callers = callers
 
     def draw(
         self,

@@ -120,7 +120,7 @@ def _drawn(
         return False
     # It may be the empty shard of a DTensor, whose draw counts here as in the other processes.
     if type(tensor) is not torch.nn.Parameter:
-        found = origin(tensor, references > _Override.unowned, block.frame)
+        found = origin(tensor, references > _Override.unowned, block.callers)
         if not found.initialises:
             return False
         if found.dtensor is not None:

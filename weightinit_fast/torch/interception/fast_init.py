@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import ContextDecorator
-from types import TracebackType
+from types import FrameType, TracebackType
 
 import torch
 
@@ -27,6 +27,19 @@ if hasattr(os, "register_at_fork"):
         core.after_fork_in_child()
 
     os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def _callers(frame: FrameType | None) -> frozenset[FrameType]:
+    """Return the frames that run when a block begins: that of the ``with`` and its callers.
+
+    If a function of contextlib enters the block, as ExitStack and contextmanager do, the innermost
+    ones have ended by the time of a draw. So one frame would not do to tell where a block begins.
+    """
+    frames = []
+    while frame is not None:
+        frames.append(frame)
+        frame = frame.f_back
+    return frozenset(frames)
 
 
 class fast_init(ContextDecorator):  # noqa: N801  used as a function
@@ -69,15 +82,16 @@ class fast_init(ContextDecorator):  # noqa: N801  used as a function
 
     *What is left alone.* Other draws in a forward pass, and draws that make a new tensor
     (``torch.randn``, ``torch.rand``, ``torch.normal``) unless a module is being made or reset
-    meanwhile, as in ``nn.Parameter(torch.randn(n))`` of a constructor; dropout and all other
-    distributions; integers; complex numbers; tensors on the meta device and on other devices;
-    FakeTensors; what functions that torch.compile compiles, and scripted functions, draw into
-    tensors of their own.
+    meanwhile, as in ``nn.Parameter(torch.randn(n))`` of a constructor; dropout, all other
+    distributions, and the samples of torch.distributions; integers; complex numbers; tensors on the
+    meta device and on other devices; FakeTensors; what functions that torch.compile compiles, and
+    scripted functions, draw into tensors of their own.
 
     *Values.* A tensor with a name has the values of the same call of this package:
     ``torch.nn.init.normal_(p, std=0.02)`` those of ``normal(p.shape, std=0.02, rng=rng,
-    stream=name)``. A slice of it has the values that the whole has there. What is drawn twice, by
-    the constructor and then by the model, has the values of the second draw.
+    stream=name)``. A slice of it has the values that the whole has there, if the whole is
+    contiguous. What is drawn twice, by the constructor and then by the model, has the values of the
+    second draw.
 
     *torch's generators.* ``rng=None`` draws 128 bits from the default generator when the block
     begins. After that, nothing that is drawn here advances it; what is left alone advances it as
@@ -87,11 +101,12 @@ class fast_init(ContextDecorator):  # noqa: N801  used as a function
 
     *Blocks.* They may be nested: the innermost one draws, by its own key, and the outer one goes on
     afterwards with its next number. One object may be used many times, also in itself, and as a
-    decorator. A block is that of one thread (and of all coroutines that run in it). In the other
-    threads, and in processes that are forked in the block, torch draws as ever. While there is a
-    block in any thread, two operators of torch are overridden and a few functions of torch.nn.init
-    and timm are replaced, which call the original ones outside of the blocks. At the end of the
-    last block, also by an exception, all is as it was. To begin and to end a block takes 50 us.
+    decorator. A block is that of one thread. In the other threads, and in processes that are forked
+    in the block, torch draws as ever. (All tasks of asyncio are in one thread: do not await
+    anything in a block.) While there is a block in any thread, two operators of torch are
+    overridden and six of its private functions are replaced, which call the original ones outside
+    of the blocks. At the end of the last block, also by an exception, all is as it was. To begin
+    and to end a block takes 50 us.
 
     *DTensors.* Each process draws the part that it holds, with the values that one process would
     draw there. Flat parameters of FullyShardedDataParallel are refused: initialise them before they
@@ -137,7 +152,7 @@ class fast_init(ContextDecorator):  # noqa: N801  used as a function
     def __enter__(self) -> None:
         found = key(torch.default_generator if self._rng is None else self._rng)
         names = None if self._model is None else Names(self._model)
-        block = Block(found, names, self._threads, self, sys._getframe(1))
+        block = Block(found, names, self._threads, self, _callers(sys._getframe(1)))
         core.install()
         current.blocks.append(block)
         current.block = block

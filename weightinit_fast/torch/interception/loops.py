@@ -1,8 +1,10 @@
 """Functions of torch and timm that are replaced by name while there are blocks.
 
-Those of torch.nn.init are its private halves: ``normal_`` calls ``_no_grad_normal_`` by its name in
-the module, whoever has imported ``normal_`` from there. So no other module keeps one of ours. If
-one did, nothing would be wrong: outside of a block, each calls what it has replaced.
+Nearly all are private halves of functions: ``normal_`` of torch.nn.init calls ``_no_grad_normal_``
+by its name in the module, whoever has imported ``normal_`` from there. So nobody else keeps one of
+ours. A model may keep ``kaiming_uniform_``, which is public, as an attribute. So what replaces it
+is equal to it and is pickled as it (`_KaimingUniform`). Outside of a block, each calls what it has
+replaced. What somebody else has put in the place of one of them is left there.
 
 They are replaced for two reasons.
 
@@ -19,7 +21,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import wraps
 from math import inf, sqrt
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -158,22 +162,25 @@ def _truncated(original: _Function) -> _Function:
         std: float,
         a: float,
         b: float,
+        *place: torch.Generator | None,
         **generator: torch.Generator | None,
     ) -> torch.Tensor:
         if not _is_compiling() and type(current.block) is Block:
             try:
                 params = bounded(mean, std, a, b, tensor)
             except (AttributeError, TypeError, ValueError):
-                return original(tensor, mean, std, a, b, **generator)
-            if _drawn(tensor, _TRUNCATED, params, generator.get("generator")):
+                return original(tensor, mean, std, a, b, *place, **generator)
+            given = place[0] if place else generator.get("generator")
+            if _drawn(tensor, _TRUNCATED, params, given):
                 warn_of_far_mean(mean, std, a, b, 3)
                 return tensor
-        return original(tensor, mean, std, a, b, **generator)
+        return original(tensor, mean, std, a, b, *place, **generator)
 
     return _no_grad_trunc_normal_
 
 
 def _kaiming(original: _Function) -> _Function:
+    @wraps(original)
     def kaiming_uniform_(
         tensor: torch.Tensor,
         a: float = 0,
@@ -211,6 +218,10 @@ def _kaiming(original: _Function) -> _Function:
                 return tensor
         return original(tensor, a, mode, nonlinearity, generator)
 
+    # A model may keep this function, which is public in torch, and be pickled after the block.
+    # pickle finds a function by its module and name, and asks whether what is there is the same.
+    # (An object that passed for the original was tried: torch.compile takes functions alone.)
+    kaiming_uniform_.__module__ = __name__
     return kaiming_uniform_
 
 
@@ -236,18 +247,30 @@ _now: list[tuple[Any, str, _Function, _Function]] = []
 _made: dict[_Function, _Function] = {}
 
 
+def _ours(original: _Function, make: Callable[[_Function], _Function]) -> _Function:
+    """Return the function that takes the place of an original one."""
+    ours = _made.get(original)
+    if ours is None:
+        ours = _made[original] = make(original)
+        # torch.jit.script compiles what this returns.
+        setattr(ours, "__prepare_scriptable__", lambda: original)  # noqa: B010
+    return ours
+
+
+#: Ours for torch's, under the name by which pickles know it.
+kaiming_uniform_ = _ours(torch.nn.init.kaiming_uniform_, _kaiming)
+
+
 def replace() -> None:
     """Put our functions in the place of the original ones."""
     for (module_name, name), make in _REPLACED.items():
         module = sys.modules.get(module_name)
         original = getattr(module, name, None)
-        if original is None:
+        # It may be another function: that of a program which draws in its own way, or one that
+        # draws nothing, as within no_init_weights() of transformers.
+        if type(original) is not FunctionType or original.__globals__ is not vars(module):
             continue
-        ours = _made.get(original)
-        if ours is None:
-            ours = _made[original] = make(original)
-            # torch.jit.script compiles what this returns.
-            setattr(ours, "__prepare_scriptable__", lambda original=original: original)  # noqa: B010
+        ours = _ours(original, make)
         setattr(module, name, ours)
         _now.append((module, name, original, ours))
 

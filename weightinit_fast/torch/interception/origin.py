@@ -6,7 +6,8 @@ alike. Three facts tell them apart.
 - *Which function was called.* The functions of torch.nn.init initialise, wherever they are called
   (interception/loops.py), and what is drawn into a torch.nn.Parameter is a weight.
 - *Who holds the tensor.* ``torch.randn(3)`` and its kind draw into a tensor that no Python object
-  refers to yet, and ``tensor.normal_()`` into one that somebody holds (interception/core.py).
+  refers to yet, and ``tensor.normal_()`` into one that somebody holds (interception/core.py). What
+  torch.distributions draws counts as new.
 - *What runs.* The nearest function on the stack that is a forward pass, or that makes or resets a
   module, decides about the draws that are left. Those in a forward pass are data, and those in the
   making of a module initialise it. Where neither runs, a draw into a tensor that somebody holds is
@@ -23,6 +24,8 @@ import torch
 
 __all__ = ["Origin", "origin"]
 
+#: By this function torch.distributions draws samples, in place in a tensor that it has just made.
+_STANDARD_NORMAL = "_standard_normal"
 _DTENSOR_MODULE = "torch.distributed.tensor._dispatch"
 
 
@@ -34,7 +37,7 @@ class Origin(NamedTuple):
     dtensor: Any
 
 
-def origin(local: torch.Tensor, in_place: bool, end: FrameType | None) -> Origin:
+def origin(local: torch.Tensor, in_place: bool, callers: frozenset[FrameType]) -> Origin:
     """Find out where a draw that has reached a kernel comes from.
 
     Only the stack of the block itself is read: functions that called it say nothing about what is
@@ -46,8 +49,9 @@ def origin(local: torch.Tensor, in_place: bool, end: FrameType | None) -> Origin
         The tensor that is drawn.
     in_place : bool
         Whether somebody held the tensor before the draw.
-    end : frame or None
-        The frame of the ``with`` statement, where the search ends.
+    callers : frozenset of frames
+        The frames that ran when the block began. The search ends with the first of them, which has
+        the ``with`` statement as a rule.
     """
     module = sys.modules.get(_DTENSOR_MODULE)
     dtensor_file = None if module is None else module.__file__
@@ -60,9 +64,11 @@ def origin(local: torch.Tensor, in_place: bool, end: FrameType | None) -> Origin
             return Origin(False, dtensor)
         if ("init" in name or name.endswith("reset_parameters")) and _makes_module(frame):
             return Origin(True, dtensor)
+        if name == _STANDARD_NORMAL:
+            in_place = False
         if dtensor is None and code.co_filename == dtensor_file:
             dtensor = _dtensor_of(local, frame)
-        if frame is end:
+        if frame in callers:
             break
         frame = frame.f_back
     return Origin(in_place, dtensor)

@@ -200,6 +200,11 @@ def _refuse(module: nn.Module) -> None:
                 f"{name} is a DTensor: signal runs one process, so pass it the module before it is "
                 "cut into shards, or a smaller one of the same recipe"
             )
+    for name, buffer in module.named_buffers():
+        if buffer.is_meta:
+            raise ValueError(
+                f"the buffer {name} is a meta tensor: materialize the module before signal runs it"
+            )
 
 
 def _arguments(

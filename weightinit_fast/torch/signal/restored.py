@@ -22,12 +22,19 @@ def restored(module: nn.Module, train: bool | None) -> Iterator[None]:
     """Let the parameters take gradients within the block; put everything back at its end.
 
     Put back are: the training flags, which parameters take gradients, the buffers (the tensors and
-    what is in them), the plain attributes of the modules, and the state of the generators of torch,
-    NumPy and Python. Within the block the generators begin at a fixed seed.
+    what is in them), the attributes of the modules and the items of those that are dicts (hooks and
+    parameters among them), and the state of the generators of torch, NumPy and Python, and of those
+    that modules have as attributes. Within the block the generators of torch, NumPy and Python
+    begin at a fixed seed.
     """
     with ExitStack() as stack:
         stack.enter_context(_generators(module))
         for part in module.modules():
+            for value in vars(part).values():
+                if isinstance(value, dict) and value is not part._buffers:
+                    stack.callback(_put_back_items, value, dict(value))
+                elif isinstance(value, torch.Generator):
+                    stack.callback(value.set_state, value.get_state())
             stack.callback(_put_back_attributes, part, dict(vars(part)))
             stack.callback(_put_back_buffers, part, dict(part._buffers), _copies(part))
         for parameter in module.parameters():
@@ -69,6 +76,12 @@ def _put_back_attributes(part: nn.Module, attributes: dict[str, Any]) -> None:
     for name, value in attributes.items():
         if now.get(name) is not value:
             now[name] = value
+
+
+def _put_back_items(now: dict[Any, Any], items: dict[Any, Any]) -> None:
+    if len(now) != len(items) or any(now.get(key) is not value for key, value in items.items()):
+        now.clear()
+        now.update(items)
 
 
 def _copies(part: nn.Module) -> dict[str, torch.Tensor]:
