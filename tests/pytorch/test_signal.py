@@ -446,6 +446,15 @@ def test_nan_and_infinity_are_found_where_they_begin():
     assert "infinite" in kinds(found)
 
 
+def test_units_that_are_nan_are_not_dead():
+    sample = normals(16, 64)
+    sample[:] = math.nan
+    found = adapter.signal(net(4, 64, "ReLU", "he_normal"), sample)
+    assert "NaN" in kinds(found)
+    assert not any(kind.startswith("dead") for kind in kinds(found))
+    assert {row.dead for row in found.rows} == {0}
+
+
 def test_gradients_that_are_not_finite():
     class Root(torch.nn.Module):
         def forward(self, x):

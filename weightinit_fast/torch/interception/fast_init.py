@@ -134,6 +134,12 @@ class fast_init(ContextDecorator):  # noqa: N801  used as a function
         *,
         threads: int | None = None,
     ) -> None:
+        if callable(rng):
+            if isinstance(rng, torch.nn.Module):
+                raise TypeError("rng must not be a module: pass it as fast_init(model=module)")
+            raise TypeError(
+                "rng must not be callable: as a decorator write @fast_init(), with its brackets"
+            )
         if model is not None and not isinstance(model, torch.nn.Module):
             raise TypeError(f"model must be a torch.nn.Module, not {type(model).__name__}")
         if threads is not None:
