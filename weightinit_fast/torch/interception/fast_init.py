@@ -77,8 +77,8 @@ class fast_init(ContextDecorator):  # noqa: N801  used as a function
     bfloat16 in CPU memory, by torch.nn.init or in place, also where torch reaches them through
     views, ``.data`` or ``out=``. Draws into a ``torch.nn.Parameter`` and by torch.nn.init count
     wherever they are, others in place unless a forward pass runs. ``orthogonal_`` and ``sparse_``
-    draw their normals here and compute the rest as ever, and ``sparse_`` takes its permutations from
-    torch's generator. Constants, ``eye_`` and ``dirac_`` have nothing to draw.
+    draw their normals here and compute the rest as ever, and ``sparse_`` takes its permutations
+    from torch's generator. Constants, ``eye_`` and ``dirac_`` have nothing to draw.
 
     *What is left alone.* Other draws in a forward pass, and draws that make a new tensor
     (``torch.randn``, ``torch.rand``, ``torch.normal``) unless a module is being made or reset
