@@ -195,6 +195,21 @@ def test_nothing_is_wrong_with_a_proper_initialisation(make, sample):
     assert not any(finding.kind == "not run" for finding in found.findings)
 
 
+def test_the_layers_of_two_blocks_are_no_series():
+    """The gradient of the queries is small in a BERT that is as it should be."""
+    config = transformers.BertConfig(
+        hidden_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=512,
+        vocab_size=100,
+    )
+    torch.manual_seed(0)
+    with quietly():
+        module = transformers.BertForSequenceClassification(config)
+    assert adapter.signal(module, {"input_ids": ids(32, 32, high=100)}).wrong == ()
+
+
 def test_a_resnet_of_blocks_that_begin_as_zeros():
     """The last batch norm of each block is zero on purpose: it is a note."""
     torch.manual_seed(0)

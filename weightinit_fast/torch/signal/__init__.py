@@ -87,9 +87,9 @@ def signal(
     at the output, and the row of a layer has what arrives at its output.
 
     Layers are compared within a series: layers of one class whose names differ in numbers alone.
-    (If a class has no three such layers, all its layers with weights are one series.) Only ratios
-    count, so that no limit depends on the scale of the sample or of the loss. The limits come from
-    the depth study (docs/depth-study.md):
+    (If a class has no three such layers, all its layers with weights are one series, except where a
+    block with several of them repeats.) Only ratios count, so that no limit depends on the scale of
+    the sample or of the loss. The limits come from the depth study (docs/depth-study.md):
 
     - A signal vanishes if it falls by a factor of 1000 or more between two layers of a series. Of
       the study's networks, those that stay below 170 train, and those beyond 1300 do not.
