@@ -1,5 +1,9 @@
-"""The tests of this folder need torch. They run late, since torch starts threads."""
+"""The tests of this folder need torch, and are skipped where it is missing.
 
+They run late, since torch starts threads.
+"""
+
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -15,4 +19,6 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True, scope="module")
 def _frameworks(request):
+    if find_spec("torch") is None:
+        pytest.skip("torch is not installed")
     load_frameworks(request.module)

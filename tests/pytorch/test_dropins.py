@@ -182,6 +182,16 @@ def test_storages_stay_resizable():
     tensor.untyped_storage().resize_(400)
 
 
+@pytest.mark.parametrize("threads", [0, -1, 1025, "2", 1.5, True])
+@pytest.mark.parametrize("name", ["normal_", "zeros_", "kaiming_uniform_", "orthogonal_"])
+def test_wrong_threads_are_refused_with_and_without_a_key(name, threads):
+    tensor = torch.full((8, 6), 7.0)
+    for key in ({}, {"rng": KEY}) if name != "zeros_" else ({},):
+        with pytest.raises((TypeError, ValueError), match="threads"):
+            getattr(ours, name)(tensor, threads=threads, **key)
+    assert bool((tensor == 7).all())
+
+
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_large_tensors(threads):
     tensor = torch.empty(300, 2000)

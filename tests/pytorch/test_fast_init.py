@@ -632,3 +632,13 @@ def test_what_somebody_else_replaces_in_a_block_stays():
         init.kaiming_uniform_ = other
     assert init.kaiming_uniform_ is other
     init.kaiming_uniform_ = original
+
+
+def test_what_is_passed_as_rng_by_mistake():
+    with pytest.raises(TypeError, match=r"pass it as fast_init\(model=module\)"):
+        adapter.fast_init(torch.nn.Linear(3, 4))
+    with pytest.raises(TypeError, match=r"write @fast_init\(\), with its brackets"):
+
+        @adapter.fast_init
+        def build():
+            return torch.nn.Linear(3, 4)

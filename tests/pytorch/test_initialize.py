@@ -409,6 +409,50 @@ def test_parameters_that_are_never_drawn():
     adapter.initialize(net, rng=KEY, only=["weight", "bias"])
 
 
+def test_sparse_parameters_are_refused_by_name():
+    net = torch.nn.Linear(3, 4)
+    net.mask = torch.nn.Parameter(torch.eye(3).to_sparse())
+    before = net.weight.detach().clone()
+    with pytest.raises(TypeError, match=r"mask: .*torch\.sparse_coo: fill its values"):
+        adapter.initialize(net, "normal", rng=KEY)
+    assert torch.equal(net.weight, before)
+    adapter.initialize(net, "normal", rng=KEY, only=["weight", "bias"])
+
+
+def test_a_rule_in_front_of_the_default_rules_is_no_misspelling():
+    net = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 5))
+    rules = {"*.weight": "he_normal"} | adapter.default_rules(net)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        report = adapter.initialize(net, rules, rng=KEY)
+    assert [row.rule for row in report] == ["*.weight", "0.bias", "*.weight", "2.bias"]
+    assert report.unused == ("0.weight", "2.weight")
+    # Behind them, a pattern takes nothing, and that is said.
+    with pytest.warns(UserWarning, match=r"the pattern \*\.weight"):
+        adapter.initialize(net, adapter.default_rules(net) | {"*.weight": "ones"}, rng=KEY)
+    with torch.device("meta"):
+        net = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 5))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        adapter.materialize(net, rules, rng=KEY)
+
+
+def test_functions_of_torch_as_rules():
+    net = torch.nn.Linear(3, 4)
+    for function in (torch.nn.init.kaiming_uniform_, adapter.init.kaiming_uniform_):
+        with pytest.raises(TypeError, match=r"did you mean 'kaiming_uniform'\?"):
+            adapter.initialize(net, {"*": function}, rng=KEY)
+
+
+def test_a_class_with_a_method_of_its_own_is_told_of_fast_init():
+    class Mine(torch.nn.Linear):
+        def reset_parameters(self):
+            torch.nn.init.normal_(self.weight)
+
+    with pytest.raises(ValueError, match=r"fast_init\(model=module\)"):
+        adapter.initialize(Mine(3, 4), rng=KEY)
+
+
 def test_meta_and_wrong_arguments():
     net = torch.nn.Linear(3, 4, device="meta")
     with pytest.raises(ValueError, match=r"2 parameters are on the meta .*materialize"):

@@ -195,6 +195,21 @@ def test_nothing_is_wrong_with_a_proper_initialisation(make, sample):
     assert not any(finding.kind == "not run" for finding in found.findings)
 
 
+def test_the_layers_of_two_blocks_are_no_series():
+    """The gradient of the queries is small in a BERT that is as it should be."""
+    config = transformers.BertConfig(
+        hidden_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=512,
+        vocab_size=100,
+    )
+    torch.manual_seed(0)
+    with quietly():
+        module = transformers.BertForSequenceClassification(config)
+    assert adapter.signal(module, {"input_ids": ids(32, 32, high=100)}).wrong == ()
+
+
 def test_a_resnet_of_blocks_that_begin_as_zeros():
     """The last batch norm of each block is zero on purpose: it is a note."""
     torch.manual_seed(0)
@@ -444,6 +459,15 @@ def test_nan_and_infinity_are_found_where_they_begin():
         module[2].weight[0, 0] = math.inf
     found = adapter.signal(module, normals(16, 64))
     assert "infinite" in kinds(found)
+
+
+def test_units_that_are_nan_are_not_dead():
+    sample = normals(16, 64)
+    sample[:] = math.nan
+    found = adapter.signal(net(4, 64, "ReLU", "he_normal"), sample)
+    assert "NaN" in kinds(found)
+    assert not any(kind.startswith("dead") for kind in kinds(found))
+    assert {row.dead for row in found.rows} == {0}
 
 
 def test_gradients_that_are_not_finite():

@@ -245,6 +245,23 @@ def test_samples_are_tensors_tuples_or_dicts():
     assert by_place.rows[0].gradient_std > 0
 
 
+def test_a_loss_is_one_number():
+    module, sample = torch.nn.Linear(4, 5), normals(16, 4)
+    with pytest.raises(TypeError, match=r"loss must take the output .* not 'mse'"):
+        adapter.signal(module, sample, loss="mse")
+    with pytest.raises(ValueError, match=r"not one of shape \(16, 5\): take its mean\(\)"):
+        adapter.signal(module, sample, loss=lambda output: output)
+    with pytest.raises(TypeError, match="a tensor of one element, not float"):
+        adapter.signal(module, sample, loss=lambda output: 1.0)
+
+
+def test_a_sample_without_an_example_is_refused():
+    module = torch.nn.Linear(4, 5)
+    for sample in (normals(16, 4)[:0], (normals(16, 4)[:0],), {"input": normals(16, 4)[:0]}):
+        with pytest.raises(ValueError, match="the sample has no element"):
+            adapter.signal(module, sample)
+
+
 def test_a_module_that_runs_several_times_has_a_row_for_each_call():
     class Twice(torch.nn.Module):
         def __init__(self):

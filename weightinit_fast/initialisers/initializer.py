@@ -62,9 +62,10 @@ class Initializer:
 
     def __init__(self, function: Callable[..., Any], own: Mapping[str, Any]) -> None:
         if not _is_initialiser(function):
+            hint = _hint_of(function)
             raise TypeError(
                 "initializer takes a function of weightinit_fast, such as he_normal, or a text "
-                f"such as 'he_normal(a=0.25)', not {shown(function)}"
+                f"such as 'he_normal(a=0.25)', not {shown(function)}{hint}"
             )
         parameters = own_parameters(function)
         name = function.__name__
@@ -287,6 +288,13 @@ def _is_initialiser(function: object) -> bool:
         return function in RULES
     except TypeError:  # not hashable
         return False
+
+
+def _hint_of(function: object) -> str:
+    """Return the end of a sentence about a function of another library that is known here."""
+    name = getattr(function, "__name__", None)
+    name = name.removesuffix("_") if isinstance(name, str) else ""
+    return f"; did you mean {name!r}?" if name in INITIALISERS or name in ALIASES else ""
 
 
 def _function_named(name: object) -> Callable[..., Any]:

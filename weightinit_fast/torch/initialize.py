@@ -14,7 +14,7 @@ from ..models.messages import listed
 from ..models.recipe_like import RecipeLike, as_recipe
 from .modules import Fans, check_fans
 from .parameters import check_module, parameters_of, refuse_shared, selected, zero_row
-from .plan import Plan, Planned, plan_of
+from .plan import Plan, Planned, misspelt, plan_of
 from .report import Report, ReportRow
 from .shards import is_dtensor
 from .tensors import fill, increment_versions
@@ -84,7 +84,7 @@ def initialize(
     -----
     UserWarning
         If a pattern of the recipe takes no parameter, since it may be misspelt. A last rule ``*``
-        may.
+        may, and so may the name of a parameter that an earlier rule takes.
 
     See Also
     --------
@@ -135,8 +135,8 @@ def initialize(
             f"{listed(on_meta)}. weightinit_fast.torch.materialize() gives it to them"
         )
     plan = plan_of(module, held, chosen, read, fans)
-    if plan.unused and only is None:
-        warnings.warn(unused_text(plan.unused), stacklevel=2)
+    if only is None and (patterns := misspelt(plan, held)):
+        warnings.warn(unused_text(patterns), stacklevel=2)
     return draw(plan, rng, threads)
 
 

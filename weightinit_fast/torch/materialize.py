@@ -19,7 +19,7 @@ from .buffers import set_buffers
 from .initialize import draw, read_recipe
 from .modules import Fans
 from .parameters import Held, check_module, parameters_of
-from .plan import plan_of
+from .plan import misspelt, plan_of
 from .report import Report
 from .shards import is_dtensor
 from .tensors import KINDS, check
@@ -126,8 +126,8 @@ def materialize(
             if one.dtype.is_floating_point:
                 one.dtype = wanted
     plan = plan_of(module, held, on_meta, read, fans)
-    if plan.unused and len(on_meta) == len(held):
-        warnings.warn(unused_text(plan.unused), stacklevel=2)
+    if len(on_meta) == len(held) and (patterns := misspelt(plan, held)):
+        warnings.warn(unused_text(patterns), stacklevel=2)
     with ExitStack() as undo:
         done = set_buffers(module, dict(buffers or {}), place, wanted, undo)
         _refuse_replaced(on_meta)

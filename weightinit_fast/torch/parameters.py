@@ -12,10 +12,10 @@ import torch
 from torch import nn
 
 from .._resolve.messages import did_you_mean, shortened, shown
-from ..models.messages import listed
+from ..models.messages import concerning, listed
 from ..models.shapes import TensorSpec
 from .shards import clean_name, flat_tensors, is_flattened, parts_of
-from .tensors import KINDS, Part, Piece, Range, memory
+from .tensors import KINDS, Part, Piece, Range, check, memory
 
 __all__ = [
     "Held",
@@ -175,6 +175,10 @@ def selected(held: list[Held], only: str | Sequence[str] | None) -> list[Held]:
 
 def specs_of(held: Sequence[Held]) -> dict[str, TensorSpec]:
     """Return the shapes and dtypes of parameters, which must be ones that can be drawn."""
+    for one in held:
+        if one.tensor is not None and one.tensor.layout is not torch.strided:
+            with concerning(one.name):
+                check(one.tensor)  # refuses it
     wrong = [f"{h.name} ({h.dtype})" for h in held if h.dtype not in KINDS]
     if wrong:
         names = ", ".join(kind.name for kind in KINDS.values())

@@ -26,7 +26,7 @@ from .modules import (
 )
 from .parameters import Held, check_module, parameters_of, specs_of, walk
 
-__all__ = ["Plan", "Planned", "default_rules", "plan_of"]
+__all__ = ["Plan", "Planned", "default_rules", "misspelt", "plan_of"]
 
 
 class Planned(NamedTuple):
@@ -49,6 +49,15 @@ class Plan(NamedTuple):
     planned: list[Planned]
     #: The patterns of the recipe that take no parameter.
     unused: tuple[str, ...] = ()
+
+
+def misspelt(plan: Plan, held: Sequence[Held]) -> list[str]:
+    """Return the patterns that take no parameter and are the name of none.
+
+    A rule for a name that is there may be hidden on purpose, by one in front of `default_rules`.
+    """
+    names = {escape(name) for one in held for name in (one.name, *one.others)}
+    return [pattern for pattern in plan.unused if pattern not in names]
 
 
 def plan_of(
@@ -164,7 +173,10 @@ def _unknown_text(unknown: Sequence[Held]) -> str:
         "**weightinit_fast.torch.default_rules(module)}"
     )
     if resetting:
-        text += ". (A class that overrides reset_parameters has rules of its own.)"
+        text += (
+            ". (A class that overrides reset_parameters has rules of its own: to draw by them, "
+            "call reset_parameters() in a block of weightinit_fast.torch.fast_init(model=module).)"
+        )
     if parametrized:
         text += (
             ". (Of a parametrized tensor, initialise the module first, and then register the "

@@ -6,23 +6,30 @@ fill a tensor in place. They take these keyword arguments besides:
 - ``rng`` is whatever `weightinit_fast.key` takes, and ``stream`` is the number or the name of the
   tensor: the elements are then those of the function of this package that is named below, with the
   same rng and stream. Without ``rng``, each call draws a key from ``generator``, or from torch's
-  default generator, so that ``torch.manual_seed`` alone makes a program repeat.
+  default generator, so that ``torch.manual_seed`` alone makes a program repeat. (constant_, ones_,
+  zeros_, eye_ and dirac_ draw nothing, and take neither.)
 - ``layout``, ``groups`` and ``transposed`` say what the axes of a weight are, as in
   `weightinit_fast.fans`. Without them the fans are torch's, which are those of a plain layer.
 - ``threads`` is the greatest number of threads to use, as in `weightinit_fast.normal`.
 
-=====================================  =======================================================
-here                                   in weightinit_fast
-=====================================  =======================================================
-uniform_, normal_                      uniform, normal
-trunc_normal_                          truncated_normal, with bounds in units of std
-constant_, ones_, zeros_               constant, ones, zeros
-eye_, dirac_, orthogonal_, sparse_     identity, dirac, orthogonal, sparse
-xavier_uniform_, xavier_normal_        xavier_uniform, xavier_normal
-kaiming_uniform_, kaiming_normal_      he_uniform, he_normal; variance_scaling with the square
-                                       of the gain for a nonlinearity other than relu and
-                                       leaky_relu
-=====================================  =======================================================
+======================  ======================================================================
+here                    in weightinit_fast
+======================  ======================================================================
+``uniform_``            uniform
+``normal_``             normal
+``trunc_normal_``       truncated_normal, with bounds in units of std
+``constant_``           constant
+``ones_``, ``zeros_``   ones, zeros
+``eye_``                identity
+``dirac_``              dirac
+``orthogonal_``         orthogonal
+``sparse_``             sparse
+``xavier_uniform_``     xavier_uniform
+``xavier_normal_``      xavier_normal
+``kaiming_uniform_``    he_uniform; variance_scaling with the square of the gain for a
+                        nonlinearity other than relu and leaky_relu
+``kaiming_normal_``     he_normal; variance_scaling likewise
+======================  ======================================================================
 
 Tensors of float32, float64, float16, bfloat16, float8_e4m3fn and float8_e5m2 are filled, in any
 memory format and on any device; of a DTensor each process fills what it holds. What the engine does

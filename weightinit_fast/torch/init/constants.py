@@ -15,7 +15,7 @@ _ONES, _ZEROS = initializer("ones"), initializer("zeros")
 
 
 def constant_(tensor: torch.Tensor, val: float, *, threads: int | None = None) -> torch.Tensor:
-    """Set every element to one value, as torch.nn.init.constant_ does.
+    """Set every element to one value, as ``torch.nn.init.constant_`` does.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def constant_(tensor: torch.Tensor, val: float, *, threads: int | None = None) -
 
 
 def ones_(tensor: torch.Tensor, *, threads: int | None = None) -> torch.Tensor:
-    """Set every element to one, as torch.nn.init.ones_ does.
+    """Set every element to one, as ``torch.nn.init.ones_`` does.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def ones_(tensor: torch.Tensor, *, threads: int | None = None) -> torch.Tensor:
 
 
 def zeros_(tensor: torch.Tensor, *, threads: int | None = None) -> torch.Tensor:
-    """Set every element to zero, as torch.nn.init.zeros_ does.
+    """Set every element to zero, as ``torch.nn.init.zeros_`` does.
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ def uniform_(
     stream: int | str = 0,
     threads: int | None = None,
 ) -> torch.Tensor:
-    """Draw from the uniform distribution on [a, b), as torch.nn.init.uniform_ does.
+    """Draw from the uniform distribution on [a, b), as ``torch.nn.init.uniform_`` does.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def normal_(
     stream: int | str = 0,
     threads: int | None = None,
 ) -> torch.Tensor:
-    """Draw from the normal distribution N(mean, std²), as torch.nn.init.normal_ does.
+    """Draw from the normal distribution N(mean, std²), as ``torch.nn.init.normal_`` does.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def trunc_normal_(
     stream: int | str = 0,
     threads: int | None = None,
 ) -> torch.Tensor:
-    """Draw from N(mean, std²) restricted to [a, b], as torch.nn.init.trunc_normal_ does.
+    """Draw from N(mean, std²) restricted to [a, b], as ``torch.nn.init.trunc_normal_`` does.
 
     Parameters
     ----------

@@ -101,7 +101,7 @@ def orthogonal_(
     stream: int | str = 0,
     threads: int | None = None,
 ) -> torch.Tensor:
-    """Draw gain times a random orthogonal matrix, as torch.nn.init.orthogonal_ does.
+    """Draw gain times a random orthogonal matrix, as ``torch.nn.init.orthogonal_`` does.
 
     Parameters
     ----------

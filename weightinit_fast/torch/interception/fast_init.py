@@ -77,8 +77,8 @@ class fast_init(ContextDecorator):  # noqa: N801  used as a function
     bfloat16 in CPU memory, by torch.nn.init or in place, also where torch reaches them through
     views, ``.data`` or ``out=``. Draws into a ``torch.nn.Parameter`` and by torch.nn.init count
     wherever they are, others in place unless a forward pass runs. ``orthogonal_`` and ``sparse_``
-    draw their normals here and compute the rest as ever, and sparse_ takes its permutations from
-    torch's generator. Constants, ``eye_`` and ``dirac_`` have nothing to draw.
+    draw their normals here and compute the rest as ever, and ``sparse_`` takes its permutations
+    from torch's generator. Constants, ``eye_`` and ``dirac_`` have nothing to draw.
 
     *What is left alone.* Other draws in a forward pass, and draws that make a new tensor
     (``torch.randn``, ``torch.rand``, ``torch.normal``) unless a module is being made or reset
@@ -134,6 +134,12 @@ class fast_init(ContextDecorator):  # noqa: N801  used as a function
         *,
         threads: int | None = None,
     ) -> None:
+        if callable(rng):
+            if isinstance(rng, torch.nn.Module):
+                raise TypeError("rng must not be a module: pass it as fast_init(model=module)")
+            raise TypeError(
+                "rng must not be callable: as a decorator write @fast_init(), with its brackets"
+            )
         if model is not None and not isinstance(model, torch.nn.Module):
             raise TypeError(f"model must be a torch.nn.Module, not {type(model).__name__}")
         if threads is not None:

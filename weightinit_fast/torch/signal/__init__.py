@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from ..._resolve.keys import Key, RNGLike, key
+from ..._resolve.messages import shown
 from ...initialisers.plain import normal
 from .probe import Probe, tensors_of
 from .report import SignalReport
@@ -86,9 +87,9 @@ def signal(
     at the output, and the row of a layer has what arrives at its output.
 
     Layers are compared within a series: layers of one class whose names differ in numbers alone.
-    (If a class has no three such layers, all its layers with weights are one series.) Only ratios
-    count, so that no limit depends on the scale of the sample or of the loss. The limits come from
-    the depth study (docs/depth-study.md):
+    (If a class has no three such layers, all its layers with weights are one series, except where a
+    block with several of them repeats.) Only ratios count, so that no limit depends on the scale of
+    the sample or of the loss. The limits come from the depth study (docs/depth-study.md):
 
     - A signal vanishes if it falls by a factor of 1000 or more between two layers of a series. Of
       the study's networks, those that stay below 170 train, and those beyond 1300 do not.
@@ -132,6 +133,10 @@ def signal(
     """
     module = _unwrapped(module)
     _refuse(module)
+    if loss is not None and not callable(loss):
+        raise TypeError(
+            f"loss must take the output and return a tensor of one element, not {shown(loss)}"
+        )
     seed: Key = key(rng)
     named = dict(module.named_modules())
     with (
@@ -221,11 +226,29 @@ def _arguments(
         # An in-place step on a leaf that takes gradients is refused by torch.
         return copy.clone()
 
-    if isinstance(sample, Mapping):
+    named = isinstance(sample, Mapping)
+    values = sample.values() if named else sample if isinstance(sample, tuple) else [sample]
+    tensors = [value for value in values if isinstance(value, torch.Tensor)]
+    if tensors and not any(value.numel() for value in tensors):
+        raise ValueError("the sample has no element: take a batch of 32 examples or more")
+    if named:
         return (), {str(name): copied(value, str(name)) for name, value in sample.items()}, leaves
     if isinstance(sample, tuple):
         return tuple(copied(v, f"input[{n}]") for n, v in enumerate(sample)), {}, leaves
     return (copied(sample, "input"),), {}, leaves
+
+
+def _loss_of(loss: Callable[[Any], torch.Tensor], output: Any) -> torch.Tensor:
+    """Return the loss of an output, which must be a tensor of one element."""
+    found = loss(output)
+    if not isinstance(found, torch.Tensor):
+        raise TypeError(f"loss must return a tensor of one element, not {type(found).__name__}")
+    if found.numel() != 1:
+        raise ValueError(
+            f"loss must return a tensor of one element, not one of shape {tuple(found.shape)}: "
+            "take its mean(), or leave loss= out"
+        )
+    return found
 
 
 def _backward(
@@ -236,7 +259,7 @@ def _backward(
     seed: Key,
 ) -> dict[int, torch.Tensor]:
     """Run the pass backwards; return the gradients of the parameters that get one, by their id."""
-    ends: list[torch.Tensor] = [loss(output)] if loss is not None else list(_ends(output))
+    ends: list[torch.Tensor] = [_loss_of(loss, output)] if loss is not None else list(_ends(output))
     ends = [end for end in ends if end.requires_grad]
     if not ends:
         return {}

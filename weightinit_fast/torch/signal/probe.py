@@ -167,7 +167,9 @@ class Probe:
         if not tensor.ndim or not tensor.numel():
             return
         fits = -tensor.ndim <= self._unit_axis < tensor.ndim
-        positive = (tensor.detach() > 0).movedim(self._unit_axis if fits else -1, 0).flatten(1)
+        # NaN counts as alive, since its unit is not 0. It is a finding of its own.
+        alive = ~(tensor.detach() <= 0)
+        positive = alive.movedim(self._unit_axis if fits else -1, 0).flatten(1)
         row.units, row.positions = positive.shape
         row.dead = int((~positive.any(1)).sum())
         row.always = int(positive.all(1).sum())

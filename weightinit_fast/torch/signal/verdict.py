@@ -6,6 +6,7 @@ layers of one series are compared, since a projection has another scale than a n
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -189,14 +190,16 @@ def _stuck(symmetric: Sequence[Symmetric], weights: int, learning: int) -> Itera
 def series_of(rows: Sequence[Row]) -> list[list[Row]]:
     """Return the series of like layers, those of weights and blocks first, and the longest first.
 
-    If no layers of a class have names that differ in numbers alone, its layers with weights are one
-    series.
+    If no three layers of a class have names that differ in numbers alone, its layers with weights
+    are one series. They are none where a block of several such layers repeats, as in a transformer
+    of two blocks: the queries, keys and values of attention are beside each other, and not in line.
     """
     places: dict[object, list[Row]] = {}
     for row in rows:
         if row.kind != "input" and not row.output:
             places.setdefault(row.place, []).append(row)
     numbered = {members[0].kind for members in places.values() if len(members) >= LIMITS.layers}
+    numbered |= {kind for kind in {row.kind for row in rows} if _repeats(kind, places.values())}
     rest: dict[object, list[Row]] = {}
     for row in rows:
         if row.has_weights and not row.output and row.kind not in numbered:
@@ -209,6 +212,16 @@ def series_of(rows: Sequence[Row]) -> list[list[Row]]:
         return not (first.has_weights or first.is_block), not first.has_weights, -len(members)
 
     return sorted(series, key=rank)
+
+
+def _repeats(kind: str, places: Iterable[Sequence[Row]]) -> bool:
+    """Whether a block that has several layers of a class comes more than once."""
+    spans = sorted(
+        (members[0].number, members[-1].number)
+        for members in places
+        if len(members) > 1 and members[0].kind == kind
+    )
+    return any(one[1] > other[0] for one, other in itertools.pairwise(spans))
 
 
 def _trends(rows: Sequence[Row], backward: bool) -> Iterator[Finding]:
