@@ -61,6 +61,11 @@ class Environment:
     def install(self, *packages, links):
         run(self.bin("python"), "-m", "pip", "install", "-q", "--find-links", links, *packages)
 
+    def install_example(self, name, links):
+        """Build an example and install it; a copy of it, since builds write beside their sources."""
+        shutil.copytree(HERE / name, self.folder / name)
+        self.install(self.folder / name, links=links)
+
     def bin(self, name):
         return self.folder / "venv" / "bin" / name
 
@@ -210,7 +215,7 @@ def test_the_shared_library_shows_its_functions_alone(engine):
 
 def test_cython_with_scikit_build_core(environment, wheel):
     fresh = environment("skbuild")
-    fresh.install(HERE / "cython_skbuild", links=wheel.parent)
+    fresh.install_example("cython_skbuild", wheel.parent)
     drawn = fresh.python("""
 import sys
 import numpy as np
@@ -225,7 +230,7 @@ sys.stdout.buffer.write(out.tobytes())
 
 def test_cython_with_setuptools(environment, wheel):
     fresh = environment("setuptools")
-    fresh.install(HERE / "cython_setuptools", links=wheel.parent)
+    fresh.install_example("cython_setuptools", wheel.parent)
     drawn = fresh.python("""
 import sys
 import numpy as np
@@ -248,7 +253,7 @@ else:
 
 def test_pybind11(environment, wheel):
     fresh = environment("pybind11")
-    fresh.install(HERE / "pybind11_module", links=wheel.parent)
+    fresh.install_example("pybind11_module", wheel.parent)
     drawn = fresh.python("""
 import sys
 import numpy as np
