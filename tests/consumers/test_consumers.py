@@ -62,7 +62,7 @@ class Environment:
         run(self.bin("python"), "-m", "pip", "install", "-q", "--find-links", links, *packages)
 
     def install_example(self, name, links):
-        """Build an example and install it; a copy of it, since builds write beside their sources."""
+        """Install a copy of an example, since builds write beside their sources."""
         shutil.copytree(HERE / name, self.folder / name)
         self.install(self.folder / name, links=links)
 
