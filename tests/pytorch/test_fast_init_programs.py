@@ -7,17 +7,12 @@ import inspect
 import pickle
 
 import pytest
-from support.frameworks import Framework, load_frameworks
+from support.frameworks import Framework
 
 import weightinit_fast as wi
 
 torch = Framework("torch")
 adapter = Framework("weightinit_fast.torch")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _frameworks(request):
-    load_frameworks(request.module)
 
 
 @pytest.fixture(name="init")
