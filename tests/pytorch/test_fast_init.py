@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
-from support.frameworks import Framework, load_frameworks
+from support.frameworks import Framework
 
 import weightinit_fast as wi
 
@@ -14,11 +14,6 @@ torch = Framework("torch")
 adapter = Framework("weightinit_fast.torch")
 init = Framework("torch.nn.init")
 core = Framework("weightinit_fast.torch.interception.core")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _frameworks(request):
-    load_frameworks(request.module)
 
 
 def table_of(name):

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from support.frameworks import Framework, load_frameworks
+from support.frameworks import Framework
 
 import weightinit_fast as wi
 
@@ -24,11 +24,6 @@ proxy_tensor = Framework("torch.fx.experimental.proxy_tensor")
 python_dispatch = Framework("torch.utils._python_dispatch")
 
 HERE = Path(__file__).parent
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _frameworks(request):
-    load_frameworks(request.module)
 
 
 def drawn(rule, shape, stream, rng=0, **own):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support.frameworks import Framework, Torchvision, load_frameworks
+from support.frameworks import Framework, Torchvision
 
 import weightinit_fast as wi
 
@@ -13,11 +13,6 @@ transformers = Framework("transformers", after=torchvision)
 timm = Framework("timm", after=torchvision)
 diffusers = Framework("diffusers", after=transformers)
 stats = Framework("scipy.stats")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _frameworks(request):
-    load_frameworks(request.module)
 
 
 def of_transformers(name, **own):

@@ -392,7 +392,8 @@ def test_memory_outlives_the_tensor():
 @pytest.mark.parametrize("through", ["drop-in", "fill"])
 def test_an_interrupted_fill_increases_the_version(through):
     """What was saved for the backward pass is no longer there."""
-    tensor = torch.zeros(1 << 25)
+    # A fill looks for signals every 20 ms, and this one takes 40 ms or more.
+    tensor = torch.zeros(1 << 27, dtype=torch.float16)
 
     def interrupt(signum, frame):
         raise KeyboardInterrupt
@@ -408,7 +409,7 @@ def test_an_interrupted_fill_increases_the_version(through):
                 else:
                     wi.torch.init.normal_(tensor, threads=1)
             except KeyboardInterrupt:
-                if tensor.any():
+                if tensor[:100].any() and not tensor[-100:].any():
                     break
             tensor.zero_()
         else:
@@ -417,7 +418,6 @@ def test_an_interrupted_fill_increases_the_version(through):
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, former)
     assert tensor._version > version
-    assert not tensor.all()
 
 
 def test_threads_fill_at_the_same_time():

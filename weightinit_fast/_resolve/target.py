@@ -15,7 +15,7 @@ from .shape import Shape, as_shape
 from .threads import thread_count
 from .truncation import interval
 
-__all__ = ["Target", "part_of", "range_target", "resolve", "whole_target"]
+__all__ = ["Target", "part_of", "range_target", "region_target", "resolve", "whole_target"]
 
 _core.register_target(PLAIN, thread_count, interval)
 _core.register_lent(DLPACK_KINDS)
@@ -86,19 +86,7 @@ def whole_target(kind: Kind, array: np.ndarray, fresh: bool = False) -> Target:
     ``array`` is C-contiguous, writable, and of the kind's storage type. ``fresh`` memory has never
     been touched, so that the system makes its pages during the fill.
     """
-    return Target(
-        array=array,
-        kind=kind,
-        region=WHOLE,
-        whole=array.shape,
-        part=None,
-        fresh=fresh,
-        zeroed=False,
-        result=array,
-        swapped=False,
-        scalar=False,
-        pinned=None,
-    )
+    return region_target(array.shape, kind, array, WHOLE, fresh)
 
 
 def range_target(whole: tuple[int, ...], kind: Kind, array: np.ndarray, first: int) -> Target:
@@ -108,13 +96,27 @@ def range_target(whole: tuple[int, ...], kind: Kind, array: np.ndarray, first: i
     first that it holds. A range is no part in the sense of `part_of`: only rules whose elements
     depend on nothing else can fill it.
     """
+    return region_target(whole, kind, array, (None, first, 0))
+
+
+def region_target(
+    whole: tuple[int, ...],
+    kind: Kind,
+    array: np.ndarray,
+    region: tuple[Any, int, int],
+    fresh: bool = False,
+) -> Target:
+    """Return the Target of any region of an array of the kind's storage type (see `Part.region`).
+
+    Like a range, it is no part in the sense of `part_of`.
+    """
     return Target(
         array=array,
         kind=kind,
-        region=(None, first, 0),
+        region=region,
         whole=whole,
         part=None,
-        fresh=False,
+        fresh=fresh,
         zeroed=False,
         result=array,
         swapped=False,

@@ -235,7 +235,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     document: Row = {name: value for name, value in wi.info().items() if name in names}
     document |= {"groups": [], "models": {}, "threads": args.threads or document["threads"]}
     head = TITLE + ", {isa}, threads: {threads}"
-    build = "" if document["threads_wait_by"] else ", built without threads"
+    build = "" if document["threads_wait_by"] else " (serial build)"
     screen.say(screen.paint(head.format_map(document), "1") + build)
     screen.say(ABOUT if args.no_numpy else ABOUT + ABOUT_NUMPY)
 

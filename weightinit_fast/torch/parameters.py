@@ -43,15 +43,15 @@ class Held:
         slots: list[tuple[nn.Module, str]],
         pieces: list[Piece] | None = None,
     ) -> None:
-        self.name = name
+        self.name: str = name
         #: The other names of a tied parameter.
         self.others: list[str] = []
         #: None for a part of a flat parameter of FullyShardedDataParallel.
-        self.tensor = tensor
-        self.whole = whole
-        self.dtype = dtype
+        self.tensor: torch.Tensor | None = tensor
+        self.whole: tuple[int, ...] = whole
+        self.dtype: torch.dtype = dtype
         #: The modules that hold the parameter, and its key there.
-        self.slots = slots
+        self.slots: list[tuple[nn.Module, str]] = slots
         self._pieces = pieces
 
     def pieces(self) -> list[Piece]:

@@ -119,21 +119,28 @@ def depth_picture(reports: Sequence[TensorReport]) -> str:
 class Axes:
     """Layers to the right, std upwards on a logarithmic scale, with a line for 0 below it."""
 
-    width, left, bottom, top, right = 760, 62, 38, 8, 12
+    width: int = 760
+    left: int = 62
+    bottom: int = 38
+    top: int = 8
+    right: int = 12
     #: The height of the line for 0 above the lower edge.
-    lowest = 8
+    lowest: int = 8
 
     def __init__(
         self, layers: Sequence[int], stds: Sequence[float], height: int = 260, label: str = "layer"
     ) -> None:
-        self.height, self.label = height, label
-        self.has_zero = 0.0 in stds
+        self.height: int = height
+        self.label: str = label
+        self.has_zero: bool = 0.0 in stds
         stds = [std for std in stds if std > 0]
         low, high = math.log10(min(stds)), math.log10(max(stds))
         margin = max(0.05, (high - low) * 0.08)
         # A recipe may want a std next to the ends of float64, beyond which there are no ticks.
-        self.low, self.high = max(low - margin, -307.0), min(high + margin, 308.0)
-        self.first, self.last = min(layers), max(layers)
+        self.low: float = max(low - margin, -307.0)
+        self.high: float = min(high + margin, 308.0)
+        self.first: int = min(layers)
+        self.last: int = max(layers)
 
     def x(self, layer: int) -> float:
         """Return the place of a layer."""

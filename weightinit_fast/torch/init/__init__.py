@@ -6,8 +6,8 @@ fill a tensor in place. They take these keyword arguments besides:
 - ``rng`` is whatever `weightinit_fast.key` takes, and ``stream`` is the number or the name of the
   tensor: the elements are then those of the function of this package that is named below, with the
   same rng and stream. Without ``rng``, each call draws a key from ``generator``, or from torch's
-  default generator, so that ``torch.manual_seed`` alone makes a program repeat. (constant_, ones_,
-  zeros_, eye_ and dirac_ draw nothing, and take neither.)
+  default generator, so that ``torch.manual_seed`` alone makes a program repeat. (``constant_``,
+  ``ones_``, ``zeros_``, ``eye_`` and ``dirac_`` draw nothing, and take neither.)
 - ``layout``, ``groups`` and ``transposed`` say what the axes of a weight are, as in
   `weightinit_fast.fans`. Without them the fans are torch's, which are those of a plain layer.
 - ``threads`` is the greatest number of threads to use, as in `weightinit_fast.normal`.

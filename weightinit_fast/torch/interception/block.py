@@ -42,7 +42,7 @@ class _Current(threading.local):
         self.blocks: list[Block] = []
 
 
-current = _Current()
+current: _Current = _Current()
 
 
 class Block:
@@ -72,12 +72,12 @@ class Block:
         owner: object,
         callers: frozenset[FrameType],
     ) -> None:
-        self.key = key
-        self.count = 0
-        self.names = names
-        self.threads = threads
-        self.owner = owner
-        self.callers = callers
+        self.key: Key = key
+        self.count: int = 0
+        self.names: Names | None = names
+        self.threads: int | None = threads
+        self.owner: object = owner
+        self.callers: frozenset[FrameType] = callers
 
     def draw(
         self,

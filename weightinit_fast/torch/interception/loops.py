@@ -222,6 +222,7 @@ def _kaiming(original: _Function) -> _Function:
     # pickle finds a function by its module and name, and asks whether what is there is the same.
     # (An object that passed for the original was tried: torch.compile takes functions alone.)
     kaiming_uniform_.__module__ = __name__
+    kaiming_uniform_.__doc__ = None  # its examples are those of torch
     return kaiming_uniform_
 
 
@@ -258,7 +259,7 @@ def _ours(original: _Function, make: Callable[[_Function], _Function]) -> _Funct
 
 
 #: Ours for torch's, under the name by which pickles know it.
-kaiming_uniform_ = _ours(torch.nn.init.kaiming_uniform_, _kaiming)
+kaiming_uniform_: _Function = _ours(torch.nn.init.kaiming_uniform_, _kaiming)
 
 
 def replace() -> None:

@@ -12,7 +12,7 @@ import torch
 
 from ... import _core
 from ..._resolve.memory import check_strides
-from ..._resolve.target import Target
+from ..._resolve.target import Target, region_target
 from ..shards import clean_name
 from ..tensors import KINDS, memory, target_of
 
@@ -149,16 +149,4 @@ def _target_of_view(view: torch.Tensor, base: torch.Tensor) -> Target | None:
         else:
             axes.append((n, step, step * size))
     array, _ = memory(view)
-    return Target(
-        array=array,
-        kind=KINDS[view.dtype],
-        region=(axes, first, 0),
-        whole=tuple(base.shape),
-        part=None,
-        fresh=False,
-        zeroed=False,
-        result=array,
-        swapped=False,
-        scalar=False,
-        pinned=None,
-    )
+    return region_target(tuple(base.shape), KINDS[view.dtype], array, (axes, first, 0))
