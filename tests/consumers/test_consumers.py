@@ -121,6 +121,7 @@ def bare_engine(tmp_path_factory):
     return installed_engine(folder, "-DWIF_SHARED=OFF", "-DWIF_THREADS=OFF")
 
 
+MINGW = ("-DCMAKE_SYSTEM_NAME=Windows", "-DCMAKE_C_COMPILER=x86_64-w64-mingw32-gcc")
 EMULATED, EMULATOR = cross("aarch64-linux-gnu", "aarch64")
 
 
@@ -192,6 +193,19 @@ def test_a_program_from_an_installed_engine(kind, engine, tmp_path):
 def test_a_program_on_aarch64(kind, emulated_engine, tmp_path):
     program = c_program(tmp_path, emulated_engine, kind, *EMULATED)
     assert run(*EMULATOR, program) == five_tensors()
+
+
+@pytest.mark.skipif(not shutil.which("x86_64-w64-mingw32-gcc"), reason="no compiler for Windows")
+def test_the_engine_and_a_program_are_built_for_windows(tmp_path):
+    """They are not run, since the tests have no Windows."""
+    engine = installed_engine(tmp_path / "engine", *MINGW)
+    for kind in ("static", "shared"):
+        cmake = shutil.which("cmake")
+        where = f"-Dweightinit_fast_DIR={engine / 'lib' / 'cmake' / 'weightinit_fast'}"
+        build = tmp_path / kind
+        run(cmake, "-S", HERE / "c_program", "-B", build, where, f"-DWITH={kind}", *MINGW)
+        run(cmake, "--build", build)
+        assert (build / "example.exe").exists()
 
 
 def built_by_pkg_config(source, program, engine, *options):
