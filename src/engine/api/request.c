@@ -31,6 +31,13 @@ enum {
     MOST_SIZE = 4096
 };
 
+/* A struct of a later version is longer, even if it has one small field more.  Otherwise a request
+ * of today would seem to have that field, with whatever lies in the padding at its end.  (On 32-bit
+ * ARM there are 4 bytes of padding, which the next field must not take.) */
+_Static_assert(sizeof(void *) != 8 ||
+                   sizeof(wif_request) == offsetof(wif_request, progress_context) + sizeof(void *),
+               "a wif_request ends with its last field");
+
 wif_status wif_adopt_request(const wif_request *given, wif_request *copy,
                              const wif_request **request) {
     if (!given)
