@@ -80,7 +80,8 @@ def main():
     now = interface(HEADER.read_text(encoding="utf-8"))
     kept = KEPT.read_text(encoding="utf-8").splitlines() if KEPT.exists() else []
     gone, new = [x for x in kept if x not in now], [x for x in now if x not in kept]
-    print(*(f"- {line}" for line in gone), *(f"+ {line}" for line in new), sep="\n")
+    for line in (*(f"- {line}" for line in gone), *(f"+ {line}" for line in new)):
+        print(line)
     if write and not gone:
         KEPT.write_text("\n".join(now) + "\n", encoding="utf-8")
         return 0

@@ -4,19 +4,23 @@ import ctypes as c
 import hashlib
 import itertools
 import math
+import os
 import struct
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from support import capi
+from support import ROOT, capi
 from support.capi import CONSTANTS, api, fill, request
 from support.internals import core, truncation_interval
+from support.interpreter import run
 
 import weightinit_fast as wi
 
 KEY = wi.Key(1, 2)
+TESTS = str(ROOT / "tests")
 STORAGE = dict(zip(capi.DTYPES, ("f4", "f8", "f2", "u2", "u1", "u1"), strict=True))
 PARAMETERS = {
     "constant": {"value": 0.3},
@@ -391,6 +395,36 @@ def test_facts():
     assert 1 <= api.default_threads() <= 1024
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity of threads")
+def test_default_threads_by_affinity():
+    def count():
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # of this thread alone
+        return api.default_threads()
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(count).result() == 1
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("environment", "limit"),
+    [
+        ({"WEIGHTINIT_FAST_NUM_THREADS": "1"}, 1),
+        ({"OMP_NUM_THREADS": "1,4"}, 1),
+        ({"OMP_NUM_THREADS": "1", "WEIGHTINIT_FAST_NUM_THREADS": "1024"}, None),
+        ({"OMP_NUM_THREADS": "99999999999999999999999"}, None),
+    ],
+)
+def test_default_threads_by_the_environment(environment, limit):
+    script = """
+    from support.capi import api
+    print(api.default_threads())
+    """
+    none = {"OMP_NUM_THREADS": "", "WEIGHTINIT_FAST_NUM_THREADS": ""}
+    found = int(run(script, prelude="", PYTHONPATH=TESTS, **none | environment))
+    assert found == (limit or int(run(script, prelude="", PYTHONPATH=TESTS, **none)))
+
+
 # Refusals -----------------------------------------------------------------------------------------
 
 NAN = math.nan
@@ -484,6 +518,23 @@ def test_a_refused_request(code, fields):
     wanted = CONSTANTS[f"WIF_ERROR_{code}"]
     assert (api.check(c.byref(made)), fill(made)) == (wanted, wanted), capi.text(fill(made))
     assert (out == 7).all()
+
+
+@pytest.mark.parametrize("axes", [{}, {"shape": [5, 4]}, {"shape": [5, 4], "strides": [-16, 4]}])
+@pytest.mark.parametrize(("before", "after"), [(0, 0), (3, 5), (-1, 0), (0, -1), (-1, 5), (3, -1)])
+def test_elements_lie_within_the_buffer(axes, before, after):
+    """So many bytes of the buffer lie before the elements and after them."""
+    memory = np.full(200, 7, np.uint8)
+    elements = memory[50:130].view(np.float32)
+    made = request(elements, **axes)
+    if "strides" in axes:
+        made.data += 64
+    made.buffer, made.buffer_bytes = elements.ctypes.data - before, before + 80 + after
+    inside = before >= 0 and after >= 0
+    assert fill(made) == (0 if inside else CONSTANTS["WIF_ERROR_MEMORY"])
+    assert (memory[50:130] != 7).any() == inside
+    assert (memory[:50] == 7).all()
+    assert (memory[130:] == 7).all()
 
 
 def test_no_request():
