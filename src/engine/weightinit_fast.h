@@ -328,7 +328,8 @@ WIF_API wif_status wif_set_lecun(wif_request *request, int32_t distribution, dou
 
 /* How many threads a large fill uses by default, at least 1: WEIGHTINIT_FAST_NUM_THREADS or else
  * OMP_NUM_THREADS, as they were at the first call; but no more than the processors on which the
- * calling thread may run, and than the quota of the process's cgroup. */
+ * calling thread may run, and than the quota of the process's cgroup.  Only Linux tells these two;
+ * on other systems it is the number of processors. */
 WIF_API int32_t wif_default_threads(void);
 
 /* Such as "0.1.0". */
