@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from support import capi
 from support.capi import CONSTANTS, api, fill, request
-from support.internals import core
 from support.interpreter import glibc_x86_only
 
 pytestmark = glibc_x86_only
@@ -27,15 +26,6 @@ def mxcsr(value=None):
         found.value = value
         assert libm.fesetenv(environment) == 0
     return before
-
-
-@pytest.fixture
-def slow_set():
-    """Have the scalar set draw, with which a fill of a few megabytes takes several times 20 ms."""
-    former = core.isa()
-    core.select_isa("scalar")
-    yield
-    core.select_isa(former)
 
 
 def results():

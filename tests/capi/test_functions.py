@@ -177,15 +177,6 @@ def test_threads_of_the_caller_that_fail(left_out):
     assert fill(made) == CONSTANTS["WIF_ERROR_PARALLEL_FOR"]
 
 
-@pytest.fixture
-def slow_set():
-    """Have the scalar set draw, with which a fill of a few megabytes takes several times 20 ms."""
-    former = core.isa()
-    core.select_isa("scalar")
-    yield
-    core.select_isa(former)
-
-
 @pytest.mark.usefixtures("slow_set")
 @pytest.mark.parametrize("threads", [1, 2])
 def test_progress_and_cancelling(threads):
