@@ -17,13 +17,20 @@ class EmbeddingStore {
         : width_(width), std_(std), key_(wif_key_from_seed(seed)),
           stream_(wif_stream_from_name(name, length)) {}
 
-    // Copy the rows of these ids to `out`, one after the other.
+    // Copy the rows of these ids to `out`, one after the other.  If one of them is refused, the
+    // store stays as it was.
     void lookup(const std::vector<std::int64_t> &ids, float *out) {
         std::vector<std::int64_t> absent;
         for (const auto id : ids)
             if (place_.emplace(id, rows_ + absent.size()).second)
                 absent.push_back(id);
-        create(absent);
+        try {
+            create(absent);
+        } catch (...) {
+            for (const auto id : absent)
+                place_.erase(id);
+            throw;
+        }
         for (const auto id : ids) {
             const float *row = values_.data() + place_.at(id) * static_cast<std::size_t>(width_);
             for (std::int64_t k = 0; k < width_; k++)
@@ -47,7 +54,7 @@ class EmbeddingStore {
         wif_set_normal(&request, 0.0, std_);
         const wif_status status = wif_fill(&request);
         if (status != WIF_OK)
-            throw std::runtime_error(wif_status_text(status));
+            throw std::invalid_argument(wif_status_text(status));
         rows_ += ids.size();
     }
 
@@ -71,6 +78,14 @@ int main() {
         store.lookup(batch, rows.data());
         if (std::fwrite(rows.data(), sizeof(float), rows.size(), stdout) != rows.size())
             return 2;
+    }
+    for (int attempt = 0; attempt < 2; attempt++) {
+        float rows[2 * width];
+        try {
+            store.lookup({10, -1}, rows); // an id is not negative
+            return 3;
+        } catch (const std::invalid_argument &) {
+        }
     }
     return store.size() != 6;
 }
