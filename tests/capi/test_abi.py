@@ -57,6 +57,16 @@ def test_a_change_of_the_interface_is_noticed(old, new):
     assert set(kept) - set(abi.interface(changed))
 
 
+@needs_compiler
+def test_a_change_of_a_function_of_cython_is_noticed():
+    pxd = abi.PXD.read_text(encoding="utf-8")
+    changed = pxd.replace("cdef int32_t wif_default_threads()", "cdef int wif_default_threads()")
+    kept = abi.KEPT.read_text(encoding="utf-8").splitlines()
+    gone = set(kept) - set(abi.interface(HEADER, changed))
+    assert gone == {"cython int32_t wif_default_threads() noexcept nogil"}
+    assert len(abi.cython(pxd)) == len(core.__pyx_capi__)
+
+
 def test_the_structs_of_these_tests_are_those_of_the_header():
     structs = abi.structs(HEADER)
     for name, mirror in {
