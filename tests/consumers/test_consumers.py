@@ -309,8 +309,11 @@ import numpy as np
 import wif_example_pybind11 as example
 memory = np.zeros((70, 90), np.float32, order="F")
 example.normal(memory[::-2, 10:80], 0.02, 7, "fc1.weight")
-sys.stdout.buffer.write(memory.tobytes())
+scalar = np.zeros((), np.float32)
+example.normal(scalar, 0.02, 7, "fc1.weight")
+sys.stdout.buffer.write(memory.tobytes() + scalar.tobytes())
 """)
     memory = np.zeros((70, 90), np.float32, order="F")
     wi.normal(out=memory[::-2, 10:80], std=0.02, rng=7, stream="fc1.weight")
-    assert drawn == memory.tobytes()
+    scalar = wi.normal((), std=0.02, rng=7, stream="fc1.weight")
+    assert drawn == memory.tobytes() + scalar.tobytes()
