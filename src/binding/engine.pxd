@@ -51,8 +51,14 @@ cdef extern from "isa/dispatch.h" nogil:
 
 
 cdef extern from "api/machine.h" nogil:
+    const wif_kernels *wif_kernels_in_use()
     void wif_use_kernels(const wif_kernels *kernels)
+    size_t wif_nontemporal_from()
     void wif_set_nontemporal_from(size_t bytes)
+
+
+cdef extern from "api/request.h" nogil:
+    bint wif_ids_are_within(const int64_t *ids, int64_t count, uint64_t most)
 
 
 cdef extern from "api/threads.h" nogil:
@@ -98,10 +104,6 @@ cdef extern from "host/queue.h" nogil:
         int64_t chunks
     wif_queue wif_queue_of(wif_plan *plans, int64_t count, int64_t chunk_work)
     int64_t wif_queue_run(const wif_queue *queue, int64_t chunk)
-
-
-cdef extern from "host/caches.h" nogil:
-    size_t wif_nontemporal_bytes()
 
 
 cdef extern from "host/pool.h" nogil:

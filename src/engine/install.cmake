@@ -25,14 +25,14 @@ add_library(wif_static STATIC $<TARGET_PROPERTY:wif_engine,INTERFACE_SOURCES>)
 add_library(weightinit_fast::static ALIAS wif_static)
 set_target_properties(wif_static PROPERTIES OUTPUT_NAME weightinit_fast EXPORT_NAME static
                                             LINKER_LANGUAGE C)
-if(WIN32) # where the import library of the DLL has the other name
+if(WIN32 AND WIF_SHARED) # where the import library of the DLL has the other name
   set_target_properties(wif_static PROPERTIES OUTPUT_NAME weightinit_fast_static)
 endif()
 target_link_libraries(wif_static INTERFACE ${wif_private_libraries})
 set(wif_installed wif_static)
 
-# The shared library shows the functions of weightinit_fast.h and no others.  For that the files that
-# define them are compiled again, with WIF_EXPORTING; the kernels are the same objects.
+# The shared library shows the functions of weightinit_fast.h and no others.  For that the files
+# which define them are compiled again, with WIF_EXPORTING; the kernels are the same objects.
 if(WIF_SHARED)
   get_target_property(wif_sources wif_engine SOURCES)
   list(FILTER wif_sources INCLUDE REGEX "^(api|host|isa)/")
@@ -78,8 +78,14 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/weightinit_fast-config.cmake
               ${CMAKE_CURRENT_BINARY_DIR}/weightinit_fast-config-version.cmake
         DESTINATION ${wif_config_dir})
 
-list(TRANSFORM wif_private_libraries PREPEND -l OUTPUT_VARIABLE wif_pkgconfig_libraries)
-list(JOIN wif_pkgconfig_libraries " " wif_pkgconfig_libraries)
+# Where the static library is the only one, pkg-config must name what it needs without --static too.
+list(TRANSFORM wif_private_libraries PREPEND -l OUTPUT_VARIABLE wif_pkgconfig_private)
+list(JOIN wif_pkgconfig_private " " wif_pkgconfig_private)
+set(wif_pkgconfig_libraries "-lweightinit_fast")
+if(NOT WIF_SHARED)
+  set(wif_pkgconfig_libraries "-lweightinit_fast ${wif_pkgconfig_private}")
+  set(wif_pkgconfig_private "")
+endif()
 file(RELATIVE_PATH wif_pkgconfig_prefix "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
 file(RELATIVE_PATH wif_pkgconfig_libdir "/${CMAKE_INSTALL_LIBDIR}/pkgconfig"
      "/${CMAKE_INSTALL_LIBDIR}")

@@ -16,6 +16,8 @@
 #ifndef WEIGHTINIT_FAST_PYTHON_H
 #define WEIGHTINIT_FAST_PYTHON_H
 
+#include <Python.h>
+
 #include "weightinit_fast.h"
 
 #define WIF_CAPSULE "weightinit_fast._core.c_api"

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.process
 needs_compiler = pytest.mark.skipif(abi.COMPILER is None, reason="no C compiler")
 HEADER = abi.HEADER.read_text(encoding="utf-8")
 PYTHON_HEADER = (abi.HEADER.parent / "weightinit_fast_python.h").read_text(encoding="utf-8")
+PUBLIC_STRUCTS = ("wif_key", "wif_interval", "wif_request")
 FIRST_VERSION = capi.Request.interval.offset  # the size of the shortest request
 
 
@@ -73,8 +74,16 @@ def test_every_function_is_in_the_table_and_in_the_pxd():
     assert names == {f"wif_{name}" for name, *_ in capi.FUNCTIONS} | {"wif_functions"}
     assert {f"wif_{name}" for name, *_ in capi.FUNCTIONS} == set(core.__pyx_capi__)
     pxd = (ROOT / "src" / "binding" / "_core.pxd").read_text(encoding="utf-8")
-    for constant in CONSTANTS:
-        assert re.search(rf"\b{constant}\b", pxd), constant
+    fields = [field for name in PUBLIC_STRUCTS for field in abi.structs(HEADER)[name]]
+    for name in (*CONSTANTS, *fields):
+        assert re.search(rf"\b{name}\b", pxd), name
+
+
+def test_the_page_names_everything():
+    page = (ROOT / "docs" / "c-api.md").read_text(encoding="utf-8")
+    functions = [f"wif_{name}(" for name, *_ in capi.FUNCTIONS]
+    for name in (*functions, *CONSTANTS, *abi.structs(HEADER)["wif_request"]):
+        assert re.search(rf"`[^`\n]*\b{re.escape(name)}", page), name
 
 
 # Requests of other versions -----------------------------------------------------------------------
@@ -265,7 +274,6 @@ def test_the_header_for_python_has_no_warnings(compiler):
     command += ["-std=c++17" if "++" in compiler else "-std=c11", f"-I{abi.HEADER.parent}"]
     command += ["-isystem", sysconfig.get_paths()["include"], "-"]
     program = """
-    #include <Python.h>
     #include "weightinit_fast_python.h"
     int get(wif_api *api);
     int get(wif_api *api) { return wif_import(api); }

@@ -206,6 +206,38 @@ def test_progress_and_cancelling(threads):
     assert (out[-1000:] == 0).all()
 
 
+@pytest.mark.usefixtures("slow_set")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_callback_that_fills(threads):
+    inner = []
+
+    def progress(context, done, total):
+        out = np.zeros(200_000, np.float32)
+        assert fill(request(out, threads=threads)) == 0
+        inner.append(out.tobytes())
+        return 0
+
+    out = np.zeros(3_000_000)
+    made = request(out, dtype="float64", threads=threads, progress=capi.PROGRESS(progress))
+    assert fill(made) == 0
+    assert len(inner) > 1
+    assert set(inner) == {drawn("normal", (200_000,), "float32", {}).tobytes()}
+    assert out.tobytes() == drawn("normal", (3_000_000,), "float64", {}).tobytes()
+
+
+def test_progress_of_a_small_and_of_an_empty_fill():
+    calls = []
+
+    def progress(context, done, total):
+        calls.append((done, total))
+        return 1
+
+    for count in (0, 1, 5000):
+        out = np.zeros(count, np.float32)
+        assert fill(request(out, progress=capi.PROGRESS(progress))) == 0
+    assert calls == [(1, 1), (5000, 5000)]
+
+
 # Keys, streams, intervals, scales -----------------------------------------------------------------
 
 

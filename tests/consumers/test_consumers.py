@@ -6,6 +6,7 @@ without it, one is built. A C compiler, a C++ compiler and a package index are n
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -113,6 +114,14 @@ def engine(tmp_path_factory):
     return installed_engine(tmp_path_factory.mktemp("engine"))
 
 
+@pytest.fixture(scope="session")
+def bare_engine(tmp_path_factory):
+    """The static library alone, without threads, as some programs want it."""
+    folder = tmp_path_factory.mktemp("bare")
+    return installed_engine(folder, "-DWIF_SHARED=OFF", "-DWIF_THREADS=OFF")
+
+
+MINGW = ("-DCMAKE_SYSTEM_NAME=Windows", "-DCMAKE_C_COMPILER=x86_64-w64-mingw32-gcc")
 EMULATED, EMULATOR = cross("aarch64-linux-gnu", "aarch64")
 
 
@@ -186,16 +195,58 @@ def test_a_program_on_aarch64(kind, emulated_engine, tmp_path):
     assert run(*EMULATOR, program) == five_tensors()
 
 
-@pytest.mark.skipif(not shutil.which("pkg-config"), reason="no pkg-config")
+@pytest.mark.skipif(not shutil.which("x86_64-w64-mingw32-gcc"), reason="no compiler for Windows")
+def test_the_engine_and_a_program_are_built_for_windows(tmp_path):
+    """They are not run, since the tests have no Windows."""
+    engine = installed_engine(tmp_path / "engine", *MINGW)
+    for kind in ("static", "shared"):
+        cmake = shutil.which("cmake")
+        where = f"-Dweightinit_fast_DIR={engine / 'lib' / 'cmake' / 'weightinit_fast'}"
+        build = tmp_path / kind
+        run(cmake, "-S", HERE / "c_program", "-B", build, where, f"-DWITH={kind}", *MINGW)
+        run(cmake, "--build", build)
+        assert (build / "example.exe").exists()
+
+
+def built_by_pkg_config(source, program, engine, *options):
+    """Compile a program with the flags that pkg-config prints; return it."""
+    found = {"PKG_CONFIG_PATH": str(next(engine.glob("lib*/pkgconfig")))}
+    static = ["--static"] if "-static" in options else []
+    flags = run("pkg-config", *static, "--cflags", "--libs", "weightinit_fast", **found).decode()
+    run("cc", "-std=c11", *options, source, *flags.split(), "-o", program)
+    return program
+
+
+needs_pkg_config = pytest.mark.skipif(not shutil.which("pkg-config"), reason="no pkg-config")
+
+
+@needs_pkg_config
 @pytest.mark.parametrize("static", [False, True])
 def test_a_program_by_pkg_config(static, engine, tmp_path):
-    found = {"PKG_CONFIG_PATH": str(next(engine.glob("lib*/pkgconfig")))}
-    options = ["--static"] if static else []
-    flags = run("pkg-config", *options, "--cflags", "--libs", "weightinit_fast", **found).decode()
-    program, library = tmp_path / "example", str(next(engine.glob("lib*/pkgconfig")).parent)
-    command = ["cc", "-std=c11", HERE / "c_program" / "main.c", *(["-static"] if static else [])]
-    run(*command, *flags.split(), "-o", program)
+    library = str(next(engine.glob("lib*/pkgconfig")).parent)
+    options = ["-static"] if static else []
+    source = HERE / "c_program" / "main.c"
+    program = built_by_pkg_config(source, tmp_path / "example", engine, *options)
     assert run(program, LD_LIBRARY_PATH="" if static else library) == five_tensors()
+
+
+@needs_pkg_config
+def test_an_engine_without_threads_and_without_a_shared_library(bare_engine, tmp_path):
+    """pkg-config names the libraries that the static library needs, without being asked for them.
+
+    The folder of the installation may be moved.
+    """
+    moved = shutil.copytree(bare_engine, tmp_path / "moved")
+    source = HERE / "c_program" / "main.c"
+    assert run(built_by_pkg_config(source, tmp_path / "one", moved)) == five_tensors()
+    assert run(c_program(tmp_path / "build", moved, "static")) == five_tensors()
+
+
+@needs_pkg_config
+def test_threads_of_the_caller_in_an_engine_without_threads(bare_engine, tmp_path):
+    source = ROOT / "tests" / "capi" / "own_threads.c"
+    program = built_by_pkg_config(source, tmp_path / "example", bare_engine, "-pthread")
+    assert int(run(program, WEIGHTINIT_FAST_ISA="scalar")) > 1  # it is slow enough to be heard of
 
 
 @pytest.mark.skipif(not shutil.which("nm"), reason="no nm")
@@ -204,10 +255,8 @@ def test_the_shared_library_shows_its_functions_alone(engine):
     shown = run("nm", "-D", "--defined-only", library).decode()
     names = {line.split()[-1] for line in shown.splitlines()}
     header = (engine / "include" / "weightinit_fast.h").read_text(encoding="utf-8")
-    assert "weightinit_fast_pool" in names
-    assert {name for name in names if name.startswith("wif_")} == names - {"weightinit_fast_pool"}
-    assert all(f"{name}(" in header for name in names - {"weightinit_fast_pool"})
-    assert "wif_fill" in names
+    functions = set(re.findall(r"^WIF_API [^;]*?\b(wif_\w+)\(", header, re.MULTILINE))
+    assert names == functions | {"weightinit_fast_pool"}
 
 
 # Extension modules --------------------------------------------------------------------------------
