@@ -18,6 +18,21 @@ if(WIF_LIBM)
 endif()
 list(REMOVE_DUPLICATES wif_private_libraries)
 
+# Archives record when, and by whom, their members were made, unless this is forbidden; and two builds
+# of one commit have to make the same bytes.
+if(APPLE)
+  foreach(step CREATE APPEND FINISH)
+    set(CMAKE_C_ARCHIVE_${step} "\"${CMAKE_COMMAND}\" -E env ZERO_AR_DATE=1 ${CMAKE_C_ARCHIVE_${step}}")
+  endforeach()
+else()
+  execute_process(COMMAND ${CMAKE_AR} --version OUTPUT_VARIABLE wif_ar ERROR_QUIET)
+  if(wif_ar MATCHES "GNU ar|LLVM")
+    set(CMAKE_C_ARCHIVE_CREATE "<CMAKE_AR> qcD <TARGET> <LINK_FLAGS> <OBJECTS>")
+    set(CMAKE_C_ARCHIVE_APPEND "<CMAKE_AR> qD <TARGET> <LINK_FLAGS> <OBJECTS>")
+    set(CMAKE_C_ARCHIVE_FINISH "<CMAKE_RANLIB> -D <TARGET>")
+  endif()
+endif()
+
 # The archive has every object of the engine, by the sources of wif_engine's interface.  The
 # functions of weightinit_fast.h are hidden in it, so that a library that is linked from it does not
 # export them.
