@@ -6,6 +6,7 @@ without it, one is built. A C compiler, a C++ compiler and a package index are n
 """
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -73,14 +74,16 @@ class Environment:
         """Run a script; return what it writes to standard output."""
         return run(self.bin("python"), "-P", "-c", script)
 
+    def cmake_dir(self):
+        """Return where the CMake package of the wheel is."""
+        printed = run(self.bin("python"), "-P", "-m", "weightinit_fast", "--cmakedir")
+        return Path(printed.decode().strip())
+
     def cmake(self, example, *options):
         """Build an example by CMake, and return what its program writes."""
         build = self.folder / f"build-{example}"
         cmake = self.bin("cmake")
-        where = (
-            run(self.bin("python"), "-P", "-m", "weightinit_fast", "--cmakedir").decode().strip()
-        )
-        options = (f"-Dweightinit_fast_DIR={where}", *options)
+        options = (f"-Dweightinit_fast_DIR={self.cmake_dir()}", *options)
         run(cmake, "-S", HERE / example, "-B", build, "-DCMAKE_BUILD_TYPE=Release", *options)
         run(cmake, "--build", build)
         return run(build / "example")
@@ -97,15 +100,15 @@ def environment(tmp_path_factory, wheel):
 
 
 def installed_engine(folder, *options):
-    """Install the engine without Python; return the prefix of the installation."""
+    """Install the engine without Python; return the prefix, whose name has a space."""
     cmake = shutil.which("cmake")
     if not cmake:
         pytest.skip("no cmake")
-    options += ("-DWIF_OPTIMISATION=-O1", f"-DCMAKE_INSTALL_PREFIX={folder / 'prefix'}")
+    options += ("-DWIF_OPTIMISATION=-O1", f"-DCMAKE_INSTALL_PREFIX={folder / 'a prefix'}")
     run(cmake, "-S", ROOT / "src" / "engine", "-B", folder / "build", *options)
     run(cmake, "--build", folder / "build", "-j2")
     run(cmake, "--install", folder / "build")
-    return folder / "prefix"
+    return folder / "a prefix"
 
 
 @pytest.fixture(scope="session")
@@ -194,8 +197,21 @@ def test_a_program_by_pkg_config(static, engine, tmp_path):
     flags = run("pkg-config", *options, "--cflags", "--libs", "weightinit_fast", **found).decode()
     program, library = tmp_path / "example", str(next(engine.glob("lib*/pkgconfig")).parent)
     command = ["cc", "-std=c11", HERE / "c_program" / "main.c", *(["-static"] if static else [])]
-    run(*command, *flags.split(), "-o", program)
+    run(*command, *shlex.split(flags), "-o", program)
     assert run(program, LD_LIBRARY_PATH="" if static else library) == five_tensors()
+
+
+@pytest.mark.skipif(not shutil.which("pkg-config"), reason="no pkg-config")
+@pytest.mark.parametrize("options", [[], ["--static"]])
+def test_a_program_from_the_wheel_by_pkg_config(options, environment, tmp_path):
+    """The wheel has the static library alone, whose own libraries no option has to ask for."""
+    folder = environment("pkg-config").cmake_dir().parents[1] / "pkgconfig"
+    command = ["pkg-config", *options, "--cflags", "--libs", "weightinit_fast"]
+    flags = run(*command, PKG_CONFIG_PATH=str(folder)).decode()
+    program = tmp_path / "example"
+    source = HERE / "c_program" / "main.c"
+    run("cc", "-std=c11", source, *shlex.split(flags), "-o", program)
+    assert run(program) == five_tensors()
 
 
 @pytest.mark.skipif(not shutil.which("nm"), reason="no nm")
@@ -251,16 +267,23 @@ else:
     assert drawn == truncated.tobytes() + he.tobytes()
 
 
-def test_pybind11(environment, wheel):
-    fresh = environment("pybind11")
-    fresh.install_example("pybind11_module", wheel.parent)
-    drawn = fresh.python("""
+@pytest.mark.parametrize("library", ["pybind11", "nanobind"])
+def test_a_module_in_cpp(library, environment, wheel):
+    fresh = environment(library)
+    fresh.install_example(f"{library}_module", wheel.parent)
+    drawn = fresh.python(f"""
 import sys
 import numpy as np
-import wif_example_pybind11 as example
+import wif_example_{library} as example
 memory = np.zeros((70, 90), np.float32, order="F")
 example.normal(memory[::-2, 10:80], 0.02, 7, "fc1.weight")
 sys.stdout.buffer.write(memory.tobytes())
+try:
+    example.normal(memory, -1, 7, "fc1.weight")
+except ValueError as error:
+    assert "is negative" in str(error)
+else:
+    raise SystemExit("a negative std was taken")
 """)
     memory = np.zeros((70, 90), np.float32, order="F")
     wi.normal(out=memory[::-2, 10:80], std=0.02, rng=7, stream="fc1.weight")
