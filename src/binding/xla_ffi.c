@@ -30,7 +30,7 @@
  * of one version works with older and newer versions of XLA, and the handler says so: it tells the
  * older of the two versions.
  */
-#include <limits.h>
+#define _GNU_SOURCE 1 /* host/pages.h: for MADV_HUGEPAGE */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -71,8 +71,13 @@ IS_AT(XLA_FFI_Buffer, data, 24);
 IS_AT(XLA_FFI_Buffer, rank, 32);
 IS_AT(XLA_FFI_Buffer, dims, 40);
 
-/* Axes of a result: those of the batch, and those of the tensor. */
-enum { RANK_MOST = WIF_AXES_MOST };
+enum {
+    /* Axes of a result: those of the batch, and those of the tensor. */
+    RANK_MOST = WIF_AXES_MOST,
+    /* XLA allocates its results by malloc.  glibc maps new memory for blocks of this size and more,
+     * always.  So their pages are made during the fill. */
+    NEW_MEMORY_BYTES = 32 << 20
+};
 
 /* ---- the engine ------------------------------------------------------------------------------ */
 
@@ -307,8 +312,11 @@ static XLA_FFI_Error *draw(const XLA_FFI_CallFrame *frame) {
 
     char *data = result->data;
     const uint32_t *key = words->data;
-    if (tensors && b.bytes >= WIF_HUGE_PAGES_BYTES / (uint64_t)tensors)
-        wif_advise_huge_pages(data, (size_t)tensors * b.bytes);
+    const size_t bytes = (size_t)tensors * b.bytes; /* sound_buffer() knows that this fits */
+    if (bytes >= WIF_HUGE_PAGES_BYTES)
+        wif_advise_huge_pages(data, bytes);
+    if (bytes >= NEW_MEMORY_BYTES)
+        request.flags = WIF_FLAG_FRESH_MEMORY;
     for (int64_t n = 0; n < tensors; n++, data += b.bytes, key += 4) {
         const wif_status status = draw_block(&request, &b, whole, data, key);
         if (status != WIF_OK)
