@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from contextlib import suppress
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 import jax
@@ -18,13 +18,28 @@ from ...initialisers.initializer import Initializer
 from ...initialisers.plain import constant
 from ..draw import OutSharding, draw
 
-__all__ = ["DTypeLike", "Made", "MadeConstant", "Number", "number", "placement"]
+__all__ = ["OF_JAX", "DTypeLike", "Made", "MadeConstant", "Number", "number", "placement"]
 
 #: A number, or an array without axes. It must be known when a function is traced.
 Number: TypeAlias = Any
 DTypeLike: TypeAlias = Any
 
 _KINDS = frozenset(NAMES)
+#: The functions of JAX, by name. A program may put ours into jax.nn.initializers afterwards.
+OF_JAX: dict[str, Callable[..., Any]] = {
+    name: getattr(jax.nn.initializers, name)
+    for name in (
+        "constant",
+        "delta_orthogonal",
+        "normal",
+        "ones",
+        "orthogonal",
+        "truncated_normal",
+        "uniform",
+        "variance_scaling",
+        "zeros",
+    )
+}
 
 
 class _Absent:
@@ -109,7 +124,7 @@ class Made:
         out_sharding: OutSharding,
     ) -> jax.Array:
         """Return what the function of jax.nn.initializers makes."""
-        theirs = getattr(jax.nn.initializers, self._name)(**arguments)
+        theirs = OF_JAX[self._name](**arguments)
         made: jax.Array = theirs(key, shape, dtype, **placement(out_sharding))
         return made
 
