@@ -23,5 +23,6 @@ except ImportError as _error:
     ) from _error
 
 from .keys import key
+from .materialize import materialize, shapes
 
-__all__ = ["key"]
+__all__ = ["key", "materialize", "shapes"]
