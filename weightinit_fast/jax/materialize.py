@@ -232,11 +232,10 @@ def _plan(tree: Opened, recipe: Recipe, dtype: DType | None) -> _Plan:
     for leaf, explanation in zip(drawn, explanations, strict=True):
         leaf.init = explanation.initializer
         leaf.stream = explanation.same_as or leaf.name
-        kind = kind_named(leaf.spec.dtype or "")
+        kind = kind_of(leaf.dtype, "the dtype")
+        unwritten = range_target(leaf.spec.shape, kind, np.empty(0, kind.storage), 0)
         with concerning(leaf.name):
-            rule_of(leaf.init).check(
-                range_target(leaf.spec.shape, kind, np.empty(0, kind.storage), 0)
-            )
+            rule_of(leaf.init).check(unwritten)
     return _Plan(drawn, explanations.unused if drawn else ())
 
 
