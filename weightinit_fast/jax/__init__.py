@@ -22,7 +22,8 @@ except ImportError as _error:
         "install jax"
     ) from _error
 
+from . import initializers
 from .keys import key
 from .materialize import materialize, shapes
 
-__all__ = ["key", "materialize", "shapes"]
+__all__ = ["initializers", "key", "materialize", "shapes"]
