@@ -16,18 +16,19 @@ from .._resolve.keys import key as key_of
 from .._resolve.target import range_target
 from ..initialisers.initializer import Initializer, rule_of
 from ..initialisers.ranges import needs_whole
-from ..models.explanation import unused_text
+from ..models.explanation import Explanations, unused_text
 from ..models.filling import fill_all
 from ..models.messages import concerning, listed
 from ..models.recipe import Recipe
 from ..models.recipe_like import RecipeLike, as_recipe
+from ..models.report import Report, ReportRow
 from ..models.shapes import TensorSpec
 from .buffers import Pieces
 from .keys import key as key_of_jax
 from .shards import own_sharding, shardings_by_path
 from .trees import Opened, Path, name_of, opened
 
-__all__ = ["materialize", "shapes"]
+__all__ = ["explain", "materialize", "shapes"]
 
 #: The host memory that is filled before it is copied to devices that are no CPU. Twice as much is
 #: in use, since the next memory is filled while the devices fetch the last one.
@@ -94,7 +95,7 @@ def materialize(
 
     See Also
     --------
-    shapes : returns the names, which show what a recipe would do.
+    explain : says which rule takes which leaf, before anything is drawn.
 
     Notes
     -----
@@ -135,15 +136,8 @@ def materialize(
     >>> bool((params["fc"]["kernel"] == w).all())
     True
     """
-    if recipe is None:
-        raise TypeError(
-            "materialize needs a recipe, since a tree of shapes does not say how its arrays are "
-            "initialised: pass rules by names, such as {'*.bias': 'zeros', '*.scale': 'ones', '*': "
-            "'lecun_normal(layout=\"IO\")'}"
-        )
-    read = as_recipe(recipe)
     tree = opened(abstract)
-    plan = _plan(tree, read, dtype)
+    plan = _plan(tree, _read_recipe(recipe), dtype)
     if plan.unused:
         warnings.warn(unused_text(plan.unused), stacklevel=2)
     _place(tree, plan.drawn, shardings)
@@ -152,21 +146,62 @@ def materialize(
     return tree.rebuild(drawn.get(i, leaf) for i, leaf in enumerate(tree.leaves))
 
 
-def shapes(abstract: Any, dtype: DType | None = None) -> dict[str, TensorSpec]:
+def explain(abstract: Any, recipe: RecipeLike, *, dtype: DType | None = None) -> Report:
+    """Say what `materialize` does with each leaf that it draws, and draw nothing.
+
+    Parameters
+    ----------
+    abstract, recipe, dtype
+        As in `materialize`.
+
+    Returns
+    -------
+    Report
+        (name, shape, dtype, rule, initializer, law, same_as) for each leaf; it prints as a table.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `materialize`, where the tree or the recipe is wrong.
+
+    See Also
+    --------
+    shapes : returns the names and shapes alone.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import weightinit_fast as wi
+    >>> import weightinit_fast.jax
+    >>> abstract = {"fc": {"kernel": jax.ShapeDtypeStruct((256, 10), "float32"),
+    ...                    "bias": jax.ShapeDtypeStruct((10,), "float32")}}
+    >>> wi.jax.explain(abstract, {"*.bias": "zeros", "*": "he_normal(layout='IO')"})
+    parameter  shape     dtype    rule    initialiser             law
+    fc.bias    10        float32  *.bias  zeros                   constant 0
+    fc.kernel  256 x 10  float32  *       he_normal(layout='IO')  normal, std 0.0883883
+    """
+    plan = _plan(opened(abstract), _read_recipe(recipe), dtype)
+    rows = (
+        ReportRow(name, shape, leaf.dtype.name, rule, init, law, same_as)
+        for leaf, (name, shape, rule, init, law, same_as) in zip(
+            plan.drawn, plan.explanations, strict=True
+        )
+    )
+    return Report(rows, None, plan.unused)
+
+
+def shapes(abstract: Any, *, dtype: DType | None = None) -> dict[str, TensorSpec]:
     """Return the names, shapes and types of the leaves that `materialize` draws.
 
     Parameters
     ----------
-    abstract : pytree
-        As in `materialize`.
-    dtype : dtype, optional
+    abstract, dtype
         As in `materialize`.
 
     Returns
     -------
     dict
-        Name -> `weightinit_fast.TensorSpec`: what ``Recipe.explain``, `weightinit_fast.save` and
-        `weightinit_fast.as_shapes` take.
+        Name -> `weightinit_fast.TensorSpec`: what `weightinit_fast.save` and ``Recipe.plan`` take.
 
     Raises
     ------
@@ -175,7 +210,7 @@ def shapes(abstract: Any, dtype: DType | None = None) -> dict[str, TensorSpec]:
 
     See Also
     --------
-    materialize : draws the arrays.
+    explain : says what a recipe does with them.
 
     Examples
     --------
@@ -185,15 +220,12 @@ def shapes(abstract: Any, dtype: DType | None = None) -> dict[str, TensorSpec]:
     >>> def init(key):
     ...     return {"layers": [jax.numpy.zeros((64, 8)), jax.numpy.zeros(8)], "steps": 0}
     >>> found = wi.jax.shapes(jax.eval_shape(init, jax.random.key(0)), dtype="bfloat16")
-    >>> found["layers.0"]
-    TensorSpec(shape=(64, 8), dtype='bfloat16')
-    >>> print(wi.Recipe({"layers.0": "lecun_normal(layout='IO')", "*": "zeros"}).explain(found))
-    tensor    shape   rule      initialiser                law
-    layers.0  64 x 8  layers.0  lecun_normal(layout='IO')  normal, std 0.125
-    layers.1  8       *         zeros                      constant 0
+    >>> for name, spec in found.items():
+    ...     print(name, spec)
+    layers.0 TensorSpec(shape=(64, 8), dtype='bfloat16')
+    layers.1 TensorSpec(shape=(8,), dtype='bfloat16')
     """
-    tree = opened(abstract)
-    return {leaf.name: leaf.spec for leaf in _drawable(tree, dtype)}
+    return {leaf.name: leaf.spec for leaf in _drawable(opened(abstract), dtype)}
 
 
 # What is drawn ------------------------------------------------------------------------------------
@@ -221,8 +253,21 @@ class _Plan(NamedTuple):
     """What is to be done with a tree."""
 
     drawn: list[_Leaf]
-    #: The patterns of the recipe that take no leaf.
-    unused: tuple[str, ...]
+    explanations: Explanations
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """The patterns of the recipe that take no leaf; none if there are no leaves."""
+        return self.explanations.unused if self.drawn else ()
+
+
+def _read_recipe(recipe: RecipeLike | None) -> Recipe:
+    if recipe is None:
+        raise TypeError(
+            "a tree of shapes does not say how its arrays are initialised: pass a recipe, such as "
+            "{'*.bias': 'zeros', '*.scale': 'ones', '*': 'lecun_normal(layout=\"IO\")'}"
+        )
+    return as_recipe(recipe)
 
 
 def _plan(tree: Opened, recipe: Recipe, dtype: DType | None) -> _Plan:
@@ -236,7 +281,7 @@ def _plan(tree: Opened, recipe: Recipe, dtype: DType | None) -> _Plan:
         unwritten = range_target(leaf.spec.shape, kind, np.empty(0, kind.storage), 0)
         with concerning(leaf.name):
             rule_of(leaf.init).check(unwritten)
-    return _Plan(drawn, explanations.unused if drawn else ())
+    return _Plan(drawn, explanations)
 
 
 def _drawable(tree: Opened, dtype: DType | None) -> list[_Leaf]:
