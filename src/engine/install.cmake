@@ -18,6 +18,21 @@ if(WIF_LIBM)
 endif()
 list(REMOVE_DUPLICATES wif_private_libraries)
 
+# Archives record when, and by whom, their members were made, unless this is forbidden; and two builds
+# of one commit have to make the same bytes.
+if(APPLE)
+  foreach(step CREATE APPEND FINISH)
+    set(CMAKE_C_ARCHIVE_${step} "\"${CMAKE_COMMAND}\" -E env ZERO_AR_DATE=1 ${CMAKE_C_ARCHIVE_${step}}")
+  endforeach()
+else()
+  execute_process(COMMAND ${CMAKE_AR} --version OUTPUT_VARIABLE wif_ar ERROR_QUIET)
+  if(wif_ar MATCHES "GNU ar|LLVM")
+    set(CMAKE_C_ARCHIVE_CREATE "<CMAKE_AR> qcD <TARGET> <LINK_FLAGS> <OBJECTS>")
+    set(CMAKE_C_ARCHIVE_APPEND "<CMAKE_AR> qD <TARGET> <LINK_FLAGS> <OBJECTS>")
+    set(CMAKE_C_ARCHIVE_FINISH "<CMAKE_RANLIB> -D <TARGET>")
+  endif()
+endif()
+
 # The archive has every object of the engine, by the sources of wif_engine's interface.  The
 # functions of weightinit_fast.h are hidden in it, so that a library that is linked from it does not
 # export them.
@@ -78,19 +93,20 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/weightinit_fast-config.cmake
               ${CMAKE_CURRENT_BINARY_DIR}/weightinit_fast-config-version.cmake
         DESTINATION ${wif_config_dir})
 
-# Where the static library is the only one, pkg-config must name what it needs without --static too.
-list(TRANSFORM wif_private_libraries PREPEND -l OUTPUT_VARIABLE wif_pkgconfig_private)
-list(JOIN wif_pkgconfig_private " " wif_pkgconfig_private)
+# pkg-config.  Without a shared library, every program links the static one, so that its libraries are
+# needed without the option --static too.
+list(TRANSFORM wif_private_libraries PREPEND -l)
+list(JOIN wif_private_libraries " " wif_pkgconfig_private)
 set(wif_pkgconfig_libraries "-lweightinit_fast")
 if(NOT WIF_SHARED)
-  set(wif_pkgconfig_libraries "-lweightinit_fast ${wif_pkgconfig_private}")
+  string(APPEND wif_pkgconfig_libraries " ${wif_pkgconfig_private}")
   set(wif_pkgconfig_private "")
 endif()
-file(RELATIVE_PATH wif_pkgconfig_prefix "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
-file(RELATIVE_PATH wif_pkgconfig_libdir "/${CMAKE_INSTALL_LIBDIR}/pkgconfig"
-     "/${CMAKE_INSTALL_LIBDIR}")
-file(RELATIVE_PATH wif_pkgconfig_includedir "/${CMAKE_INSTALL_LIBDIR}/pkgconfig"
-     "/${CMAKE_INSTALL_INCLUDEDIR}")
+# The places of files are relative to weightinit_fast.pc, since an installation may be moved.  They
+# are computed from the full paths, because some systems set absolute ones, such as Nix.
+set(wif_pkgconfig_dir "${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig")
+file(RELATIVE_PATH wif_pkgconfig_prefix "${wif_pkgconfig_dir}" "${CMAKE_INSTALL_PREFIX}")
+file(RELATIVE_PATH wif_pkgconfig_includedir "${wif_pkgconfig_dir}" "${CMAKE_INSTALL_FULL_INCLUDEDIR}")
 configure_file(weightinit_fast.pc.in ${CMAKE_CURRENT_BINARY_DIR}/weightinit_fast.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/weightinit_fast.pc
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

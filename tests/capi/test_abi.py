@@ -244,6 +244,27 @@ def test_no_table(tmp_path, monkeypatch):
         compiled(tmp_path, HEADER)
 
 
+@needs_compiler
+@pytest.mark.parametrize(
+    ("package", "error"),
+    [
+        ("raise ImportError('NumPy is too old')", "ImportError: NumPy is too old"),
+        (None, "ModuleNotFoundError: No module named 'weightinit_fast'"),
+    ],
+)
+def test_an_import_of_the_package_that_fails_says_why(tmp_path, package, error):
+    compiled(tmp_path, HEADER)
+    if package:
+        (tmp_path / "weightinit_fast").mkdir()
+        (tmp_path / "weightinit_fast" / "__init__.py").write_text(package, encoding="utf-8")
+    # Without `site`, Python does not see the installed package.
+    program = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import wif_consumer"
+    command = [sys.executable, "-S", "-P", "-c", program]
+    done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == error
+
+
 # The header under compilers -----------------------------------------------------------------------
 
 STRICT = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", "-fsyntax-only")
@@ -277,7 +298,7 @@ def test_the_header_has_no_warnings(compiler, standard):
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "g++", "clang-19", "clang++-19"])
-def test_the_header_for_python_has_no_warnings(compiler):
+def test_the_header_for_python_stands_alone_and_has_no_warnings(compiler):
     if not shutil.which(compiler):
         pytest.skip(f"no {compiler}")
     command = [compiler, "-x", "c++" if "++" in compiler else "c", *STRICT]

@@ -560,6 +560,24 @@ def test_refused_scales():
     assert api.prepare_interval(1, 1, 1, c.byref(capi.Interval())) == codes["PARAMETER"]
 
 
+@pytest.mark.parametrize(
+    ("fields", "advice"),
+    [
+        ({"size": 0}, "wif_request_new() sets it"),
+        ({"transform": 0}, "no transform is set"),
+        ({"count": 20}, "count is for ndim == 0"),
+        ({"ndim": 0, "count": 20, "rows": (1, 2, 3, 4, 5)}, "rows are for ndim > 0"),
+        ({"step": (0, 1)}, "a step is 0"),
+        ({"strides": (1, 7)}, "not nested"),
+    ],
+)
+def test_the_text_says_what_is_often_forgotten(fields, advice):
+    made = request(np.zeros((5, 4), np.float32), shape=[5, 4])
+    for name, value in fields.items():
+        setattr(made, name, capi.numbers(value) if isinstance(value, tuple) else value)
+    assert advice in capi.text(api.check(c.byref(made)))
+
+
 def test_every_code_has_a_text_of_its_own():
     codes = [value for name, value in CONSTANTS.items() if name.startswith("WIF_ERROR_")]
     texts = {capi.text(code) for code in (0, 1, *codes)}

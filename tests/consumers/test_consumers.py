@@ -7,6 +7,7 @@ without it, one is built. A C compiler, a C++ compiler and a package index are n
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -74,14 +75,16 @@ class Environment:
         """Run a script; return what it writes to standard output."""
         return run(self.bin("python"), "-P", "-c", script)
 
+    def cmake_dir(self):
+        """Return where the CMake package of the wheel is."""
+        printed = run(self.bin("python"), "-P", "-m", "weightinit_fast", "--cmakedir")
+        return Path(printed.decode().strip())
+
     def cmake(self, example, *options):
         """Build an example by CMake, and return what its program writes."""
         build = self.folder / f"build-{example}"
         cmake = self.bin("cmake")
-        where = (
-            run(self.bin("python"), "-P", "-m", "weightinit_fast", "--cmakedir").decode().strip()
-        )
-        options = (f"-Dweightinit_fast_DIR={where}", *options)
+        options = (f"-Dweightinit_fast_DIR={self.cmake_dir()}", *options)
         run(cmake, "-S", HERE / example, "-B", build, "-DCMAKE_BUILD_TYPE=Release", *options)
         run(cmake, "--build", build)
         return run(build / "example")
@@ -98,15 +101,15 @@ def environment(tmp_path_factory, wheel):
 
 
 def installed_engine(folder, *options):
-    """Install the engine without Python; return the prefix of the installation."""
+    """Install the engine without Python; return the prefix, whose name has a space."""
     cmake = shutil.which("cmake")
     if not cmake:
         pytest.skip("no cmake")
-    options += ("-DWIF_OPTIMISATION=-O1", f"-DCMAKE_INSTALL_PREFIX={folder / 'prefix'}")
+    options += ("-DWIF_OPTIMISATION=-O1", f"-DCMAKE_INSTALL_PREFIX={folder / 'a prefix'}")
     run(cmake, "-S", ROOT / "src" / "engine", "-B", folder / "build", *options)
     run(cmake, "--build", folder / "build", "-j2")
     run(cmake, "--install", folder / "build")
-    return folder / "prefix"
+    return folder / "a prefix"
 
 
 @pytest.fixture(scope="session")
@@ -213,7 +216,7 @@ def built_by_pkg_config(source, program, engine, *options):
     found = {"PKG_CONFIG_PATH": str(next(engine.glob("lib*/pkgconfig")))}
     static = ["--static"] if "-static" in options else []
     flags = run("pkg-config", *static, "--cflags", "--libs", "weightinit_fast", **found).decode()
-    run("cc", "-std=c11", *options, source, *flags.split(), "-o", program)
+    run("cc", "-std=c11", *options, source, *shlex.split(flags), "-o", program)
     return program
 
 
@@ -247,6 +250,19 @@ def test_threads_of_the_caller_in_an_engine_without_threads(bare_engine, tmp_pat
     source = ROOT / "tests" / "capi" / "own_threads.c"
     program = built_by_pkg_config(source, tmp_path / "example", bare_engine, "-pthread")
     assert int(run(program, WEIGHTINIT_FAST_ISA="scalar")) > 1  # it is slow enough to be heard of
+
+
+@needs_pkg_config
+@pytest.mark.parametrize("options", [[], ["--static"]])
+def test_a_program_from_the_wheel_by_pkg_config(options, environment, tmp_path):
+    """The wheel has the static library alone, whose own libraries no option has to ask for."""
+    folder = environment("pkg-config").cmake_dir().parents[1] / "pkgconfig"
+    command = ["pkg-config", *options, "--cflags", "--libs", "weightinit_fast"]
+    flags = run(*command, PKG_CONFIG_PATH=str(folder)).decode()
+    program = tmp_path / "example"
+    source = HERE / "c_program" / "main.c"
+    run("cc", "-std=c11", source, *shlex.split(flags), "-o", program)
+    assert run(program) == five_tensors()
 
 
 @pytest.mark.skipif(not shutil.which("nm"), reason="no nm")
@@ -300,18 +316,25 @@ else:
     assert drawn == truncated.tobytes() + he.tobytes()
 
 
-def test_pybind11(environment, wheel):
-    fresh = environment("pybind11")
-    fresh.install_example("pybind11_module", wheel.parent)
-    drawn = fresh.python("""
+@pytest.mark.parametrize("library", ["pybind11", "nanobind"])
+def test_a_module_in_cpp(library, environment, wheel):
+    fresh = environment(library)
+    fresh.install_example(f"{library}_module", wheel.parent)
+    drawn = fresh.python(f"""
 import sys
 import numpy as np
-import wif_example_pybind11 as example
+import wif_example_{library} as example
 memory = np.zeros((70, 90), np.float32, order="F")
 example.normal(memory[::-2, 10:80], 0.02, 7, "fc1.weight")
 scalar = np.zeros((), np.float32)
 example.normal(scalar, 0.02, 7, "fc1.weight")
 sys.stdout.buffer.write(memory.tobytes() + scalar.tobytes())
+try:
+    example.normal(memory, -1, 7, "fc1.weight")
+except ValueError as error:
+    assert "is negative" in str(error)
+else:
+    raise SystemExit("a negative std was taken")
 """)
     memory = np.zeros((70, 90), np.float32, order="F")
     wi.normal(out=memory[::-2, 10:80], std=0.02, rng=7, stream="fc1.weight")

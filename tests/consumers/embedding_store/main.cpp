@@ -3,6 +3,7 @@
 // seed, draws the same rows, whatever the order in which they are asked for.
 #include <weightinit_fast.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -17,20 +18,16 @@ class EmbeddingStore {
         : width_(width), std_(std), key_(wif_key_from_seed(seed)),
           stream_(wif_stream_from_name(name, length)) {}
 
-    // Copy the rows of these ids to `out`, one after the other.  If one of them is refused, the
-    // store stays as it was.
+    // Copy the rows of these ids to `out`, one after the other.  An id that no row can have raises
+    // an exception, and the store stays as it was.
     void lookup(const std::vector<std::int64_t> &ids, float *out) {
         std::vector<std::int64_t> absent;
         for (const auto id : ids)
-            if (place_.emplace(id, rows_ + absent.size()).second)
+            if (place_.count(id) == 0)
                 absent.push_back(id);
-        try {
-            create(absent);
-        } catch (...) {
-            for (const auto id : absent)
-                place_.erase(id);
-            throw;
-        }
+        std::sort(absent.begin(), absent.end());
+        absent.erase(std::unique(absent.begin(), absent.end()), absent.end());
+        create(absent);
         for (const auto id : ids) {
             const float *row = values_.data() + place_.at(id) * static_cast<std::size_t>(width_);
             for (std::int64_t k = 0; k < width_; k++)
@@ -55,7 +52,10 @@ class EmbeddingStore {
         const wif_status status = wif_fill(&request);
         if (status != WIF_OK)
             throw std::invalid_argument(wif_status_text(status));
-        rows_ += ids.size();
+        // The map hears of the rows when they are there.  Otherwise a refused id would be found by
+        // the next lookup, without a row.
+        for (const auto id : ids)
+            place_.emplace(id, rows_++);
     }
 
     std::int64_t width_;
@@ -79,10 +79,11 @@ int main() {
         if (std::fwrite(rows.data(), sizeof(float), rows.size(), stdout) != rows.size())
             return 2;
     }
-    for (int attempt = 0; attempt < 2; attempt++) {
-        float rows[2 * width];
+    // A row -1 is refused, and the row 3 is not drawn beside it.
+    std::vector<float> rows(2 * width);
+    for (int trial = 0; trial < 2; trial++) {
         try {
-            store.lookup({10, -1}, rows); // an id is not negative
+            store.lookup({3, -1}, rows.data());
             return 3;
         } catch (const std::invalid_argument &) {
         }

@@ -8,7 +8,7 @@ from torch.overrides import has_torch_function_variadic
 from ..._resolve.keys import RNGLike
 from ..._resolve.numbers import real
 from ...initialisers.initializer import initializer
-from ..tensors import PLAIN
+from ..refusals import PLAIN
 from .dispatch import THEIRS, otherwise
 
 __all__ = ["dirac_", "eye_", "orthogonal_", "sparse_"]
