@@ -275,6 +275,61 @@ def test_the_shared_library_shows_its_functions_alone(engine):
     assert names == functions | {"weightinit_fast_pool"}
 
 
+# The page about all this --------------------------------------------------------------------------
+
+
+def on_the_page(language, part):
+    """Return the block of docs/c-api.md in this language that has a part."""
+    page = ROOT / "docs" / "c-api.md"
+    if not page.is_file():
+        pytest.skip("no docs/ beside these tests")
+    blocks = re.findall(rf"^```{language}\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
+    (block,) = (block for block in blocks if part in block)
+    return block
+
+
+def test_the_program_of_the_page_by_cmake(engine, tmp_path):
+    cmake = shutil.which("cmake")
+    (tmp_path / "main.c").write_text(on_the_page("c", "int main"))
+    (tmp_path / "CMakeLists.txt").write_text(on_the_page("cmake", "project(program"))
+    build = tmp_path / "build"
+    run(cmake, "-S", tmp_path, "-B", build, f"-DCMAKE_PREFIX_PATH={engine}")
+    run(cmake, "--build", build)
+    assert run(build / "program") == b""
+
+
+@pytest.mark.skipif(not shutil.which("pkg-config"), reason="no pkg-config")
+def test_the_program_of_the_page_by_pkg_config(engine, tmp_path):
+    (tmp_path / "main.c").write_text(on_the_page("c", "int main"))
+    libraries = next(engine.glob("lib*/pkgconfig")).parent
+    for command in on_the_page("sh", "pkg-config").splitlines():
+        where = {"PKG_CONFIG_PATH": f"{libraries}/pkgconfig", "LD_LIBRARY_PATH": str(libraries)}
+        run("sh", "-ec", f"cd '{tmp_path}'; eval {command}; ./program; rm program", **where)
+
+
+def test_the_cython_module_of_the_page(environment):
+    fresh = environment("page", "cython>=3.1", "setuptools>=70")
+    (fresh.folder / "page.pyx").write_text(on_the_page("cython", "def fill"))
+    here = f"import os, sys; os.chdir({str(fresh.folder)!r}); sys.path.insert(0, '.')"
+    fresh.python(f"""
+{here}
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+import weightinit_fast
+module = Extension("page", ["page.pyx"], include_dirs=[weightinit_fast.get_include()])
+setup(ext_modules=cythonize([module]), script_args=["build_ext", "--inplace"])
+""")
+    drawn = fresh.python(f"""
+{here}
+import numpy as np
+import page
+out = np.zeros(1000, np.float32)
+page.fill(out, 7)
+sys.stdout.buffer.write(out.tobytes())
+""")
+    assert drawn == wi.uniform(1000, low=-1, rng=7).tobytes()
+
+
 # Extension modules --------------------------------------------------------------------------------
 
 
