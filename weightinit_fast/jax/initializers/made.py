@@ -185,13 +185,14 @@ def _again(name: str, arguments: dict[str, Any]) -> Any:
 
 def _dtype_of(dtype: DTypeLike | None) -> np.dtype:
     """Return a dtype as JAX would make an array of it."""
+    found: np.dtype
     if dtype is None or dtype is float:
-        return np.dtype(jnp.result_type(float))
-    found = np.dtype(dtype)
-    if found.itemsize < 8:
-        return found
-    # Where JAX has no types of 64 bits, it warns, and takes those of 32.
-    return np.dtype(jax.eval_shape(lambda: jnp.zeros((), found)).dtype)
+        found = jnp.result_type(float)
+    else:
+        found = np.dtype(dtype)
+        if found.itemsize >= 8:  # where JAX has no types of 64 bits, it warns, and takes 32
+            found = jax.eval_shape(lambda: jnp.zeros((), found)).dtype
+    return found
 
 
 def placement(out_sharding: OutSharding) -> dict[str, Any]:
