@@ -79,12 +79,15 @@ class Pieces:
     def assemble(self) -> jax.Array:
         """Return the array, after the targets have been filled."""
         sharding, whole = self._sharding, self._whole
+        made: jax.Array
         if sharding is not None and not sharding.addressable_devices:  # all in other processes
-            return jax.make_array_from_single_device_arrays(whole, sharding, [], dtype=self._dtype)
-        if sharding is None or isinstance(sharding, jax.sharding.SingleDeviceSharding):
+            made = jax.make_array_from_single_device_arrays(whole, sharding, [], dtype=self._dtype)
+        elif sharding is None or isinstance(sharding, jax.sharding.SingleDeviceSharding):
             (buffer,) = self._buffers.values()
-            return jax.device_put(buffer, sharding)
-        return jax.make_array_from_callback(whole, sharding, self._held, dtype=self._dtype)
+            made = jax.device_put(buffer, sharding)
+        else:
+            made = jax.make_array_from_callback(whole, sharding, self._held, dtype=self._dtype)
+        return made
 
     def _held(self, index: tuple[slice, ...] | None) -> np.ndarray:
         """Return the elements at an index."""

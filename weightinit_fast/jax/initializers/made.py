@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from contextlib import suppress
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 import jax
@@ -18,13 +18,28 @@ from ...initialisers.initializer import Initializer
 from ...initialisers.plain import constant
 from ..draw import OutSharding, draw
 
-__all__ = ["DTypeLike", "Made", "MadeConstant", "Number", "number", "placement"]
+__all__ = ["OF_JAX", "DTypeLike", "Made", "MadeConstant", "Number", "number", "placement"]
 
 #: A number, or an array without axes. It must be known when a function is traced.
 Number: TypeAlias = Any
 DTypeLike: TypeAlias = Any
 
 _KINDS = frozenset(NAMES)
+#: The functions of JAX, by name. A program may put ours into jax.nn.initializers afterwards.
+OF_JAX: dict[str, Callable[..., Any]] = {
+    name: getattr(jax.nn.initializers, name)
+    for name in (
+        "constant",
+        "delta_orthogonal",
+        "normal",
+        "ones",
+        "orthogonal",
+        "truncated_normal",
+        "uniform",
+        "variance_scaling",
+        "zeros",
+    )
+}
 
 
 class _Absent:
@@ -109,7 +124,7 @@ class Made:
         out_sharding: OutSharding,
     ) -> jax.Array:
         """Return what the function of jax.nn.initializers makes."""
-        theirs = getattr(jax.nn.initializers, self._name)(**arguments)
+        theirs = OF_JAX[self._name](**arguments)
         made: jax.Array = theirs(key, shape, dtype, **placement(out_sharding))
         return made
 
@@ -170,13 +185,14 @@ def _again(name: str, arguments: dict[str, Any]) -> Any:
 
 def _dtype_of(dtype: DTypeLike | None) -> np.dtype:
     """Return a dtype as JAX would make an array of it."""
+    found: np.dtype
     if dtype is None or dtype is float:
-        return np.dtype(jnp.result_type(float))
-    found = np.dtype(dtype)
-    if found.itemsize < 8:
-        return found
-    # Where JAX has no types of 64 bits, it warns, and takes those of 32.
-    return np.dtype(jax.eval_shape(lambda: jnp.zeros((), found)).dtype)
+        found = jnp.result_type(float)
+    else:
+        found = np.dtype(dtype)
+        if found.itemsize >= 8:  # where JAX has no types of 64 bits, it warns, and takes 32
+            found = jax.eval_shape(lambda: jnp.zeros((), found)).dtype
+    return found
 
 
 def placement(out_sharding: OutSharding) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from ...initialisers.plain import normal as _normal
 from ...initialisers.plain import truncated_normal as _truncated_normal
 from ...initialisers.plain import uniform as _uniform
 from ..draw import OutSharding
-from .made import DTypeLike, Made, MadeConstant, Number, number, placement
+from .made import OF_JAX, DTypeLike, Made, MadeConstant, Number, number, placement
 
 __all__ = ["constant", "normal", "ones", "truncated_normal", "uniform", "zeros"]
 
@@ -41,7 +41,7 @@ def zeros(
     Array([[0., 0., 0.],
            [0., 0., 0.]], dtype=float32)
     """
-    made: jax.Array = jax.nn.initializers.zeros(key, shape, dtype, **placement(out_sharding))
+    made: jax.Array = OF_JAX["zeros"](key, shape, dtype, **placement(out_sharding))
     return made
 
 
@@ -66,7 +66,7 @@ def ones(
     >>> wi.jax.initializers.ones(jax.random.key(42), (3,))
     Array([1., 1., 1.], dtype=float32)
     """
-    made: jax.Array = jax.nn.initializers.ones(key, shape, dtype, **placement(out_sharding))
+    made: jax.Array = OF_JAX["ones"](key, shape, dtype, **placement(out_sharding))
     return made
 
 
