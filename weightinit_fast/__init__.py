@@ -121,7 +121,7 @@ _LATER = {
     "verify": ".models.files.verify",
 }
 #: The adapters, each of which imports the framework of its name.
-_ADAPTERS = ("dask", "jax", "torch")
+_ADAPTERS = ("dask", "jax", "keras", "torch")
 
 
 def __getattr__(name: str) -> Any:

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from . import dask as dask
 from . import jax as jax
+from . import keras as keras
 from . import torch as torch
 from ._info import info as info
 from ._installed import get_cmake_dir as get_cmake_dir

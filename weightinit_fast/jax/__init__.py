@@ -22,7 +22,9 @@ except ImportError as _error:
         "install jax"
     ) from _error
 
+from ..models.report import Report, ReportRow
 from . import initializers
 from .keys import key
+from .materialize import explain, materialize, shapes
 
-__all__ = ["initializers", "key"]
+__all__ = ["Report", "ReportRow", "explain", "initializers", "key", "materialize", "shapes"]

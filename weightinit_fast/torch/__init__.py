@@ -23,12 +23,12 @@ except ImportError as _error:
         "or pip install torch"
     ) from _error
 
+from ..models.report import Report, ReportRow
 from . import init
 from .initialize import initialize
 from .interception import fast_init
 from .materialize import materialize
 from .plan import default_rules
-from .report import Report, ReportRow
 from .signal import SignalReport, signal
 
 __all__ = [

@@ -12,10 +12,10 @@ from .._resolve.keys import RNGLike
 from ..models.explanation import unused_text
 from ..models.messages import listed
 from ..models.recipe_like import RecipeLike, as_recipe
+from ..models.report import Report, ReportRow
 from .modules import Fans, check_fans
 from .parameters import check_module, parameters_of, refuse_shared, selected, zero_row
 from .plan import Plan, Planned, misspelt, plan_of
-from .report import Report, ReportRow
 from .shards import is_dtensor
 from .tensors import fill, increment_versions
 

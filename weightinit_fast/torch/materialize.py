@@ -15,12 +15,12 @@ from .._resolve.messages import shown
 from ..models.explanation import unused_text
 from ..models.messages import concerning, listed
 from ..models.recipe_like import RecipeLike
+from ..models.report import Report
 from .buffers import set_buffers
 from .initialize import draw, read_recipe
 from .modules import Fans
 from .parameters import Held, check_module, parameters_of
 from .plan import misspelt, plan_of
-from .report import Report
 from .shards import is_dtensor
 from .tensors import KINDS, check
 

@@ -1,4 +1,7 @@
-"""Report: what was done with each parameter of a module, as objects and as a table."""
+"""Report: what was done with each parameter of a model, as objects and as a table.
+
+The adapters of torch and of Keras return it.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,8 @@ from typing import NamedTuple
 from .._resolve.messages import shortened
 from ..initialisers.initializer import Initializer
 from ..initialisers.law import Law
-from ..models.explanation import aligned, law_text, shape_text
-from ..models.messages import listed
+from .explanation import aligned, law_text, shape_text
+from .messages import listed
 
 __all__ = ["Report", "ReportRow"]
 
@@ -20,13 +23,14 @@ class ReportRow(NamedTuple):
     Attributes
     ----------
     name : str
-        The qualified name, which is the stream. That of a tied parameter is its first one.
+        The name, which is the stream: the qualified name of torch, or the path of Keras. That of a
+        tied parameter is its first one.
     shape : tuple of int
         The shape of the whole parameter, of which this process may hold a part.
     dtype : str
     rule : str
-        The pattern of the recipe that took the parameter, or the class of torch.nn that documents
-        its initialisation.
+        The pattern of the recipe that took the parameter. Without a recipe it is the class of
+        torch.nn that documents the initialisation, or the layer of Keras that has the initialiser.
     initializer : Initializer
     law : Law
         The distribution of its elements.
@@ -49,7 +53,8 @@ class Report(tuple[ReportRow, ...]):
     Attributes
     ----------
     buffers : dict
-        The buffers that `materialize` has set: name -> what set it. `initialize` sets none.
+        The buffers that `weightinit_fast.torch.materialize` has set: name -> what set it. Other
+        functions set none.
     unused : tuple of str
         The patterns of the recipe that take none of the parameters, except a last rule ``*``.
 
