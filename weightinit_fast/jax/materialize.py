@@ -419,7 +419,8 @@ def _draw(drawn: Sequence[_Leaf], key: Key, threads: int | None) -> dict[int, ja
             threads,
         )
         # The host memory of the wave before this one may go.
-        jax.block_until_ready(last)
+        for array in last:
+            array.block_until_ready()
         arrays = {}
         # One by one, since JAX copies small buffers, each of which goes when it is copied.
         while wave:
@@ -467,4 +468,5 @@ def _is_on_cpu(leaf: _Leaf, default: str) -> bool:
     """Whether the devices of a leaf are CPUs; ``default`` is the platform of new arrays."""
     if leaf.sharding is None:
         return default == "cpu"
-    return all(device.platform == "cpu" for device in leaf.sharding.device_set)
+    devices: set[Any] = leaf.sharding.device_set
+    return all(device.platform == "cpu" for device in devices)
