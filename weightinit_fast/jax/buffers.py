@@ -66,6 +66,8 @@ class Pieces:
         if sharding is not None and not sharding.addressable_devices:
             boxes = {}
         elif sharding is not None and rule.by_parts:
+            if isinstance(sharding, jax.sharding.NamedSharding):
+                sharding.check_compatible_aval(whole)  # refuses a spec with too many axes
             held = sharding.addressable_devices_indices_map(whole)
             boxes = dict.fromkeys(box_of(index, whole) for index in held.values() if index)
             if not whole and held:
