@@ -191,6 +191,9 @@ def test_what_is_no_weight_is_left():
     class Opaque:
         pass
 
+    class Foreign:
+        shape, dtype = (3,), object()
+
     left = {
         "int": spec(3, dtype="int32"),
         "bool": spec(2, dtype="bool"),
@@ -201,6 +204,8 @@ def test_what_is_no_weight_is_left():
         "python": [1.5, 2, "text", Opaque()],
         "numpy": np.float32(2),
         "function": jax.nn.relu,
+        "texts": np.array(["a", "b"]),
+        "foreign": Foreign(),
     }
     tree = adapter.materialize(left | {"none": None, "w": spec(2)}, "normal", rng=KEY)
     assert tree["none"] is None
