@@ -191,6 +191,9 @@ def test_what_is_no_weight_is_left():
     class Opaque:
         pass
 
+    class Foreign:
+        shape, dtype = (3,), object()
+
     left = {
         "int": spec(3, dtype="int32"),
         "bool": spec(2, dtype="bool"),
@@ -201,6 +204,8 @@ def test_what_is_no_weight_is_left():
         "python": [1.5, 2, "text", Opaque()],
         "numpy": np.float32(2),
         "function": jax.nn.relu,
+        "texts": np.array(["a", "b"]),
+        "foreign": Foreign(),
     }
     tree = adapter.materialize(left | {"none": None, "w": spec(2)}, "normal", rng=KEY)
     assert tree["none"] is None
@@ -369,6 +374,8 @@ def test_shardings_of_parts_of_the_tree(devices):
 
 
 def test_the_mesh_that_is_set(devices):
+    if not hasattr(jax, "set_mesh"):
+        pytest.skip("this JAX has no jax.set_mesh")
     P = jax.sharding.PartitionSpec
     mesh = jax.make_mesh((2, 4), ("a", "b"), devices=devices)
     with jax.set_mesh(mesh):
@@ -398,6 +405,8 @@ def test_the_default_device(devices):
 
 
 def test_kinds_of_memory(devices):
+    if "pinned_host" not in {memory.kind for memory in devices[0].addressable_memories()}:
+        pytest.skip("this JAX has one kind of memory for CPUs")
     sharding = named(mesh_of(devices, 8), "a", memory_kind="pinned_host")
     found = adapter.materialize({"w": spec(256, 128)}, "normal", rng=KEY, shardings=sharding)["w"]
     assert found.sharding == sharding
@@ -405,7 +414,8 @@ def test_kinds_of_memory(devices):
 
 
 def test_shardings_that_do_not_fit(devices):
-    mesh = jax.make_mesh((2, 4), ("a", "b"), devices=devices)
+    types = (jax.sharding.AxisType.Explicit,) * 2
+    mesh = jax.make_mesh((2, 4), ("a", "b"), devices=devices, axis_types=types)
     abstract = {"a": {"w": spec(6, 8), "b": spec(8)}, "c": spec(8)}
     cases = {
         r"a.w: .* partitioned 4 times, but the dimension size is 6": named(mesh, "b"),
@@ -415,7 +425,7 @@ def test_shardings_that_do_not_fit(devices):
             "c": None,
             "d": named(mesh),
         },
-        r"shardings: a.b: P\('a'.*\) names axes of a mesh, but no devices": {
+        r"shardings: a.b: .*P.*\('a'.*\) names axes of a mesh, but no devices": {
             "a": {"w": None, "b": jax.sharding.PartitionSpec("a")},
             "c": None,
         },
