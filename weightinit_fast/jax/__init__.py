@@ -22,6 +22,7 @@ except ImportError as _error:
         "install jax"
     ) from _error
 
+from . import initializers
 from .keys import key
 
-__all__ = ["key"]
+__all__ = ["initializers", "key"]

@@ -10,7 +10,8 @@ import numpy as np
 from .._resolve.dtypes import requested
 from .._resolve.messages import shown
 from .._resolve.shape import as_shape
-from ..initialisers.initializer import Initializer
+from .._resolve.target import range_target
+from ..initialisers.initializer import Initializer, rule_of
 from ..models.filling import fill_all
 from . import traced
 from .buffers import Pieces
@@ -53,13 +54,18 @@ def draw(
         The same values for every sharding, as ``init(shape, dtype=dtype, rng=wi.jax.key(key))``.
     """
     whole = as_shape(shape)
-    requested(dtype)
+    kind, found = requested(dtype)
+    rule = rule_of(init)
+    rule.check(range_target(whole, kind, np.empty(0, kind.storage), 0))
     words = words_of(key)
     if isinstance(words, jax.core.Tracer):
-        return traced.draw(init, words, whole, np.dtype(dtype), out_sharding)
+        return traced.draw(init, words, whole, np.dtype(found), out_sharding)
     sharding = _sharding_of(key) if out_sharding is None else placed(out_sharding)
-    pieces = Pieces(init, whole, np.dtype(dtype), sharding)
-    fill_all(((init, target, 0) for target in pieces.targets), key_of_words(words))
+    pieces = Pieces(init, whole, np.dtype(found), sharding)
+    if len(pieces.targets) == 1:
+        rule.fill(pieces.targets[0], key_of_words(words), 0, None)
+    else:
+        fill_all(((init, target, 0) for target in pieces.targets), key_of_words(words))
     return pieces.assemble()
 
 

@@ -1,4 +1,4 @@
-"""JAX's keys as the keys of the stream contract: the words of the one are the words of the other."""
+"""JAX's keys, read as keys of the stream contract, which have the same words."""
 
 from __future__ import annotations
 
