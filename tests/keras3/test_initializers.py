@@ -118,13 +118,14 @@ def test_shapes(shape):
     whole = (shape,) if isinstance(shape, int) else shape
     found = made("GlorotUniform", seed=1)(shape)
     assert tuple(found.shape) == whole
-    text = f"xavier_uniform(fans={({0: (1, 1), 1: (*whole, *whole)}.get(len(whole), whole))})"
+    text = f"xavier_uniform(fans={ ({0: (1, 1), 1: (*whole, *whole)}.get(len(whole), whole)) })"
     assert bits(array(found)) == bits(ours(text, whole, rng=1))
 
 
 @pytest.mark.parametrize("name", CONSTANTS)
 def test_constants_are_keras(name):
-    for dtype in ("float32", "bfloat16", "int32", "bool"):
+    # Keras's Identity gives float32 for int32 with JAX, and fails with TensorFlow.
+    for dtype in ("float32", "bfloat16") + ("int32", "bool") * (name != "Identity"):
         theirs = getattr(keras.initializers, name)()((3, 3), dtype=dtype)
         mine = made(name)((3, 3), dtype=dtype)
         assert mine.dtype == theirs.dtype
@@ -132,11 +133,10 @@ def test_constants_are_keras(name):
 
 
 def test_constants_that_are_no_number():
-    for value in (np.arange(4.0).reshape(2, 2), float("inf"), 1e39):
-        with np.errstate(over="ignore"):
-            theirs = keras.initializers.Constant(value)((2, 2))
-            mine = adapter.initializers.Constant(value)((2, 2))
-        assert (array(mine) == array(theirs)).all()
+    for value in (np.arange(4.0).reshape(2, 2), float("inf"), float("nan")):
+        theirs = keras.initializers.Constant(value)((2, 2))
+        mine = adapter.initializers.Constant(value)((2, 2))
+        assert np.array_equal(array(mine), array(theirs), equal_nan=True)
 
 
 def test_default_dtype_is_that_of_keras():
@@ -286,14 +286,17 @@ def test_configs(name, arguments, shape, text):
 def test_configs_hold_what_keras_holds():
     for seed in (None, 3):
         theirs = keras.initializers.HeNormal(seed=seed).get_config()
-        assert made("HeNormal", seed=seed).get_config() == theirs | {"stream": 0}
+        assert made("HeNormal", seed=seed).get_config() == theirs
     generator = keras.random.SeedGenerator(3)
     theirs = keras.initializers.HeNormal(seed=generator).get_config()
     mine = made("HeNormal", seed=generator).get_config()
-    assert json.dumps(mine) == json.dumps(theirs | {"stream": 0})
+    assert json.dumps(mine) == json.dumps(theirs)
     revived = adapter.initializers.HeNormal.from_config(json.loads(json.dumps(mine)))
-    wanted = ours("variance_scaling(scale=2, distribution='truncated_normal', fans=(4, 4))", (4, 4),
-                  rng=wi.Key(3, 0))
+    wanted = ours(
+        "variance_scaling(scale=2, distribution='truncated_normal', fans=(4, 4))",
+        (4, 4),
+        rng=wi.Key(3, 0),
+    )
     assert bits(array(revived((4, 4)))) == bits(wanted)
 
 

@@ -88,7 +88,8 @@ class Drawn:
         config = super().get_config()  # type: ignore[misc]
         if isinstance(config["seed"], dict):
             config["seed"] = kept(config["seed"], self.seed)
-        return {**config, "stream": self.stream}
+        # Without a stream, Keras's class reads the config too, where this package is not imported.
+        return config if self.stream == 0 else {**config, "stream": self.stream}
 
 
 class Set:
