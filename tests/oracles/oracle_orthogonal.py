@@ -1,8 +1,8 @@
 """A slow, readable oracle of the orthogonal factor, written from the stream contract alone.
 
-Matrices are NumPy arrays of float32 or float64, and every operation rounds once, in that type. NumPy
-has no fma; `fma` here is exact for float32 by odd rounding (see `oracle.fma32`), and for float64 by
-the exact error of the product (Dekker) and of the sums (Knuth), rounded to odd.
+Matrices are NumPy arrays of float32 or float64, and every operation rounds once, in that type.
+NumPy has no fma; `fma` here is exact for float32 by odd rounding (see `oracle.fma32`), and for
+float64 by the exact error of the product (Dekker) and of the sums (Knuth), rounded to odd.
 """
 
 import numpy as np
