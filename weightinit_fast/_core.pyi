@@ -63,7 +63,7 @@ def orthogonal(
     buffer: object,
     dtype: int,
     gain: float,
-    rng: RNGLike,
+    rng: Any,
     stream: int | str,
     rows: int,
     columns: int,
