@@ -102,11 +102,10 @@ def factor(gram, sigma):
     done = True
     for i in range(width):
         d = gram[i, i]
-        done = done and bool(8 * d >= sigma)
         if squares[i] == 0:
-            d = real(1)
+            d, done = real(1), False
         elif d < real(least) * squares[i]:
-            d = real(least) * squares[i]
+            d, done = real(least) * squares[i], False
         v[i] = real(1) / np.sqrt(d)
         r[i, i + 1 :] = gram[i, i + 1 :] * v[i]
         for k in range(i + 1, width):
@@ -118,6 +117,11 @@ def factor(gram, sigma):
             for k in range(i, j):
                 t = fma(x[i, k], r[k, j], t)
             x[i, j] = -t * v[j]
+    for j in range(width):
+        t = np.zeros((), dtype=gram.dtype)
+        for i in range(j + 1):
+            t = fma(x[i, j], x[i, j], t)
+        done = done and bool(sigma * t <= 8)
     return x, done
 
 

@@ -152,12 +152,13 @@ static int F(factor)(void *x_square, void *gram_square, int64_t columns, double 
     for (int64_t i = 0; i < columns; i++) {
         REAL *const row = gram + i * WIDTH;
         REAL d = row[i];
-        done &= 8 * d >= (REAL)sigma;
         if (norms[i] == 0) {
             *zeros |= UINT32_C(1) << i;
             d = 1;
+            done = 0;
         } else if (d < (REAL)FLOOR * norms[i]) {
             d = (REAL)FLOOR * norms[i];
+            done = 0;
         }
         inverses[i] = 1 / F(root)(d);
         for (int64_t c = 0; c < WIDTH; c += LANES)
@@ -174,6 +175,18 @@ static int F(factor)(void *x_square, void *gram_square, int64_t columns, double 
         if (k + 1 < columns)
             for (int64_t i = 0; i <= k; i++)
                 F(add_row)(sums + i * WIDTH, x[i * WIDTH + k], gram + k * WIDTH, k + 1);
+    }
+    /* The square of each column of X, by which the panel is judged. */
+    for (int64_t c = 0; c < WIDTH; c += LANES) {
+        VEC sum = ZERO;
+        REAL squares[LANES];
+        for (int64_t i = 0; i < columns; i++) {
+            const VEC y = F(load)(x + i * WIDTH + c);
+            sum = F(fma)(y, y, sum);
+        }
+        F(store)(squares, sum);
+        for (int64_t k = 0; k < LANES; k++)
+            done &= (REAL)sigma * squares[k] <= 8;
     }
     leave_registers();
     return done;
