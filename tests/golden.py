@@ -102,6 +102,14 @@ PUBLIC = (
     ("variance_scaling", (301, 77), {"scale": 2.0, "distribution": "truncated_normal"}),
     ("lecun_normal", (301, 77), {"dtype": "float64"}),
     ("fan_in_uniform", (301, 77), {}),
+    ("orthogonal", (1, 1), {}),
+    ("orthogonal", (129, 129), {"gain": 1.5}),
+    ("orthogonal", (300, 200), {"dtype": "float64"}),
+    ("orthogonal", (64, 3, 3, 32), {}),
+    ("orthogonal", (9000, 70), {"gain": 0.1}),
+    ("orthogonal", (3, 3, 40, 96), {"column_axis": -1, "dtype": "float64"}),
+    ("orthogonal", (96, 96), {"dtype": "float16"}),
+    ("delta_orthogonal", (70, 40, 3, 3), {}),
 )
 
 

@@ -154,8 +154,7 @@ def orthogonal(
         shape (shape[column_axis], product of the other lengths) has orthonormal rows, or
         orthonormal columns if it is tall. The default is torch's; JAX's is -1.
     shape, dtype, out, rng, stream, threads
-        As in `normal`. The shape has two axes or more. threads limits the draw of the normals; the
-        factorisation runs on as many threads as NumPy's LAPACK uses.
+        As in `normal`. The shape has two axes or more.
     index
         Refused, because every element depends on all the others. Make the whole tensor and cut it.
 
@@ -179,10 +178,9 @@ def orthogonal(
     positive; otherwise the distribution would not be uniform (Mezzadri, "How to generate random
     matrices from the classical compact groups", Notices of the AMS 54, 2007).
 
-    The normals are the same everywhere. The factorisation is NumPy's: its last bits depend on the
-    LAPACK that NumPy was built with, on the processor and on its threads, and are not promised.
-    The normals are float64 for float64 and float32 for every other dtype. NumPy factorises them in
-    float64 in both cases, and rounds the results to the type of the normals.
+    The bits are the same everywhere, since the order of every operation is fixed; no LAPACK is
+    used. The computation is in float64 for float64 and in float32 for every other dtype, and takes
+    memory for a second matrix of that type.
 
     Examples
     --------
