@@ -518,3 +518,4 @@ cdef int fill_view(
 include "target.pxi"
 include "queue.pxi"
 include "torch.pxi"
+include "orthogonal.pxi"

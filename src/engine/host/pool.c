@@ -26,6 +26,8 @@ uintptr_t wif_thread_self(void) { return (uintptr_t)&errno; }
 
 void wif_pool_prepare(void) {}
 
+uint32_t wif_pool_forks(void) { return 0; }
+
 int wif_pool_worth(int64_t chunks) {
     (void)chunks;
     return 0;
@@ -211,6 +213,8 @@ void wif_pool_prepare(void) {
     if (!pool.prepared)
         pool.prepared = wif_threads_prepare(begin_anew);
 }
+
+uint32_t wif_pool_forks(void) { return atomic_load(&pool.forks); }
 
 /* Make a worker; return whether the system gave a thread.
  *

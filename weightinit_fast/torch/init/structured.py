@@ -120,8 +120,7 @@ def orthogonal_(
     Notes
     -----
     Every element depends on all the others. So a process that holds a part of a DTensor makes the
-    whole matrix in CPU memory and keeps its part. The last bits depend on NumPy's LAPACK; see
-    `weightinit_fast.orthogonal`.
+    whole matrix in CPU memory and keeps its part.
 
     Examples
     --------
