@@ -30,7 +30,7 @@ def orthogonal(
         _pinned = pin(buffer)
         write_orthogonal(
             &view, buffer, dtype, gain, rng, stream, rows, columns, transposed, axes, start,
-            thread_count(threads, 32 * rows * columns), cleared,
+            threads, cleared,
         )
     finally:
         PyBuffer_Release(&view)
@@ -38,20 +38,27 @@ def orthogonal(
 
 cdef int write_orthogonal(
     const Py_buffer *view, object buffer, int dtype, double gain, object rng, object stream,
-    int64_t rows, int64_t columns, bint transposed, list axes, Py_ssize_t start, int threads,
+    int64_t rows, int64_t columns, bint transposed, list axes, Py_ssize_t start, object wanted,
     object cleared,
 ) except -1:
     cdef wif_orthogonal_request request
     cdef wif_plan plan
     cdef wif_queue queue
     cdef wif_axis axis[WIF_MAX_AXES]
-    cdef int64_t total = rows * columns
+    cdef const wif_kernels *kernels = wif_kernels_in_use()
+    cdef int64_t total
+    cdef int threads
     cdef bint stopped
     cdef PyThreadState *caller
     cdef wif_poll *poll = NULL
     cdef size_t nbytes
-    if not 0 <= dtype < WIF_TYPES or not 0 < columns <= rows or total > view.len // view.itemsize:
+    if (
+        not 0 <= dtype < WIF_TYPES or not 0 < columns <= rows
+        or rows > view.len // view.itemsize // columns
+    ):
         raise ValueError(f"no orthogonal matrix of {rows} rows and {columns} columns")
+    total = rows * columns
+    threads = thread_count(wanted, 32 * total if total < INT64_MAX // 32 else INT64_MAX)
     request.type = WIF_f64 if dtype == WIF_f64 else WIF_f32
     prepare(WIF_normal, request.type, (0.0, 1.0), &request.normals)
     wif_plan_choose_reading(&plan, kernels, <wif_type>dtype, &request.matrix)
