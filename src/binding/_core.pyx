@@ -1,11 +1,15 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
-# cython: autotestdict=False
+# cython: autotestdict=False, freethreading_compatible=True
 """The engine behind weightinit_fast: one call fills a buffer, or a part of one, in parallel.
 
 Everything here is private to the package.  The Python modules decide what is drawn and where it
 goes, and refuse what is wrong.  This module reads the usual kinds of arguments for them, since that
 is faster here.  It proves that a fill stays inside its buffer, has the engine cut the fill into
 tasks, and runs the tasks without the GIL.
+
+Threads may call it at the same time without a GIL.  All variables of this module are set while the
+package is imported, and none of them is set again, except for tests and benchmarks; shared.h has
+those that are set later, and the engine's are atomic.
 """
 
 import os
@@ -29,6 +33,14 @@ from libc.stdint cimport (
 
 from engine cimport *
 
+cdef extern from "shared.h" nogil:
+    bint FREE_THREADED "WIF_FREE_THREADED"
+    ctypedef int shared_state
+    shared_state shared_generators, shared_torch
+    bint shared_is_ready(shared_state *state)
+    bint shared_claim(shared_state *state)
+    void shared_make_ready(shared_state *state)
+
 
 # WORDS, CONSTANT, UNIFORM, NORMAL and TRUNCATED, the numbers of the public transforms.
 globals().update(
@@ -38,16 +50,13 @@ DTYPES = tuple(wif_type_name(k).decode() for k in range(WIF_TYPES))
 
 wif_pool_prepare()
 
-cdef Py_ssize_t nontemporal_bytes = <Py_ssize_t>wif_nontemporal_bytes()
-
 
 def nontemporal_from(Py_ssize_t nbytes):
     """Set the size of a buffer from which on stores go past the caches; return the former size.
 
     Only tests and benchmarks use it.
     """
-    global nontemporal_bytes
-    former, nontemporal_bytes = nontemporal_bytes, nbytes
+    former = wif_nontemporal_from()
     wif_set_nontemporal_from(<size_t>nbytes)
     return former
 
@@ -76,7 +85,6 @@ def cgroup_cpus(bytes root not None, bytes own not None):
 
 # ---- instruction sets ---------------------------------------------------------------------------
 
-cdef const wif_kernels *kernels = NULL
 cdef wif_isa isas[WIF_ISAS]
 wif_list_isas(isas)
 
@@ -90,8 +98,10 @@ ISAS_RUNNABLE = tuple(
 
 
 def select_isa(str name):
-    """Use the kernels of one instruction set from now on.  Only tests and benchmarks call this."""
-    global kernels
+    """Use the kernels of one instruction set from now on, in this module and in weightinit_fast.h.
+
+    After the import only tests and benchmarks call this.
+    """
     if name not in ISAS:
         raise ValueError(f"unknown instruction set {name!r}; known: {', '.join(ISAS)}")
     cdef wif_isa *chosen = &isas[ISAS.index(name)]
@@ -101,13 +111,12 @@ def select_isa(str name):
         raise ValueError(
             f"instruction set {name!r} cannot run here: this machine lacks {chosen.lacks.decode()}"
         )
-    kernels = chosen.kernels
-    wif_use_kernels(kernels)  # by the functions of weightinit_fast.h too
+    wif_use_kernels(chosen.kernels)
 
 
 def isa():
     """Return the name of the instruction set in use."""
-    return kernels.isa.decode()
+    return wif_kernels_in_use().isa.decode()
 
 
 def isa_table():
@@ -126,7 +135,7 @@ def generate_block(
 ):
     """Return the four words of one ARS4x32-7 block, for tests with known answers."""
     cdef uint32_t words[4]
-    kernels.block(words, key_low, key_high, counter_low, counter_high)
+    wif_kernels_in_use().block(words, key_low, key_high, counter_low, counter_high)
     return words[0], words[1], words[2], words[3]
 
 
@@ -307,7 +316,9 @@ cdef int read_axes(
     return count
 
 
-cdef int prepare(int transform, int dtype, tuple params, wif_draw *draw) except -1:
+cdef int prepare(
+    const wif_kernels *kernels, int transform, int dtype, tuple params, wif_draw *draw,
+) except -1:
     """Round the parameters as the contract says, into draw; refuse what overflows."""
     cdef double parameters[WIF_MOST_PARAMETERS]
     cdef int status, count, k
@@ -338,7 +349,7 @@ cdef int prepare(int transform, int dtype, tuple params, wif_draw *draw) except 
 def check(int transform, int dtype, tuple params):
     """Raise the exception that fill() would raise for these parameters, if any."""
     cdef wif_draw draw
-    prepare(transform, dtype, params, &draw)
+    prepare(wif_kernels_in_use(), transform, dtype, params, &draw)
 
 
 def narrow(object source, object buffer, int dtype):
@@ -346,6 +357,7 @@ def narrow(object source, object buffer, int dtype):
     cdef Py_buffer src, dst
     cdef Py_ssize_t count
     cdef wif_fpstate callers
+    cdef const wif_kernels *kernels = wif_kernels_in_use()
     if not 0 <= dtype < WIF_TYPES or kernels.narrow[dtype] == NULL:
         raise ValueError(f"no narrow dtype {dtype}")
     PyObject_GetBuffer(source, &src, PyBUF_C_CONTIGUOUS)
@@ -390,8 +402,9 @@ cdef int64_t read_plan(
     """
     cdef int64_t total
     cdef uint64_t last_element = <uint64_t>INT64_MAX if dtype == WIF_f64 else UINT64_MAX
+    cdef const wif_kernels *kernels = wif_kernels_in_use()
     count[0] = 0
-    prepare(transform, dtype, params, &plan.draw)
+    prepare(kernels, transform, dtype, params, &plan.draw)
     if view.itemsize != <Py_ssize_t>wif_type_bytes(dtype):
         raise ValueError(f"items of {view.itemsize} bytes for {DTYPES[dtype]}")
     total = view.len // view.itemsize
@@ -432,7 +445,7 @@ cdef void cut_plan(
     """
     plan.direct_items = wif_plan_direct_items(plan.itemsize, total, threads, fresh)
     wif_plan_cut(plan, axis, count)
-    plan.nontemporal = not fresh and plan.direct and nbytes >= nontemporal_bytes
+    plan.nontemporal = not fresh and plan.direct and <size_t>nbytes >= wif_nontemporal_from()
 
 
 cpdef object fill(
@@ -507,7 +520,7 @@ cdef int fill_view(
     total = read_plan(
         view, transform, dtype, params, first, axes, start, ids, id_count, &plan, axis, &count,
     )
-    _pinned = pin(buffer) if total >= RELEASE_GIL_ITEMS else None
+    _pinned = pin(buffer) if total >= RELEASE_GIL_ITEMS or FREE_THREADED else None
     # A constant needs no words.  Its kernels contain the generator all the same, which the
     # compiler removes only from -O2 on; key and stream are 0, so that no garbage is read there.
     if transform == WIF_constant:

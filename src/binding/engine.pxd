@@ -51,7 +51,9 @@ cdef extern from "isa/dispatch.h" nogil:
 
 
 cdef extern from "api/machine.h" nogil:
+    const wif_kernels *wif_kernels_in_use()
     void wif_use_kernels(const wif_kernels *kernels)
+    size_t wif_nontemporal_from()
     void wif_set_nontemporal_from(size_t bytes)
 
 
