@@ -1,8 +1,8 @@
 /* What threads share in the extension, where no GIL may order them.
  *
- * Most variables of the extension are set while the package is imported, before any other thread can
- * call it.  Those below are set later, by whichever thread first needs them.  Each is set once and
- * never freed, so that a thread may use what it has read for as long as it likes. */
+ * Most variables of the extension are set while the package is imported, before any other thread
+ * can call it.  Those below are set later, by whichever thread first needs them.  Each is set once
+ * and never freed, so that a thread may use what it has read for as long as it likes. */
 #ifndef WIF_SHARED_H
 #define WIF_SHARED_H
 
@@ -40,7 +40,8 @@ static inline void shared_make_ready(shared_state *state) {
 static shared_state shared_generators; /* keys.pxi: NumPy's classes */
 static shared_state shared_torch;      /* keys.pxi: what register_torch sets */
 
-/* ---- the classes of tensors that lend their memory (target.pxi) --------------------------------*/
+/* ---- the classes of tensors that lend their memory (target.pxi)
+ * --------------------------------*/
 
 enum { SHARED_CLASSES = 16 }; /* a program has two or three; for any further one the caller looks */
 static struct {
