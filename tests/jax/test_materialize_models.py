@@ -191,6 +191,14 @@ def test_modules_of_nnx_in_a_tree():
     assert tree["first"](jax.numpy.ones((2, 8))).shape == (2, 4)
 
 
+def test_a_module_of_nnx_in_a_tree_keeps_what_it_shares(nnx_tree):
+    tree = {"nets": [nnx_tree]}
+    assert set(adapter.shapes(tree)) == {f"nets.0.{name}" for name in NNX_NAMES}
+    (net,) = adapter.materialize(tree, RECIPE, rng=KEY, shardings=jax.devices()[0])["nets"]
+    assert net.head is net.emb.embedding
+    assert net.again is net.layers[1]
+
+
 def test_a_model_of_nnx_that_is_real_is_drawn_anew():
     net = nnx.Linear(8, 4, rngs=nnx.Rngs(0))
     found = adapter.materialize(net, RECIPE, rng=KEY)
