@@ -56,3 +56,10 @@ def get_cmake_dir() -> str:
     True
     """
     return _folder("lib", "cmake", "weightinit_fast")
+
+
+def xla_library() -> str:
+    """Return the path of the library that XLA's programs call, which a build may lack."""
+    end = "dll" if os.name == "nt" else "so"
+    folder = os.path.join(os.path.dirname(os.path.abspath(_core.__file__)), "lib")
+    return os.path.join(folder, f"weightinit_fast_xla.{end}")

@@ -15,7 +15,8 @@ True
 from __future__ import annotations
 
 try:
-    import jax as _jax  # noqa: F401  first, so that the error below is the one that is seen
+    # First, so that the error below is the one that is seen, also if a folder is called jax.
+    import jax.numpy as _jnp  # noqa: F401
 except ImportError as _error:
     raise ImportError(
         "weightinit_fast.jax needs the package jax: run pip install '.[jax]' in the clone, or pip "
