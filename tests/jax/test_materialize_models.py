@@ -99,6 +99,38 @@ def test_a_part_of_the_collections_has_shorter_names():
     assert same(tree["out"]["kernel"].value, RECIPE["*kernel"], (16, 8), "out.kernel")
 
 
+def test_layers_that_are_scanned(mesh):
+    """Linen stacks their kernels along one more axis, which counts for no fan."""
+    init = linen.with_partitioning(linen.initializers.lecun_normal(), (None, "model"))
+
+    class Layer(linen.Module):
+        @linen.compact
+        def __call__(self, x, _):
+            return linen.Dense(8, kernel_init=init, use_bias=False)(x), None
+
+    class Net(linen.Module):
+        @linen.compact
+        def __call__(self, x):
+            return linen.scan(
+                Layer,
+                length=6,
+                variable_axes={"params": 0},
+                split_rngs={"params": True},
+                metadata_params={linen.PARTITION_NAME: None},
+            )(name="layers")(x, None)[0]
+
+    abstract = jax.eval_shape(Net().init, jax.random.key(0), jax.numpy.ones((1, 8)))
+    places = linen.get_sharding(abstract, mesh)
+    tree = adapter.materialize(abstract, "he_normal(layout='BIO')", rng=KEY, shardings=places)
+    kernel = tree["params"]["layers"]["Dense_0"]["kernel"]
+    assert kernel.names == (None, None, "model")
+    assert kernel.value.sharding.spec == jax.sharding.PartitionSpec(None, None, "model")
+    name = "params.layers.Dense_0.kernel"
+    assert same(kernel.value, "he_normal(layout='BIO')", (6, 8, 8), name)
+    assert adapter.explain(abstract, "he_normal(layout='BIO')")[0].law.std == 0.5
+    assert Net().apply(tree, jax.numpy.ones((3, 8))).shape == (3, 8)
+
+
 # NNX ----------------------------------------------------------------------------------------------
 
 
