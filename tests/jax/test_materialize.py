@@ -472,7 +472,7 @@ def test_everything_is_checked_before_anything_is_drawn(fills):
             abstract | {"d": spec(2, dtype="complex64"), "e": spec(2, dtype="float8_e3m4")}, "ones"
         )
     generator, other = np.random.default_rng(3), np.random.default_rng(3)
-    with pytest.raises(ValueError, match="threads must be at least 1, not -1"):
+    with pytest.raises(ValueError, match=r"threads must be in .*, not -1"):
         adapter.materialize(abstract, "normal", rng=generator, threads=-1)
     assert generator.bit_generator.state == other.bit_generator.state
     assert not fills
