@@ -1,7 +1,9 @@
 """materialize(): one digest for every sharding, what is a leaf, where it goes, what is refused."""
 
 import importlib
+import os
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -91,6 +93,12 @@ def same(array, init, shape, stream, dtype="float32", rng=KEY):
     return found.dtype == wanted.dtype and found.tobytes() == wanted.tobytes()
 
 
+def resident():
+    """Return the bytes of this process that are in memory; 0 where no file tells."""
+    pages = Path("/proc/self/statm")
+    return int(pages.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if pages.exists() else 0
+
+
 # One digest ---------------------------------------------------------------------------------------
 
 
@@ -172,7 +180,10 @@ def test_a_donated_array_leaves_the_memory_of_its_replicas_alone(devices, fills)
 
 
 def test_zeros_are_not_written(fills):
-    tree = adapter.materialize({"a": spec(8), "b": spec(4)}, {"a": "zeros", "b": "normal"}, rng=1)
+    abstract = {"a": spec(4096, 4096), "b": spec(4)}
+    before = resident()
+    tree = adapter.materialize(abstract, {"a": "zeros", "b": "normal"}, rng=1)
+    assert resident() - before < 32 << 20  # a has 64 MiB
     assert len(fills[0]) == 2
     assert not np.asarray(tree["a"]).any()
     assert same(tree["b"], "normal", 4, "b", rng=1)
@@ -242,6 +253,8 @@ def test_dtype():
         assert same(tree["a"], "normal", (4, 2), "a", dtype)
         assert same(tree["b"], "normal", 3, "b", dtype)
         assert tree["n"] is abstract["n"]
+    with pytest.raises(TypeError, match=r"1 of the leaves cannot be drawn, .*: c \(complex64\)"):
+        adapter.materialize({"c": spec(2, dtype="complex64")}, "normal", dtype="float32")
     with pytest.raises(TypeError, match=r"b \(float8_e4m3b11fnuz\)"):
         adapter.materialize(abstract, "normal")
     with pytest.raises(TypeError, match=r"dtype must be one of float32, .*, not int8"):
@@ -458,9 +471,11 @@ def test_everything_is_checked_before_anything_is_drawn(fills):
         adapter.materialize(
             abstract | {"d": spec(2, dtype="complex64"), "e": spec(2, dtype="float8_e3m4")}, "ones"
         )
+    generator, other = np.random.default_rng(3), np.random.default_rng(3)
+    with pytest.raises(ValueError, match=r"threads must be in .*, not -1"):
+        adapter.materialize(abstract, "normal", rng=generator, threads=-1)
+    assert generator.bit_generator.state == other.bit_generator.state
     assert not fills
-    with pytest.raises(ValueError, match="threads"):
-        adapter.materialize(abstract, "normal", threads=-1)
 
 
 def test_other_refusals():

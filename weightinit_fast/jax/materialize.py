@@ -13,7 +13,9 @@ import numpy as np
 from .._resolve.dtypes import NAMES, DType, kind_of, requested
 from .._resolve.keys import Key, RNGLike
 from .._resolve.keys import key as key_of
+from .._resolve.numbers import integer
 from .._resolve.target import range_target
+from .._resolve.threads import thread_count
 from ..initialisers.initializer import Initializer, rule_of
 from ..initialisers.ranges import needs_whole
 from ..models.explanation import Explanations, unused_text
@@ -136,6 +138,8 @@ def materialize(
     >>> bool((params["fc"]["kernel"] == w).all())
     True
     """
+    threads = None if threads is None else integer(threads, "threads")
+    thread_count(threads, 0)  # refuses wrong values
     tree = opened(abstract)
     plan = _plan(tree, _read_recipe(recipe), dtype)
     if plan.unused:
