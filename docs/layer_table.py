@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 
 import weightinit_fast as wi
 
-__all__ = ["GROUPS", "PEERS", "Row", "page", "wanted"]
+__all__ = ["GROUPS", "PEERS", "Row", "jax_axes", "page", "wanted"]
 
 Fans = tuple[int, int]
+#: An axis, or several.
+Axes = int | tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Row:
     kernel: int = 1
     groups: int = 1
     view: tuple[int, ...] | None = None
-    axes: dict[str, int] = field(default_factory=dict)
+    axes: dict[str, Axes] = field(default_factory=dict)
     note: str = ""
 
 
@@ -52,12 +54,37 @@ def keras_fans(shape: tuple[int, ...]) -> Fans:
 
 
 def jax_fans(
-    shape: tuple[int, ...], in_axis: int = -2, out_axis: int = -1, batch_axis: int | None = None
+    shape: tuple[int, ...], in_axis: Axes = -2, out_axis: Axes = -1, batch_axis: Axes = ()
 ) -> Fans:
     """Return fans by the rule of ``jax.nn.initializers.variance_scaling``."""
-    batch = 1 if batch_axis is None else shape[batch_axis]
-    receptive = math.prod(shape) / shape[in_axis] / shape[out_axis] / batch
-    return int(shape[in_axis] * receptive), int(shape[out_axis] * receptive)
+
+    def size(axes: Axes) -> int:
+        return math.prod(shape[axis] for axis in (axes if isinstance(axes, tuple) else (axes,)))
+
+    receptive = math.prod(shape) / size(in_axis) / size(out_axis) / size(batch_axis)
+    return int(size(in_axis) * receptive), int(size(out_axis) * receptive)
+
+
+def jax_axes(row: Row) -> dict[str, Axes] | None:
+    """Return in_axis, out_axis and batch_axis for JAX's fans to be ours; None if nothing helps.
+
+    Those that are JAX's defaults are left out.
+    """
+    if row.groups > 1:
+        return None
+    letters = str(row.pass_.get("layout", "OI" + "K" * (len(row.shape) - 2)))
+    found: dict[str, Axes] = {}
+    for name, wanted_letters, default in (
+        ("in_axis", "I", -2),
+        ("out_axis", "O", -1),
+        ("batch_axis", "BG", ()),
+    ):
+        places = tuple(axis for axis, letter in enumerate(letters) if letter in wanted_letters)
+        plain: Axes = places[0] if len(places) == 1 else places
+        from_the_end = plain - len(letters) if isinstance(plain, int) else plain
+        if from_the_end != default:
+            found[name] = plain
+    return found
 
 
 def mlx_fans(shape: tuple[int, ...]) -> Fans:
@@ -163,6 +190,23 @@ GROUPS: dict[str, list[Row]] = {
             *(512, 2048),
             axes={"batch_axis": 0},
         ),
+        Row(
+            "nn.Einsum((512, 8, 64), …)",
+            (512, 8, 64),
+            {"layout": "IOO"},
+            *(512, 8 * 64),
+            note="8 heads of 64",
+        ),
+        Row(
+            "nn.Einsum((8, 64, 512), …)",
+            (8, 64, 512),
+            {"layout": "IIO"},
+            *(8 * 64, 512),
+            note="from the heads back",
+        ),
+        Row("eqx.nn.Linear(512, 256)", (256, 512), {}, 512, 256),
+        Row("eqx.nn.Conv2d(64, 128, 3)", (128, 64, 3, 3), {}, 64, 128, 9),
+        Row("hk.Conv2DTranspose(32, 3) on 64", (3, 3, 32, 64), {"layout": "HWOI"}, 64, 32, 9),
     ],
     "MLX": [
         Row("Linear(512, 256)", (256, 512), {}, 512, 256),
@@ -197,16 +241,27 @@ def _call(row: Row) -> str:
     return f"`{', '.join(words)}`" if words else "nothing"
 
 
+def _axes(row: Row) -> str:
+    axes = jax_axes(row)
+    if axes is None:
+        return "no argument for groups"
+    words = [f"{name}={value!r}" for name, value in axes.items()]
+    return f"`{', '.join(words)}`" if words else "nothing"
+
+
 def _lines(peer: str, rows: list[Row]) -> Iterator[str]:
-    yield f"| {peer} layer | stored shape | pass | fans | {peer} computes |"
-    yield "|---|---|---|---|---|"
+    is_jax = PEERS[peer] is jax_fans
+    axes = " pass to `initializers` |" if is_jax else ""
+    yield f"| {peer} layer | stored shape | pass |{axes} fans | {peer} computes |"
+    yield "|---|---|---|---|---|" + ("---|" if is_jax else "")
     for row in rows:
         ours = wi.fans(row.view or row.shape, **row.pass_)
         theirs = PEERS[peer](row.shape, **row.axes)
         shape = ",\N{NO-BREAK SPACE}".join(map(str, row.shape))
         layer = f"`{row.layer}`" + (f" ({row.note})" if row.note else "")
         mark = _fans(theirs) if theirs == ours else f"**{_fans(theirs)}**"
-        yield f"| {layer} | ({shape}) | {_call(row)} | {_fans(ours)} | {mark} |"
+        axes = f" {_axes(row)} |" if is_jax else ""
+        yield f"| {layer} | ({shape}) | {_call(row)} |{axes} {_fans(ours)} | {mark} |"
 
 
 def page() -> dict[str, str]:

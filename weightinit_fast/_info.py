@@ -1,8 +1,10 @@
 """Facts about this installation: versions, instruction sets and threads."""
 
+import os
 from typing import TypedDict
 
 from . import _core
+from ._installed import xla_library
 from ._resolve.threads import available_threads
 
 __all__ = ["info"]
@@ -19,6 +21,7 @@ class Info(TypedDict):
     isas: dict[str, str]
     threads: int
     threads_wait_by: str | None
+    xla_ffi: bool
 
 
 def info() -> Info:
@@ -39,6 +42,8 @@ def info() -> Info:
         - ``threads`` (int): the number of threads that a large fill would use now.
         - ``threads_wait_by`` (str or None): how idle threads wait in this build, "futex" on Linux;
           None for a build without threads.
+        - ``xla_ffi`` (bool): whether this build has the library by which functions that ``jax.jit``
+          compiles call the engine (``weightinit_fast.jax``).
 
     Examples
     --------
@@ -62,4 +67,5 @@ def info() -> Info:
         "isas": states,
         "threads": available_threads(),
         "threads_wait_by": _core.THREADS_WAIT_BY,
+        "xla_ffi": os.path.exists(xla_library()),
     }

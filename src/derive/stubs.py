@@ -25,6 +25,7 @@ from typing import Any, Final, TypeVar, overload
 from numpy.typing import NDArray
 
 from . import dask as dask
+from . import jax as jax
 from . import keras as keras
 from . import torch as torch
 from ._info import info as info

@@ -136,7 +136,7 @@ def test_defaults_are_the_documented_values():
 def test_info():
     info = wi.info()
     kinds = {"version": str, "stream_version": int, "compiler": str, "isa": str}
-    kinds |= {"isa_reason": str, "isas": dict, "threads": int}
+    kinds |= {"isa_reason": str, "isas": dict, "threads": int, "xla_ffi": bool}
     assert {name: type(info[name]) for name in kinds} == kinds
     assert info["threads_wait_by"] is None or isinstance(info["threads_wait_by"], str)
     assert info["version"] == wi.__version__ == importlib.metadata.version("weightinit_fast")

@@ -36,7 +36,7 @@ ON_PAGE = {
     "verify": "save",
 }
 #: The pages of adapters.
-ADAPTERS = {"dask", "torch"}
+ADAPTERS = {"dask", "jax", "torch"}
 PAGES = ["index.md", "guide.md", "initializer.md", "layers.md", "parts.md", "dtypes.md"]
 PAGES += ["dynamic-embeddings.md", "models.md", "builtin-models.md", "files.md", "inspect.md"]
 #: A script of parts.md, which begins with a docstring, and what it prints.
@@ -138,8 +138,21 @@ def test_where_the_peers_differ():
         ("JAX / Flax", "ConvTranspose", False),
         ("JAX / Flax", "Embed", False),
         ("JAX / Flax", "8 experts, ", False),
+        ("JAX / Flax", "nn.Einsum", False),
+        ("JAX / Flax", "eqx.nn.Linear", False),
+        ("JAX / Flax", "eqx.nn.Conv2d", False),
+        ("JAX / Flax", "hk.Conv2DTranspose", False),
         ("MLX", "Conv2d", True),
     }
+
+
+@pytest.mark.parametrize("row", table.GROUPS["JAX / Flax"], ids=lambda row: row.layer)
+def test_axes_of_jax_make_the_fans_right(row):
+    axes = table.jax_axes(row)
+    if axes is None:
+        assert row.groups > 1
+    else:
+        assert table.PEERS["JAX / Flax"](row.shape, **axes) == table.wanted(row)
 
 
 def test_tables_mark_what_differs():
@@ -147,7 +160,7 @@ def test_tables_mark_what_differs():
     assert set(pages) == {"layers_torch.md", "layers_keras.md", "layers_jax.md", "layers_mlx.md"}
     for text in pages.values():
         for line in text.splitlines()[2:]:
-            ours, theirs = [cell.strip() for cell in line.split("|")[4:6]]
+            ours, theirs = [cell.strip() for cell in line.split("|")[-3:-1]]
             assert (theirs == ours) != (theirs == f"**{theirs.strip('*')}**")
     included = (DOCS / "layers.md").read_text(encoding="utf-8")
     assert all(f"_generated/{name}" in included for name in pages)

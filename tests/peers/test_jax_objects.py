@@ -50,7 +50,10 @@ def test_a_key_of_jax_is_refused_and_its_data_is_a_seed(make):
     key = getattr(jax.random, make)(2**40 + 7)
     refused("jax.random.key_data", lambda: wi.normal(3, rng=key))
     refused("jax.random.key_data", lambda: wi.key(jax.random.split(key)))
-    data = np.asarray(jax.random.key_data(key))  # as the message advises
+    refused("weightinit_fast.jax.key(key)", lambda: wi.normal(3, rng=key))
+    words = [*map(int, np.asarray(jax.random.key_data(key))), 0, 0]
+    assert wi.jax.key(key) == wi.Key(words[0] + 2**32 * words[1], 0)  # as the message advises
+    data = np.asarray(jax.random.key_data(key))
     assert wi.key(data) == wi.key(data.tolist())
     assert wi.key(data) != wi.key(np.asarray(jax.random.key_data(jax.random.key(8))))
 

@@ -27,6 +27,9 @@ class Framework:
                 self._module = importlib.import_module(self._name)
             except ImportError:
                 self._module = None
+        # Where it is missing, a folder of tests with its name would be a namespace package.
+        if getattr(self._module, "__file__", None) is None:
+            self._module = None
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or name == "_mock_name":  # pytest asks any object for these

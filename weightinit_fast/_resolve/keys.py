@@ -198,7 +198,10 @@ def _hint(rng: object) -> str:
     if getattr(rng, "__name__", "") in ("numpy.random", "random"):
         return ": pass a Generator, numpy.random.default_rng(), not the module"
     if kind.__module__.partition(".")[0] in ("jax", "jaxlib"):
-        return ": pass numpy.asarray(jax.random.key_data(key)) of a JAX key"
+        return (
+            ": pass weightinit_fast.jax.key(key) of a JAX key, or its words as a seed, "
+            "numpy.asarray(jax.random.key_data(key))"
+        )
     if kind.__module__.partition(".")[0] == "torch":
         return ": pass a torch.Generator, or an int"
     return ": pass None, an int, a sequence of ints, a NumPy or torch Generator, or a Key"

@@ -37,6 +37,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     rows["threads"] = str(facts["threads"])
     if facts["threads_wait_by"] is None:
         rows["threads"] += ": this build has no threads"
+    rows["XLA's FFI"] = "built" if facts["xla_ffi"] else "not built: jax.jit would call Python"
     for name, text in rows.items():
         screen.say(f"{name:<16} {text}".rstrip())
     return 0

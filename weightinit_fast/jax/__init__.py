@@ -15,14 +15,17 @@ True
 from __future__ import annotations
 
 try:
-    import jax as _jax  # noqa: F401  first, so that the error below is the one that is seen
+    # First, so that the error below is the one that is seen, also if a folder is called jax.
+    import jax.numpy as _jnp  # noqa: F401
 except ImportError as _error:
     raise ImportError(
         "weightinit_fast.jax needs the package jax: run pip install '.[jax]' in the clone, or pip "
         "install jax"
     ) from _error
 
+from ..models.report import Report, ReportRow
 from . import initializers
 from .keys import key
+from .materialize import explain, materialize, shapes
 
-__all__ = ["initializers", "key"]
+__all__ = ["Report", "ReportRow", "explain", "initializers", "key", "materialize", "shapes"]

@@ -63,7 +63,11 @@ class Pieces:
         rule = rule_of(init)
         everything = box_of((slice(None),) * len(whole), whole)
         boxes = {everything: None}
-        if sharding is not None and rule.by_parts:
+        if sharding is not None and not sharding.addressable_devices:
+            boxes = {}
+        elif sharding is not None and rule.by_parts:
+            if isinstance(sharding, jax.sharding.NamedSharding):
+                sharding.check_compatible_aval(whole)  # refuses a spec with too many axes
             held = sharding.addressable_devices_indices_map(whole)
             boxes = dict.fromkeys(box_of(index, whole) for index in held.values() if index)
             if not whole and held:
@@ -77,10 +81,15 @@ class Pieces:
     def assemble(self) -> jax.Array:
         """Return the array, after the targets have been filled."""
         sharding, whole = self._sharding, self._whole
-        if sharding is None or isinstance(sharding, jax.sharding.SingleDeviceSharding):
+        made: jax.Array
+        if sharding is not None and not sharding.addressable_devices:  # all in other processes
+            made = jax.make_array_from_single_device_arrays(whole, sharding, [], dtype=self._dtype)
+        elif sharding is None or isinstance(sharding, jax.sharding.SingleDeviceSharding):
             (buffer,) = self._buffers.values()
-            return jax.device_put(buffer, sharding)
-        return jax.make_array_from_callback(whole, sharding, self._held, dtype=self._dtype)
+            made = jax.device_put(buffer, sharding)
+        else:
+            made = jax.make_array_from_callback(whole, sharding, self._held, dtype=self._dtype)
+        return made
 
     def _held(self, index: tuple[slice, ...] | None) -> np.ndarray:
         """Return the elements at an index."""

@@ -60,6 +60,8 @@ def fill_all(
             target = tensor if type(tensor) is Target else resolve(None, None, tensor, None)
             rule = rule_of(init)
             if isinstance(rule, ElementwiseRule):
+                if target.zeroed and rule.zeroed:
+                    continue  # a new array of zeros, and zeros are wanted
                 transform, params = rule.parameters(target.whole)
                 queue.add(target, transform, params, stream)
             else:

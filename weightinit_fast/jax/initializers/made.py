@@ -14,11 +14,12 @@ import numpy as np
 from ..._resolve.dtypes import NAMES
 from ..._resolve.messages import shown
 from ..._resolve.shape import as_shape
-from ...initialisers.initializer import Initializer
+from ...initialisers.initializer import Initializer, initializer
 from ...initialisers.plain import constant
-from ..draw import OutSharding, draw
+from .. import traced
+from ..draw import OutSharding, draw, placed
 
-__all__ = ["OF_JAX", "DTypeLike", "Made", "MadeConstant", "Number", "number", "placement"]
+__all__ = ["DTypeLike", "Made", "MadeConstant", "Number", "number"]
 
 #: A number, or an array without axes. It must be known when a function is traced.
 Number: TypeAlias = Any
@@ -26,18 +27,16 @@ DTypeLike: TypeAlias = Any
 
 _KINDS = frozenset(NAMES)
 #: The functions of JAX, by name. A program may put ours into jax.nn.initializers afterwards.
-OF_JAX: dict[str, Callable[..., Any]] = {
+_OF_JAX: dict[str, Callable[..., Any]] = {
     name: getattr(jax.nn.initializers, name)
     for name in (
         "constant",
         "delta_orthogonal",
         "normal",
-        "ones",
         "orthogonal",
         "truncated_normal",
         "uniform",
         "variance_scaling",
-        "zeros",
     )
 }
 
@@ -124,8 +123,9 @@ class Made:
         out_sharding: OutSharding,
     ) -> jax.Array:
         """Return what the function of jax.nn.initializers makes."""
-        theirs = OF_JAX[self._name](**arguments)
-        made: jax.Array = theirs(key, shape, dtype, **placement(out_sharding))
+        theirs = _OF_JAX[self._name](**arguments)
+        sharded = {} if out_sharding is None else {"out_sharding": out_sharding}
+        made: jax.Array = theirs(key, shape, dtype, **sharded)
         return made
 
     def __repr__(self) -> str:
@@ -164,11 +164,22 @@ class MadeConstant(Made):
         out_sharding: OutSharding,
     ) -> jax.Array:
         value = arguments["value"]
+        rounded = value
         if dtype.name in _KINDS and isinstance(value, (int, float)):
             # jax 0.10.2 rounds a number to float32 first, and then to a narrower type.
             with suppress(ValueError, OverflowError):  # JAX makes infinities of what overflows
-                arguments = {"value": constant((), value=value, dtype=dtype)}
-        return super()._of_jax(arguments, key, shape, dtype, out_sharding)
+                rounded = constant((), value=value, dtype=dtype)
+        made: jax.Array
+        if out_sharding is not None:
+            words = jnp.zeros(4, np.uint32)
+            if not isinstance(words, jax.core.Tracer):
+                # JAX's function wants the mesh of the sharding to be that of jax.set_mesh.
+                made = jnp.full(shape, rounded, dtype, device=placed(out_sharding))
+                return made
+            if rounded is not value:  # so that it can be shared as a draw
+                init = initializer(constant, value=value)
+                return traced.draw(init, words, as_shape(shape), dtype, out_sharding)
+        return super()._of_jax({"value": rounded}, key, shape, dtype, out_sharding)
 
     def _identity(self) -> Hashable:
         value = self._arguments["value"]
@@ -185,18 +196,14 @@ def _again(name: str, arguments: dict[str, Any]) -> Any:
 
 def _dtype_of(dtype: DTypeLike | None) -> np.dtype:
     """Return a dtype as JAX would make an array of it."""
+    default: np.dtype = jnp.result_type(float)
     if dtype is None or dtype is float:
-        return np.dtype(jnp.result_type(float))
+        return default
     found = np.dtype(dtype)
-    if found.itemsize < 8:
-        return found
-    # Where JAX has no types of 64 bits, it warns, and takes those of 32.
-    return np.dtype(jax.eval_shape(lambda: jnp.zeros((), found)).dtype)
-
-
-def placement(out_sharding: OutSharding) -> dict[str, Any]:
-    """Return the keyword out_sharding= for a function of JAX; versions before 0.7 lack it."""
-    return {} if out_sharding is None else {"out_sharding": out_sharding}
+    if found == np.float64 != default:  # where JAX has no float64, it warns, and takes float32
+        made = jax.eval_shape(lambda: jax.random.normal(jax.random.key(0), (), found))
+        found = np.dtype(made.dtype)
+    return found
 
 
 def number(value: Number, name: str) -> float:

@@ -12,9 +12,11 @@ from ...initialisers.plain import normal as _normal
 from ...initialisers.plain import truncated_normal as _truncated_normal
 from ...initialisers.plain import uniform as _uniform
 from ..draw import OutSharding
-from .made import OF_JAX, DTypeLike, Made, MadeConstant, Number, number, placement
+from .made import DTypeLike, Made, MadeConstant, Number, number
 
 __all__ = ["constant", "normal", "ones", "truncated_normal", "uniform", "zeros"]
+
+_ZEROS, _ONES = MadeConstant(0, None), MadeConstant(1, None)
 
 # Constants ----------------------------------------------------------------------------------------
 
@@ -41,8 +43,7 @@ def zeros(
     Array([[0., 0., 0.],
            [0., 0., 0.]], dtype=float32)
     """
-    made: jax.Array = OF_JAX["zeros"](key, shape, dtype, **placement(out_sharding))
-    return made
+    return _ZEROS(key, shape, dtype, out_sharding)
 
 
 def ones(
@@ -66,8 +67,7 @@ def ones(
     >>> wi.jax.initializers.ones(jax.random.key(42), (3,))
     Array([1., 1., 1.], dtype=float32)
     """
-    made: jax.Array = OF_JAX["ones"](key, shape, dtype, **placement(out_sharding))
-    return made
+    return _ONES(key, shape, dtype, out_sharding)
 
 
 def constant(value: Any, dtype: DTypeLike | None = None) -> Initializer:

@@ -61,7 +61,8 @@ class Draw(NamedTuple):
 
     def _call(self, words: Any, lengths: tuple[int, ...], *start: Any) -> Any:
         result = _type((*words.shape[:-1], *lengths), self.dtype)
-        return jax.ffi.ffi_call(library.TARGET, result)(
+        call: Any = jax.ffi.ffi_call(library.TARGET, result)
+        return call(
             words,
             *start,
             whole=np.array(self.shape, np.int64),

@@ -1,0 +1,38 @@
+"""docs/jax.md: the sessions print what they say."""
+
+import doctest
+import re
+from importlib.util import find_spec
+
+import pytest
+from adapted import adapter
+from support import DOCS
+
+if not DOCS.is_dir():
+    pytest.skip("no docs/ beside these tests", allow_module_level=True)
+
+TEXT = (DOCS / "jax.md").read_text(encoding="utf-8")
+#: The sections whose sessions need a package besides JAX.
+NEEDED = {"Flax Linen": "flax", "Flax NNX": "flax", "Equinox": "equinox", "Haiku": "haiku"}
+
+
+@pytest.mark.filterwarnings("ignore")  # of the frameworks, when they are imported
+def test_sessions(tmp_path, monkeypatch):
+    """All sessions are one program."""
+    assert adapter.key  # skips where jax is not installed
+    monkeypatch.chdir(tmp_path)
+    variables = {}
+    for section in re.split(r"^## ", TEXT, flags=re.MULTILINE):
+        title = section.partition("\n")[0]
+        if title in NEEDED and find_spec(NEEDED[title]) is None:
+            continue
+        source = re.sub(r"^```.*$", "", section, flags=re.MULTILINE)
+        test = doctest.DocTestParser().get_doctest(source, variables, title, "jax.md", 0)
+        runner = doctest.DocTestRunner()
+        assert runner.run(test, clear_globs=False).failed == 0
+        variables = test.globs
+
+
+def test_the_sections_that_need_a_package_are_there():
+    for title in NEEDED:
+        assert f"\n## {title}\n" in TEXT

@@ -1,0 +1,470 @@
+"""materialize(): a tree of shapes becomes a tree of arrays, each drawn once, where it is to be."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._resolve.dtypes import NAMES, DType, kind_of, requested
+from .._resolve.keys import Key, RNGLike
+from .._resolve.keys import key as key_of
+from .._resolve.target import range_target
+from ..initialisers.initializer import Initializer, rule_of
+from ..initialisers.ranges import needs_whole
+from ..models.explanation import Explanations, unused_text
+from ..models.filling import fill_all
+from ..models.messages import concerning, listed
+from ..models.recipe import Recipe
+from ..models.recipe_like import RecipeLike, as_recipe
+from ..models.report import Report, ReportRow
+from ..models.shapes import TensorSpec
+from .buffers import Pieces
+from .keys import key as key_of_jax
+from .shards import own_sharding, shardings_by_path
+from .trees import Opened, Path, name_of, opened
+
+__all__ = ["explain", "materialize", "shapes"]
+
+#: The host memory that is filled before it is copied to devices that are no CPU. Twice as much is
+#: in use, since the next memory is filled while the devices fetch the last one.
+_WAVE_BYTES = 1 << 28
+
+
+def materialize(
+    abstract: Any,
+    recipe: RecipeLike,
+    *,
+    rng: RNGLike | jax.Array = None,
+    shardings: Any = None,
+    dtype: DType | None = None,
+    threads: int | None = None,
+) -> Any:
+    """Draw the arrays of a tree of shapes, each once, on the devices where they are to be.
+
+    The values of a leaf are those of ``initializer(rule)(shape, rng=rng, stream=name)``, bit for
+    bit, however devices and processes share it. Each process draws the shards of its own devices,
+    and a shard that is replicated once. Everything is checked before anything is drawn.
+
+    Parameters
+    ----------
+    abstract : pytree
+        Its leaves are ``jax.ShapeDtypeStruct``, as ``jax.eval_shape``, ``nnx.eval_shape`` and
+        ``equinox.filter_eval_shape`` return them, or arrays, of which only shape, dtype and
+        sharding are read. Leaves of a floating-point type are drawn. All others are returned as
+        they are: integers, keys, booleans, functions and numbers of Python.
+    recipe : Recipe, Model, dict, list, str, path, Initializer or callable
+        Rules by names, as `weightinit_fast.Recipe` takes them, or whatever else stands for a
+        recipe. The name of a leaf is its path in the tree, joined by dots; see Notes.
+    rng : None, int, Generator, Key or jax.Array, optional
+        What `weightinit_fast.key` takes, or a key of JAX, which stands for
+        ``weightinit_fast.jax.key(rng)``. Where several processes share an array, it has to be
+        given, and be equal in all of them.
+    shardings : Sharding or pytree, optional
+        Where the arrays are to be: one for all leaves, or a tree of them, each of which is for all
+        leaves at or below its path. An entry may be a ``jax.sharding.Sharding``, a device, a
+        PartitionSpec of the mesh of ``jax.set_mesh``, or None. Without an entry, a leaf has the
+        sharding that it brings along, and otherwise is where JAX puts new arrays.
+    dtype : dtype, optional
+        The floating-point type of all leaves that are drawn. By default, they keep theirs.
+    threads : int, optional
+        As in `normal`.
+
+    Returns
+    -------
+    pytree
+        The same tree, with a ``jax.Array`` in the place of each leaf that is drawn.
+
+    Raises
+    ------
+    ValueError
+        If leaves have no rule, two leaves have one name, a rule cannot draw a leaf of its shape, a
+        sharding cannot cut it, or shardings does not fit the tree. The message lists the names.
+    TypeError
+        If leaves are complex or of a floating-point type that is never drawn, or if JAX is tracing
+        a function.
+
+    Warns
+    -----
+    UserWarning
+        If a pattern of the recipe takes no leaf, since it may be misspelt. A last rule ``*`` may.
+
+    See Also
+    --------
+    explain : says which rule takes which leaf, before anything is drawn.
+
+    Notes
+    -----
+    A name has the keys of dicts, the indices of lists and the names of attributes that lead to the
+    leaf: ``params.Dense_0.kernel`` for Linen, ``blocks.0.attention.query.kernel`` for NNX,
+    ``layers.0.weight`` for Equinox. What Flax wraps around an array, such as ``nnx.Param`` or
+    Linen's ``Partitioned``, adds nothing to the name, and is around the array that is returned.
+
+    A Variable of NNX that a module holds under several names is drawn once, by the first of them,
+    as ``nnx.state`` shows it, and is shared in the module that is returned. Otherwise no two leaves
+    share values unless ``same_as`` of the recipe says so: one ShapeDtypeStruct or array in two
+    places of a tree stands for two tensors.
+
+    Where all devices are CPUs, all shards of all leaves are one fill, into memory that JAX takes
+    without a copy. Otherwise they are drawn into host memory piece by piece and copied.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import weightinit_fast as wi
+    >>> import weightinit_fast.jax
+    >>> abstract = {"fc": {"kernel": jax.ShapeDtypeStruct((256, 10), "float32"),
+    ...                    "bias": jax.ShapeDtypeStruct((10,), "float32")}}
+    >>> recipe = wi.Recipe({"*.bias": "zeros", "*": "he_normal(layout='IO')"})
+    >>> params = wi.jax.materialize(abstract, recipe, rng=0)
+    >>> w = wi.he_normal((256, 10), layout="IO", rng=0, stream="fc.kernel")
+    >>> bool((params["fc"]["kernel"] == w).all())
+    True
+
+    Each device draws its rows, and each has the whole of the bias:
+
+    >>> from jax.sharding import NamedSharding, PartitionSpec
+    >>> mesh = jax.make_mesh((jax.device_count(),), ("rows",))
+    >>> rows = NamedSharding(mesh, PartitionSpec("rows"))
+    >>> whole = NamedSharding(mesh, PartitionSpec())
+    >>> places = {"fc": {"kernel": rows, "bias": whole}}
+    >>> params = wi.jax.materialize(abstract, recipe, rng=0, shardings=places)
+    >>> bool((params["fc"]["kernel"] == w).all())
+    True
+    """
+    tree = opened(abstract)
+    plan = _plan(tree, _read_recipe(recipe), dtype)
+    if plan.unused:
+        warnings.warn(unused_text(plan.unused), stacklevel=2)
+    _place(tree, plan.drawn, shardings)
+    _check_types(plan.drawn)
+    drawn = _draw(plan.drawn, _key_of(rng, plan.drawn), threads)
+    return tree.rebuild(drawn.get(i, leaf) for i, leaf in enumerate(tree.leaves))
+
+
+def explain(abstract: Any, recipe: RecipeLike, *, dtype: DType | None = None) -> Report:
+    """Say what `materialize` does with each leaf that it draws, and draw nothing.
+
+    Parameters
+    ----------
+    abstract, recipe, dtype
+        As in `materialize`.
+
+    Returns
+    -------
+    Report
+        (name, shape, dtype, rule, initializer, law, same_as) for each leaf; it prints as a table.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `materialize`, where the tree or the recipe is wrong.
+
+    See Also
+    --------
+    shapes : returns the names and shapes alone.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import weightinit_fast as wi
+    >>> import weightinit_fast.jax
+    >>> abstract = {"fc": {"kernel": jax.ShapeDtypeStruct((256, 10), "float32"),
+    ...                    "bias": jax.ShapeDtypeStruct((10,), "float32")}}
+    >>> wi.jax.explain(abstract, {"*.bias": "zeros", "*": "he_normal(layout='IO')"})
+    parameter  shape     dtype    rule    initialiser             law
+    fc.bias    10        float32  *.bias  zeros                   constant 0
+    fc.kernel  256 x 10  float32  *       he_normal(layout='IO')  normal, std 0.0883883
+    """
+    plan = _plan(opened(abstract), _read_recipe(recipe), dtype)
+    rows = (
+        ReportRow(name, shape, leaf.dtype.name, rule, init, law, same_as)
+        for leaf, (name, shape, rule, init, law, same_as) in zip(
+            plan.drawn, plan.explanations, strict=True
+        )
+    )
+    return Report(rows, None, plan.unused)
+
+
+def shapes(abstract: Any, *, dtype: DType | None = None) -> dict[str, TensorSpec]:
+    """Return the names, shapes and types of the leaves that `materialize` draws.
+
+    Parameters
+    ----------
+    abstract, dtype
+        As in `materialize`.
+
+    Returns
+    -------
+    dict
+        Name -> `weightinit_fast.TensorSpec`: what `weightinit_fast.save` and ``Recipe.plan`` take.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `materialize`, where the tree is wrong.
+
+    See Also
+    --------
+    explain : says what a recipe does with them.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import weightinit_fast as wi
+    >>> import weightinit_fast.jax
+    >>> def init(key):
+    ...     return {"layers": [jax.numpy.zeros((64, 8)), jax.numpy.zeros(8)], "steps": 0}
+    >>> found = wi.jax.shapes(jax.eval_shape(init, jax.random.key(0)), dtype="bfloat16")
+    >>> for name, spec in found.items():
+    ...     print(name, spec)
+    layers.0 TensorSpec(shape=(64, 8), dtype='bfloat16')
+    layers.1 TensorSpec(shape=(8,), dtype='bfloat16')
+    """
+    return {leaf.name: leaf.spec for leaf in _drawable(opened(abstract), dtype)}
+
+
+# What is drawn ------------------------------------------------------------------------------------
+
+
+class _Leaf:
+    """A leaf that is drawn."""
+
+    __slots__ = ("dtype", "init", "name", "number", "path", "sharding", "spec", "stream")
+
+    def __init__(self, number: int, path: Path, spec: TensorSpec, dtype: np.dtype) -> None:
+        #: Its number among the leaves of the tree.
+        self.number: int = number
+        self.path: Path = path
+        self.name: str = name_of(path)
+        self.spec: TensorSpec = spec
+        self.dtype: np.dtype = dtype
+        self.init: Initializer
+        #: The name, or that of the leaf whose values it has.
+        self.stream: str
+        self.sharding: jax.sharding.Sharding | None = None
+
+
+class _Plan(NamedTuple):
+    """What is to be done with a tree."""
+
+    drawn: list[_Leaf]
+    explanations: Explanations
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """The patterns of the recipe that take no leaf; none if there are no leaves."""
+        return self.explanations.unused if self.drawn else ()
+
+
+def _read_recipe(recipe: RecipeLike | None) -> Recipe:
+    if recipe is None:
+        raise TypeError(
+            "a tree of shapes does not say how its arrays are initialised: pass a recipe, such as "
+            "{'*.bias': 'zeros', '*.scale': 'ones', '*': 'lecun_normal(layout=\"IO\")'}"
+        )
+    return as_recipe(recipe)
+
+
+def _plan(tree: Opened, recipe: Recipe, dtype: DType | None) -> _Plan:
+    """Return the leaves that are drawn, each with its initialiser."""
+    drawn = _drawable(tree, dtype)
+    explanations = recipe.explain({leaf.name: leaf.spec for leaf in drawn})
+    for leaf, explanation in zip(drawn, explanations, strict=True):
+        leaf.init = explanation.initializer
+        leaf.stream = explanation.same_as or leaf.name
+        kind = kind_of(leaf.dtype, "the dtype")
+        unwritten = range_target(leaf.spec.shape, kind, np.empty(0, kind.storage), 0)
+        with concerning(leaf.name):
+            rule_of(leaf.init).check(unwritten)
+    return _Plan(drawn, explanations)
+
+
+def _drawable(tree: Opened, dtype: DType | None) -> list[_Leaf]:
+    """Return the leaves of a floating-point type, and refuse those that are never drawn."""
+    wanted = None if dtype is None else _numpy_dtype(dtype)
+    drawn: list[_Leaf] = []
+    traced, undrawable = [], []
+    for number, (path, leaf) in enumerate(zip(tree.paths, tree.leaves, strict=True)):
+        if not _is_array(leaf) or not jnp.issubdtype(leaf.dtype, np.inexact):
+            continue
+        if isinstance(leaf, jax.core.Tracer):
+            traced.append(name_of(path))
+            continue
+        found = np.dtype(leaf.dtype)
+        if wanted is not None and jnp.issubdtype(found, np.floating):
+            found = wanted
+        if found.name not in NAMES:
+            undrawable.append(f"{name_of(path)} ({found.name})")
+            continue
+        drawn.append(_Leaf(number, path, TensorSpec(tuple(leaf.shape), found.name), found))
+    if traced:
+        raise TypeError(f"{_TRACING}, and these leaves are traced: {listed(traced)}")
+    if undrawable:
+        raise TypeError(
+            f"{len(undrawable)} of the leaves cannot be drawn, because their dtype is none of "
+            f"{', '.join(NAMES)}: {listed(undrawable)}. Pass dtype=, or take them out of the tree"
+        )
+    if any(not leaf.path for leaf in drawn):
+        raise ValueError(
+            "abstract is a single leaf, which has no name: pass a tree, such as {'name': leaf}"
+        )
+    return drawn
+
+
+_TRACING = (
+    "materialize writes memory, which a function that jax.jit or another transformation traces "
+    "cannot do: call it outside of such functions, or initialise in them by the functions of "
+    "weightinit_fast.jax.initializers"
+)
+
+
+def _is_array(leaf: Any) -> bool:
+    """Whether a leaf is an array, or says the shape and the dtype of one. A scalar of NumPy isn't.
+
+    The dtype of a key of JAX is one too.
+    """
+    return hasattr(leaf, "shape") and hasattr(leaf, "dtype") and not isinstance(leaf, np.generic)
+
+
+def _numpy_dtype(dtype: DType) -> np.dtype:
+    """Return the type that dtype= means."""
+    found = requested(dtype)[1]
+    assert found is not None  # JAX brings ml_dtypes
+    return found
+
+
+def _check_types(drawn: Sequence[_Leaf]) -> None:
+    """Refuse to draw what JAX would not take as it is: float64 without x64, and in a trace."""
+    for dtype in {leaf.dtype for leaf in drawn}:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            made = jax.device_put(np.empty(0, dtype))
+        if isinstance(made, jax.core.Tracer):
+            raise TypeError(_TRACING)
+        if made.dtype != dtype:
+            names = [leaf.name for leaf in drawn if leaf.dtype == dtype]
+            raise ValueError(
+                f"JAX is set to make no arrays of {dtype}, which is the type of {listed(names)}: "
+                "call jax.config.update('jax_enable_x64', True), or pass dtype='float32'"
+            )
+
+
+# Where it goes ------------------------------------------------------------------------------------
+
+
+def _place(tree: Opened, drawn: Sequence[_Leaf], shardings: Any) -> None:
+    """Find where each leaf is to be, and refuse what cannot be cut in that way."""
+    given: dict[Path, jax.sharding.Sharding | None] = {}
+    if shardings is not None:
+        given = shardings_by_path(shardings, tree.paths, [leaf.path for leaf in drawn])
+    for leaf in drawn:
+        with concerning(leaf.name):
+            sharding = given.get(leaf.path)
+            if sharding is None:
+                sharding = own_sharding(tree.leaves[leaf.number])
+            leaf.sharding = sharding
+            if sharding is not None:
+                _check_cut(sharding, leaf.spec.shape)
+
+
+def _check_cut(sharding: jax.sharding.Sharding, whole: tuple[int, ...]) -> None:
+    try:
+        sharding.shard_shape(whole)
+    except ValueError as error:  # of a class of JAX's own
+        raise ValueError(str(error)) from None
+
+
+def _key_of(rng: RNGLike | jax.Array, drawn: Iterable[_Leaf]) -> Key:
+    """Return the key of all streams."""
+    if isinstance(rng, jax.Array):
+        return key_of_jax(rng)
+    if rng is None:
+        shared = [
+            leaf.name
+            for leaf in drawn
+            if leaf.sharding is not None and not leaf.sharding.is_fully_addressable
+        ]
+        if shared:
+            raise ValueError(
+                "several processes share arrays, and each would draw with another key: pass the "
+                f"same rng= in all of them. They share {listed(shared)}"
+            )
+    return key_of(rng)
+
+
+# The fill -----------------------------------------------------------------------------------------
+
+
+def _draw(drawn: Sequence[_Leaf], key: Key, threads: int | None) -> dict[int, jax.Array]:
+    """Return the arrays by the numbers of their leaves."""
+    # Tied leaves that are on the same devices are one array.
+    first: dict[object, _Leaf] = {}
+    for leaf in drawn:
+        first.setdefault((leaf.stream, leaf.sharding), leaf)
+    made: dict[_Leaf, jax.Array] = {}
+    last: list[jax.Array] = []
+    for wave, is_here in _waves(list(first.values())):
+        fill_all(
+            (
+                (leaf.init, target, leaf.stream)
+                for leaf, pieces in wave
+                for target in pieces.targets
+            ),
+            key,
+            threads,
+        )
+        # The host memory of the wave before this one may go.
+        jax.block_until_ready(last)
+        arrays = {}
+        # One by one, since JAX copies small buffers, each of which goes when it is copied.
+        while wave:
+            leaf, pieces = wave.pop()
+            arrays[leaf] = pieces.assemble()
+        made |= arrays
+        last = [] if is_here else list(arrays.values())
+    return {leaf.number: made[first[leaf.stream, leaf.sharding]] for leaf in drawn}
+
+
+def _waves(leaves: Sequence[_Leaf]) -> Iterator[tuple[list[tuple[_Leaf, Pieces]], bool]]:
+    """Yield the leaves that are filled together, with their memory, and if JAX takes it as it is.
+
+    Those on CPUs are one fill. A leaf of which every element depends on the others is filled by
+    itself, since the whole of it is in memory beside the shards that are cut from it.
+    """
+    wholes = [leaf for leaf in leaves if needs_whole(leaf.init)]
+    others = [leaf for leaf in leaves if not needs_whole(leaf.init)]
+    platform = jax.device_put(np.empty(0, np.float32)).devices().pop().platform
+    here = [leaf for leaf in others if _is_on_cpu(leaf, platform)]
+    if here:
+        yield [(leaf, _pieces(leaf)) for leaf in here], True
+    wave: list[tuple[_Leaf, Pieces]] = []
+    size = 0
+    for leaf in others:
+        if _is_on_cpu(leaf, platform):
+            continue
+        pieces = _pieces(leaf)
+        wave.append((leaf, pieces))
+        size += sum(target.array.nbytes for target in pieces.targets)
+        if size >= _WAVE_BYTES:
+            yield wave, False
+            wave, size = [], 0
+    if wave:
+        yield wave, False
+    for leaf in wholes:
+        yield [(leaf, _pieces(leaf))], _is_on_cpu(leaf, platform)
+
+
+def _pieces(leaf: _Leaf) -> Pieces:
+    return Pieces(leaf.init, leaf.spec.shape, leaf.dtype, leaf.sharding)
+
+
+def _is_on_cpu(leaf: _Leaf, default: str) -> bool:
+    """Whether the devices of a leaf are CPUs; ``default`` is the platform of new arrays."""
+    if leaf.sharding is None:
+        return default == "cpu"
+    return all(device.platform == "cpu" for device in leaf.sharding.device_set)
