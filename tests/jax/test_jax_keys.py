@@ -60,3 +60,15 @@ def test_what_is_no_key_is_refused():
 def test_a_traced_key_has_no_words_yet():
     with pytest.raises(TypeError, match=r"traced by jax\.jit .* outside of it"):
         jax.jit(adapter.key)(jax.random.key(0))
+
+
+@pytest.mark.parametrize("make", ["key", "PRNGKey", "NumPy's array"])
+def test_a_known_key_in_a_traced_function_draws_when_that_runs(make):
+    """What is drawn is no constant of the program: nothing is drawn when it is traced."""
+    key = jax.random.key(3) if make == "key" else jax.random.PRNGKey(3)
+    key = np.asarray(key) if make == "NumPy's array" else key
+    init = adapter.initializers.normal()
+    huge = jax.eval_shape(lambda: init(key, (1 << 20, 1 << 20)))
+    assert huge.shape == (1 << 20, 1 << 20)
+    made = jax.jit(lambda: init(key, (33,)))()
+    assert bits(made) == bits(init(key, (33,)))
