@@ -44,7 +44,7 @@ class Drawn:
         # Versions of Keras before 3.15 have no axes.
         own = {k: v for k, v in own.items() if v is not None or not k.endswith("_axes")}
         given = generator_in(seed)
-        super().__init__(seed=given, **own)
+        super().__init__(seed=given, **own)  # type: ignore[call-arg]
         if isinstance(self.seed, int):
             self.seed = given if isinstance(given, Seed) else Seed(self.seed, fresh=given is None)
             if given is not None:
