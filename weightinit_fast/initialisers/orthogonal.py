@@ -306,7 +306,7 @@ def _size(whole: tuple[int, ...], axes: list[int]) -> int:
 
 def _refuse_cut(name: str, target: Target, axes: Axes) -> None:
     """Refuse an index that selects a part of a matrix."""
-    if target.part is None:
+    if target.part is None or 0 in target.whole:
         return
     for axis, chosen in enumerate(target.part.ranges):
         if axis not in axes[0] and len(chosen) != target.whole[axis]:
