@@ -318,7 +318,7 @@ cdef int prepare(
         raise ValueError(f"no dtype {dtype}")
     if (
         not 0 <= transform < WIF_PUBLIC_TRANSFORMS
-        or wif_kernels_in_use().draw_rows[transform][dtype] == NULL
+        or kernels.draw_rows[transform][dtype] == NULL
     ):
         raise ValueError(f"no kernel {transform} of {DTYPES[dtype]}")
     count = wif_parameter_count(transform)
@@ -421,7 +421,7 @@ cdef int64_t read_plan(
         )
     plan.dst = <char *>view.buf + start
     plan.first = first
-    wif_plan_choose_kernels(plan, wif_kernels_in_use(), <wif_type>dtype, total)
+    wif_plan_choose_kernels(plan, kernels, <wif_type>dtype, total)
     return total
 
 

@@ -56,7 +56,7 @@ def orthogonal(
     PyObject_GetBuffer(buffer, &view, PyBUF_STRIDES | PyBUF_WRITABLE)
     try:
         request.type = WIF_f64 if dtype == WIF_f64 else WIF_f32
-        prepare(WIF_normal, request.type, (0.0, 1.0), &request.normals)
+        prepare(kernels, WIF_normal, request.type, (0.0, 1.0), &request.normals)
         memset(&plan, 0, sizeof(plan))
         wif_plan_choose_reading(&plan, kernels, <wif_type>dtype)
         if view.itemsize != <Py_ssize_t>plan.itemsize:
