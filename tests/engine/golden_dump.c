@@ -19,6 +19,7 @@
 #include "isa/dispatch.h"
 #include "host/params.h"
 #include "host/plan.h"
+#include "binary_output.h"
 #include "weightinit_fast.h"
 
 #define NAME(with, type, name, bytes, ...) {#type, bytes},
@@ -91,6 +92,7 @@ static int same_by_request(const wif_plan *plan, const char *range, int transfor
 
 int main(int argc, char **argv) {
     wif_isa isas[WIF_ISAS];
+    binary_output();
     wif_list_isas(isas);
     if (argc == 1) {
         for (int k = 0; k < WIF_ISAS; k++)
