@@ -137,7 +137,7 @@ def emulated(target, system, **more):
 
 WINDOWS = "-DCMAKE_SYSTEM_NAME=Windows"
 WINE = "/usr/lib/wine/wine64"  # Debian's package wine64 has no command on the PATH
-MINGW = Engine("x86_64-w64-mingw32-gcc", "-O2", runner=(WINE,), target=(WINDOWS,), sets=("avx2",))
+MINGW = Engine("x86_64-w64-mingw32-gcc", "-O2", runner=(WINE,), target=(WINDOWS,), sets=("scalar",))
 NEON = emulated("aarch64-linux-gnu", "aarch64", sets=("neon",))
 FAST = {
     "gcc -O3": Engine("gcc"),
