@@ -21,6 +21,7 @@
 #include "isa/dispatch.h"
 #include "host/params.h"
 #include "host/plan.h"
+#include "binary_output.h"
 #include "linalg/orthogonal.h"
 #include "weightinit_fast.h"
 
@@ -137,6 +138,7 @@ static int write_orthogonal(const wif_kernels *set, enum wif_type type, const wi
 
 int main(int argc, char **argv) {
     wif_isa isas[WIF_ISAS];
+    binary_output();
     wif_list_isas(isas);
     if (argc == 1) {
         for (int k = 0; k < WIF_ISAS; k++)
