@@ -90,6 +90,12 @@ COMMANDS = {
         "5 min; --quick: 2 min",
         "dask --chunk-mib 128",
     ),
+    "jax": Command(
+        "measure.jax_draws",
+        "draws into JAX arrays beside jax.nn.initializers, and their peak memory; needs jax",
+        "15 min; --quick: 3 min",
+        "jax --log-elements 26 --repeats 5",
+    ),
     "import-time": Command(
         "measure.import_time",
         "the time of `import weightinit_fast` beside that of `import numpy`",

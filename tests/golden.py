@@ -15,6 +15,7 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -91,6 +92,26 @@ def cases() -> list[Case]:
     return result
 
 
+class Matrix(NamedTuple):
+    """An orthogonal matrix, which every instruction set makes with the same bits."""
+
+    dtype: str
+    rows: int
+    columns: int
+    gain: float
+
+    @property
+    def name(self) -> str:
+        return f"orthogonal_{self.dtype}({self.rows}, {self.columns}, gain={self.gain})"
+
+
+#: Sizes at and beside the ends of panels, blocks and spans; wide and tall; every type.
+MATRICES = (
+    *(Matrix(dtype, *shape, 1.5) for dtype in ("f32", "f64") for shape in ((1, 1), (129, 129))),
+    *(Matrix(dtype, 8200, 33, 1.0) for dtype in ("f32", "f64")),
+    *(Matrix(dtype, 64, 288, 1.0) for dtype in DTYPES),
+)
+
 #: Calls of public functions whose bytes are fixed as well, but depend on more than one kernel.
 PUBLIC = (
     ("sparse", (1000, 37), {"sparsity": 0.3}),
@@ -102,6 +123,14 @@ PUBLIC = (
     ("variance_scaling", (301, 77), {"scale": 2.0, "distribution": "truncated_normal"}),
     ("lecun_normal", (301, 77), {"dtype": "float64"}),
     ("fan_in_uniform", (301, 77), {}),
+    ("orthogonal", (1, 1), {}),
+    ("orthogonal", (129, 129), {"gain": 1.5}),
+    ("orthogonal", (300, 200), {"dtype": "float64"}),
+    ("orthogonal", (64, 3, 3, 32), {}),
+    ("orthogonal", (9000, 70), {"gain": 0.1}),
+    ("orthogonal", (3, 3, 40, 96), {"column_axis": -1, "dtype": "float64"}),
+    ("orthogonal", (96, 96), {"dtype": "float16"}),
+    ("delta_orthogonal", (70, 40, 3, 3), {}),
 )
 
 
@@ -118,6 +147,25 @@ def public_digest(name: str, shape: tuple[int, ...], options: dict[str, Any]) ->
 
     values = getattr(wi, name)(shape, rng=wi.Key(*KEY), stream=STREAM, **options)
     return digest(np.ascontiguousarray(values, values.dtype.newbyteorder("<")))
+
+
+def matrix_digest(matrix: Matrix, **options: Any) -> str:
+    """Return the SHA-256 of a matrix's bits, made by the installed package."""
+    import numpy as np  # noqa: PLC0415
+
+    import weightinit_fast as wi  # noqa: PLC0415
+
+    dtype = {"f32": "float32", "f64": "float64", "f16": "float16", "bf16": "bfloat16"}
+    dtype |= {"f8e4m3fn": "float8_e4m3fn", "f8e5m2": "float8_e5m2"}
+    bytes_ = ITEMSIZE[matrix.dtype]
+    out = np.empty((matrix.rows, matrix.columns), f"f{bytes_}" if bytes_ > 2 else f"u{bytes_}")
+    if matrix.dtype == "f16":
+        out = out.view("f2")
+    wi.orthogonal(
+        out=out, dtype=dtype[matrix.dtype], gain=matrix.gain, rng=wi.Key(*KEY), stream=STREAM,
+        **options,
+    )  # fmt: skip
+    return digest(out.astype(out.dtype.newbyteorder("<"), copy=False))
 
 
 def expected(section: str = "sha256") -> dict[str, str]:
@@ -156,14 +204,19 @@ def runnable(command: list[str]) -> list[str]:
     return [line.split()[0] for line in lines if line.endswith(" runnable")]
 
 
-def differing(command: list[str], isa: str, chosen: list[Case]) -> list[str]:
+def differing(command: list[str], isa: str, chosen: Sequence[Case | Matrix]) -> list[str]:
     """Return the names of the cases for which a golden_dump program differs from the file."""
-    wanted = expected()
+    wanted = expected() | expected("orthogonal")
 
-    def drawn(case: Case) -> str:
-        numbers = (*KEY, STREAM, case.first, case.count)
-        arguments = [isa, case.transform, case.dtype, *map(str, numbers)]
-        arguments += [float(p).hex() for p in case.given]
+    def drawn(case: Case | Matrix) -> str:
+        if isinstance(case, Matrix):
+            numbers: tuple[int, ...] = (*KEY, STREAM, case.rows, case.columns)
+            transform, parameters = "orthogonal", (case.gain,)
+        else:
+            numbers = (*KEY, STREAM, case.first, case.count)
+            transform, parameters = case.transform, case.given
+        arguments = [isa, transform, case.dtype, *map(str, numbers)]
+        arguments += [float(p).hex() for p in parameters]
         return digest(
             subprocess.run([*command, *arguments], check=True, stdout=subprocess.PIPE).stdout
         )
@@ -175,7 +228,8 @@ def differing(command: list[str], isa: str, chosen: list[Case]) -> list[str]:
 
 def check_dump(command: list[str], most: int) -> int:
     """Compare every runnable set of a golden_dump program with the file; return an exit code."""
-    chosen = [case for case in cases() if case.count <= most]
+    chosen: list[Case | Matrix] = [case for case in cases() if case.count <= most]
+    chosen += [matrix for matrix in MATRICES if matrix.rows * matrix.columns <= most]
     found = runnable(command)
     failures = not found
     for isa in found:
@@ -202,6 +256,7 @@ def main() -> int:
             "key": [hex(word) for word in KEY],
             "stream": hex(STREAM),
             "sha256": {case.name: digest(fill(case)) for case in cases()},
+            "orthogonal": {matrix.name: matrix_digest(matrix) for matrix in MATRICES},
             "public": {public_name(*call): public_digest(*call) for call in PUBLIC},
         }
         GOLDEN.write_text(json.dumps(content, indent=1) + "\n")

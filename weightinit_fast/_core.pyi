@@ -59,6 +59,20 @@ def as_shape(shape: Any) -> tuple[int, ...]: ...
 def address(buffer: object) -> int: ...
 def pin(owner: object) -> object: ...
 def check(transform: int, dtype: int, params: tuple[float, ...]) -> None: ...
+def orthogonal(
+    buffer: object,
+    dtype: int,
+    gain: float,
+    rng: Any,
+    stream: int | str,
+    rows: int,
+    columns: int,
+    transposed: bool,
+    axes: list[tuple[int, int, int]],
+    start: int,
+    threads: int | None,
+    cleared: Any | None,
+) -> None: ...
 def narrow(source: object, buffer: object, dtype: int) -> None: ...
 def fill(
     buffer: object,

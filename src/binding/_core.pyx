@@ -38,16 +38,13 @@ DTYPES = tuple(wif_type_name(k).decode() for k in range(WIF_TYPES))
 
 wif_pool_prepare()
 
-cdef Py_ssize_t nontemporal_bytes = <Py_ssize_t>wif_nontemporal_bytes()
-
 
 def nontemporal_from(Py_ssize_t nbytes):
     """Set the size of a buffer from which on stores go past the caches; return the former size.
 
     Only tests and benchmarks use it.
     """
-    global nontemporal_bytes
-    former, nontemporal_bytes = nontemporal_bytes, nbytes
+    former = wif_nontemporal_from()
     wif_set_nontemporal_from(<size_t>nbytes)
     return former
 
@@ -76,7 +73,6 @@ def cgroup_cpus(bytes root not None, bytes own not None):
 
 # ---- instruction sets ---------------------------------------------------------------------------
 
-cdef const wif_kernels *kernels = NULL
 cdef wif_isa isas[WIF_ISAS]
 wif_list_isas(isas)
 
@@ -91,7 +87,6 @@ ISAS_RUNNABLE = tuple(
 
 def select_isa(str name):
     """Use the kernels of one instruction set from now on.  Only tests and benchmarks call this."""
-    global kernels
     if name not in ISAS:
         raise ValueError(f"unknown instruction set {name!r}; known: {', '.join(ISAS)}")
     cdef wif_isa *chosen = &isas[ISAS.index(name)]
@@ -101,13 +96,12 @@ def select_isa(str name):
         raise ValueError(
             f"instruction set {name!r} cannot run here: this machine lacks {chosen.lacks.decode()}"
         )
-    kernels = chosen.kernels
-    wif_use_kernels(kernels)  # by the functions of weightinit_fast.h too
+    wif_use_kernels(chosen.kernels)
 
 
 def isa():
     """Return the name of the instruction set in use."""
-    return kernels.isa.decode()
+    return wif_kernels_in_use().isa.decode()
 
 
 def isa_table():
@@ -126,7 +120,7 @@ def generate_block(
 ):
     """Return the four words of one ARS4x32-7 block, for tests with known answers."""
     cdef uint32_t words[4]
-    kernels.block(words, key_low, key_high, counter_low, counter_high)
+    wif_kernels_in_use().block(words, key_low, key_high, counter_low, counter_high)
     return words[0], words[1], words[2], words[3]
 
 
@@ -230,24 +224,15 @@ include "dlpack.pxi"
 include "run.pxi"
 
 
-cdef bint are_within(const int64_t *ids, Py_ssize_t count, uint64_t most) noexcept nogil:
-    """Return whether no id is negative or above `most`, which is at most 2**63 - 1."""
-    cdef uint64_t bits = 0  # the highest bit is that of a negative id, or of most - id
-    cdef Py_ssize_t k
-    for k in range(count):
-        bits |= <uint64_t>ids[k] | (most - <uint64_t>ids[k])
-    return bits >> 63 == 0
-
-
 cdef int check_ids(const int64_t *ids, Py_ssize_t count, uint64_t most) except -1:
     """Refuse ids of rows that are negative or above `most`, which is at most 2**63 - 1."""
     cdef bint fine
     cdef Py_ssize_t k
     if count < RELEASE_GIL_ITEMS:
-        fine = are_within(ids, count, most)
+        fine = wif_ids_are_within(ids, count, most)
     else:
         with nogil:
-            fine = are_within(ids, count, most)
+            fine = wif_ids_are_within(ids, count, most)
     if fine:
         return 0
     for k in range(count):
@@ -316,7 +301,7 @@ cdef int prepare(int transform, int dtype, tuple params, wif_draw *draw) except 
         raise ValueError(f"no dtype {dtype}")
     if (
         not 0 <= transform < WIF_PUBLIC_TRANSFORMS
-        or kernels.draw_rows[transform][dtype] == NULL
+        or wif_kernels_in_use().draw_rows[transform][dtype] == NULL
     ):
         raise ValueError(f"no kernel {transform} of {DTYPES[dtype]}")
     count = wif_parameter_count(transform)
@@ -346,6 +331,7 @@ def narrow(object source, object buffer, int dtype):
     cdef Py_buffer src, dst
     cdef Py_ssize_t count
     cdef wif_fpstate callers
+    cdef const wif_kernels *kernels = wif_kernels_in_use()
     if not 0 <= dtype < WIF_TYPES or kernels.narrow[dtype] == NULL:
         raise ValueError(f"no narrow dtype {dtype}")
     PyObject_GetBuffer(source, &src, PyBUF_C_CONTIGUOUS)
@@ -417,7 +403,7 @@ cdef int64_t read_plan(
         )
     plan.dst = <char *>view.buf + start
     plan.first = first
-    wif_plan_choose_kernels(plan, kernels, <wif_type>dtype, total)
+    wif_plan_choose_kernels(plan, wif_kernels_in_use(), <wif_type>dtype, total)
     return total
 
 
@@ -432,7 +418,9 @@ cdef void cut_plan(
     """
     plan.direct_items = wif_plan_direct_items(plan.itemsize, total, threads, fresh)
     wif_plan_cut(plan, axis, count)
-    plan.nontemporal = not fresh and plan.direct and nbytes >= nontemporal_bytes
+    plan.nontemporal = (
+        not fresh and plan.direct and <size_t>nbytes >= wif_nontemporal_from()
+    )
 
 
 cpdef object fill(
@@ -530,3 +518,4 @@ cdef int fill_view(
 include "target.pxi"
 include "queue.pxi"
 include "torch.pxi"
+include "orthogonal.pxi"

@@ -10,17 +10,21 @@ cdef extern from "kernels/kernels.h" nogil:
     int wif_parameter_count(int transform)
     const char *wif_parameter_names(int transform)
     enum wif_type:
-        WIF_f64
+        WIF_f32, WIF_f64
     enum: WIF_TYPES
     const char *wif_type_name(int type)
     size_t wif_type_bytes(int type)
+    ctypedef struct wif_matrix:
+        double gain
     ctypedef struct wif_draw:
         uint64_t key_low, key_high, stream
+        const wif_matrix *matrix
     ctypedef void wif_draw_rows  # a function type, whose pointers are only compared with NULL here
     ctypedef void (*wif_narrow)(void *dst, const float *src, size_t count) noexcept nogil
     ctypedef struct wif_kernels:
         const char *isa
         wif_draw_rows *draw_rows[WIF_TRANSFORMS][WIF_TYPES]
+        wif_draw_rows *read_rows[WIF_TYPES]
         wif_narrow narrow[WIF_TYPES]
         void (*block)(uint32_t *out, uint64_t key_low, uint64_t key_high, uint64_t counter_low,
                       uint64_t counter_high)
@@ -51,8 +55,14 @@ cdef extern from "isa/dispatch.h" nogil:
 
 
 cdef extern from "api/machine.h" nogil:
+    const wif_kernels *wif_kernels_in_use()
     void wif_use_kernels(const wif_kernels *kernels)
+    size_t wif_nontemporal_from()
     void wif_set_nontemporal_from(size_t bytes)
+
+
+cdef extern from "api/request.h" nogil:
+    bint wif_ids_are_within(const int64_t *ids, int64_t count, uint64_t most)
 
 
 cdef extern from "api/threads.h" nogil:
@@ -86,6 +96,8 @@ cdef extern from "host/plan.h" nogil:
         int64_t direct_items
         int nontemporal
         int direct
+    void wif_plan_choose_reading(wif_plan *plan, const wif_kernels *set, wif_type type,
+                                 const wif_matrix *matrix)
     void wif_plan_choose_kernels(wif_plan *plan, const wif_kernels *set, wif_type type,
                                  int64_t total)
     int64_t wif_plan_direct_items(size_t itemsize, int64_t total, int threads, int fresh)
@@ -98,10 +110,6 @@ cdef extern from "host/queue.h" nogil:
         int64_t chunks
     wif_queue wif_queue_of(wif_plan *plans, int64_t count, int64_t chunk_work)
     int64_t wif_queue_run(const wif_queue *queue, int64_t chunk)
-
-
-cdef extern from "host/caches.h" nogil:
-    size_t wif_nontemporal_bytes()
 
 
 cdef extern from "host/pool.h" nogil:
@@ -119,6 +127,22 @@ cdef extern from "host/run.h" nogil:
     ctypedef int wif_poll(void *caller) noexcept
     bint wif_run(const wif_queue *queue, int threads, wif_poll *poll, void *caller,
                  parallel_for_function *parallel_for, void *owner)
+
+
+cdef extern from "linalg/orthogonal.h" nogil:
+    ctypedef struct wif_orthogonal_request:
+        const wif_kernels *set
+        wif_draw normals
+        wif_type type
+        uint64_t first
+        int64_t rows, columns
+        int transposed
+        int threads
+        void *scratch
+        wif_matrix matrix
+    size_t wif_orthogonal_bytes(wif_type type, int64_t rows, int64_t columns)
+    bint wif_orthogonal(wif_orthogonal_request *request, wif_poll *poll, void *caller,
+                        parallel_for_function *parallel_for, void *owner)
 
 
 cdef extern from "host/threads.h" nogil:

@@ -18,6 +18,21 @@ if(WIF_LIBM)
 endif()
 list(REMOVE_DUPLICATES wif_private_libraries)
 
+# Archives record when, and by whom, their members were made, unless this is forbidden; and two builds
+# of one commit have to make the same bytes.
+if(APPLE)
+  foreach(step CREATE APPEND FINISH)
+    set(CMAKE_C_ARCHIVE_${step} "\"${CMAKE_COMMAND}\" -E env ZERO_AR_DATE=1 ${CMAKE_C_ARCHIVE_${step}}")
+  endforeach()
+else()
+  execute_process(COMMAND ${CMAKE_AR} --version OUTPUT_VARIABLE wif_ar ERROR_QUIET)
+  if(wif_ar MATCHES "GNU ar|LLVM")
+    set(CMAKE_C_ARCHIVE_CREATE "<CMAKE_AR> qcD <TARGET> <LINK_FLAGS> <OBJECTS>")
+    set(CMAKE_C_ARCHIVE_APPEND "<CMAKE_AR> qD <TARGET> <LINK_FLAGS> <OBJECTS>")
+    set(CMAKE_C_ARCHIVE_FINISH "<CMAKE_RANLIB> -D <TARGET>")
+  endif()
+endif()
+
 # The archive has every object of the engine, by the sources of wif_engine's interface.  The
 # functions of weightinit_fast.h are hidden in it, so that a library that is linked from it does not
 # export them.
@@ -25,14 +40,14 @@ add_library(wif_static STATIC $<TARGET_PROPERTY:wif_engine,INTERFACE_SOURCES>)
 add_library(weightinit_fast::static ALIAS wif_static)
 set_target_properties(wif_static PROPERTIES OUTPUT_NAME weightinit_fast EXPORT_NAME static
                                             LINKER_LANGUAGE C)
-if(WIN32) # where the import library of the DLL has the other name
+if(WIN32 AND WIF_SHARED) # where the import library of the DLL has the other name
   set_target_properties(wif_static PROPERTIES OUTPUT_NAME weightinit_fast_static)
 endif()
 target_link_libraries(wif_static INTERFACE ${wif_private_libraries})
 set(wif_installed wif_static)
 
-# The shared library shows the functions of weightinit_fast.h and no others.  For that the files that
-# define them are compiled again, with WIF_EXPORTING; the kernels are the same objects.
+# The shared library shows the functions of weightinit_fast.h and no others.  For that the files
+# which define them are compiled again, with WIF_EXPORTING; the kernels are the same objects.
 if(WIF_SHARED)
   get_target_property(wif_sources wif_engine SOURCES)
   list(FILTER wif_sources INCLUDE REGEX "^(api|host|isa)/")
@@ -78,13 +93,20 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/weightinit_fast-config.cmake
               ${CMAKE_CURRENT_BINARY_DIR}/weightinit_fast-config-version.cmake
         DESTINATION ${wif_config_dir})
 
-list(TRANSFORM wif_private_libraries PREPEND -l OUTPUT_VARIABLE wif_pkgconfig_libraries)
-list(JOIN wif_pkgconfig_libraries " " wif_pkgconfig_libraries)
-file(RELATIVE_PATH wif_pkgconfig_prefix "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
-file(RELATIVE_PATH wif_pkgconfig_libdir "/${CMAKE_INSTALL_LIBDIR}/pkgconfig"
-     "/${CMAKE_INSTALL_LIBDIR}")
-file(RELATIVE_PATH wif_pkgconfig_includedir "/${CMAKE_INSTALL_LIBDIR}/pkgconfig"
-     "/${CMAKE_INSTALL_INCLUDEDIR}")
+# pkg-config.  Without a shared library, every program links the static one, so that its libraries are
+# needed without the option --static too.
+list(TRANSFORM wif_private_libraries PREPEND -l)
+list(JOIN wif_private_libraries " " wif_pkgconfig_private)
+set(wif_pkgconfig_libraries "-lweightinit_fast")
+if(NOT WIF_SHARED)
+  string(APPEND wif_pkgconfig_libraries " ${wif_pkgconfig_private}")
+  set(wif_pkgconfig_private "")
+endif()
+# The places of files are relative to weightinit_fast.pc, since an installation may be moved.  They
+# are computed from the full paths, because some systems set absolute ones, such as Nix.
+set(wif_pkgconfig_dir "${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig")
+file(RELATIVE_PATH wif_pkgconfig_prefix "${wif_pkgconfig_dir}" "${CMAKE_INSTALL_PREFIX}")
+file(RELATIVE_PATH wif_pkgconfig_includedir "${wif_pkgconfig_dir}" "${CMAKE_INSTALL_FULL_INCLUDEDIR}")
 configure_file(weightinit_fast.pc.in ${CMAKE_CURRENT_BINARY_DIR}/weightinit_fast.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/weightinit_fast.pc
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -174,13 +174,17 @@ typedef int wif_chunk(void *fill, int64_t k);
 /* Threads that the caller brings: run run(fill, k) once for each k from 0 to chunks - 1, in any
  * order, on any threads, at most `threads` of them at a time, and return when all calls have
  * returned.  The result is 0, or not 0 if a chunk was left out because a call on the calling thread
- * returned something other than 0, or because the threads failed. */
+ * returned something other than 0, or because the threads failed.  A fill in which a chunk was left
+ * out, and another one was run twice, is taken for a complete one. */
 typedef int wif_parallel_for(void *context, int64_t chunks, int threads, wif_chunk *run,
                              void *fill);
 
 /* Hear how far a fill is: about `done` of `total` elements.  A result other than 0 ends the fill,
  * except for the last call, which has done == total.  It is called on the thread that called
- * wif_fill(), about every 20 ms, and once at the end. */
+ * wif_fill(), about every 20 ms, between two chunks that this thread runs, and once at the end.
+ *
+ * Both callbacks may call the functions of this library.  They must not raise exceptions or jump
+ * out. */
 typedef int wif_progress(void *context, int64_t done, int64_t total);
 
 /* What to draw, and where it goes.  Make it with wif_request_new(), which sets every field to 0
@@ -324,7 +328,8 @@ WIF_API wif_status wif_set_lecun(wif_request *request, int32_t distribution, dou
 
 /* How many threads a large fill uses by default, at least 1: WEIGHTINIT_FAST_NUM_THREADS or else
  * OMP_NUM_THREADS, as they were at the first call; but no more than the processors on which the
- * calling thread may run, and than the quota of the process's cgroup. */
+ * calling thread may run, and than the quota of the process's cgroup.  Only Linux tells these two;
+ * on other systems it is the number of processors. */
 WIF_API int32_t wif_default_threads(void);
 
 /* Such as "0.1.0". */

@@ -2,8 +2,9 @@
 
 ``python tests/capi/abi.py --write`` adds to tests/data/c_abi.txt what the header has and the file
 has not. It refuses to change or to remove a line, because programs that were compiled before rely
-on it: constants, functions, the order of the table, and where each field of a struct lies on
-machines with pointers of 64 bits.
+on it: constants, functions, the order of the table, the functions of Cython, whose signatures
+Cython compares when a module is imported, and where each field of a struct lies on machines with
+pointers of 64 bits.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADER = ROOT / "src" / "engine" / "weightinit_fast.h"
+PXD = ROOT / "src" / "binding" / "_core.pxd"
 KEPT = ROOT / "tests" / "data" / "c_abi.txt"
 COMPILER = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
 
@@ -60,14 +62,22 @@ def layouts(header):
     return done.stdout.splitlines()
 
 
-def interface(header):
-    """Return the lines of the interface."""
+def cython(pxd):
+    """Return the declarations of the functions that Cython packages call."""
+    found = re.findall(r"^cdef (?!extern)(.*? noexcept nogil)$", pxd, re.MULTILINE | re.DOTALL)
+    return [re.sub(r"\(\s+", "(", re.sub(r"\s+", " ", function)) for function in found]
+
+
+def interface(header, pxd=None):
+    """Return the lines of the interface; the pxd is the file's unless a test gives another."""
     text = plain(header)
     lines = [f"constant {name} = {value}" for name, value in re.findall(r"(WIF_\w+) = (\d+)", text)]
     lines += [f"type {t}" for t in re.findall(r"typedef (int [^;]*);", text)]
     lines += [f"function {f}" for f in re.findall(r"WIF_API ([^;{]*\));", text)]
     table = re.search(r"typedef struct wif_api \{(.*?)\} wif_api;", text)[1]
     lines += [f"table {entry.strip()}" for entry in table.split(";")[:-1]]
+    pxd = PXD.read_text(encoding="utf-8") if pxd is None else pxd
+    lines += [f"cython {function}" for function in cython(pxd)]
     return lines + layouts(header)
 
 
@@ -80,7 +90,8 @@ def main():
     now = interface(HEADER.read_text(encoding="utf-8"))
     kept = KEPT.read_text(encoding="utf-8").splitlines() if KEPT.exists() else []
     gone, new = [x for x in kept if x not in now], [x for x in now if x not in kept]
-    print(*(f"- {line}" for line in gone), *(f"+ {line}" for line in new), sep="\n")
+    for line in (*(f"- {line}" for line in gone), *(f"+ {line}" for line in new)):
+        print(line)
     if write and not gone:
         KEPT.write_text("\n".join(now) + "\n", encoding="utf-8")
         return 0

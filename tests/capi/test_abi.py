@@ -25,6 +25,7 @@ pytestmark = pytest.mark.process
 needs_compiler = pytest.mark.skipif(abi.COMPILER is None, reason="no C compiler")
 HEADER = abi.HEADER.read_text(encoding="utf-8")
 PYTHON_HEADER = (abi.HEADER.parent / "weightinit_fast_python.h").read_text(encoding="utf-8")
+PUBLIC_STRUCTS = ("wif_key", "wif_interval", "wif_request")
 FIRST_VERSION = capi.Request.interval.offset  # the size of the shortest request
 
 
@@ -56,6 +57,16 @@ def test_a_change_of_the_interface_is_noticed(old, new):
     assert set(kept) - set(abi.interface(changed))
 
 
+@needs_compiler
+def test_a_change_of_a_function_of_cython_is_noticed():
+    pxd = abi.PXD.read_text(encoding="utf-8")
+    changed = pxd.replace("cdef int32_t wif_default_threads()", "cdef int wif_default_threads()")
+    kept = abi.KEPT.read_text(encoding="utf-8").splitlines()
+    gone = set(kept) - set(abi.interface(HEADER, changed))
+    assert gone == {"cython int32_t wif_default_threads() noexcept nogil"}
+    assert len(abi.cython(pxd)) == len(core.__pyx_capi__)
+
+
 def test_the_structs_of_these_tests_are_those_of_the_header():
     structs = abi.structs(HEADER)
     for name, mirror in {
@@ -73,8 +84,16 @@ def test_every_function_is_in_the_table_and_in_the_pxd():
     assert names == {f"wif_{name}" for name, *_ in capi.FUNCTIONS} | {"wif_functions"}
     assert {f"wif_{name}" for name, *_ in capi.FUNCTIONS} == set(core.__pyx_capi__)
     pxd = (ROOT / "src" / "binding" / "_core.pxd").read_text(encoding="utf-8")
-    for constant in CONSTANTS:
-        assert re.search(rf"\b{constant}\b", pxd), constant
+    fields = [field for name in PUBLIC_STRUCTS for field in abi.structs(HEADER)[name]]
+    for name in (*CONSTANTS, *fields):
+        assert re.search(rf"\b{name}\b", pxd), name
+
+
+def test_the_page_names_everything():
+    page = (ROOT / "docs" / "c-api.md").read_text(encoding="utf-8")
+    functions = [f"wif_{name}(" for name, *_ in capi.FUNCTIONS]
+    for name in (*functions, *CONSTANTS, *abi.structs(HEADER)["wif_request"]):
+        assert re.search(rf"`[^`\n]*\b{re.escape(name)}", page), name
 
 
 # Requests of other versions -----------------------------------------------------------------------
@@ -225,6 +244,27 @@ def test_no_table(tmp_path, monkeypatch):
         compiled(tmp_path, HEADER)
 
 
+@needs_compiler
+@pytest.mark.parametrize(
+    ("package", "error"),
+    [
+        ("raise ImportError('NumPy is too old')", "ImportError: NumPy is too old"),
+        (None, "ModuleNotFoundError: No module named 'weightinit_fast'"),
+    ],
+)
+def test_an_import_of_the_package_that_fails_says_why(tmp_path, package, error):
+    compiled(tmp_path, HEADER)
+    if package:
+        (tmp_path / "weightinit_fast").mkdir()
+        (tmp_path / "weightinit_fast" / "__init__.py").write_text(package, encoding="utf-8")
+    # Without `site`, Python does not see the installed package.
+    program = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import wif_consumer"
+    command = [sys.executable, "-S", "-P", "-c", program]
+    done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == error
+
+
 # The header under compilers -----------------------------------------------------------------------
 
 STRICT = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", "-fsyntax-only")
@@ -258,14 +298,13 @@ def test_the_header_has_no_warnings(compiler, standard):
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "g++", "clang-19", "clang++-19"])
-def test_the_header_for_python_has_no_warnings(compiler):
+def test_the_header_for_python_stands_alone_and_has_no_warnings(compiler):
     if not shutil.which(compiler):
         pytest.skip(f"no {compiler}")
     command = [compiler, "-x", "c++" if "++" in compiler else "c", *STRICT]
     command += ["-std=c++17" if "++" in compiler else "-std=c11", f"-I{abi.HEADER.parent}"]
     command += ["-isystem", sysconfig.get_paths()["include"], "-"]
     program = """
-    #include <Python.h>
     #include "weightinit_fast_python.h"
     int get(wif_api *api);
     int get(wif_api *api) { return wif_import(api); }

@@ -4,19 +4,23 @@ import ctypes as c
 import hashlib
 import itertools
 import math
+import os
 import struct
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from support import capi
+from support import ROOT, capi
 from support.capi import CONSTANTS, api, fill, request
 from support.internals import core, truncation_interval
+from support.interpreter import run
 
 import weightinit_fast as wi
 
 KEY = wi.Key(1, 2)
+TESTS = str(ROOT / "tests")
 STORAGE = dict(zip(capi.DTYPES, ("f4", "f8", "f2", "u2", "u1", "u1"), strict=True))
 PARAMETERS = {
     "constant": {"value": 0.3},
@@ -173,15 +177,6 @@ def test_threads_of_the_caller_that_fail(left_out):
     assert fill(made) == CONSTANTS["WIF_ERROR_PARALLEL_FOR"]
 
 
-@pytest.fixture
-def slow_set():
-    """Have the scalar set draw, with which a fill of a few megabytes takes several times 20 ms."""
-    former = core.isa()
-    core.select_isa("scalar")
-    yield
-    core.select_isa(former)
-
-
 @pytest.mark.usefixtures("slow_set")
 @pytest.mark.parametrize("threads", [1, 2])
 def test_progress_and_cancelling(threads):
@@ -204,6 +199,38 @@ def test_progress_and_cancelling(threads):
     assert fill(made) == CONSTANTS["WIF_CANCELLED"]
     assert len(calls) == 1
     assert (out[-1000:] == 0).all()
+
+
+@pytest.mark.usefixtures("slow_set")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_callback_that_fills(threads):
+    inner = []
+
+    def progress(context, done, total):
+        out = np.zeros(200_000, np.float32)
+        assert fill(request(out, threads=threads)) == 0
+        inner.append(out.tobytes())
+        return 0
+
+    out = np.zeros(3_000_000)
+    made = request(out, dtype="float64", threads=threads, progress=capi.PROGRESS(progress))
+    assert fill(made) == 0
+    assert len(inner) > 1
+    assert set(inner) == {drawn("normal", (200_000,), "float32", {}).tobytes()}
+    assert out.tobytes() == drawn("normal", (3_000_000,), "float64", {}).tobytes()
+
+
+def test_progress_of_a_small_and_of_an_empty_fill():
+    calls = []
+
+    def progress(context, done, total):
+        calls.append((done, total))
+        return 1
+
+    for count in (0, 1, 5000):
+        out = np.zeros(count, np.float32)
+        assert fill(request(out, progress=capi.PROGRESS(progress))) == 0
+    assert calls == [(1, 1), (5000, 5000)]
 
 
 # Keys, streams, intervals, scales -----------------------------------------------------------------
@@ -359,6 +386,36 @@ def test_facts():
     assert 1 <= api.default_threads() <= 1024
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity of threads")
+def test_default_threads_by_affinity():
+    def count():
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # of this thread alone
+        return api.default_threads()
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(count).result() == 1
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("environment", "limit"),
+    [
+        ({"WEIGHTINIT_FAST_NUM_THREADS": "1"}, 1),
+        ({"OMP_NUM_THREADS": "1,4"}, 1),
+        ({"OMP_NUM_THREADS": "1", "WEIGHTINIT_FAST_NUM_THREADS": "1024"}, None),
+        ({"OMP_NUM_THREADS": "99999999999999999999999"}, None),
+    ],
+)
+def test_default_threads_by_the_environment(environment, limit):
+    script = """
+    from support.capi import api
+    print(api.default_threads())
+    """
+    none = {"OMP_NUM_THREADS": "", "WEIGHTINIT_FAST_NUM_THREADS": ""}
+    found = int(run(script, prelude="", PYTHONPATH=TESTS, **none | environment))
+    assert found == (limit or int(run(script, prelude="", PYTHONPATH=TESTS, **none)))
+
+
 # Refusals -----------------------------------------------------------------------------------------
 
 NAN = math.nan
@@ -454,6 +511,23 @@ def test_a_refused_request(code, fields):
     assert (out == 7).all()
 
 
+@pytest.mark.parametrize("axes", [{}, {"shape": [5, 4]}, {"shape": [5, 4], "strides": [-16, 4]}])
+@pytest.mark.parametrize(("before", "after"), [(0, 0), (3, 5), (-1, 0), (0, -1), (-1, 5), (3, -1)])
+def test_elements_lie_within_the_buffer(axes, before, after):
+    """So many bytes of the buffer lie before the elements and after them."""
+    memory = np.full(200, 7, np.uint8)
+    elements = memory[50:130].view(np.float32)
+    made = request(elements, **axes)
+    if "strides" in axes:
+        made.data += 64
+    made.buffer, made.buffer_bytes = elements.ctypes.data - before, before + 80 + after
+    inside = before >= 0 and after >= 0
+    assert fill(made) == (0 if inside else CONSTANTS["WIF_ERROR_MEMORY"])
+    assert (memory[50:130] != 7).any() == inside
+    assert (memory[:50] == 7).all()
+    assert (memory[130:] == 7).all()
+
+
 def test_no_request():
     assert api.fill(None) == api.check(None) == CONSTANTS["WIF_ERROR_NULL"]
 
@@ -484,6 +558,24 @@ def test_refused_scales():
     assert api.prepare_interval(-1, 1, 7, c.byref(capi.Interval())) == codes["DTYPE"]
     assert api.prepare_interval(-1, 1, 1, None) == codes["NULL"]
     assert api.prepare_interval(1, 1, 1, c.byref(capi.Interval())) == codes["PARAMETER"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "advice"),
+    [
+        ({"size": 0}, "wif_request_new() sets it"),
+        ({"transform": 0}, "no transform is set"),
+        ({"count": 20}, "count is for ndim == 0"),
+        ({"ndim": 0, "count": 20, "rows": (1, 2, 3, 4, 5)}, "rows are for ndim > 0"),
+        ({"step": (0, 1)}, "a step is 0"),
+        ({"strides": (1, 7)}, "not nested"),
+    ],
+)
+def test_the_text_says_what_is_often_forgotten(fields, advice):
+    made = request(np.zeros((5, 4), np.float32), shape=[5, 4])
+    for name, value in fields.items():
+        setattr(made, name, capi.numbers(value) if isinstance(value, tuple) else value)
+    assert advice in capi.text(api.check(c.byref(made)))
 
 
 def test_every_code_has_a_text_of_its_own():

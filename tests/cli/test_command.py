@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 
@@ -225,6 +226,14 @@ def test_where_the_c_interface_is(capsys):
     assert capsys.readouterr().out == f"-I{wi.get_include()}\n"
     assert main("--cmakedir") == 0
     assert capsys.readouterr().out == f"{wi.get_cmake_dir()}\n"
+
+
+def test_a_shell_can_read_the_option_for_the_headers(capsys, monkeypatch, tmp_path):
+    package = tmp_path / "a folder with spaces"
+    (package / "include").mkdir(parents=True)
+    monkeypatch.setattr(wi._core, "__file__", str(package / "_core.so"))
+    assert main("--includes") == 0
+    assert shlex.split(capsys.readouterr().out) == [f"-I{package / 'include'}"]
 
 
 @pytest.mark.parametrize("option", ["--includes", "--cmakedir"])

@@ -6,6 +6,8 @@ without it, one is built. A C compiler, a C++ compiler and a package index are n
 """
 
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -73,14 +75,16 @@ class Environment:
         """Run a script; return what it writes to standard output."""
         return run(self.bin("python"), "-P", "-c", script)
 
+    def cmake_dir(self):
+        """Return where the CMake package of the wheel is."""
+        printed = run(self.bin("python"), "-P", "-m", "weightinit_fast", "--cmakedir")
+        return Path(printed.decode().strip())
+
     def cmake(self, example, *options):
         """Build an example by CMake, and return what its program writes."""
         build = self.folder / f"build-{example}"
         cmake = self.bin("cmake")
-        where = (
-            run(self.bin("python"), "-P", "-m", "weightinit_fast", "--cmakedir").decode().strip()
-        )
-        options = (f"-Dweightinit_fast_DIR={where}", *options)
+        options = (f"-Dweightinit_fast_DIR={self.cmake_dir()}", *options)
         run(cmake, "-S", HERE / example, "-B", build, "-DCMAKE_BUILD_TYPE=Release", *options)
         run(cmake, "--build", build)
         return run(build / "example")
@@ -97,15 +101,15 @@ def environment(tmp_path_factory, wheel):
 
 
 def installed_engine(folder, *options):
-    """Install the engine without Python; return the prefix of the installation."""
+    """Install the engine without Python; return the prefix, whose name has a space."""
     cmake = shutil.which("cmake")
     if not cmake:
         pytest.skip("no cmake")
-    options += ("-DWIF_OPTIMISATION=-O1", f"-DCMAKE_INSTALL_PREFIX={folder / 'prefix'}")
+    options += ("-DWIF_OPTIMISATION=-O1", f"-DCMAKE_INSTALL_PREFIX={folder / 'a prefix'}")
     run(cmake, "-S", ROOT / "src" / "engine", "-B", folder / "build", *options)
     run(cmake, "--build", folder / "build", "-j2")
     run(cmake, "--install", folder / "build")
-    return folder / "prefix"
+    return folder / "a prefix"
 
 
 @pytest.fixture(scope="session")
@@ -113,6 +117,14 @@ def engine(tmp_path_factory):
     return installed_engine(tmp_path_factory.mktemp("engine"))
 
 
+@pytest.fixture(scope="session")
+def bare_engine(tmp_path_factory):
+    """The static library alone, without threads, as some programs want it."""
+    folder = tmp_path_factory.mktemp("bare")
+    return installed_engine(folder, "-DWIF_SHARED=OFF", "-DWIF_THREADS=OFF")
+
+
+MINGW = ("-DCMAKE_SYSTEM_NAME=Windows", "-DCMAKE_C_COMPILER=x86_64-w64-mingw32-gcc")
 EMULATED, EMULATOR = cross("aarch64-linux-gnu", "aarch64")
 
 
@@ -186,16 +198,71 @@ def test_a_program_on_aarch64(kind, emulated_engine, tmp_path):
     assert run(*EMULATOR, program) == five_tensors()
 
 
-@pytest.mark.skipif(not shutil.which("pkg-config"), reason="no pkg-config")
+@pytest.mark.skipif(not shutil.which("x86_64-w64-mingw32-gcc"), reason="no compiler for Windows")
+def test_the_engine_and_a_program_are_built_for_windows(tmp_path):
+    """They are not run, since the tests have no Windows."""
+    engine = installed_engine(tmp_path / "engine", *MINGW)
+    for kind in ("static", "shared"):
+        cmake = shutil.which("cmake")
+        where = f"-Dweightinit_fast_DIR={engine / 'lib' / 'cmake' / 'weightinit_fast'}"
+        build = tmp_path / kind
+        run(cmake, "-S", HERE / "c_program", "-B", build, where, f"-DWITH={kind}", *MINGW)
+        run(cmake, "--build", build)
+        assert (build / "example.exe").exists()
+
+
+def built_by_pkg_config(source, program, engine, *options):
+    """Compile a program with the flags that pkg-config prints; return it."""
+    found = {"PKG_CONFIG_PATH": str(next(engine.glob("lib*/pkgconfig")))}
+    static = ["--static"] if "-static" in options else []
+    flags = run("pkg-config", *static, "--cflags", "--libs", "weightinit_fast", **found).decode()
+    run("cc", "-std=c11", *options, source, *shlex.split(flags), "-o", program)
+    return program
+
+
+needs_pkg_config = pytest.mark.skipif(not shutil.which("pkg-config"), reason="no pkg-config")
+
+
+@needs_pkg_config
 @pytest.mark.parametrize("static", [False, True])
 def test_a_program_by_pkg_config(static, engine, tmp_path):
-    found = {"PKG_CONFIG_PATH": str(next(engine.glob("lib*/pkgconfig")))}
-    options = ["--static"] if static else []
-    flags = run("pkg-config", *options, "--cflags", "--libs", "weightinit_fast", **found).decode()
-    program, library = tmp_path / "example", str(next(engine.glob("lib*/pkgconfig")).parent)
-    command = ["cc", "-std=c11", HERE / "c_program" / "main.c", *(["-static"] if static else [])]
-    run(*command, *flags.split(), "-o", program)
+    library = str(next(engine.glob("lib*/pkgconfig")).parent)
+    options = ["-static"] if static else []
+    source = HERE / "c_program" / "main.c"
+    program = built_by_pkg_config(source, tmp_path / "example", engine, *options)
     assert run(program, LD_LIBRARY_PATH="" if static else library) == five_tensors()
+
+
+@needs_pkg_config
+def test_an_engine_without_threads_and_without_a_shared_library(bare_engine, tmp_path):
+    """pkg-config names the libraries that the static library needs, without being asked for them.
+
+    The folder of the installation may be moved.
+    """
+    moved = shutil.copytree(bare_engine, tmp_path / "moved")
+    source = HERE / "c_program" / "main.c"
+    assert run(built_by_pkg_config(source, tmp_path / "one", moved)) == five_tensors()
+    assert run(c_program(tmp_path / "build", moved, "static")) == five_tensors()
+
+
+@needs_pkg_config
+def test_threads_of_the_caller_in_an_engine_without_threads(bare_engine, tmp_path):
+    source = ROOT / "tests" / "capi" / "own_threads.c"
+    program = built_by_pkg_config(source, tmp_path / "example", bare_engine, "-pthread")
+    assert int(run(program, WEIGHTINIT_FAST_ISA="scalar")) > 1  # it is slow enough to be heard of
+
+
+@needs_pkg_config
+@pytest.mark.parametrize("options", [[], ["--static"]])
+def test_a_program_from_the_wheel_by_pkg_config(options, environment, tmp_path):
+    """The wheel has the static library alone, whose own libraries no option has to ask for."""
+    folder = environment("pkg-config").cmake_dir().parents[1] / "pkgconfig"
+    command = ["pkg-config", *options, "--cflags", "--libs", "weightinit_fast"]
+    flags = run(*command, PKG_CONFIG_PATH=str(folder)).decode()
+    program = tmp_path / "example"
+    source = HERE / "c_program" / "main.c"
+    run("cc", "-std=c11", source, *shlex.split(flags), "-o", program)
+    assert run(program) == five_tensors()
 
 
 @pytest.mark.skipif(not shutil.which("nm"), reason="no nm")
@@ -204,10 +271,63 @@ def test_the_shared_library_shows_its_functions_alone(engine):
     shown = run("nm", "-D", "--defined-only", library).decode()
     names = {line.split()[-1] for line in shown.splitlines()}
     header = (engine / "include" / "weightinit_fast.h").read_text(encoding="utf-8")
-    assert "weightinit_fast_pool" in names
-    assert {name for name in names if name.startswith("wif_")} == names - {"weightinit_fast_pool"}
-    assert all(f"{name}(" in header for name in names - {"weightinit_fast_pool"})
-    assert "wif_fill" in names
+    functions = set(re.findall(r"^WIF_API [^;]*?\b(wif_\w+)\(", header, re.MULTILINE))
+    assert names == functions | {"weightinit_fast_pool"}
+
+
+# The page about all this --------------------------------------------------------------------------
+
+
+def on_the_page(language, part):
+    """Return the block of docs/c-api.md in this language that has a part."""
+    page = ROOT / "docs" / "c-api.md"
+    if not page.is_file():
+        pytest.skip("no docs/ beside these tests")
+    blocks = re.findall(rf"^```{language}\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
+    (block,) = (block for block in blocks if part in block)
+    return block
+
+
+def test_the_program_of_the_page_by_cmake(engine, tmp_path):
+    cmake = shutil.which("cmake")
+    (tmp_path / "main.c").write_text(on_the_page("c", "int main"))
+    (tmp_path / "CMakeLists.txt").write_text(on_the_page("cmake", "project(program"))
+    build = tmp_path / "build"
+    run(cmake, "-S", tmp_path, "-B", build, f"-DCMAKE_PREFIX_PATH={engine}")
+    run(cmake, "--build", build)
+    assert run(build / "program") == b""
+
+
+@pytest.mark.skipif(not shutil.which("pkg-config"), reason="no pkg-config")
+def test_the_program_of_the_page_by_pkg_config(engine, tmp_path):
+    (tmp_path / "main.c").write_text(on_the_page("c", "int main"))
+    libraries = next(engine.glob("lib*/pkgconfig")).parent
+    for command in on_the_page("sh", "pkg-config").splitlines():
+        where = {"PKG_CONFIG_PATH": f"{libraries}/pkgconfig", "LD_LIBRARY_PATH": str(libraries)}
+        run("sh", "-ec", f"cd '{tmp_path}'; eval {command}; ./program; rm program", **where)
+
+
+def test_the_cython_module_of_the_page(environment):
+    fresh = environment("page", "cython>=3.1", "setuptools>=70")
+    (fresh.folder / "page.pyx").write_text(on_the_page("cython", "def fill"))
+    here = f"import os, sys; os.chdir({str(fresh.folder)!r}); sys.path.insert(0, '.')"
+    fresh.python(f"""
+{here}
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+import weightinit_fast
+module = Extension("page", ["page.pyx"], include_dirs=[weightinit_fast.get_include()])
+setup(ext_modules=cythonize([module]), script_args=["build_ext", "--inplace"])
+""")
+    drawn = fresh.python(f"""
+{here}
+import numpy as np
+import page
+out = np.zeros(1000, np.float32)
+page.fill(out, 7)
+sys.stdout.buffer.write(out.tobytes())
+""")
+    assert drawn == wi.uniform(1000, low=-1, rng=7).tobytes()
 
 
 # Extension modules --------------------------------------------------------------------------------
@@ -251,17 +371,27 @@ else:
     assert drawn == truncated.tobytes() + he.tobytes()
 
 
-def test_pybind11(environment, wheel):
-    fresh = environment("pybind11")
-    fresh.install_example("pybind11_module", wheel.parent)
-    drawn = fresh.python("""
+@pytest.mark.parametrize("library", ["pybind11", "nanobind"])
+def test_a_module_in_cpp(library, environment, wheel):
+    fresh = environment(library)
+    fresh.install_example(f"{library}_module", wheel.parent)
+    drawn = fresh.python(f"""
 import sys
 import numpy as np
-import wif_example_pybind11 as example
+import wif_example_{library} as example
 memory = np.zeros((70, 90), np.float32, order="F")
 example.normal(memory[::-2, 10:80], 0.02, 7, "fc1.weight")
-sys.stdout.buffer.write(memory.tobytes())
+scalar = np.zeros((), np.float32)
+example.normal(scalar, 0.02, 7, "fc1.weight")
+sys.stdout.buffer.write(memory.tobytes() + scalar.tobytes())
+try:
+    example.normal(memory, -1, 7, "fc1.weight")
+except ValueError as error:
+    assert "is negative" in str(error)
+else:
+    raise SystemExit("a negative std was taken")
 """)
     memory = np.zeros((70, 90), np.float32, order="F")
     wi.normal(out=memory[::-2, 10:80], std=0.02, rng=7, stream="fc1.weight")
-    assert drawn == memory.tobytes()
+    scalar = wi.normal((), std=0.02, rng=7, stream="fc1.weight")
+    assert drawn == memory.tobytes() + scalar.tobytes()

@@ -4,6 +4,8 @@
  *                                        why it cannot run
  *   golden_dump ISA TRANSFORM TYPE KEY_LOW KEY_HIGH STREAM FIRST COUNT [PARAMETER ...]
  *                                        writes COUNT elements, little-endian, to standard output
+ *   golden_dump ISA orthogonal TYPE KEY_LOW KEY_HIGH STREAM ROWS COLUMNS GAIN
+ *                                        writes an orthogonal matrix of this shape in the same way
  *
  * Up to 2^22 elements are drawn three times more before they are written, and each time they must
  * be the same: first into a table in Fortran order, which is filled by tiles that are transposed in
@@ -19,6 +21,7 @@
 #include "isa/dispatch.h"
 #include "host/params.h"
 #include "host/plan.h"
+#include "linalg/orthogonal.h"
 #include "weightinit_fast.h"
 
 #define NAME(with, type, name, bytes, ...) {#type, bytes},
@@ -89,6 +92,49 @@ static int same_by_request(const wif_plan *plan, const char *range, int transfor
     return same;
 }
 
+/* Write the elements of a plan to standard output; return 1 if that fails. */
+static int write_out(char *data, size_t count, size_t bytes) {
+    to_little_endian(data, count, bytes);
+    const int short_write = fwrite(data, bytes, count, stdout) != count;
+    free(data);
+    return short_write;
+}
+
+/* Write an orthogonal matrix, whose normals are those of the draw. */
+static int write_orthogonal(const wif_kernels *set, enum wif_type type, const wif_draw *draw_of_key,
+                            int64_t rows, int64_t columns, double gain) {
+    const double standard[WIF_MOST_PARAMETERS] = {0, 1};
+    const int wide = rows < columns;
+    wif_orthogonal_request request = {.set = set,
+                                      .type = type == WIF_f64 ? WIF_f64 : WIF_f32,
+                                      .rows = wide ? columns : rows,
+                                      .columns = wide ? rows : columns,
+                                      .transposed = wide,
+                                      .threads = 3};
+    wif_prepare(WIF_normal, request.type, standard, &request.normals);
+    request.normals.key_low = draw_of_key->key_low;
+    request.normals.key_high = draw_of_key->key_high;
+    request.normals.stream = draw_of_key->stream;
+    const size_t count = (size_t)(rows * columns);
+    request.scratch = malloc(wif_orthogonal_bytes(request.type, request.rows, request.columns));
+    wif_plan plan = {0};
+    wif_plan_choose_reading(&plan, set, type, &request.matrix);
+    char *const matrix = malloc(count * plan.itemsize);
+    if (!request.scratch || !matrix)
+        return fprintf(stderr, "golden_dump: no memory for %zu elements\n", count), 2;
+    wif_pool_prepare();
+    wif_orthogonal(&request, NULL, NULL, wif_pool_run, NULL);
+    request.matrix.gain = gain;
+    const ptrdiff_t size = (ptrdiff_t)plan.itemsize;
+    const wif_axis axes[] = {
+        {request.rows, (uint64_t)request.columns, wide ? size : request.columns * size, NULL},
+        {request.columns, 1, wide ? request.rows * size : size, NULL}};
+    plan.direct_items = wif_plan_direct_items(plan.itemsize, (int64_t)count, 1, 0);
+    draw(&plan, matrix, axes, 2);
+    free(request.scratch);
+    return write_out(matrix, count, plan.itemsize);
+}
+
 int main(int argc, char **argv) {
     wif_isa isas[WIF_ISAS];
     wif_list_isas(isas);
@@ -111,18 +157,22 @@ int main(int argc, char **argv) {
         transform++;
     while (type < WIF_TYPES && strcmp(argv[3], types[type].name))
         type++;
-    if (isa == WIF_ISAS || !isas[isa].kernels || isas[isa].lacks ||
-        transform == WIF_PUBLIC_TRANSFORMS || type == WIF_TYPES)
+    const int orthogonal = argc == 10 && !strcmp(argv[2], "orthogonal");
+    if (isa == WIF_ISAS || !isas[isa].kernels || isas[isa].lacks || type == WIF_TYPES ||
+        (!orthogonal && transform == WIF_PUBLIC_TRANSFORMS))
         return fprintf(stderr, "golden_dump: no %s_%s for %s here\n", argv[2], argv[3], argv[1]), 2;
     double parameters[WIF_MOST_PARAMETERS] = {0};
     for (int k = 9; k < argc; k++)
         parameters[k - 9] = strtod(argv[k], 0);
     wif_plan plan = {0};
-    if (wif_prepare(transform, type, parameters, &plan.draw))
+    if (!orthogonal && wif_prepare(transform, type, parameters, &plan.draw))
         return fprintf(stderr, "golden_dump: bad parameters\n"), 2;
     plan.draw.key_low = number(argv[4]);
     plan.draw.key_high = number(argv[5]);
     plan.draw.stream = number(argv[6]);
+    if (orthogonal)
+        return write_orthogonal(isas[isa].kernels, type, &plan.draw, (int64_t)number(argv[7]),
+                                (int64_t)number(argv[8]), strtod(argv[9], 0));
     plan.first = number(argv[7]);
     const size_t count = (size_t)number(argv[8]);
     wif_plan_choose_kernels(&plan, isas[isa].kernels, type, (int64_t)count);
@@ -137,8 +187,5 @@ int main(int argc, char **argv) {
     if (count <= 1 << 22 && !same_by_request(&plan, range, transform, type, (int64_t)count,
                                              parameters, isas[isa].kernels))
         return fprintf(stderr, "golden_dump: drawn by wif_fill, it differs\n"), 3;
-    to_little_endian(range, count, plan.itemsize);
-    const int short_write = fwrite(range, plan.itemsize, count, stdout) != count;
-    free(range);
-    return short_write;
+    return write_out(range, count, plan.itemsize);
 }

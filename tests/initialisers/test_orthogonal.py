@@ -1,8 +1,10 @@
 """Orthogonal and delta-orthogonal matrices: their properties, their layouts, and NumPy's QR."""
 
+import functools
+
 import numpy as np
 import pytest
-from oracles import oracle_structured
+from oracles import oracle_orthogonal, oracle_structured
 from support.memory import LAYOUT_KEY, Memory
 from support.structured import NAMES, SAME, check_narrow
 from support.surface import same_bits
@@ -39,6 +41,48 @@ def test_orthogonal(dtype, shape, axis):
     np.testing.assert_allclose(w, expected, rtol=0, atol=tolerance)
     assert same_bits(w, wf.orthogonal(shape, threads=1, **own))
     assert same_bits(w, wf.orthogonal(shape, threads=7, **own))
+
+
+#: Panels, blocks of rows, spans and blocks of columns that are whole, and that are not.
+EXACT = [(1, 1), (3, 2), (2, 3), (8, 8), (31, 31), (33, 33), (64, 32), (257, 40), (40, 257)]
+EXACT += [(129, 129), (4100, 2), (2, 8193), (170, 161)]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", EXACT)
+def test_every_bit_is_that_of_the_contract(isa, dtype, shape):
+    normals = wf.normal(shape, dtype=dtype, **SAME)
+    expected = _exact(normals.tobytes(), dtype, shape)
+    for threads in (1, 2, 5):
+        assert same_bits(
+            wf.orthogonal(shape, gain=1.3, dtype=dtype, threads=threads, **SAME), expected
+        )
+
+
+@functools.cache
+def _exact(normals, dtype, shape):
+    """Return what the oracle makes of normals; it is the same for all instruction sets."""
+    matrix = np.frombuffer(normals, dtype).reshape(shape)
+    return np.ascontiguousarray(oracle_orthogonal.orthogonal(matrix, 1.3))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(1000, 1000), (64, 288), (20000, 128), (300, 300)])
+def test_orthogonality(dtype, shape):
+    """The 2-norm of the deviation stays below the contract's bound."""
+    w = wf.orthogonal(shape, rng=3, dtype=dtype).astype("f8")
+    gram = w.T @ w if shape[0] > shape[1] else w @ w.T
+    assert np.linalg.norm(gram - np.eye(len(gram)), 2) <= (1e-5 if dtype == "f4" else 1e-14)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_small_squares_are_orthogonal(dtype):
+    """Among many small squares there are some whose normals are nearly singular."""
+    for size in (1, 2, 3, 5, 8, 16, 33):
+        for key in range(60):
+            w = wf.orthogonal((size, size), rng=key, stream=size, dtype=dtype).astype("f8")
+            deviation = np.linalg.norm(w.T @ w - np.eye(size), 2)
+            assert deviation <= (1e-5 if dtype == "f4" else 1e-14)
 
 
 def test_large_orthogonal():

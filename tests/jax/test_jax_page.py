@@ -13,7 +13,13 @@ if not DOCS.is_dir():
 
 TEXT = (DOCS / "jax.md").read_text(encoding="utf-8")
 #: The sections whose sessions need a package besides JAX.
-NEEDED = {"Flax Linen": "flax", "Flax NNX": "flax", "Equinox": "equinox", "Haiku": "haiku"}
+NEEDED = {
+    "Flax Linen": ["flax"],
+    "Flax NNX": ["flax"],
+    "Equinox": ["equinox"],
+    "Haiku": ["haiku"],
+    "A whole model, drawn where it is to be": ["flax", "equinox"],
+}
 
 
 @pytest.mark.filterwarnings("ignore")  # of the frameworks, when they are imported
@@ -25,7 +31,7 @@ def test_sessions(tmp_path, monkeypatch):
     variables = {}
     for section in re.split(r"^## ", TEXT, flags=re.MULTILINE):
         title = section.partition("\n")[0]
-        if title in NEEDED and find_spec(NEEDED[title]) is None:
+        if not all(map(find_spec, NEEDED.get(title, []))):
             continue
         source = re.sub(r"^```.*$", "", section, flags=re.MULTILINE)
         test = doctest.DocTestParser().get_doctest(source, variables, title, "jax.md", 0)

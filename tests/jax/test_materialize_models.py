@@ -99,6 +99,38 @@ def test_a_part_of_the_collections_has_shorter_names():
     assert same(tree["out"]["kernel"].value, RECIPE["*kernel"], (16, 8), "out.kernel")
 
 
+def test_layers_that_are_scanned(mesh):
+    """Linen stacks their kernels along one more axis, which counts for no fan."""
+    init = linen.with_partitioning(linen.initializers.lecun_normal(), (None, "model"))
+
+    class Layer(linen.Module):
+        @linen.compact
+        def __call__(self, x, _):
+            return linen.Dense(8, kernel_init=init, use_bias=False)(x), None
+
+    class Net(linen.Module):
+        @linen.compact
+        def __call__(self, x):
+            return linen.scan(
+                Layer,
+                length=6,
+                variable_axes={"params": 0},
+                split_rngs={"params": True},
+                metadata_params={linen.PARTITION_NAME: None},
+            )(name="layers")(x, None)[0]
+
+    abstract = jax.eval_shape(Net().init, jax.random.key(0), jax.numpy.ones((1, 8)))
+    places = linen.get_sharding(abstract, mesh)
+    tree = adapter.materialize(abstract, "he_normal(layout='BIO')", rng=KEY, shardings=places)
+    kernel = tree["params"]["layers"]["Dense_0"]["kernel"]
+    assert kernel.names == (None, None, "model")
+    assert kernel.value.sharding.spec == jax.sharding.PartitionSpec(None, None, "model")
+    name = "params.layers.Dense_0.kernel"
+    assert same(kernel.value, "he_normal(layout='BIO')", (6, 8, 8), name)
+    assert adapter.explain(abstract, "he_normal(layout='BIO')")[0].law.std == 0.5
+    assert Net().apply(tree, jax.numpy.ones((3, 8))).shape == (3, 8)
+
+
 # NNX ----------------------------------------------------------------------------------------------
 
 
@@ -126,6 +158,8 @@ def nnx_model(rngs):
 
 @pytest.fixture
 def nnx_tree(mesh):
+    if not hasattr(jax, "set_mesh"):
+        pytest.skip("this JAX has no jax.set_mesh")
     with jax.set_mesh(mesh):
         return nnx.eval_shape(lambda: nnx_model(nnx.Rngs(0)))
 
@@ -187,6 +221,14 @@ def test_modules_of_nnx_in_a_tree():
     tree = adapter.materialize({"first": nets, "more": [nets]}, RECIPE, rng=KEY)
     assert same(tree["more"][0].kernel[...], RECIPE["*kernel"], (8, 4), "more.0.kernel")
     assert tree["first"](jax.numpy.ones((2, 8))).shape == (2, 4)
+
+
+def test_a_module_of_nnx_in_a_tree_keeps_what_it_shares(nnx_tree):
+    tree = {"nets": [nnx_tree]}
+    assert set(adapter.shapes(tree)) == {f"nets.0.{name}" for name in NNX_NAMES}
+    (net,) = adapter.materialize(tree, RECIPE, rng=KEY, shardings=jax.devices()[0])["nets"]
+    assert net.head is net.emb.embedding
+    assert net.again is net.layers[1]
 
 
 def test_a_model_of_nnx_that_is_real_is_drawn_anew():

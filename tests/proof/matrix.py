@@ -33,6 +33,7 @@ CHECKS = {
     "test_the_file_holds_every_case_and_no_other": "file",
     "test_every_instruction_set": "sets",
     "test_public_calls": "calls",
+    "test_orthogonal_matrices": "calls",
     "test_every_thread_count": "threads",
     "test_random_cuts": "cuts",
     "test_random_slices": "slices",
@@ -67,7 +68,7 @@ class Engine(NamedTuple):
         found = golden.runnable(command)
         if missing := set(self.sets) - set(found):
             raise FileNotFoundError(f"{', '.join(missing)} did not run")
-        cases = golden.cases()
+        cases = [*golden.cases(), *golden.MATRICES]
         return {isa: (len(cases), len(golden.differing(command, isa, cases))) for isa in found}
 
 

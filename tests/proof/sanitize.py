@@ -30,7 +30,7 @@ CHECKED = sanitizing(CHECKS)
 RACES = "-fsanitize=thread -fno-omit-frame-pointer -g1"
 
 PACKAGES = (
-    *("scikit-build-core>=0.10", "cython>=3.1", "cython-cmake>=0.2", "cmake", "ninja"),
+    *("scikit-build-core>=0.10", "cython>=3.1", "cmake", "ninja"),
     *("numpy>=2.0", "pytest>=8", "hypothesis>=6", "mpmath>=1.3", "threadpoolctl>=3"),
     "ml_dtypes>=0.5",
 )

@@ -12,6 +12,7 @@ from tensor_bits import bits, torch
 
 import weightinit_fast as wi
 
+refusals = Framework("weightinit_fast.torch.refusals")
 tensors = Framework("weightinit_fast.torch.tensors")
 staging = Framework("weightinit_fast.torch.staging")
 
@@ -309,7 +310,7 @@ def test_refusals_name_the_tensor_and_write_nothing(make, error, message):
     with pytest.raises(error, match=f"(?s)^b: .*{message}"):
         tensors.fill([(NORMAL, before, "a"), (NORMAL, wrong, "b"), (NORMAL, after, "c")])
     with pytest.raises(error, match=message):
-        tensors.check(wrong)
+        refusals.check(wrong)
     for tensor in (before, after):
         assert (tensor == 1).all()
         assert tensor._version == 0
@@ -345,17 +346,17 @@ def test_refused_in_modes_and_transforms():
             return func(*args, **(kwargs or {}))
 
     with Mode(), pytest.raises(TypeError, match="TorchDispatchMode is active"):
-        tensors.check(tensor)
+        refusals.check(tensor)
 
     def checked(x):
-        tensors.check(x)
+        refusals.check(x)
         return x.sum()
 
     with pytest.raises(TypeError, match=r"a transform of torch\.func, such as vmap or grad"):
         torch.func.grad(checked)(tensor)
     with pytest.raises(TypeError, match=r"a transform of torch\.func, such as vmap or grad"):
         torch.vmap(checked)(torch.ones(2, 3))
-    tensors.check(tensor)
+    refusals.check(tensor)
 
 
 # Memory -------------------------------------------------------------------------------------------

@@ -40,6 +40,14 @@ def test_public_calls(isa, call):
     assert golden.public_digest(*call) == golden.expected("public")[golden.public_name(*call)]
 
 
+@pytest.mark.parametrize("matrix", golden.MATRICES, ids=lambda m: m.name)
+def test_orthogonal_matrices(isa, matrix):
+    wanted = golden.expected("orthogonal")
+    assert set(wanted) == {m.name for m in golden.MATRICES}
+    for threads in (1, 3):
+        assert golden.matrix_digest(matrix, threads=threads) == wanted[matrix.name]
+
+
 @pytest.mark.parametrize("threads", [1, 2, 3, 7, 64])
 @pytest.mark.parametrize("case", LARGE, ids=lambda c: c.name)
 def test_every_thread_count(case, threads):

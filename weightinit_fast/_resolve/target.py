@@ -15,7 +15,15 @@ from .shape import Shape, as_shape
 from .threads import thread_count
 from .truncation import interval
 
-__all__ = ["Target", "part_of", "range_target", "region_target", "resolve", "whole_target"]
+__all__ = [
+    "Target",
+    "fresh_target",
+    "part_of",
+    "range_target",
+    "region_target",
+    "resolve",
+    "whole_target",
+]
 
 _core.register_target(PLAIN, thread_count, interval)
 _core.register_lent(DLPACK_KINDS)
@@ -122,6 +130,34 @@ def region_target(
         swapped=False,
         scalar=False,
         pinned=None,
+    )
+
+
+def fresh_target(target: Target) -> Target:
+    """Return the same Target of memory that has never been touched.
+
+    A part that is one run of elements, such as rows that follow each other, becomes a range,
+    because the engine advises huge pages for those alone.
+    """
+    axes, first, start = region = target.region
+    if (
+        axes is not None
+        and start == 0
+        and [tuple(axis) for axis in axes] == [(target.array.size, 1, target.array.itemsize)]
+    ):
+        region = None, first, 0
+    return Target(
+        array=target.array,
+        kind=target.kind,
+        region=region,
+        whole=target.whole,
+        part=target.part,
+        fresh=True,
+        zeroed=False,
+        result=target.result,
+        swapped=target.swapped,
+        scalar=target.scalar,
+        pinned=target.pinned,
     )
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Sequence
@@ -117,7 +118,7 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument(
         "--includes",
         action=_Print,
-        const=lambda: f"-I{get_include()}",
+        const=lambda: shlex.quote(f"-I{get_include()}"),
         help="print the compiler's option for the C headers, and exit",
     )
     parser.add_argument(

@@ -10,7 +10,7 @@ import numpy as np
 from .. import _core
 from .._resolve.dtypes import DType
 from .._resolve.fans import check_convolution_layout, convolution_axes
-from .._resolve.index import BasicIndex
+from .._resolve.index import Axis, BasicIndex
 from .._resolve.keys import RNGLike
 from .._resolve.messages import refuse_arguments, shown
 from .._resolve.numbers import integer
@@ -46,10 +46,10 @@ class Orthogonal:
     def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
         """Make the matrix, and write its rows along column_axis."""
         self.check(target)
-        axis, rows, columns = self._axes(target.whole)
-        matrix = _matrix((rows, columns), self.gain, target, rng, stream, threads)
-        view = np.moveaxis(target.array, axis, 0)
-        view[...] = _stored(matrix, target).reshape(view.shape)
+        axis, _, _ = self._axes(target.whole)
+        if target.array.size:
+            matrix = np.moveaxis(target.array, axis, 0)
+            _write(matrix, self.gain, target, rng, stream, threads, clear=False)
         return target.finish()
 
     def _axes(self, whole: tuple[int, ...]) -> tuple[int, int, int]:
@@ -93,14 +93,10 @@ class DeltaOrthogonal:
         self.check(target)
         whole = target.whole
         o_axis, i_axis, kernel = self._axes(whole)
-        matrix = _matrix((whole[o_axis], whole[i_axis]), self.gain, target, rng, stream, threads)
-        # This is the last step that may fail, and the target is not touched before it is done.
-        stored = _stored(matrix, target)
-        if not target.zeroed:
-            target.array.fill(0)
         if target.array.size:
             centre = tuple((whole[axis] - 1) // 2 for axis in kernel)
-            target.array.transpose([*kernel, o_axis, i_axis])[centre] = stored
+            matrix = target.array.transpose([*kernel, o_axis, i_axis])[centre]
+            _write(matrix, self.gain, target, rng, stream, threads, clear=not target.zeroed)
         return target.finish()
 
     def _axes(self, whole: tuple[int, ...]) -> tuple[int, int, list[int]]:
@@ -158,8 +154,7 @@ def orthogonal(
         shape (shape[column_axis], product of the other lengths) has orthonormal rows, or
         orthonormal columns if it is tall. The default is torch's; JAX's is -1.
     shape, dtype, out, rng, stream, threads
-        As in `normal`. The shape has two axes or more. threads limits the draw of the normals; the
-        factorisation runs on as many threads as NumPy's LAPACK uses.
+        As in `normal`. The shape has two axes or more.
     index
         Refused, because every element depends on all the others. Make the whole tensor and cut it.
 
@@ -183,10 +178,9 @@ def orthogonal(
     positive; otherwise the distribution would not be uniform (Mezzadri, "How to generate random
     matrices from the classical compact groups", Notices of the AMS 54, 2007).
 
-    The normals are the same everywhere. The factorisation is NumPy's: its last bits depend on the
-    LAPACK that NumPy was built with, on the processor and on its threads, and are not promised.
-    The normals are float64 for float64 and float32 for every other dtype. NumPy factorises them in
-    float64 in both cases, and rounds the results to the type of the normals.
+    The bits are the same everywhere, since the order of every operation is fixed; no LAPACK is
+    used. The computation is in float64 for float64 and in float32 for every other dtype, and takes
+    memory for a second matrix of that type.
 
     Examples
     --------
@@ -276,34 +270,54 @@ def _refuse_part(name: str, target: Target) -> None:
         )
 
 
-def _matrix(
-    shape: tuple[int, int],
+def _write(
+    matrix: np.ndarray,
     gain: float,
     target: Target,
     rng: RNGLike,
     stream: int | str,
     threads: int | None,
-) -> np.ndarray:
-    """Return gain times an orthogonal matrix, in float64 for a float64 target, else in float32."""
-    family = np.float64 if target.array.itemsize == 8 else np.float32
-    normals: np.ndarray = resolve(shape, family, None, None).draw(
-        _core.NORMAL, (0.0, 1.0), rng, stream, threads
+    clear: bool,
+) -> None:
+    """Write gain times an orthogonal matrix to a view of the target's array.
+
+    The first axis of the view has the rows, the others have the columns. ``clear`` sets the rest of
+    the array to zero.
+    """
+    rows, *others = matrix.shape
+    columns = math.prod(others)
+    wide = rows < columns
+    # The engine makes the tall matrix and writes it row after row: the step of an axis is the one
+    # through the tall matrix.
+    step = rows if wide else 1
+    axes = [(rows, 1 if wide else columns, matrix.strides[0])]
+    for n, stride in zip(reversed(others), reversed(matrix.strides[1:]), strict=True):
+        axes.append((n, step, stride))
+        step *= n
+    _core.orthogonal(
+        target.array,
+        target.kind.code,
+        gain,
+        rng,
+        stream,
+        max(rows, columns),
+        min(rows, columns),
+        wide,
+        _merged(axes),
+        _core.address(matrix) - _core.address(target.array),
+        threads,
+        target.array if clear else None,
     )
-    if normals.size == 0:
-        return normals
-    wide = shape[0] < shape[1]
-    # NumPy computes in float64, whatever the type of the input, and rounds the results to that
-    # type.
-    q, r = np.linalg.qr(normals.T if wide else normals)
-    q *= np.where(np.diagonal(r) < 0, -gain, gain).astype(family)
-    matrix: np.ndarray = q.T if wide else q
-    return matrix
 
 
-def _stored(matrix: np.ndarray, target: Target) -> np.ndarray:
-    """Return a matrix as the target stores it: bit patterns, rounded once, for a narrow type."""
-    if target.array.itemsize >= 4:
-        return matrix
-    bits = np.empty(matrix.shape, target.array.dtype)
-    _core.narrow(np.ascontiguousarray(matrix), bits, target.kind.code)
-    return bits
+def _merged(axes: list[Axis]) -> list[Axis]:
+    """Return the axes in the order of their steps, outermost first, merged where they are one."""
+    result: list[Axis] = []
+    for n, step, stride in sorted(axes, key=lambda axis: -axis[1]):
+        if n == 1:
+            continue
+        if result and result[-1][1:] == (n * step, n * stride):
+            result[-1] = (result[-1][0] * n, step, stride)
+        else:
+            result.append((n, step, stride))
+    return result

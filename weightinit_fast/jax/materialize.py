@@ -13,7 +13,9 @@ import numpy as np
 from .._resolve.dtypes import NAMES, DType, kind_of, requested
 from .._resolve.keys import Key, RNGLike
 from .._resolve.keys import key as key_of
+from .._resolve.numbers import integer
 from .._resolve.target import range_target
+from .._resolve.threads import thread_count
 from ..initialisers.initializer import Initializer, rule_of
 from ..initialisers.ranges import needs_whole
 from ..models.explanation import Explanations, unused_text
@@ -136,6 +138,8 @@ def materialize(
     >>> bool((params["fc"]["kernel"] == w).all())
     True
     """
+    threads = None if threads is None else integer(threads, "threads")
+    thread_count(threads, 0)  # refuses wrong values
     tree = opened(abstract)
     plan = _plan(tree, _read_recipe(recipe), dtype)
     if plan.unused:
@@ -290,7 +294,7 @@ def _drawable(tree: Opened, dtype: DType | None) -> list[_Leaf]:
     drawn: list[_Leaf] = []
     traced, undrawable = [], []
     for number, (path, leaf) in enumerate(zip(tree.paths, tree.leaves, strict=True)):
-        if not _is_array(leaf) or not jnp.issubdtype(leaf.dtype, np.inexact):
+        if not _is_inexact(leaf):
             continue
         if isinstance(leaf, jax.core.Tracer):
             traced.append(name_of(path))
@@ -323,12 +327,17 @@ _TRACING = (
 )
 
 
-def _is_array(leaf: Any) -> bool:
-    """Whether a leaf is an array, or says the shape and the dtype of one. A scalar of NumPy isn't.
+def _is_inexact(leaf: Any) -> bool:
+    """Whether a leaf is an array of floating-point or complex numbers, or describes one.
 
-    The dtype of a key of JAX is one too.
+    Scalars of NumPy are no arrays. The types of other libraries, as torch's, are not looked at.
     """
-    return hasattr(leaf, "shape") and hasattr(leaf, "dtype") and not isinstance(leaf, np.generic)
+    if isinstance(leaf, np.generic) or not hasattr(leaf, "shape"):
+        return False
+    try:
+        return bool(jnp.issubdtype(leaf.dtype, np.inexact))  # the type of a key is no np.dtype
+    except (AttributeError, TypeError):
+        return False
 
 
 def _numpy_dtype(dtype: DType) -> np.dtype:
@@ -419,7 +428,8 @@ def _draw(drawn: Sequence[_Leaf], key: Key, threads: int | None) -> dict[int, ja
             threads,
         )
         # The host memory of the wave before this one may go.
-        jax.block_until_ready(last)
+        for array in last:
+            array.block_until_ready()
         arrays = {}
         # One by one, since JAX copies small buffers, each of which goes when it is copied.
         while wave:
@@ -467,4 +477,5 @@ def _is_on_cpu(leaf: _Leaf, default: str) -> bool:
     """Whether the devices of a leaf are CPUs; ``default`` is the platform of new arrays."""
     if leaf.sharding is None:
         return default == "cpu"
-    return all(device.platform == "cpu" for device in leaf.sharding.device_set)
+    devices: set[Any] = leaf.sharding.device_set
+    return all(device.platform == "cpu" for device in devices)

@@ -122,8 +122,9 @@ def _as_sharding(given: Any) -> Sharding | None:
 
 def _current_mesh(spec: PartitionSpec) -> jax.sharding.Mesh:
     """Return the mesh that jax.set_mesh has set."""
-    mesh = jax.sharding.get_mesh()
-    if mesh.empty:
+    get_mesh = getattr(jax.sharding, "get_mesh", None)  # JAX 0.7.0 has it not yet
+    mesh: jax.sharding.Mesh | None = get_mesh() if get_mesh else None
+    if mesh is None or mesh.empty:
         raise ValueError(
             f"{shown(spec)} names axes of a mesh, but no devices: call this in a block of "
             "jax.set_mesh(mesh), or pass a NamedSharding over the mesh"

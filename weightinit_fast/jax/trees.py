@@ -123,7 +123,7 @@ def _open(
             paths.append(at)
             leaves.append(leaf)
             parts.append(next)
-    return lambda new: treedef.unflatten([part(new) for part in parts])
+    return lambda new: tree_util.tree_unflatten(treedef, [part(new) for part in parts])
 
 
 def _text_of(key: Any) -> str:
@@ -143,7 +143,8 @@ def _is_graph(node: Any) -> bool:
     Only a process that has imported Flax can have one.
     """
     nnx = sys.modules.get("flax.nnx")
-    return nnx is not None and isinstance(node, nnx.Pytree)
+    # Before Flax 0.11, the class is called Object.
+    return nnx is not None and isinstance(node, getattr(nnx, "Pytree", None) or nnx.Object)
 
 
 def _is_box(node: Any) -> bool:

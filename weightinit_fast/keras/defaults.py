@@ -38,11 +38,12 @@ _ATTRIBUTES = {
     "recurrent_kernel": "recurrent_initializer",
     "reverse_embeddings": "embeddings_initializer",
 }
-#: (class of the layer, name of the variable) -> what the layer passes as its initialiser.
+#: (class of the layer, name of the variable) -> what the layer passes as its initialiser. A class
+#: comes before its base.
 _FIXED: dict[tuple[Any, str], str] = {
+    (keras.layers.AdditiveAttention, "scale"): "glorot_uniform",
     (keras.layers.Attention, "scale"): "ones",
     (keras.layers.Attention, "concat_score_weight"): "ones",
-    (keras.layers.AdditiveAttention, "scale"): "glorot_uniform",
 }
 if hasattr(keras.layers, "RMSNormalization"):
     _FIXED[keras.layers.RMSNormalization, "scale"] = "ones"

@@ -108,7 +108,7 @@ def initialize(
     parameter      shape     dtype    rule    initialiser             law
     net/fc/kernel  256 x 10  float32  *       he_normal(layout='IO')  normal, std 0.0883883
     net/fc/bias    10        float32  */bias  zeros                   constant 0
-    >>> kernel = keras.ops.convert_to_numpy(net.weights[0])
+    >>> kernel = keras.ops.convert_to_numpy(net.weights[0].value)
     >>> same = wi.he_normal((256, 10), layout="IO", rng=0, stream="net/fc/kernel")
     >>> bool((kernel == same).all())
     True
@@ -176,7 +176,7 @@ def _draw(planned: Sequence[Planned], key: Key, threads: int | None) -> None:
         _draw_arrays(planned, key, threads)
     for one in planned:
         if one.ones is not None:
-            values = np.array(keras.ops.convert_to_numpy(one.held.variable))
+            values = np.array(keras.ops.convert_to_numpy(one.held.variable.value))
             values[one.ones] = 1
             one.held.variable.assign(values)
 

@@ -13,7 +13,7 @@ from .._resolve.keys import Key
 from .._resolve.keys import key as key_of
 from .framework import in_stateless_scope, keras
 
-__all__ = ["KeptGenerator", "Seed", "key_of_call", "key_of_generator"]
+__all__ = ["Seed", "generator_in", "kept", "key_of_call", "key_of_generator"]
 
 _LOW32 = 0xFFFFFFFF
 
@@ -23,8 +23,8 @@ class Seed(int):
 
     Copies of the initialiser share the object. Layers copy their initialisers:
     ``MultiHeadAttention`` makes its projections from ``from_config(get_config())``, and
-    ``EinsumDense`` puts the attribute ``seed`` into the config. An int in a config is not copied,
-    so that the object comes along. Files hold it as the int that it is.
+    ``EinsumDense`` puts the attribute ``seed`` into the config. Ints and texts in a config are not
+    copied, so that the object comes along. Files hold it as the int that it is.
 
     Parameters
     ----------
@@ -57,19 +57,34 @@ class Seed(int):
         return Seed, (int(self), self.fresh)
 
 
-class KeptGenerator(dict[str, Any]):
-    """The config of a SeedGenerator, which also keeps the generator itself.
-
-    A copy that is made from it in the same process shares the generator, and draws what comes next.
-    Keras's own copies begin with the first seed again, so that the query, the key and the value
-    projections of a ``MultiHeadAttention`` would be equal.
-    """
+class _ClassName(str):
+    """The name of the class SeedGenerator in a config, which also keeps the generator itself."""
 
     generator: Any
 
-    def __init__(self, config: dict[str, Any], generator: Any) -> None:
-        super().__init__(config)
-        self.generator = generator
+    def __deepcopy__(self, memo: Any) -> _ClassName:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return str, (str(self),)
+
+
+def kept(config: dict[str, Any], generator: Any) -> dict[str, Any]:
+    """Return the config of a SeedGenerator, which keeps the generator for copies of an initialiser.
+
+    A copy that is made in the same process then shares the generator, and draws what comes next. A
+    copy by Keras begins with the first seed again. So the query, the key and the value projections
+    of a ``MultiHeadAttention`` would be equal, and the two layers of a ``Bidirectional``.
+    """
+    name = _ClassName(config["class_name"])
+    name.generator = generator
+    return {**config, "class_name": name}
+
+
+def generator_in(seed: Any) -> Any:
+    """Return the generator that a config has kept; anything else is returned as it is."""
+    name = seed.get("class_name") if isinstance(seed, dict) else None
+    return name.generator if isinstance(name, _ClassName) else seed
 
 
 def key_of_call(seed: Seed, stream: int | str, name: str) -> Key:

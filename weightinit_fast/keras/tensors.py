@@ -94,29 +94,12 @@ def _jax_array(
     drawn_with = key()
     words = _words(drawn_with)
     if isinstance(words, jax.core.Tracer):
-        if stream_number(stream) == 0:
-            return traced.draw(init, words, shape, kind, sharding)
-        return _callback(init, words, shape, kind, sharding, stream)
+        return traced.draw(init, words, shape, kind, sharding, stream_number(stream))
     if sharding is not None:
         sharding = _over_devices(sharding)
     pieces = buffers.Pieces(init, shape, kind, sharding)
     fill_all(((init, target, stream) for target in pieces.targets), drawn_with)
     return pieces.assemble()
-
-
-def _callback(
-    init: Initializer, words: Any, shape: tuple[int, ...], kind: Any, sharding: Any, stream: Any
-) -> Any:
-    jax = importlib.import_module("jax")
-
-    def host(words: Any) -> Any:
-        low, high = np.asarray(words).view(np.uint64).tolist()
-        return init(shape, dtype=kind, rng=Key(low, high), stream=stream)
-
-    made = jax.pure_callback(
-        host, jax.ShapeDtypeStruct(shape, kind), words, vmap_method="sequential"
-    )
-    return made if sharding is None else jax.lax.with_sharding_constraint(made, sharding)
 
 
 def _words(key: Any) -> Any:

@@ -55,7 +55,10 @@ def parameters_of(model: Any) -> list[Held]:
     layers = model._flatten_layers()
     for layer in layers:
         for variable in layer._trainable_variables:
-            owners.setdefault(id(variable), layer)
+            # A layer may list a variable of another one, as SpectralNormalization does.
+            made_here = variable.path.rpartition("/")[0] == layer.path
+            if made_here or id(variable) not in owners:
+                owners[id(variable)] = layer
     held = [Held(v.path, v, owners[id(v)]) for v in model.weights if id(v) in owners]
     if not held:
         unbuilt = [layer.name for layer in layers if not layer.built]

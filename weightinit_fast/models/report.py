@@ -1,6 +1,6 @@
 """Report: what was done with each parameter of a model, as objects and as a table.
 
-The adapters of torch and of Keras return it.
+The adapters of torch and of Keras return it, and `weightinit_fast.jax.explain` does.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class ReportRow(NamedTuple):
     Attributes
     ----------
     name : str
-        The name, which is the stream: the qualified name of torch, or the path of Keras. That of a
-        tied parameter is its first one.
+        The name, which is the stream: the qualified name of torch, or the path of Keras or of a
+        tree of JAX. That of a tied parameter is its first one.
     shape : tuple of int
         The shape of the whole parameter, of which this process may hold a part.
     dtype : str

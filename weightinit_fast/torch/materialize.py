@@ -21,8 +21,8 @@ from .initialize import draw, read_recipe
 from .modules import Fans
 from .parameters import Held, check_module, parameters_of
 from .plan import misspelt, plan_of
+from .refusals import KINDS, check
 from .shards import is_dtensor
-from .tensors import KINDS, check
 
 __all__ = ["materialize"]
 

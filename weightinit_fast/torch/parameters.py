@@ -14,8 +14,9 @@ from torch import nn
 from .._resolve.messages import did_you_mean, shortened, shown
 from ..models.messages import concerning, listed
 from ..models.shapes import TensorSpec
+from .refusals import KINDS, check
 from .shards import clean_name, flat_tensors, is_flattened, parts_of
-from .tensors import KINDS, Part, Piece, Range, check, memory
+from .tensors import Part, Piece, Range, memory
 
 __all__ = [
     "Held",

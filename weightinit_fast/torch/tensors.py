@@ -1,4 +1,4 @@
-"""Torch tensors as memory that the engine fills: what fits, what is refused, and the fill itself.
+"""Torch tensors as memory that the engine fills, and the fill itself.
 
 The draws of a model go through `fill`, which checks every tensor before it writes to any. Tensors
 in CPU memory are filled where they lie, as one queue. Tensors of another device are drawn into CPU
@@ -15,30 +15,24 @@ import torch
 from torch.overrides import has_torch_function_variadic
 
 from .. import _core
-from .._resolve.dtypes import Kind, kind_named
+from .._resolve.dtypes import Kind
 from .._resolve.keys import Key, RNGLike
-from .._resolve.memory import check_strides
-from .._resolve.messages import shown
-from .._resolve.target import Target, range_target, resolve, whole_target
+from .._resolve.target import Target, fresh_target, range_target, resolve, whole_target
 from ..initialisers.initializer import Initializer, rule_of
 from ..initialisers.ranges import fill_range
 from ..initialisers.rules import ElementwiseRule, Rule
 from ..models.filling import fill_all
 from ..models.messages import concerning
+from .refusals import KINDS, PLAIN, check, dispatch_modes
 from .staging import Staging
 
 __all__ = [
-    "KINDS",
-    "PLAIN",
     "Part",
     "Piece",
     "Range",
-    "check",
     "fill",
     "increment_versions",
     "memory",
-    "overrides_functions",
-    "problem_of",
     "target_of",
 ]
 
@@ -68,178 +62,12 @@ class Range(NamedTuple):
 #: What a draw fills: a whole tensor, or a tensor that holds some elements of a whole one.
 Piece: TypeAlias = torch.Tensor | Part | Range
 
-#: The types that the engine fills. torch has other float types, which older versions lack.
-KINDS: dict[torch.dtype, Kind] = {
-    getattr(torch, name): kind_named(name) for name in _core.DTYPES if hasattr(torch, name)
-}
-#: Tensors of these classes are plain memory. (A torch.nn.Buffer is a Tensor with an attribute.)
-PLAIN = (torch.Tensor, torch.nn.Parameter)
-
-
-#: How many TorchDispatchModes are active.
-_dispatch_modes = torch._C._len_torch_dispatch_stack
-
 _core.register_tensors(
     *PLAIN,
     has_torch_function_variadic,
-    _dispatch_modes,
+    dispatch_modes,
     torch.autograd.graph.increment_version,
 )
-
-
-# What fits ----------------------------------------------------------------------------------------
-
-
-def check(tensor: Any) -> None:
-    """Refuse whatever is no plain tensor of a type that is filled, and say what to do instead.
-
-    Raises
-    ------
-    TypeError
-        If the tensor is of a type, a layout or a class that has no memory to fill.
-    ValueError
-        If the memory is there, but must not or cannot be written as it is.
-    """
-    problem = problem_of(tensor)
-    if problem is not None:
-        kind, text = problem
-        raise kind(f"{_described(tensor)} {text}")
-
-
-def problem_of(tensor: Any) -> tuple[type[Exception], str] | None:
-    """Return why a tensor cannot be filled, as an exception's class and the end of a sentence."""
-    if not isinstance(tensor, torch.Tensor):
-        return TypeError, "is no torch.Tensor: fill an array with the functions of weightinit_fast"
-    if torch.compiler.is_compiling():
-        return TypeError, (
-            "cannot be filled while torch.compile or torch.export traces: initialise outside of "
-            "the traced function"
-        )
-    if _dispatch_modes():
-        return TypeError, (
-            "cannot be filled while a TorchDispatchMode is active, such as FakeTensorMode, which "
-            "would not see it: leave the mode first"
-        )
-    return _problem_of_class(tensor) or _problem_of_type(tensor) or _problem_of_memory(tensor)
-
-
-def _problem_of_class(tensor: torch.Tensor) -> tuple[type[Exception], str] | None:
-    """Return why tensors of this class, or wrapped in this way, have no memory to fill."""
-    if torch.nn.parameter.is_lazy(tensor):
-        return ValueError, (
-            "has no shape yet: run its lazy module once, or call materialize() of the parameter"
-        )
-    if torch._C._functorch.is_functorch_wrapped_tensor(tensor):
-        return TypeError, (
-            "is wrapped by a transform of torch.func, such as vmap or grad: initialise outside of "
-            "the transform"
-        )
-    kind = type(tensor)
-    if kind not in PLAIN and (
-        overrides_functions(kind)
-        or kind.__torch_dispatch__ is not torch._C._disabled_torch_dispatch_impl
-    ):
-        return TypeError, _problem_of_subclass(kind)
-    return None
-
-
-def overrides_functions(kind: type) -> bool:
-    """Whether a class of tensors says itself what torch's functions do to it."""
-    function = kind.__torch_function__  # type: ignore[attr-defined, unused-ignore]
-    inherited = torch.Tensor.__torch_function__.__func__  # type: ignore[attr-defined, unused-ignore]
-    return (
-        function is not torch._C._disabled_torch_function_impl
-        and getattr(function, "__func__", None) is not inherited
-    )
-
-
-def _problem_of_subclass(kind: type) -> str:
-    """Return why a subclass that defines what operations do to it is not filled."""
-    name = kind.__name__
-    if name == "DTensor":
-        return (
-            "is a DTensor, each process of which holds a part: fill the parts that "
-            "weightinit_fast.torch.shards.parts_of returns"
-        )
-    if name == "FakeTensor":
-        return "is a FakeTensor, which has no memory: leave FakeTensorMode first"
-    if name == "NestedTensor":
-        return "is a nested tensor: fill its values()"
-    return (
-        f"is of the subclass {kind.__module__}.{kind.__qualname__}, which defines what operations "
-        "do to it: fill the plain tensors that it is made of, or fill it before it is wrapped"
-    )
-
-
-def _problem_of_type(tensor: torch.Tensor) -> tuple[type[Exception], str] | None:
-    """Return why a layout or a type of elements is not filled."""
-    if tensor.is_nested:
-        return TypeError, "is a nested tensor: fill the tensors that its unbind() returns"
-    if tensor.layout is not torch.strided:
-        hint = (
-            "fill a dense tensor, and call its to_mkldnn()"
-            if tensor.layout is torch._mkldnn  # type: ignore[attr-defined, unused-ignore]
-            else "fill its values, or a dense tensor that is made sparse afterwards"
-        )
-        return TypeError, f"has the layout {tensor.layout}: {hint}"
-    if tensor.is_quantized:
-        return TypeError, "is quantised: fill a float32 tensor, and quantise that"
-    if tensor.dtype not in KINDS:
-        if tensor.is_complex():
-            hint = "fill torch.view_as_real(tensor), whose numbers are the real and imaginary parts"
-        else:
-            hint = "fill a float32 tensor, and convert that"
-        return TypeError, (
-            f"has the type {tensor.dtype}, and the types that are filled are "
-            f"{', '.join(str(dtype) for dtype in KINDS)}: {hint}"
-        )
-    return None
-
-
-def _problem_of_memory(tensor: torch.Tensor) -> tuple[type[Exception], str] | None:
-    """Return why the memory of a tensor of a right type must not or cannot be written."""
-    if tensor.is_neg() or tensor.is_conj():
-        which, call = ("negative", "neg") if tensor.is_neg() else ("conjugate", "conj")
-        return ValueError, (
-            f"has torch's {which} bit, so that its memory does not hold its values: fill "
-            f"tensor.resolve_{call}(), and copy that back"
-        )
-    if tensor.is_inference() and not torch.is_inference_mode_enabled():
-        return ValueError, (
-            "was made in InferenceMode, and torch allows no change of it outside: fill it within "
-            "torch.inference_mode(), or fill its clone()"
-        )
-    return None if tensor.is_meta or tensor.numel() == 0 else _problem_of_storage(tensor)
-
-
-def _problem_of_storage(tensor: torch.Tensor) -> tuple[type[Exception], str] | None:
-    """Return why there is no memory for the elements, or not for each its own."""
-    if tensor._is_zerotensor():
-        return ValueError, "is one of torch's zero tensors, without memory: fill its clone()"
-    steps = zip(tensor.shape, tensor.stride(), strict=True)
-    last = tensor.storage_offset() + sum((n - 1) * step for n, step in steps)
-    if tensor.untyped_storage().nbytes() < (last + 1) * tensor.element_size():
-        return ValueError, (
-            "has no memory for all its elements, because its storage was freed or resized (as FSDP "
-            "frees the whole parameters between uses): fill the shards, or fill it where it is "
-            "gathered"
-        )
-    if not tensor.is_contiguous():
-        try:
-            check_strides(tuple(tensor.shape), tensor.stride(), 1, "it")
-        except ValueError as error:
-            return ValueError, f"cannot be filled, since {error}: fill its clone()"
-    return None
-
-
-def _described(tensor: Any) -> str:
-    """Return the subject of a message."""
-    if not isinstance(tensor, torch.Tensor):
-        return shown(tensor)
-    try:
-        return f"the tensor of shape {shown(tuple(tensor.shape))}"
-    except RuntimeError:  # nested tensors and uninitialised parameters have no shape
-        return f"the {type(tensor).__name__}"
 
 
 # Memory -------------------------------------------------------------------------------------------
@@ -296,42 +124,13 @@ def target_of(piece: Piece) -> Target:
     kind = KINDS[piece.tensor.dtype]
     if isinstance(piece, Part):
         target = resolve(piece.whole, kind.name, array, piece.index)
-        return _as_fresh(target) if _is_fresh(piece.tensor) else target
+        return fresh_target(target) if _is_fresh(piece.tensor) else target
     return range_target(piece.whole, kind, array, piece.first)
 
 
 def _is_fresh(tensor: torch.Tensor) -> bool:
     """Whether nobody has written a tensor's memory yet, as its version tells."""
     return not (tensor.is_inference() or tensor._version)
-
-
-def _as_fresh(target: Target) -> Target:
-    """Return the same Target of memory that has never been touched.
-
-    A part that is one run of elements, as the rows that a shard holds, becomes a range: the engine
-    advises huge pages for those alone.
-    """
-    region = target.region
-    axes, first, start = region
-    if (
-        axes is not None
-        and start == 0
-        and [tuple(axis) for axis in axes] == [(target.array.size, 1, target.array.itemsize)]
-    ):
-        region = None, first, 0
-    return Target(
-        array=target.array,
-        kind=target.kind,
-        region=region,
-        whole=target.whole,
-        part=target.part,
-        fresh=True,
-        zeroed=False,
-        result=target.result,
-        swapped=target.swapped,
-        scalar=target.scalar,
-        pinned=target.pinned,
-    )
 
 
 # The fill -----------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ enum {
 _Static_assert((int)WIF_THREADS_MOST == WIF_MAX_THREADS,
                "weightinit_fast.h tells the engine's limit");
 
-#if defined(__GNUC__)
+#if defined(__GNUC__) || defined(__clang__)
 /* The pool wants to be told before any fill.  A program that links the engine has no other place to
  * say so; this function runs when the program or the library that holds the engine is loaded. */
 __attribute__((constructor)) static void get_ready(void) { wif_pool_prepare(); }
@@ -106,7 +106,10 @@ static int run_and_count(void *state, int64_t chunks, int threads, wif_chunk *ru
 static int report(void *state) {
     counted *const c = state;
     const int64_t done = atomic_load_explicit(&c->done, memory_order_relaxed);
-    const int64_t items = (int64_t)((double)c->items * ((double)done / (double)c->chunks));
+    /* In integers: floating-point arithmetic would trap where the calling program has unmasked the
+     * exception of inexact results, and would set the flag of this exception everywhere else.  The
+     * chunks are counted twice if a child of a fork runs all of them again (host/pool.h). */
+    const int64_t items = c->items / c->chunks * (done < c->chunks ? done : c->chunks);
     return c->request->progress(c->request->progress_context,
                                 items < c->items ? items : c->items - 1, c->items);
 }

@@ -17,18 +17,21 @@ const char *wif_status_text(wif_status status) {
         [WIF_OK] = "no error",
         [WIF_CANCELLED] = "progress() ended the fill; a part of the memory has been written",
         [WIF_ERROR_NULL] = "a pointer that is needed is NULL",
-        [WIF_ERROR_SIZE] = "size is not that of a wif_request",
+        [WIF_ERROR_SIZE] = "size is not that of a wif_request; wif_request_new() sets it",
         [WIF_ERROR_UNKNOWN] = "a field that this version of the library does not know is set",
         [WIF_ERROR_DTYPE] = "there is no such dtype, or not for this transform",
-        [WIF_ERROR_TRANSFORM] = "there is no such transform, or not for this function",
-        [WIF_ERROR_PARAMETER] = "a parameter is not finite, is negative or is out of order",
+        [WIF_ERROR_TRANSFORM] = "no transform is set, or it is unknown or not for this function",
+        [WIF_ERROR_PARAMETER] =
+            "a parameter is not finite, is negative, is out of order or has to be 0",
         [WIF_ERROR_OVERFLOW] = "a parameter is beyond the largest value of the dtype",
         [WIF_ERROR_NO_VALUE] = "the dtype has no value inside the interval",
-        [WIF_ERROR_FAR_INTERVAL] = "the interval lies where a normal is never drawn",
+        [WIF_ERROR_FAR_INTERVAL] = "the interval lies so far out that no normal is drawn there",
         [WIF_ERROR_INTERVAL] = "interval was prepared for other bounds or another dtype",
-        [WIF_ERROR_SHAPE] = "ndim, count or a length of the shape is out of range",
-        [WIF_ERROR_REGION] = "start and step leave the whole tensor",
-        [WIF_ERROR_STRIDE] = "elements overlap by their strides",
+        [WIF_ERROR_SHAPE] =
+            "ndim, count or a length of the shape is out of range; count is for ndim == 0, and "
+            "rows are for ndim > 0",
+        [WIF_ERROR_REGION] = "start and step leave the whole tensor, or a step is 0",
+        [WIF_ERROR_STRIDE] = "elements overlap by their strides, or the strides are not nested",
         [WIF_ERROR_STREAM_END] = "an element is beyond the end of the stream",
         [WIF_ERROR_ROW] = "the id of a row is negative or beyond the end of the stream",
         [WIF_ERROR_MEMORY] = "an element is outside the buffer or the address space",
@@ -39,7 +42,8 @@ const char *wif_status_text(wif_status status) {
         [WIF_ERROR_GROUPS] = "groups is below 1 or does not divide its axis",
         [WIF_ERROR_FAN] = "a fan is negative or not finite, or there is no such mode",
         [WIF_ERROR_NAME] = "there is no such nonlinearity",
-        [WIF_ERROR_INSTRUCTION_SET] = "WEIGHTINIT_FAST_ISA names a set that cannot run here",
+        [WIF_ERROR_INSTRUCTION_SET] = "WEIGHTINIT_FAST_ISA names an instruction set that "
+                                      "cannot run here",
     };
     const wif_status count = sizeof texts / sizeof *texts;
     return status >= 0 && status < count ? texts[status] : "an error of a later version";

@@ -31,6 +31,13 @@ enum {
     MOST_SIZE = 4096
 };
 
+/* A struct of a later version is longer, even if it has one small field more.  Otherwise a request
+ * of today would seem to have that field, with whatever lies in the padding at its end.  (On 32-bit
+ * ARM there are 4 bytes of padding, which the next field must not take.) */
+_Static_assert(sizeof(void *) != 8 ||
+                   sizeof(wif_request) == offsetof(wif_request, progress_context) + sizeof(void *),
+               "a wif_request ends with its last field");
+
 wif_status wif_adopt_request(const wif_request *given, wif_request *copy,
                              const wif_request **request) {
     if (!given)
@@ -176,13 +183,12 @@ static wif_status read_run(const wif_request *r, enum wif_type type, wif_region 
     return check_memory(r, 0, count * itemsize);
 }
 
-/* The ids of rows that the stream has room for. */
-static wif_status check_rows(const int64_t *rows, int64_t count, uint64_t most) {
+int wif_ids_are_within(const int64_t *ids, int64_t count, uint64_t most) {
     uint64_t bits = 0; /* the highest bit is that of a negative id, or of most - id */
     most = most > INT64_MAX ? INT64_MAX : most;
     for (int64_t k = 0; k < count; k++)
-        bits |= (uint64_t)rows[k] | (most - (uint64_t)rows[k]);
-    return bits >> 63 ? WIF_ERROR_ROW : WIF_OK;
+        bits |= (uint64_t)ids[k] | (most - (uint64_t)ids[k]);
+    return !(bits >> 63);
 }
 
 /* Add an axis of more than one position, or one of rows, to those outside it; merge it with the one
@@ -275,7 +281,8 @@ static wif_status read_tensor(const wif_request *r, enum wif_type type, wif_regi
         reach += (uint64_t)start * steps[k] + (step < 0 ? 0 : moved);
     }
     if (is_empty)
-        return r->rows ? check_rows(r->rows, r->shape[0], INT64_MAX) : WIF_OK;
+        return r->rows && !wif_ids_are_within(r->rows, r->shape[0], INT64_MAX) ? WIF_ERROR_ROW
+                                                                               : WIF_OK;
     for (int k = 0; k < axes; k++) {
         uint64_t moved = magnitude(strides[k]);
         if (r->shape[k] == 1)
@@ -298,9 +305,8 @@ static wif_status read_tensor(const wif_request *r, enum wif_type type, wif_regi
     for (int k = 0; k < axes; k++) {
         const int64_t n = r->shape[k];
         if (k == 0 && r->rows) {
-            const wif_status rows = check_rows(r->rows, n, (last - r->first - reach) / steps[0]);
-            if (rows != WIF_OK)
-                return rows;
+            if (!wif_ids_are_within(r->rows, n, (last - r->first - reach) / steps[0]))
+                return WIF_ERROR_ROW;
             add_axis(region, n, steps[0], n == 1 ? (ptrdiff_t)itemsize : strides[0], r->rows);
             continue;
         }

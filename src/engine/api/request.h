@@ -29,6 +29,11 @@ typedef struct {
     wif_axis axes[WIF_MAX_AXES];
 } wif_region;
 
+/* The memory and the part of the stream that a request means.  Whether two elements would share
+ * memory is checked too. */
 wif_status wif_read_region(const wif_request *request, enum wif_type type, wif_region *region);
+
+/* Whether no id is negative or above `most`. */
+int wif_ids_are_within(const int64_t *ids, int64_t count, uint64_t most);
 
 #endif

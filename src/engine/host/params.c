@@ -99,11 +99,10 @@ static NOINLINE int prepare_constant(const format *f, double value, wif_draw *dr
 
 /* ---- whether a value other than 0 may lie below 2^-126 --------------------------------------- */
 
-/* Only draws of bfloat16 read the answer, so this is about arithmetic in float32, and the answer
- * for all other types is 0.  A float32 with
- * exponent e is a multiple of 2^(e - 23), so that a sum or a product of such numbers, if it is not
- * 0, cannot be arbitrarily small.  A *grid* of a number, here, is the exponent of a power of two of
- * which the number is a multiple. */
+/* Only draws of bfloat16 read the answer, which is 0 for all other types.  So this is about
+ * arithmetic in float32.  A float32 with exponent e is a multiple of 2^(e - 23), so that a sum or a
+ * product of such numbers, if it is not 0, cannot be arbitrarily small.  A *grid* of a number,
+ * here, is the exponent of a power of two of which the number is a multiple. */
 enum { NO_GRID = 1 << 20 }; /* for 0, which is a multiple of every power of two */
 
 static int exponent_of(double x) {

@@ -21,7 +21,8 @@ enum wif_params_status {
  *   truncated  mean, std, lower, upper, and six numbers about the probability that the parent,
  *              the normal distribution that is truncated, has in the interval and beyond it.
  *              wif_prepare_interval (weightinit_fast.h) computes them from the bounds, for words of
- * w bits, with D = Phi(upper) - Phi(lower): parameters[4]  Phi(lower) + Phi(upper) - 1 + D/2^w
+ *              w bits, with D = Phi(upper) - Phi(lower):
+ *                  parameters[4]  Phi(lower) + Phi(upper) - 1 + D/2^w
  *                  parameters[5]  D
  *                  parameters[6]  2^k D
  *                  parameters[7]  2^k Phi(lower)

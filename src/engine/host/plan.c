@@ -37,6 +37,14 @@ void wif_plan_choose_kernels(wif_plan *p, const wif_kernels *set, enum wif_type 
     p->itemsize = wif_type_bytes(type);
 }
 
+void wif_plan_choose_reading(wif_plan *p, const wif_kernels *set, enum wif_type type,
+                             const wif_matrix *matrix) {
+    p->draw = (wif_draw){.matrix = matrix};
+    p->draw_rows = set->read_rows[type];
+    p->transpose = set->transpose[type];
+    p->itemsize = wif_type_bytes(type);
+}
+
 int64_t wif_plan_direct_items(size_t itemsize, int64_t total, int threads, int fresh) {
     const int64_t size = (int64_t)itemsize, least = WIF_TASK_BYTES / size;
     const int64_t most = (fresh ? WIF_FRESH_TASK_BYTES : WIF_LONG_TASK_BYTES) / size;

@@ -1,6 +1,7 @@
 /* See pool.h. */
 #include "host/pool.h"
 
+#include <errno.h>
 #include <stddef.h>
 
 #include "host/runtime.h"
@@ -20,9 +21,12 @@ static int run_alone(int64_t chunks, wif_chunk *run, void *fill) {
 #if !WIF_THREADS
 
 const char *wif_threads_wait_by(void) { return NULL; }
-uintptr_t wif_thread_self(void) { return 1; }
+/* The caller may bring threads of its own.  Each thread has its own errno, in any library of C. */
+uintptr_t wif_thread_self(void) { return (uintptr_t)&errno; }
 
 void wif_pool_prepare(void) {}
+
+uint32_t wif_pool_forks(void) { return 0; }
 
 int wif_pool_worth(int64_t chunks) {
     (void)chunks;
@@ -209,6 +213,8 @@ void wif_pool_prepare(void) {
     if (!pool.prepared)
         pool.prepared = wif_threads_prepare(begin_anew);
 }
+
+uint32_t wif_pool_forks(void) { return atomic_load(&pool.forks); }
 
 /* Make a worker; return whether the system gave a thread.
  *

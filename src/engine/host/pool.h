@@ -100,6 +100,10 @@ void wif_pool_prepare(void);
  * asked before wif_pool_run, since to find out how many threads there may be takes time too. */
 int wif_pool_worth(int64_t chunks);
 
+/* How many forks this process descends from.  Chunks that do not write the same bytes each time
+ * compare it before and after: where it has grown, they ran more than once. */
+uint32_t wif_pool_forks(void);
+
 /* wif_chunk, the type of a function that runs a chunk, and wif_parallel_for, the type of
  * wif_pool_run, are in weightinit_fast.h: a caller who has threads already may bring a function of
  * the latter type that uses them (host/run.h). */

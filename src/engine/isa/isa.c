@@ -148,6 +148,49 @@ NARROW(bf16, put_exact_bf16)
 NARROW(f8e4m3fn, put_f8e4m3fn)
 NARROW(f8e5m2, put_f8e5m2)
 
+/* The factorisation of a matrix, and the elements of the factor. */
+
+#define F32(x) x##_f32
+#define F64(x) x##_f64
+
+#define REAL float
+#define VEC vf32
+#define F F32
+#define LANES LANES_32
+#define FLOOR 0x1p-16
+#include "linalg/panels_template.h"
+
+#define REAL double
+#define VEC vf64
+#define F F64
+#define LANES LANES_64
+#define FLOOR 0x1p-45
+#include "linalg/panels_template.h"
+
+#define TYPE f64
+#define REAL double
+#define VEC vf64
+#define F F64
+#define PUT put_f64
+#define ITEMS (WIF_GROUP_WORDS / 2)
+#include "linalg/read_rows_template.h"
+
+#define TYPE f32
+#define PUT put_f32
+#include "linalg/read_rows_single.h"
+#define TYPE f16
+#define PUT put_f16
+#include "linalg/read_rows_single.h"
+#define TYPE bf16
+#define PUT put_exact_bf16
+#include "linalg/read_rows_single.h"
+#define TYPE f8e4m3fn
+#define PUT put_f8e4m3fn
+#include "linalg/read_rows_single.h"
+#define TYPE f8e5m2
+#define PUT put_f8e5m2
+#include "linalg/read_rows_single.h"
+
 /* The `block` of the table: draws the group that holds the block, and copies that block. */
 static void one_block(uint32_t out[4], uint64_t key_low, uint64_t key_high, uint64_t counter_low,
                       uint64_t counter_high) {
@@ -175,6 +218,7 @@ static void one_block(uint32_t out[4], uint64_t key_low, uint64_t key_high, uint
 #define KERNEL_IF_single(kernel) kernel
 #define KERNEL_IF_double(kernel) NULL
 
+#define READ_ROWS(with, type, ...) read_rows_##type,
 #define TRANSPOSE(with, type, name, bytes, ...) transpose_##bytes,
 
 #define CONCATENATED(a, b) CONCATENATED_(a, b)
@@ -199,6 +243,8 @@ const wif_kernels TABLE_OF(WIF_ISA_NAME) = {
                [WIF_bf16] = narrow_bf16,
                [WIF_f8e4m3fn] = narrow_f8e4m3fn,
                [WIF_f8e5m2] = narrow_f8e5m2},
+    .panels = {panels_f32, panels_f64},
+    .read_rows = {WIF_FOR_EACH_TYPE(READ_ROWS, )},
     .block = one_block,
     .subnormal_bf16 = FALLBACK,
 };

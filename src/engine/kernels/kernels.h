@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "linalg/panels.h"
+
 /* weightinit_fast.h defines it too, and the compiler refuses two definitions that differ. */
 #define WIF_STREAM_VERSION 1
 
@@ -151,6 +153,7 @@ typedef struct {
     double tail_low, tail_high; /* the tail at the lower and at the upper end, for n = 0 */
     double tail_step;           /* the step from one word to the next */
     double unscale;             /* -4 * 2^-k, which takes 2^k out of 4 q^2 */
+    const wif_matrix *matrix;   /* read_rows alone: what it reads */
     double log_shift;           /* 2 k ln 2, which takes 2^k out of -2 ln, less the shift of the
                                    variable of the polynomial (QUANTILE_SHIFT) */
 } wif_draw;
@@ -182,6 +185,9 @@ typedef struct wif_kernels {
     wif_draw_rows *draw_rows[WIF_TRANSFORMS][WIF_TYPES]; /* NULL: there is none */
     wif_transpose *transpose[WIF_TYPES];
     wif_narrow *narrow[WIF_TYPES]; /* NULL for float32 and float64 */
+    wif_panels panels[2];          /* of the single and of the double family */
+    /* Read the elements of draw->matrix, row after row, as if they were drawn. */
+    wif_draw_rows *read_rows[WIF_TYPES];
     /* Make the block of four words at a counter.  Tests use it with known answers, for counters
      * that no element reaches (elements reach those below 2^62). */
     void (*block)(uint32_t out[4], uint64_t key_low, uint64_t key_high, uint64_t counter_low,

@@ -214,6 +214,8 @@ INLINE vu32 zip_high_8(vu32 a, vu32 b) { return _mm256_unpackhi_epi64(a, b); }
 /* Loads and stores at any address, and stores past the caches (stream_*), whose address must be a
  * multiple of the size that they store. */
 INLINE vu32 load_u32(const void *p) { return _mm256_loadu_si256((const __m256i *)p); }
+INLINE vf32 load_f32(const void *p) { return _mm256_loadu_ps(p); }
+INLINE vf64 load_f64(const void *p) { return _mm256_loadu_pd(p); }
 INLINE void store_u32(void *p, vu32 x) { _mm256_storeu_si256((__m256i *)p, x); }
 INLINE void store_u64(void *p, vu64 x) { _mm256_storeu_si256((__m256i *)p, x); }
 INLINE void store_f32(void *p, vf32 x) { _mm256_storeu_ps((float *)p, x); }

@@ -190,6 +190,8 @@ INLINE vu32 zip_high_8(vu32 a, vu32 b) { return _mm512_unpackhi_epi64(a, b); }
 /* Loads and stores at any address, and stores past the caches (stream_*), whose address must be a
  * multiple of the size that they store. */
 INLINE vu32 load_u32(const void *p) { return _mm512_loadu_si512(p); }
+INLINE vf32 load_f32(const void *p) { return _mm512_loadu_ps(p); }
+INLINE vf64 load_f64(const void *p) { return _mm512_loadu_pd(p); }
 INLINE void store_u32(void *p, vu32 x) { _mm512_storeu_si512(p, x); }
 INLINE void store_u64(void *p, vu64 x) { _mm512_storeu_si512(p, x); }
 INLINE void store_f32(void *p, vf32 x) { _mm512_storeu_ps(p, x); }

@@ -180,6 +180,8 @@ INLINE vu32 zip_high_8(vu32 a, vu32 b) {
 /* Loads and stores at any address.  They load and store bytes, since loads and stores of larger
  * items promise the compiler an alignment. */
 INLINE vu32 load_u32(const void *p) { return vreinterpretq_u32_u8(vld1q_u8((const uint8_t *)p)); }
+INLINE vf32 load_f32(const void *p) { return vreinterpretq_f32_u32(load_u32(p)); }
+INLINE vf64 load_f64(const void *p) { return vreinterpretq_f64_u32(load_u32(p)); }
 INLINE void store_u32(void *p, vu32 x) { vst1q_u8((uint8_t *)p, vreinterpretq_u8_u32(x)); }
 INLINE void store_u64(void *p, vu64 x) { vst1q_u8((uint8_t *)p, vreinterpretq_u8_u64(x)); }
 INLINE void store_f32(void *p, vf32 x) { vst1q_u8((uint8_t *)p, vreinterpretq_u8_f32(x)); }

@@ -206,6 +206,16 @@ INLINE vu32 load_u32(const void *p) {
     memcpy(&x, p, sizeof x);
     return x;
 }
+INLINE vf32 load_f32(const void *p) {
+    vf32 x;
+    memcpy(&x, p, sizeof x);
+    return x;
+}
+INLINE vf64 load_f64(const void *p) {
+    vf64 x;
+    memcpy(&x, p, sizeof x);
+    return x;
+}
 INLINE void store_u32(void *p, vu32 x) { memcpy(p, &x, sizeof x); }
 INLINE void store_u64(void *p, vu64 x) { memcpy(p, &x, sizeof x); }
 INLINE void store_f32(void *p, vf32 x) { memcpy(p, &x, sizeof x); }

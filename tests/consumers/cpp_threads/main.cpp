@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <thread>
 #include <vector>
 
@@ -25,15 +26,22 @@ wif_request glorot(float *data, std::int64_t count) {
     return request;
 }
 
-// Threads that a caller has already: each takes one chunk after the other.
+// Threads of the caller: each takes one chunk after the other.  The calling thread does so too, so
+// that it hears how far the fill is.  No exception may leave this function.
 int on_threads(void *context, std::int64_t chunks, int threads, wif_chunk *run, void *fill) {
     std::atomic<std::int64_t> next{0};
+    const auto work = [&] {
+        for (std::int64_t chunk; (chunk = next++) < chunks;)
+            run(fill, chunk);
+    };
     std::vector<std::thread> pool;
-    for (int k = 0; k < threads; k++)
-        pool.emplace_back([&] {
-            for (std::int64_t chunk; (chunk = next++) < chunks;)
-                run(fill, chunk);
-        });
+    try {
+        for (int k = 1; k < threads; k++)
+            pool.emplace_back(work);
+    } catch (const std::exception &) {
+        // The system gave no more threads, and those that there are run all chunks.
+    }
+    work();
     for (auto &thread : pool)
         thread.join();
     *static_cast<int *>(context) += 1;

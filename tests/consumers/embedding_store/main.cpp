@@ -3,6 +3,7 @@
 // seed, draws the same rows, whatever the order in which they are asked for.
 #include <weightinit_fast.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -17,12 +18,15 @@ class EmbeddingStore {
         : width_(width), std_(std), key_(wif_key_from_seed(seed)),
           stream_(wif_stream_from_name(name, length)) {}
 
-    // Copy the rows of these ids to `out`, one after the other.
+    // Copy the rows of these ids to `out`, one after the other.  An id that no row can have raises
+    // an exception, and the store stays as it was.
     void lookup(const std::vector<std::int64_t> &ids, float *out) {
         std::vector<std::int64_t> absent;
         for (const auto id : ids)
-            if (place_.emplace(id, rows_ + absent.size()).second)
+            if (place_.count(id) == 0)
                 absent.push_back(id);
+        std::sort(absent.begin(), absent.end());
+        absent.erase(std::unique(absent.begin(), absent.end()), absent.end());
         create(absent);
         for (const auto id : ids) {
             const float *row = values_.data() + place_.at(id) * static_cast<std::size_t>(width_);
@@ -47,8 +51,11 @@ class EmbeddingStore {
         wif_set_normal(&request, 0.0, std_);
         const wif_status status = wif_fill(&request);
         if (status != WIF_OK)
-            throw std::runtime_error(wif_status_text(status));
-        rows_ += ids.size();
+            throw std::invalid_argument(wif_status_text(status));
+        // The map hears of the rows when they are there.  Otherwise a refused id would be found by
+        // the next lookup, without a row.
+        for (const auto id : ids)
+            place_.emplace(id, rows_++);
     }
 
     std::int64_t width_;
@@ -71,6 +78,15 @@ int main() {
         store.lookup(batch, rows.data());
         if (std::fwrite(rows.data(), sizeof(float), rows.size(), stdout) != rows.size())
             return 2;
+    }
+    // A row -1 is refused, and the row 3 is not drawn beside it.
+    std::vector<float> rows(2 * width);
+    for (int trial = 0; trial < 2; trial++) {
+        try {
+            store.lookup({3, -1}, rows.data());
+            return 3;
+        } catch (const std::invalid_argument &) {
+        }
     }
     return store.size() != 6;
 }

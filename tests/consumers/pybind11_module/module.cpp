@@ -17,7 +17,9 @@ wif_api wif;
 void normal(py::array_t<float> out, double std, std::uint64_t seed, const std::string &stream) {
     std::vector<std::int64_t> shape(out.shape(), out.shape() + out.ndim());
     std::vector<std::ptrdiff_t> strides(out.strides(), out.strides() + out.ndim());
-    wif_request request = wif_request_new(out.mutable_data(), WIF_FLOAT32, 0);
+    // An array without axes is a run of one element.
+    const std::int64_t count = out.ndim() ? 0 : 1;
+    wif_request request = wif_request_new(out.mutable_data(), WIF_FLOAT32, count);
     request.ndim = static_cast<std::int32_t>(out.ndim());
     request.shape = shape.data();
     request.strides = strides.data();

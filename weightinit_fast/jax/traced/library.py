@@ -14,7 +14,7 @@ import jax
 from ... import _core
 from ..._installed import xla_library
 
-__all__ = ["NEWEST_API", "TARGET", "register_early", "why_missing"]
+__all__ = ["NEWEST_API", "TARGET", "header_version", "register_early", "why_missing"]
 
 #: The name by which XLA knows the handler. It is in exported programs, and cannot change.
 TARGET = "weightinit_fast_draw"
@@ -63,6 +63,12 @@ def _register() -> str | None:
     except (OSError, AttributeError, RuntimeError) as error:
         return f"{path} cannot be used: {error}"
     return None
+
+
+def header_version() -> int:
+    """Return N of the version 0.N of XLA's header with which the library was built."""
+    version: int = ctypes.CDLL(xla_library()).wif_xla_header_version()
+    return version % 1000
 
 
 _function_capsule: Any = jax.ffi.pycapsule

@@ -68,6 +68,7 @@ __all__ = [
 # What Keras has, and this package leaves to it.
 Initializer: Any = keras.initializers.Initializer
 STFT: Any = keras.initializers.STFT
+stft = STFTInitializer = STFT
 serialize: Any = keras.initializers.serialize
 deserialize: Any = keras.initializers.deserialize
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 from ... import _core
@@ -12,7 +13,7 @@ from ..._resolve.shape import Shape, as_shape
 from ...initialisers.initializer import Initializer as Rule
 from ..framework import keras
 from ..rules import initializer_of
-from ..seeds import KeptGenerator, Seed, key_of_call, key_of_generator
+from ..seeds import Seed, generator_in, kept, key_of_call, key_of_generator
 from ..tensors import draw, placed_on
 
 __all__ = ["Axes", "Drawn", "SeedLike", "Set", "keras_classes", "public"]
@@ -42,7 +43,7 @@ class Drawn:
     def __init__(self, *, seed: SeedLike, stream: int | str, **own: Any) -> None:
         # Versions of Keras before 3.15 have no axes.
         own = {k: v for k, v in own.items() if v is not None or not k.endswith("_axes")}
-        given = seed.generator if isinstance(seed, KeptGenerator) else seed
+        given = generator_in(seed)
         super().__init__(seed=given, **own)
         if isinstance(self.seed, int):
             self.seed = given if isinstance(given, Seed) else Seed(self.seed, fresh=given is None)
@@ -86,8 +87,9 @@ class Drawn:
         """Return the arguments, as Keras saves them."""
         config = super().get_config()  # type: ignore[misc]
         if isinstance(config["seed"], dict):
-            config["seed"] = KeptGenerator(config["seed"], self.seed)
-        return {**config, "stream": self.stream}
+            config["seed"] = kept(config["seed"], self.seed)
+        # Without a stream, Keras's class reads the config too, where this package is not imported.
+        return config if self.stream == 0 else {**config, "stream": self.stream}
 
 
 class Set:
@@ -100,9 +102,11 @@ class Set:
         whole = as_shape(shape)
         kind = keras.backend.standardize_dtype(dtype)
         rule = initializer_of(self, whole)
-        if layout is None or rule is None or kind not in NAMES:
-            return placed_on(super().__call__(whole, dtype=kind), layout)  # type: ignore[misc]
-        return draw(rule, _no_key, 0, whole, kind, layout)
+        if layout is not None and rule is not None and kind in NAMES:
+            # The engine refuses what Keras does not: infinite values, and those that overflow.
+            with suppress(ValueError):
+                return draw(rule, _no_key, 0, whole, kind, layout)
+        return placed_on(super().__call__(whole, dtype=kind), layout)  # type: ignore[misc]
 
 
 def _no_key() -> Key:

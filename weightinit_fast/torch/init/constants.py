@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 
 from ..._core import CONSTANT, fill_tensor
@@ -10,8 +13,6 @@ from ...initialisers.initializer import initializer
 from .dispatch import REFUSALS, otherwise
 
 __all__ = ["constant_", "ones_", "zeros_"]
-
-_ONES, _ZEROS = initializer("ones"), initializer("zeros")
 
 
 def constant_(tensor: torch.Tensor, val: float, *, threads: int | None = None) -> torch.Tensor:
@@ -38,15 +39,7 @@ def constant_(tensor: torch.Tensor, val: float, *, threads: int | None = None) -
     >>> wi.torch.init.constant_(torch.empty(2), 0.1)
     tensor([0.1000, 0.1000])
     """
-    try:
-        if fill_tensor(tensor, CONSTANT, (real(val, "val"),), None, 0, threads):
-            return tensor
-    except REFUSALS:
-        pass  # otherwise() raises it again, or torch's own error
-    arguments = {"val": val}
-    return otherwise(
-        constant_, tensor, arguments, lambda: initializer("constant", value=val), threads
-    )
+    return _set(constant_, tensor, val, {"val": val}, threads)
 
 
 def ones_(tensor: torch.Tensor, *, threads: int | None = None) -> torch.Tensor:
@@ -71,12 +64,7 @@ def ones_(tensor: torch.Tensor, *, threads: int | None = None) -> torch.Tensor:
     >>> wi.torch.init.ones_(torch.empty(3))
     tensor([1., 1., 1.])
     """
-    try:
-        if fill_tensor(tensor, CONSTANT, (1.0,), None, 0, threads):
-            return tensor
-    except REFUSALS:
-        pass  # otherwise() raises it again, or torch's own error
-    return otherwise(ones_, tensor, {}, lambda: _ONES, threads)
+    return _set(ones_, tensor, 1.0, {}, threads)
 
 
 def zeros_(tensor: torch.Tensor, *, threads: int | None = None) -> torch.Tensor:
@@ -101,9 +89,20 @@ def zeros_(tensor: torch.Tensor, *, threads: int | None = None) -> torch.Tensor:
     >>> wi.torch.init.zeros_(torch.empty(3))
     tensor([0., 0., 0.])
     """
+    return _set(zeros_, tensor, 0.0, {}, threads)
+
+
+def _set(
+    ours: Callable[..., torch.Tensor],
+    tensor: torch.Tensor,
+    value: float,
+    arguments: dict[str, Any],
+    threads: int | None,
+) -> torch.Tensor:
+    """Set every element; ``arguments`` are those of torch's function besides the tensor."""
     try:
-        if fill_tensor(tensor, CONSTANT, (0.0,), None, 0, threads):
+        if fill_tensor(tensor, CONSTANT, (real(value, "val"),), None, 0, threads):
             return tensor
     except REFUSALS:
         pass  # otherwise() raises it again, or torch's own error
-    return otherwise(zeros_, tensor, {}, lambda: _ZEROS, threads)
+    return otherwise(ours, tensor, arguments, lambda: initializer("constant", value=value), threads)

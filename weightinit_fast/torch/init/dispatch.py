@@ -15,15 +15,9 @@ from ..._resolve.threads import thread_count
 from ...initialisers.initializer import Initializer, rule_of
 from ...initialisers.rules import ElementwiseRule
 from ..interception.block import Block, current
+from ..refusals import check, overrides_functions, problem_of
 from ..shards import is_flattened, parts_of
-from ..tensors import (
-    check,
-    fill,
-    increment_versions,
-    overrides_functions,
-    problem_of,
-    target_of,
-)
+from ..tensors import fill, increment_versions, target_of
 
 __all__ = ["KEPT", "REFUSALS", "THEIRS", "draw", "otherwise"]
 

@@ -9,7 +9,7 @@ from ..._resolve.keys import RNGLike
 from ..._resolve.numbers import finite, not_negative
 from ...initialisers.initializer import Initializer, initializer
 from ..bounds import bounded, warn_of_far_mean
-from ..tensors import PLAIN
+from ..refusals import PLAIN
 from .dispatch import REFUSALS, draw, otherwise
 
 __all__ = ["normal_", "trunc_normal_", "uniform_"]

@@ -15,7 +15,7 @@ from ..._resolve.keys import RNGLike
 from ..._resolve.numbers import not_negative
 from ...initialisers.initializer import Initializer, initializer, rule_of
 from ...initialisers.rules import ElementwiseRule, Parameters
-from ..tensors import PLAIN
+from ..refusals import PLAIN
 from .dispatch import KEPT, REFUSALS, draw, otherwise
 
 __all__ = ["kaiming_normal_", "kaiming_uniform_", "xavier_normal_", "xavier_uniform_"]
@@ -60,10 +60,12 @@ def xavier_uniform_(
     >>> bool((w.numpy() == wi.xavier_uniform((3, 5), rng=0, stream="fc1.weight")).all())
     True
     """
-    return _fill_xavier(
+    return _fill(
         xavier_uniform_,
+        _xavier,
         tensor,
         ("uniform", gain, layout, groups, transposed),
+        {"gain": gain},
         generator,
         rng,
         stream,
@@ -107,10 +109,12 @@ def xavier_normal_(
     >>> bool((w.numpy() == wi.xavier_normal((3, 5), rng=0, stream="fc1.weight")).all())
     True
     """
-    return _fill_xavier(
+    return _fill(
         xavier_normal_,
+        _xavier,
         tensor,
         ("normal", gain, layout, groups, transposed),
+        {"gain": gain},
         generator,
         rng,
         stream,
@@ -171,10 +175,12 @@ def kaiming_uniform_(
     >>> wi.torch.init.kaiming_uniform_(w, mode="fan_out", groups=64).abs().max() > 0.7
     tensor(True)
     """
-    return _fill_kaiming(
+    return _fill(
         kaiming_uniform_,
+        _kaiming,
         tensor,
         ("uniform", a, mode, nonlinearity, layout, groups, transposed),
+        {"a": a, "mode": mode, "nonlinearity": nonlinearity},
         generator,
         rng,
         stream,
@@ -226,10 +232,12 @@ def kaiming_normal_(
     >>> bool((w.numpy() == wi.he_normal((3, 5), rng=0, stream="fc1.weight")).all())
     True
     """
-    return _fill_kaiming(
+    return _fill(
         kaiming_normal_,
+        _kaiming,
         tensor,
         ("normal", a, mode, nonlinearity, layout, groups, transposed),
+        {"a": a, "mode": mode, "nonlinearity": nonlinearity},
         generator,
         rng,
         stream,
@@ -252,64 +260,37 @@ _Xavier: TypeAlias = tuple[str, float, str | None, int, bool]
 _Kaiming: TypeAlias = tuple[str, float, str, str, str | None, int, bool]
 
 
-def _fill_xavier(
+def _fill(
     ours: Callable[..., torch.Tensor],
+    make: Callable[[Any], Initializer],
     tensor: torch.Tensor,
-    own: _Xavier,
+    own: _Xavier | _Kaiming,
+    arguments: dict[str, Any],
     generator: torch.Generator | None,
     rng: RNGLike,
     stream: int | str,
     threads: int | None,
 ) -> torch.Tensor:
-    """Fill a tensor by one of Xavier's rules."""
+    """Fill a tensor by the initialiser that make(own) returns.
+
+    ``arguments`` are those that torch's function has besides the tensor and the generator.
+    """
     if type(own[1]) in _NUMBERS and type(tensor) in PLAIN:
         try:
-            transform, params = _xavier_parameters(own, tensor.shape)
+            transform, params = _parameters(make, own, tensor.shape)
             if draw(tensor, transform, params, generator, rng, stream, threads):
                 return tensor
         except _NO_DRAW:
             pass  # otherwise() raises it again, or torch's own error
-    _, gain, layout, groups, transposed = own
-    return otherwise(
-        ours,
-        tensor,
-        {"gain": gain, "generator": generator},
-        lambda: _xavier(own),
-        threads,
-        rng,
-        stream,
-        layout=layout,
-        groups=groups,
-        transposed=transposed,
-    )
-
-
-def _fill_kaiming(
-    ours: Callable[..., torch.Tensor],
-    tensor: torch.Tensor,
-    own: _Kaiming,
-    generator: torch.Generator | None,
-    rng: RNGLike,
-    stream: int | str,
-    threads: int | None,
-) -> torch.Tensor:
-    """Fill a tensor by one of Kaiming He's rules."""
-    if type(own[1]) in _NUMBERS and type(tensor) in PLAIN:
-        try:
-            transform, params = _kaiming_parameters(own, tensor.shape)
-            if draw(tensor, transform, params, generator, rng, stream, threads):
-                return tensor
-        except _NO_DRAW:
-            pass  # otherwise() raises it again, or torch's own error
-    if _is_empty(tensor):
+    if make is _kaiming and _is_empty(tensor):
         warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=3)
         return tensor
-    _, a, mode, nonlinearity, layout, groups, transposed = own
+    layout, groups, transposed = own[-3:]
     return otherwise(
         ours,
         tensor,
-        {"a": a, "mode": mode, "nonlinearity": nonlinearity, "generator": generator},
-        lambda: _kaiming(own),
+        {**arguments, "generator": generator},
+        lambda: make(own),
         threads,
         rng,
         stream,
@@ -349,20 +330,11 @@ def _kaiming(own: _Kaiming) -> Initializer:
 
 
 @lru_cache(KEPT)
-def _xavier_parameters(own: _Xavier, whole: tuple[int, ...]) -> Parameters:
+def _parameters(
+    make: Callable[[Any], Initializer], own: _Xavier | _Kaiming, whole: tuple[int, ...]
+) -> Parameters:
     """Return what the engine is given for a tensor of that shape."""
-    return _parameters(_xavier(own), whole)
-
-
-@lru_cache(KEPT)
-def _kaiming_parameters(own: _Kaiming, whole: tuple[int, ...]) -> Parameters:
-    """Return what the engine is given for a tensor of that shape."""
-    return _parameters(_kaiming(own), whole)
-
-
-def _parameters(init: Initializer, whole: tuple[int, ...]) -> Parameters:
-    """Return what the engine is given for a tensor of that shape."""
-    rule = rule_of(init)
+    rule = rule_of(make(own))
     assert isinstance(rule, ElementwiseRule)
     return rule.parameters(whole)
 

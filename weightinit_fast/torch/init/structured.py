@@ -8,7 +8,7 @@ from torch.overrides import has_torch_function_variadic
 from ..._resolve.keys import RNGLike
 from ..._resolve.numbers import real
 from ...initialisers.initializer import initializer
-from ..tensors import PLAIN
+from ..refusals import PLAIN
 from .dispatch import THEIRS, otherwise
 
 __all__ = ["dirac_", "eye_", "orthogonal_", "sparse_"]
@@ -120,8 +120,7 @@ def orthogonal_(
     Notes
     -----
     Every element depends on all the others. So a process that holds a part of a DTensor makes the
-    whole matrix in CPU memory and keeps its part. The last bits depend on NumPy's LAPACK; see
-    `weightinit_fast.orthogonal`.
+    whole matrix in CPU memory and keeps its part.
 
     Examples
     --------

@@ -11,8 +11,9 @@ import torch
 from ... import _core
 from ..._resolve.keys import Key
 from ...initialisers.initializer import Initializer, initializer
+from ..refusals import problem_of
 from ..shards import parts_of
-from ..tensors import fill, increment_versions, problem_of, target_of
+from ..tensors import fill, increment_versions, target_of
 from .names import Names
 
 __all__ = ["FLOATS", "Block", "Probe", "current"]

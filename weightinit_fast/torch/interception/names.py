@@ -13,8 +13,9 @@ import torch
 from ... import _core
 from ..._resolve.memory import check_strides
 from ..._resolve.target import Target, region_target
+from ..refusals import KINDS
 from ..shards import clean_name
-from ..tensors import KINDS, memory, target_of
+from ..tensors import memory, target_of
 
 __all__ = ["Names"]
 

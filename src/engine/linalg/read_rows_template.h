@@ -1,0 +1,79 @@
+/* One kernel that reads a matrix in panels: a wif_draw_rows (kernels.h) whose elements are those of
+ * draw->matrix, row after row, times its gain.  So a matrix can be written wherever a stream can:
+ * into any strides, or in part.  isa.c includes this file once for each type, with
+ *
+ *   TYPE   the type, e.g. bf16
+ *   REAL   the type of the matrix, float or double
+ *   VEC    its register, e.g. vf32
+ *   F(x)   the vocabulary's x for it, e.g. mul_f32
+ *   PUT    the store of outputs.h for the elements of a row of a panel
+ *   ITEMS  how many elements PUT stores */
+#if !defined(TYPE) || !defined(REAL) || !defined(VEC) || !defined(F) || !defined(PUT) ||           \
+    !defined(ITEMS)
+#error "read_rows_template.h needs TYPE, REAL, VEC, F, PUT and ITEMS; see its first lines"
+#endif
+
+#define READ_JOIN_(a, b) a##b
+#define READ_JOIN(a, b) READ_JOIN_(a, b)
+#define READ(name) READ_JOIN(name, TYPE)
+#define BYTES READ_JOIN(READ_JOIN(WIF_, TYPE), _BYTES)
+#define LANES ((int)(sizeof(VEC) / sizeof(REAL)))
+
+/* Store the whole row of a panel. */
+INLINE void READ(read_whole_)(char *dst, const REAL *row, VEC gain) {
+    for (int k = 0; k < WIF_PANEL_COLUMNS; k += ITEMS, dst += ITEMS * BYTES) {
+        VEC y[ITEMS / LANES];
+        UNROLL for (int v = 0; v < ITEMS / LANES; v++)
+            y[v] = F(mul)(F(load)(row + k + v * LANES), gain);
+        PUT(dst, y, 0);
+    }
+}
+
+static void READ(read_rows_)(void *dst, ptrdiff_t dst_step, uint64_t first, uint64_t first_step,
+                             const int64_t *ids, size_t rows, size_t count, const wif_draw *draw,
+                             int nontemporal) {
+    const wif_matrix *const m = draw->matrix;
+    const VEC gain = F(set1)((REAL)m->gain);
+    const uint64_t columns = (uint64_t)m->columns;
+    for (size_t k = 0; k < rows; k++) {
+        const uint64_t at = first + (ids ? (uint64_t)ids[k] : k) * first_step;
+        uint64_t row = at / columns, column = at % columns;
+        char *to = (char *)dst + (ptrdiff_t)k * dst_step;
+        for (size_t left = count, n; left; left -= n, to += n * BYTES) {
+            const size_t skip = column % WIF_PANEL_COLUMNS;
+            const size_t here = columns - column + skip < WIF_PANEL_COLUMNS
+                                    ? (size_t)(columns - column)
+                                    : WIF_PANEL_COLUMNS - skip;
+            const REAL *const from = (const REAL *)m->panels +
+                                     (int64_t)(column / WIF_PANEL_COLUMNS) * m->panel_step +
+                                     (int64_t)row * WIF_PANEL_COLUMNS;
+            n = here < left ? here : left;
+            if (n == WIF_PANEL_COLUMNS) {
+                READ(read_whole_)(to, from, gain);
+            } else {
+                char whole[WIF_PANEL_COLUMNS * BYTES];
+                READ(read_whole_)(whole, from, gain);
+                memcpy(to, whole + skip * BYTES, n * BYTES);
+            }
+            column += n;
+            if (column == columns) {
+                column = 0;
+                row++;
+            }
+        }
+    }
+    (void)nontemporal;
+    leave_registers();
+}
+
+#undef READ_JOIN_
+#undef READ_JOIN
+#undef READ
+#undef BYTES
+#undef LANES
+#undef TYPE
+#undef REAL
+#undef VEC
+#undef F
+#undef PUT
+#undef ITEMS

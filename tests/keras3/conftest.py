@@ -1,0 +1,49 @@
+"""The tests of this folder need keras and a backend of it, and are skipped where they are missing.
+
+KERAS_BACKEND chooses the backend. Without it, it is the first that is installed of jax, torch and
+tensorflow. A process has one backend: to test another, run these tests again. The tests run late,
+since the backends start threads.
+"""
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from support.frameworks import load_frameworks
+
+HERE = Path(__file__).parent
+
+
+def is_installed(name):
+    """Whether there is such a package. A folder of tests that has its name is none."""
+    spec = find_spec(name)
+    return spec is not None and spec.origin is not None
+
+
+BACKENDS = [name for name in ("jax", "torch", "tensorflow") if is_installed(name)]
+if BACKENDS:
+    os.environ.setdefault("KERAS_BACKEND", BACKENDS[0])
+
+
+def pytest_collection_modifyitems(items):
+    """Move these tests behind those of other folders, and leave Keras's own warnings to Keras."""
+    items.sort(key=lambda item: item.path.parent == HERE)
+    for item in items:
+        if item.path.parent == HERE:
+            item.add_marker(pytest.mark.filterwarnings("ignore::DeprecationWarning"))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _frameworks(request):
+    if not is_installed("keras") or not BACKENDS:
+        pytest.skip("keras and a backend of it are not installed")
+    load_frameworks(request.module)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_names():
+    """Count the layers without a name from the start."""
+    from keras_cases import keras  # noqa: PLC0415  it imports Keras
+
+    keras.utils.clear_session()
