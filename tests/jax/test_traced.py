@@ -66,6 +66,20 @@ def test_float64_where_jax_has_it(way, key):
         assert same(made, key, dtype="float64")
 
 
+@pytest.mark.parametrize(
+    "init", ["uniform(low=-1e-40, high=1e-40)", "normal(std=1e-40)", "constant(value=1e-42)"]
+)
+def test_subnormal_numbers(way, key, init):
+    """XLA's threads flush them to zero; the engine does not."""
+    assert same(jax.jit(functools.partial(draw, init=init))(key), key, init)
+    assert same(
+        jax.jit(functools.partial(draw, init=init, shape=(999, 999)))(key),
+        key,
+        init,
+        shape=(999, 999),
+    )
+
+
 @pytest.mark.parametrize("impl", ["threefry2x32", "rbg", "unsafe_rbg"])
 @pytest.mark.parametrize("raw", [False, True])
 def test_all_words_of_the_key_count(way, impl, raw):
@@ -117,6 +131,13 @@ def test_vmap_of_vmap_and_other_axes(way, key):
     made = jax.jit(jax.vmap(jax.vmap(draw), in_axes=1, out_axes=2))(keys)
     assert made.shape == (3, 16, 4, 24)
     assert all(same(made[i, :, j], keys[i, j]) for i in range(3) for j in range(4))
+
+
+def test_vmap_without_jit(way, key):
+    keys = jax.random.split(key, 2)
+    with jax.disable_jit():
+        made = jax.vmap(draw)(keys)
+    assert all(same(made[k], keys[k]) for k in range(2))
 
 
 def test_vmap_over_no_keys_and_over_something_else(way, key):
