@@ -1,6 +1,10 @@
 """Draws inside of jit, vmap, scan, remat, grad and export: the bits of NumPy's arrays."""
 
 import functools
+import os
+import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -264,7 +268,45 @@ def test_an_exported_program_of_several_devices(key):
     mesh = jax.sharding.Mesh(np.array(jax.devices()).reshape(-1, 2), ("x", "y"))
     sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("x", "y"))
     program = exported(jax.jit(draw, out_shardings=sharding), key)
-    assert same(jax.jit(program.call, out_shardings=sharding)(key), key)
+    jitted = jax.jit(program.call, out_shardings=sharding)
+    assert same(jitted(key), key)
+    # Every device makes the whole.
+    assert re.search(r"f32\[16,24\]\S* custom-call", jitted.lower(key).compile().as_text())
+
+
+LOAD = """
+import sys, jax, jax.export
+from pathlib import Path
+if sys.argv[2] == "first":
+    import weightinit_fast.jax
+program = jax.export.deserialize(bytearray(Path(sys.argv[1]).read_bytes()))
+try:
+    made = program.call(jax.random.key(7))
+except jax.errors.JaxRuntimeError as error:
+    print("refused", "weightinit_fast_draw" in str(error))
+else:
+    print(bytes(made).hex())
+"""
+
+
+@pytest.mark.process
+def test_a_process_that_loads_a_program_imports_the_adapter(tmp_path, key):
+    pytest.importorskip("flatbuffers")
+    if library.why_missing():
+        pytest.skip(library.why_missing())
+    export = pytest.importorskip("jax.export")
+    check = export.DisabledSafetyCheck.custom_call(library.TARGET)
+    program = export.export(jax.jit(draw), disabled_checks=[check])(key)
+    (tmp_path / "program").write_bytes(program.serialize())
+
+    def loaded(how):
+        command = [sys.executable, "-W", "ignore", "-c", LOAD, str(tmp_path / "program"), how]
+        environment = os.environ | {"JAX_PLATFORMS": "cpu"}
+        shown = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+        return shown.stdout.strip()
+
+    assert loaded("first") == bits(key).hex()
+    assert loaded("never") == "refused True"
 
 
 def test_the_target_has_to_be_allowed(key):
