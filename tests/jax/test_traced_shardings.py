@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax_drawing import SHAPE, by_way, draw, draws, jax, jnp, library, same
 
-traced = [jax, jnp, draws, library]  # conftest.py imports them
+frameworks = [draws]  # conftest.py imports it, and the others above
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -241,6 +241,13 @@ def test_shard_map_over_some_axes_of_the_mesh(key):
     for k in range(4):
         assert same(made[4 * k : 4 * k + 4], jax.random.fold_in(key, k), shape=(4, 6))
     assert calls(jitted, key) == [(4, 3)]
+
+
+def test_python_is_not_called_where_xla_has_axes_of_a_shard_map(key):
+    body = functools.partial(draw, init="orthogonal")
+    mapped = shard_map(body, mesh=mesh_of(4, 2), in_specs=P(), out_specs=P(), axis_names={"x"})
+    with pytest.raises(NotImplementedError, match="callbacks"):
+        jax.jit(mapped)(key)
 
 
 # Explicit axes, and meshes of the context ---------------------------------------------------------
