@@ -1,6 +1,7 @@
 """What the tests of this folder share: the frameworks, and the values to expect."""
 
 import numpy as np
+import pytest
 from support.frameworks import Framework
 
 import weightinit_fast as wi
@@ -69,6 +70,12 @@ CASES = [
     for arguments, keywords, text in cases
 ]
 SHAPE = (3, 5, 16, 24)
+
+
+def needs_jax(*version):
+    """Skip a test of what JAX itself does otherwise in versions before this one."""
+    if jax.version.__version_info__ < version:
+        pytest.skip(f"jax {jax.version.__version__} differs")
 
 
 def expected(text, shape, dtype, key):

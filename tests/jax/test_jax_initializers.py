@@ -7,7 +7,7 @@ import pickle
 
 import numpy as np
 import pytest
-from adapted import CASES, DTYPES, SAME, SHAPE, adapter, bits, expected, jax
+from adapted import CASES, DTYPES, SAME, SHAPE, adapter, bits, expected, jax, needs_jax
 
 import weightinit_fast as wi
 
@@ -30,6 +30,7 @@ def test_every_name_of_jax_is_here():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_arguments_and_defaults_are_those_of_jax(name):
+    needs_jax(0, 10)
     ours = inspect.signature(getattr(adapter.initializers, name)).parameters
     theirs = inspect.signature(getattr(jax.nn.initializers, name)).parameters
     assert [(p.name, p.kind, p.default) for p in ours.values()] == [
@@ -39,6 +40,7 @@ def test_arguments_and_defaults_are_those_of_jax(name):
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ("ones", "zeros")])
 def test_what_is_made_is_called_as_that_of_jax(name):
+    needs_jax(0, 10)
     needed = {"constant": (3,), "variance_scaling": (1.0, "fan_in", "normal")}.get(name, ())
     ours = getattr(adapter.initializers, name)(*needed)
     theirs = getattr(jax.nn.initializers, name)(*needed)
@@ -105,7 +107,9 @@ def test_the_law_is_that_of_jax(name, arguments, keywords, text):
 )
 @pytest.mark.parametrize("mode", ["fan_in", "fan_out", "fan_avg", "fan_geo_avg"])
 def test_fans_are_those_of_jax(shape, axes, mode):
-    """Compared by the ratio of two normals that have the same words."""
+    """Compared by normals that have the same words."""
+    if len(shape) == 1:
+        needs_jax(0, 10)  # some earlier versions refuse such a shape for every in_axis
     from jax._src.nn.initializers import _compute_fans  # noqa: PLC0415
 
     init = adapter.initializers.variance_scaling(1.0, mode, "normal", *axes)
@@ -147,6 +151,7 @@ def test_the_default_dtype():
 
 
 def test_types_of_64_bits_are_those_that_jax_has():
+    needs_jax(0, 10)
     init = adapter.initializers.normal()
     with pytest.warns(UserWarning, match="float64 is not available"):
         made = init(key(), (9,), "float64")
@@ -206,6 +211,7 @@ def test_a_constant_is_rounded_once():
 
 
 def test_a_constant_that_overflows_is_that_of_jax():
+    needs_jax(0, 10)
     with pytest.warns(RuntimeWarning, match="overflow"):
         assert adapter.initializers.constant(1e300)(key(), (1,), "float16")[0] == math.inf
 

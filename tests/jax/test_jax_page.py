@@ -5,7 +5,7 @@ import re
 from importlib.util import find_spec
 
 import pytest
-from adapted import adapter
+from adapted import adapter, needs_jax
 from support import DOCS
 
 if not DOCS.is_dir():
@@ -26,6 +26,7 @@ NEEDED = {
 def test_sessions(tmp_path, monkeypatch):
     """All sessions are one program."""
     assert adapter.key  # skips where jax is not installed
+    needs_jax(0, 10)
     monkeypatch.chdir(tmp_path)
     variables = {}
     for section in re.split(r"^## ", TEXT, flags=re.MULTILINE):

@@ -1,6 +1,10 @@
 """Draws inside of jit, vmap, scan, remat, grad and export: the bits of NumPy's arrays."""
 
 import functools
+import os
+import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -66,6 +70,20 @@ def test_float64_where_jax_has_it(way, key):
         assert same(made, key, dtype="float64")
 
 
+@pytest.mark.parametrize(
+    "init", ["uniform(low=-1e-40, high=1e-40)", "normal(std=1e-40)", "constant(value=1e-42)"]
+)
+def test_subnormal_numbers(way, key, init):
+    """XLA's threads flush them to zero; the engine does not."""
+    assert same(jax.jit(functools.partial(draw, init=init))(key), key, init)
+    assert same(
+        jax.jit(functools.partial(draw, init=init, shape=(999, 999)))(key),
+        key,
+        init,
+        shape=(999, 999),
+    )
+
+
 @pytest.mark.parametrize("impl", ["threefry2x32", "rbg", "unsafe_rbg"])
 @pytest.mark.parametrize("raw", [False, True])
 def test_all_words_of_the_key_count(way, impl, raw):
@@ -117,6 +135,13 @@ def test_vmap_of_vmap_and_other_axes(way, key):
     made = jax.jit(jax.vmap(jax.vmap(draw), in_axes=1, out_axes=2))(keys)
     assert made.shape == (3, 16, 4, 24)
     assert all(same(made[i, :, j], keys[i, j]) for i in range(3) for j in range(4))
+
+
+def test_vmap_without_jit(way, key):
+    keys = jax.random.split(key, 2)
+    with jax.disable_jit():
+        made = jax.vmap(draw)(keys)
+    assert all(same(made[k], keys[k]) for k in range(2))
 
 
 def test_vmap_over_no_keys_and_over_something_else(way, key):
@@ -243,7 +268,45 @@ def test_an_exported_program_of_several_devices(key):
     mesh = jax.sharding.Mesh(np.array(jax.devices()).reshape(-1, 2), ("x", "y"))
     sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("x", "y"))
     program = exported(jax.jit(draw, out_shardings=sharding), key)
-    assert same(jax.jit(program.call, out_shardings=sharding)(key), key)
+    jitted = jax.jit(program.call, out_shardings=sharding)
+    assert same(jitted(key), key)
+    # Every device makes the whole.
+    assert re.search(r"f32\[16,24\]\S* custom-call", jitted.lower(key).compile().as_text())
+
+
+LOAD = """
+import sys, jax, jax.export
+from pathlib import Path
+if sys.argv[2] == "first":
+    import weightinit_fast.jax
+program = jax.export.deserialize(bytearray(Path(sys.argv[1]).read_bytes()))
+try:
+    made = program.call(jax.random.key(7))
+except jax.errors.JaxRuntimeError as error:
+    print("refused", "weightinit_fast_draw" in str(error))
+else:
+    print(bytes(made).hex())
+"""
+
+
+@pytest.mark.process
+def test_a_process_that_loads_a_program_imports_the_adapter(tmp_path, key):
+    pytest.importorskip("flatbuffers")
+    if library.why_missing():
+        pytest.skip(library.why_missing())
+    export = pytest.importorskip("jax.export")
+    check = export.DisabledSafetyCheck.custom_call(library.TARGET)
+    program = export.export(jax.jit(draw), disabled_checks=[check])(key)
+    (tmp_path / "program").write_bytes(program.serialize())
+
+    def loaded(how):
+        command = [sys.executable, "-W", "ignore", "-c", LOAD, str(tmp_path / "program"), how]
+        environment = os.environ | {"JAX_PLATFORMS": "cpu"}
+        shown = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+        return shown.stdout.strip()
+
+    assert loaded("first") == bits(key).hex()
+    assert loaded("never") == "refused True"
 
 
 def test_the_target_has_to_be_allowed(key):

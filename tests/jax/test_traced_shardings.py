@@ -243,6 +243,13 @@ def test_shard_map_over_some_axes_of_the_mesh(key):
     assert calls(jitted, key) == [(4, 3)]
 
 
+def test_python_is_not_called_where_xla_has_axes_of_a_shard_map(key):
+    body = functools.partial(draw, init="orthogonal")
+    mapped = shard_map(body, mesh=mesh_of(4, 2), in_specs=P(), out_specs=P(), axis_names={"x"})
+    with pytest.raises(NotImplementedError, match="callbacks"):
+        jax.jit(mapped)(key)
+
+
 # Explicit axes, and meshes of the context ---------------------------------------------------------
 
 

@@ -86,8 +86,9 @@ def placed(out_sharding: OutSharding) -> jax.sharding.Sharding:
 
 def _mesh(out_sharding: object) -> jax.sharding.Mesh:
     """Return the mesh of jax.set_mesh."""
-    mesh: jax.sharding.Mesh = jax.sharding.get_mesh()
-    if mesh.empty:
+    get_mesh = getattr(jax.sharding, "get_mesh", None)  # jax 0.7.0 has none
+    mesh: jax.sharding.Mesh | None = get_mesh() if get_mesh else None
+    if mesh is None or mesh.empty:
         raise ValueError(
             f"out_sharding={shown(out_sharding)} names no devices: call jax.set_mesh(mesh) before, "
             "or pass a NamedSharding over a Mesh"

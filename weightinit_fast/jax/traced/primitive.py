@@ -46,7 +46,8 @@ def _abstract(words: Any, *, what: lowering.What) -> Any:
 
 def _run(words: Any, *, what: lowering.What) -> Any:
     """Draw outside of jit, for example under jax.vmap."""
-    return _jitted(words, what)
+    with jax.disable_jit(False):  # jax.disable_jit() would call this function for ever
+        return _jitted(words, what)
 
 
 _jitted = jax.jit(bind, static_argnames="what")
