@@ -19,10 +19,12 @@ from jax_drawing import (
     library,
     same,
 )
+from support.frameworks import Framework
 
 import weightinit_fast as wi
 
-traced = [jax, jnp, draws, library]  # conftest.py imports them
+traced = Framework("weightinit_fast.jax.traced", after=jax)
+frameworks = [draws]  # conftest.py imports it, and the others above
 
 
 @pytest.fixture(params=["ffi", "callback"])
@@ -75,6 +77,20 @@ def test_all_words_of_the_key_count(way, impl, raw):
 def test_a_large_draw_on_several_threads(way, key):
     shape = (3_000, 1_001)
     assert same(jax.jit(functools.partial(draw, shape=shape))(key), key, shape=shape)
+
+
+@pytest.mark.parametrize("init", ["normal(std=0.02)", "orthogonal"])
+@pytest.mark.parametrize("stream", [5, 2**64 - 1])
+def test_another_stream(way, key, init, stream):
+    init = wi.initializer(init)
+
+    def function(words):
+        padded = jnp.pad(words, (0, 2))
+        return traced.draw(init, padded, SHAPE, np.dtype("float32"), None, stream=stream)
+
+    made = jax.jit(function)(jax.random.key_data(key))
+    wanted = init(SHAPE, rng=wi.jax.key(key), stream=stream)
+    assert np.asarray(made).tobytes() == wanted.tobytes()
 
 
 def test_initializers_draw_so(way, key):

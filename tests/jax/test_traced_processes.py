@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from jax_drawing import bits, jax, library
 
-frameworks = [jax, library]  # conftest.py imports them
 SCRIPT = Path(__file__).parent / "traced_processes.py"
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax_drawing import SHAPE, by_way, draw, draws, jax, jnp, library, same
 
-traced = [jax, jnp, draws, library]  # conftest.py imports them
+frameworks = [draws]  # conftest.py imports it, and the others above
 
 
 @pytest.fixture(scope="module", autouse=True)
