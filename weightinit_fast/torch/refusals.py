@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ KINDS: dict[torch.dtype, Kind] = {
 #: Tensors of these classes are plain memory. (A torch.nn.Buffer is a Tensor with an attribute.)
 PLAIN = (torch.Tensor, torch.nn.Parameter)
 #: How many TorchDispatchModes are active.
-dispatch_modes = torch._C._len_torch_dispatch_stack
+dispatch_modes: Callable[[], int] = torch._C._len_torch_dispatch_stack
 
 
 def check(tensor: Any) -> None:
