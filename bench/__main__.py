@@ -96,6 +96,12 @@ COMMANDS = {
         "15 min; --quick: 3 min",
         "jax --log-elements 26 --repeats 5",
     ),
+    "keras": Command(
+        "measure.keras_draws",
+        "draws of Keras variables beside keras.initializers; needs keras and a backend of it",
+        "5 min; --quick: 1 min",
+        "keras --backends torch --log-elements 24",
+    ),
     "import-time": Command(
         "measure.import_time",
         "the time of `import weightinit_fast` beside that of `import numpy`",

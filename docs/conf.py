@@ -1,5 +1,6 @@
 """Configure Sphinx. Each build makes the pictures and tables from the installed package."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from sphinx.application import Sphinx
 HERE = Path(__file__).parent
 # The scripts beside this file are importable, and the package is the installed one, not the source.
 sys.path[:] = [str(HERE), *(path for path in sys.path if Path(path).resolve() != HERE.parent)]
+
+os.environ.setdefault("KERAS_BACKEND", "jax")  # the reference imports the adapter of Keras
 
 import dtype_table  # noqa: E402
 import histograms  # noqa: E402

@@ -68,6 +68,8 @@ def orthogonal(
     rows: int,
     columns: int,
     transposed: bool,
+    batch: list[tuple[int, int, int]],
+    first: int,
     axes: list[tuple[int, int, int]],
     start: int,
     threads: int | None,

@@ -1,11 +1,15 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
-# cython: autotestdict=False
+# cython: autotestdict=False, freethreading_compatible=True
 """The engine behind weightinit_fast: one call fills a buffer, or a part of one, in parallel.
 
 Everything here is private to the package.  The Python modules decide what is drawn and where it
 goes, and refuse what is wrong.  This module reads the usual kinds of arguments for them, since that
 is faster here.  It proves that a fill stays inside its buffer, has the engine cut the fill into
 tasks, and runs the tasks without the GIL.
+
+Threads may call it at the same time without a GIL.  All variables of this module are set while the
+package is imported, and none of them is set again, except for tests and benchmarks; shared.h has
+those that are set later, and the engine's are atomic.
 """
 
 import os
@@ -28,6 +32,14 @@ from libc.stdint cimport (
 )
 
 from engine cimport *
+
+cdef extern from "shared.h" nogil:
+    bint FREE_THREADED "WIF_FREE_THREADED"
+    ctypedef int shared_state
+    shared_state shared_generators, shared_torch
+    bint shared_is_ready(shared_state *state)
+    bint shared_claim(shared_state *state)
+    void shared_make_ready(shared_state *state)
 
 
 # WORDS, CONSTANT, UNIFORM, NORMAL and TRUNCATED, the numbers of the public transforms.
@@ -86,7 +98,10 @@ ISAS_RUNNABLE = tuple(
 
 
 def select_isa(str name):
-    """Use the kernels of one instruction set from now on.  Only tests and benchmarks call this."""
+    """Use the kernels of one instruction set from now on, in this module and in weightinit_fast.h.
+
+    After the import only tests and benchmarks call this.
+    """
     if name not in ISAS:
         raise ValueError(f"unknown instruction set {name!r}; known: {', '.join(ISAS)}")
     cdef wif_isa *chosen = &isas[ISAS.index(name)]
@@ -292,7 +307,9 @@ cdef int read_axes(
     return count
 
 
-cdef int prepare(int transform, int dtype, tuple params, wif_draw *draw) except -1:
+cdef int prepare(
+    const wif_kernels *kernels, int transform, int dtype, tuple params, wif_draw *draw,
+) except -1:
     """Round the parameters as the contract says, into draw; refuse what overflows."""
     cdef double parameters[WIF_MOST_PARAMETERS]
     cdef int status, count, k
@@ -301,7 +318,7 @@ cdef int prepare(int transform, int dtype, tuple params, wif_draw *draw) except 
         raise ValueError(f"no dtype {dtype}")
     if (
         not 0 <= transform < WIF_PUBLIC_TRANSFORMS
-        or wif_kernels_in_use().draw_rows[transform][dtype] == NULL
+        or kernels.draw_rows[transform][dtype] == NULL
     ):
         raise ValueError(f"no kernel {transform} of {DTYPES[dtype]}")
     count = wif_parameter_count(transform)
@@ -323,7 +340,7 @@ cdef int prepare(int transform, int dtype, tuple params, wif_draw *draw) except 
 def check(int transform, int dtype, tuple params):
     """Raise the exception that fill() would raise for these parameters, if any."""
     cdef wif_draw draw
-    prepare(transform, dtype, params, &draw)
+    prepare(wif_kernels_in_use(), transform, dtype, params, &draw)
 
 
 def narrow(object source, object buffer, int dtype):
@@ -376,8 +393,9 @@ cdef int64_t read_plan(
     """
     cdef int64_t total
     cdef uint64_t last_element = <uint64_t>INT64_MAX if dtype == WIF_f64 else UINT64_MAX
+    cdef const wif_kernels *kernels = wif_kernels_in_use()
     count[0] = 0
-    prepare(transform, dtype, params, &plan.draw)
+    prepare(kernels, transform, dtype, params, &plan.draw)
     if view.itemsize != <Py_ssize_t>wif_type_bytes(dtype):
         raise ValueError(f"items of {view.itemsize} bytes for {DTYPES[dtype]}")
     total = view.len // view.itemsize
@@ -403,7 +421,7 @@ cdef int64_t read_plan(
         )
     plan.dst = <char *>view.buf + start
     plan.first = first
-    wif_plan_choose_kernels(plan, wif_kernels_in_use(), <wif_type>dtype, total)
+    wif_plan_choose_kernels(plan, kernels, <wif_type>dtype, total)
     return total
 
 
@@ -418,9 +436,7 @@ cdef void cut_plan(
     """
     plan.direct_items = wif_plan_direct_items(plan.itemsize, total, threads, fresh)
     wif_plan_cut(plan, axis, count)
-    plan.nontemporal = (
-        not fresh and plan.direct and <size_t>nbytes >= wif_nontemporal_from()
-    )
+    plan.nontemporal = not fresh and plan.direct and <size_t>nbytes >= wif_nontemporal_from()
 
 
 cpdef object fill(
@@ -495,7 +511,7 @@ cdef int fill_view(
     total = read_plan(
         view, transform, dtype, params, first, axes, start, ids, id_count, &plan, axis, &count,
     )
-    _pinned = pin(buffer) if total >= RELEASE_GIL_ITEMS else None
+    _pinned = pin(buffer) if total >= RELEASE_GIL_ITEMS or FREE_THREADED else None
     # A constant needs no words.  Its kernels contain the generator all the same, which the
     # compiler removes only from -O2 on; key and stream are 0, so that no garbage is read there.
     if transform == WIF_constant:

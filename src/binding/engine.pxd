@@ -14,11 +14,8 @@ cdef extern from "kernels/kernels.h" nogil:
     enum: WIF_TYPES
     const char *wif_type_name(int type)
     size_t wif_type_bytes(int type)
-    ctypedef struct wif_matrix:
-        double gain
     ctypedef struct wif_draw:
         uint64_t key_low, key_high, stream
-        const wif_matrix *matrix
     ctypedef void wif_draw_rows  # a function type, whose pointers are only compared with NULL here
     ctypedef void (*wif_narrow)(void *dst, const float *src, size_t count) noexcept nogil
     ctypedef struct wif_kernels:
@@ -96,8 +93,7 @@ cdef extern from "host/plan.h" nogil:
         int64_t direct_items
         int nontemporal
         int direct
-    void wif_plan_choose_reading(wif_plan *plan, const wif_kernels *set, wif_type type,
-                                 const wif_matrix *matrix)
+    void wif_plan_choose_reading(wif_plan *plan, const wif_kernels *set, wif_type type)
     void wif_plan_choose_kernels(wif_plan *plan, const wif_kernels *set, wif_type type,
                                  int64_t total)
     int64_t wif_plan_direct_items(size_t itemsize, int64_t total, int threads, int fresh)
@@ -134,14 +130,17 @@ cdef extern from "linalg/orthogonal.h" nogil:
         const wif_kernels *set
         wif_draw normals
         wif_type type
-        uint64_t first
         int64_t rows, columns
         int transposed
+        double gain
+        const wif_axis *batch
+        int batch_axes
+        uint64_t first
+        const wif_plan *out
         int threads
         void *scratch
-        wif_matrix matrix
-    size_t wif_orthogonal_bytes(wif_type type, int64_t rows, int64_t columns)
-    bint wif_orthogonal(wif_orthogonal_request *request, wif_poll *poll, void *caller,
+    size_t wif_orthogonal_scratch(const wif_orthogonal_request *request)
+    bint wif_orthogonal(const wif_orthogonal_request *request, wif_poll *poll, void *caller,
                         parallel_for_function *parallel_for, void *owner)
 
 

@@ -2,7 +2,12 @@
 # rng and stream that programs pass in loops.  weightinit_fast/_resolve/keys.py reads all other
 # kinds, and registers its functions here for that.
 from cpython.pycapsule cimport PyCapsule_GetPointer
+from cpython.ref cimport Py_INCREF, PyObject
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
+
+
+cdef extern from "Python.h":
+    PyObject *class_of "(PyObject *)Py_TYPE"(object instance)  # without a reference of its own
 
 
 # NumPy's public C interface to a bit generator: bitgen_t in numpy/random/bitgen.h.
@@ -16,19 +21,22 @@ ctypedef struct bitgen:
 
 cdef object Key = None, read_other_key = None, read_other_stream = None  # by register_keys
 # NumPy's classes, imported when somebody first passes an rng that is neither a Key nor an int below
-# 2**64.  Subclasses of the bit generators are not among them, since they may draw in another way.
-cdef object Generator = None
-cdef tuple bit_generators = None
+# 2**64: Generator, and then the bit generators.  Subclasses of these are not among them, since they
+# may draw in another way.  They may be read when shared_generators is ready (shared.h), and live
+# for as long as the process.
+cdef enum:
+    KNOWN_CLASSES = 6
+cdef PyObject *known_classes[KNOWN_CLASSES]
 
 
 # torch.Generator, and what each thread keeps to draw from one: by register_torch, once somebody has
-# passed one.
+# passed one.  They may be read when shared_torch is ready.
 cdef object TorchGenerator = None, torch_buffer = None, torch_methods = None
 cdef object TORCH_LOWEST = -(1 << 63)
 
 
 def register_torch(object generator_type, object buffer, object methods):
-    """Set torch's class of generators, and how to draw from one.
+    """Set torch's class of generators, and how to draw from one, unless they are set already.
 
     ``methods()`` makes what a thread keeps in the attribute ``methods`` of ``buffer``, which is a
     threading.local: a function ``draw(lowest, None)`` that draws two words from torch's default
@@ -36,7 +44,9 @@ def register_torch(object generator_type, object buffer, object methods):
     default generator.
     """
     global TorchGenerator, torch_buffer, torch_methods
-    TorchGenerator, torch_buffer, torch_methods = generator_type, buffer, methods
+    if shared_claim(&shared_torch):
+        TorchGenerator, torch_buffer, torch_methods = generator_type, buffer, methods
+        shared_make_ready(&shared_torch)
 
 
 cdef int draw_torch(object generator, uint64_t *low, uint64_t *high) except -1:
@@ -66,21 +76,28 @@ def register_keys(object key_type, object key_words, object stream_value):
 
 cdef int import_generators() except -1:
     """Import NumPy's classes of generators."""
-    global Generator, bit_generators
     from numpy import random
-    bit_generators = (random.MT19937, random.PCG64, random.PCG64DXSM, random.Philox, random.SFC64)
-    # Last, because another thread takes it as the sign that both variables are set.
-    Generator = random.Generator
+    cdef tuple classes = (
+        random.Generator, random.MT19937, random.PCG64, random.PCG64DXSM, random.Philox,
+        random.SFC64,
+    )
+    cdef int k
+    if shared_claim(&shared_generators):
+        for k in range(KNOWN_CLASSES):
+            Py_INCREF(classes[k])
+            known_classes[k] = <PyObject *>classes[k]
+        shared_make_ready(&shared_generators)
     return 0
 
 
-cdef bint is_bit_generator(object bits) except -1:
+cdef bint is_bit_generator(object bits) noexcept:
     """Return whether this is one of NumPy's own bit generators.
 
     Classes are compared by identity, because a metaclass can define an equality that lies.
     """
-    for known in bit_generators:
-        if type(bits) is known:
+    cdef int k
+    for k in range(1, KNOWN_CLASSES):
+        if class_of(bits) == known_classes[k]:
             return True
     return False
 
@@ -157,16 +174,20 @@ cdef object read_key(object rng, object buffer, uint64_t *low, uint64_t *high):
         return None
     if below_2_64(rng, &seed):
         wif_seed_words(seed, words)
-    elif type(rng) is TorchGenerator:
+    elif shared_is_ready(&shared_torch) and type(rng) is TorchGenerator:
         pinned = pin(buffer)
         draw_torch(rng, low, high)
         return pinned
     else:
-        if Generator is None:
+        if not shared_is_ready(&shared_generators):
             pinned = pin(buffer)
             import_generators()
-        bits = rng.bit_generator if type(rng) is Generator else rng
-        if not is_bit_generator(bits):
+        # Where another thread is about to set the classes, read_other_key draws the same words.
+        ready_here = shared_is_ready(&shared_generators)
+        bits = rng
+        if ready_here and class_of(rng) == known_classes[0]:
+            bits = rng.bit_generator
+        if not (ready_here and is_bit_generator(bits)):
             pinned = pin(buffer)
             low[0], high[0] = read_other_key(rng)
             return pinned

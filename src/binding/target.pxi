@@ -159,9 +159,10 @@ ctypedef struct dl_functions:
 
 
 cdef dict lent_kinds = {}  # DLPack's type, as (code << 8) + bits -> kind; register_lent sets it
-# The class of the last tensor, and its functions: most tensors are of one class.
-cdef object lending_class = None
-cdef dl_functions *lending = NULL
+
+cdef extern from "shared.h" nogil:
+    bint shared_find_class(PyObject *kind, void **functions)
+    void shared_add_class(PyObject *kind, void *functions)
 
 
 def register_lent(dict kinds):
@@ -172,16 +173,17 @@ def register_lent(dict kinds):
 
 cdef dl_functions *lending_functions(object kind) except? NULL:
     """Return the functions of a class of tensors; NULL where it has none of DLPack 1."""
-    global lending_class, lending
-    if kind is not lending_class:
-        lending = NULL
-        lending_class = kind
-        capsule = getattr(kind, "__dlpack_c_exchange_api__", None)
-        if PyCapsule_IsValid(capsule, b"dlpack_exchange_api"):
-            lending = <dl_functions *>PyCapsule_GetPointer(capsule, b"dlpack_exchange_api")
-            if lending.major != 1:
-                lending = NULL
-    return lending
+    cdef void *found = NULL
+    cdef dl_functions *functions = NULL
+    if shared_find_class(<PyObject *>kind, &found):
+        return <dl_functions *>found
+    capsule = getattr(kind, "__dlpack_c_exchange_api__", None)
+    if PyCapsule_IsValid(capsule, b"dlpack_exchange_api"):
+        functions = <dl_functions *>PyCapsule_GetPointer(capsule, b"dlpack_exchange_api")
+        if functions.major != 1:
+            functions = NULL
+    shared_add_class(<PyObject *>kind, functions)
+    return functions
 
 
 cdef object read_lent(object tensor, dl_tensor *lent, int64_t *items):

@@ -312,8 +312,9 @@ def judge(source, function, shape, dtype, make_rng, index, common):
         expected, refusal = attempt(lambda: whole[part])
         parts = index if isinstance(index, tuple) else (index,)
         strange = (bool, np.bool_, float, list, np.ndarray, str)
-        if function in WHOLE or any(isinstance(entry, strange) for entry in parts):
-            refusal = refusal or TypeError("not a basic index")
+        cut = function in WHOLE and refusal is None and expected.size != whole.size
+        if cut or any(isinstance(entry, strange) for entry in parts):
+            refusal = refusal or TypeError("not a basic index, or a part of a matrix")
     rng = make_rng()
     got, error = attempt(function, shape, dtype=dtype, rng=rng, index=index, **common)
     if (error is None) != (refusal is None):

@@ -126,12 +126,14 @@ def test_a_zero_of_the_other_sign_is_kept():
 @pytest.mark.parametrize(
     ("text", "shape"), [("orthogonal", (4, 4)), ("delta_orthogonal", (4, 4, 3))]
 )
-def test_matrices_take_no_index(text, shape):
-    """Even an index of the whole shape may reverse an axis."""
+def test_matrices_take_an_index_of_the_whole(text, shape):
+    init = wi.initializer(text)
+    whole = init(shape, rng=0)
     for out in (None, np.zeros(shape, "f4"), np.zeros(shape, "f4", "F")):
         for index in (np.s_[::-1], np.s_[:], ...):
-            with pytest.raises(ValueError, match="takes no index="):
-                wi.initializer(text)(shape, out=out, index=index, rng=0)
+            assert np.array_equal(init(shape, out=out, index=index, rng=0), whole[index])
+        with pytest.raises(ValueError, match="takes whole matrices"):
+            init(shape, out=None if out is None else out[1:], index=np.s_[1:], rng=0)
 
 
 @pytest.mark.parametrize("alias", ALIASES)

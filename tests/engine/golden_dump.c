@@ -21,6 +21,7 @@
 #include "isa/dispatch.h"
 #include "host/params.h"
 #include "host/plan.h"
+#include "binary_output.h"
 #include "linalg/orthogonal.h"
 #include "weightinit_fast.h"
 
@@ -100,43 +101,44 @@ static int write_out(char *data, size_t count, size_t bytes) {
     return short_write;
 }
 
-/* Write an orthogonal matrix, whose normals are those of the draw. */
-static int write_orthogonal(const wif_kernels *set, enum wif_type type, const wif_draw *draw_of_key,
+/* Write an orthogonal matrix, whose normals have the key and the stream of `keyed`. */
+static int write_orthogonal(const wif_kernels *set, enum wif_type type, const wif_draw *keyed,
                             int64_t rows, int64_t columns, double gain) {
     const double standard[WIF_MOST_PARAMETERS] = {0, 1};
     const int wide = rows < columns;
+    const int64_t m = wide ? columns : rows, n = wide ? rows : columns;
+    wif_plan plan = {0};
+    wif_plan_choose_reading(&plan, set, type);
+    const ptrdiff_t size = (ptrdiff_t)plan.itemsize;
+    const wif_axis axes[] = {{m, (uint64_t)n, wide ? size : n * size, NULL},
+                             {n, 1, wide ? m * size : size, NULL}};
+    plan.direct_items = wif_plan_direct_items(plan.itemsize, m * n, 1, 0);
+    wif_plan_cut(&plan, axes, 2);
     wif_orthogonal_request request = {.set = set,
                                       .type = type == WIF_f64 ? WIF_f64 : WIF_f32,
-                                      .rows = wide ? columns : rows,
-                                      .columns = wide ? rows : columns,
+                                      .rows = m,
+                                      .columns = n,
                                       .transposed = wide,
+                                      .gain = gain,
+                                      .out = &plan,
                                       .threads = 3};
     wif_prepare(WIF_normal, request.type, standard, &request.normals);
-    request.normals.key_low = draw_of_key->key_low;
-    request.normals.key_high = draw_of_key->key_high;
-    request.normals.stream = draw_of_key->stream;
-    const size_t count = (size_t)(rows * columns);
-    request.scratch = malloc(wif_orthogonal_bytes(request.type, request.rows, request.columns));
-    wif_plan plan = {0};
-    wif_plan_choose_reading(&plan, set, type, &request.matrix);
-    char *const matrix = malloc(count * plan.itemsize);
-    if (!request.scratch || !matrix)
-        return fprintf(stderr, "golden_dump: no memory for %zu elements\n", count), 2;
+    request.normals.key_low = keyed->key_low;
+    request.normals.key_high = keyed->key_high;
+    request.normals.stream = keyed->stream;
+    request.scratch = malloc(wif_orthogonal_scratch(&request));
+    plan.dst = malloc((size_t)(m * n) * plan.itemsize);
+    if (!request.scratch || !plan.dst)
+        return fprintf(stderr, "golden_dump: no memory for %" PRId64 " elements\n", m * n), 2;
     wif_pool_prepare();
     wif_orthogonal(&request, NULL, NULL, wif_pool_run, NULL);
-    request.matrix.gain = gain;
-    const ptrdiff_t size = (ptrdiff_t)plan.itemsize;
-    const wif_axis axes[] = {
-        {request.rows, (uint64_t)request.columns, wide ? size : request.columns * size, NULL},
-        {request.columns, 1, wide ? request.rows * size : size, NULL}};
-    plan.direct_items = wif_plan_direct_items(plan.itemsize, (int64_t)count, 1, 0);
-    draw(&plan, matrix, axes, 2);
     free(request.scratch);
-    return write_out(matrix, count, plan.itemsize);
+    return write_out(plan.dst, (size_t)(m * n), plan.itemsize);
 }
 
 int main(int argc, char **argv) {
     wif_isa isas[WIF_ISAS];
+    binary_output();
     wif_list_isas(isas);
     if (argc == 1) {
         for (int k = 0; k < WIF_ISAS; k++)

@@ -4,6 +4,8 @@ import functools
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from oracles import oracle_orthogonal, oracle_structured
 from support.memory import LAYOUT_KEY, Memory
 from support.structured import NAMES, SAME, check_narrow
@@ -60,10 +62,10 @@ def test_every_bit_is_that_of_the_contract(isa, dtype, shape):
 
 
 @functools.cache
-def _exact(normals, dtype, shape):
+def _exact(normals, dtype, shape, gain=1.3):
     """Return what the oracle makes of normals; it is the same for all instruction sets."""
     matrix = np.frombuffer(normals, dtype).reshape(shape)
-    return np.ascontiguousarray(oracle_orthogonal.orthogonal(matrix, 1.3))
+    return np.ascontiguousarray(oracle_orthogonal.orthogonal(matrix, gain))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -133,6 +135,97 @@ def test_orthogonal_into_memory(name, dtype):
 def test_empty_orthogonal(shape, dtype):
     w = wf.orthogonal(shape, dtype=dtype, rng=0)
     assert (w.shape, w.dtype) == (shape, np.dtype(dtype))
+
+
+# Many matrices, and parts ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("shape", "layout"),
+    [
+        *(((6, 8, 5), "BOI"), ((6, 5, 8), "BOI"), ((5, 6, 8), "IBO"), ((3, 2, 40, 7), "GBOI")),
+        *(((7, 3, 2, 9), "OBHI"), ((2, 3, 4, 20), "BOOI"), ((4, 9), "IO"), ((2, 40, 33), "BOI")),
+        *(((30, 4, 4), "BOI"), ((2, 200, 160), "BOI"), ((1, 3, 3), "BOI")),
+    ],
+)
+def test_layouts_and_batches(shape, layout, dtype, threads):
+    """Matrix b is what the normals from element b·s on give; B and G axes number the matrices."""
+    own = {"gain": 0.9, "dtype": dtype}
+    w = wf.orthogonal(shape, layout=layout, threads=threads, **own, **SAME)
+    order = [k for k in range(len(layout)) if layout[k] in "BG"]
+    order += [k for k in range(len(layout)) if layout[k] == "O"]
+    order += [k for k in range(len(layout)) if layout[k] not in "BGO"]
+    moved = np.ascontiguousarray(w.transpose(order))
+    rows = int(np.prod([n for n, c in zip(shape, layout, strict=True) if c == "O"]))
+    count = int(np.prod([n for n, c in zip(shape, layout, strict=True) if c in "BG"]))
+    matrices = moved.reshape(count, rows, -1)
+    size = matrices[0].size
+    normals = wf.normal(count * size, dtype=dtype, **SAME).reshape(matrices.shape)
+    for b, matrix in enumerate(matrices):
+        expected = _exact(normals[b].tobytes(), dtype, matrix.shape, 0.9)
+        assert same_bits(np.ascontiguousarray(matrix), expected)
+
+
+def test_the_first_matrix_of_many_is_the_only_one_of_one():
+    w = wf.orthogonal((3, 20, 10), layout="BOI", **SAME)
+    assert same_bits(w[0], wf.orthogonal((20, 10), **SAME))
+    kernels = wf.delta_orthogonal((3, 8, 5, 3), layout="BOIH", **SAME)
+    assert same_bits(kernels[0], wf.delta_orthogonal((8, 5, 3), **SAME))
+
+
+@given(data=st.data())
+def test_parts_of_many_matrices(data):
+    shape = data.draw(st.tuples(*[st.integers(1, 4)] * 2, st.integers(1, 9), st.integers(1, 9)))
+    order = data.draw(st.permutations(range(4)))
+    layout = "".join("BGOI"[k] for k in order)
+    shape = tuple(shape[k] for k in order)
+    index = []
+    for n, letter in zip(shape, layout, strict=True):
+        if letter in "BG":
+            places = st.integers(-n, n - 1)
+            steps = st.sampled_from([1, 2, -1])
+            index.append(data.draw(places | st.builds(slice, places, places, steps)))
+        else:
+            index.append(data.draw(st.sampled_from([slice(None), np.s_[::-1]])))
+    dtype = data.draw(st.sampled_from(["<f4", ">f8", "<f2"]))
+    own = {"layout": layout, "gain": 1.1, "dtype": dtype, "rng": 5}
+    expected = wf.orthogonal(shape, **own)[tuple(index)]
+    got = wf.orthogonal(shape, index=tuple(index), **own)
+    assert np.array_equal(got, expected)
+
+
+def test_parts_of_kernels():
+    own = {"layout": "BOIHW", "rng": 5}
+    whole = wf.delta_orthogonal((4, 6, 5, 3, 3), **own)
+    for index in (1, np.s_[1:3], np.s_[::-2, ::-1, :, ::-1], np.s_[3:3]):
+        got = wf.delta_orthogonal((4, 6, 5, 3, 3), index=index, **own)
+        assert same_bits(np.ascontiguousarray(got), np.ascontiguousarray(whole[index]))
+
+
+def test_only_the_matrices_of_a_part_are_made():
+    """Two of 2**40 matrices."""
+    w = wf.orthogonal((2**40, 8, 8), layout="BOI", rng=0, index=np.s_[2**39 : 2**39 + 2])
+    np.testing.assert_allclose(w @ w.transpose(0, 2, 1), np.eye(8)[None].repeat(2, 0), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["orthogonal", "delta_orthogonal"])
+def test_a_part_of_a_matrix_is_refused(name):
+    for index in (np.s_[:, 1:], np.s_[..., 0], np.s_[:, ::2]):
+        with pytest.raises(ValueError, match="takes whole matrices"):
+            getattr(wf, name)((3, 8, 5, 3), layout="BOIH", rng=0, index=index)
+
+
+def test_bad_layouts():
+    with pytest.raises(ValueError, match="2 letters for shape"):
+        wf.orthogonal((3, 4, 5), layout="OI", rng=0)
+    with pytest.raises(ValueError, match="pass no column_axis="):
+        wf.orthogonal((4, 5), layout="OI", column_axis=-1, rng=0)
+    with pytest.raises(ValueError, match="must have an O"):
+        wf.orthogonal((4, 5), layout="BI", rng=0)
+    with pytest.raises(ValueError, match="one O, one I"):
+        wf.delta_orthogonal((4, 4, 5, 3), layout="OOIH", rng=0)
 
 
 # Delta-orthogonal --------------------------------------------------------------------------------

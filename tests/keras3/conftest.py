@@ -6,22 +6,13 @@ since the backends start threads.
 """
 
 import os
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from keras_cases import BACKENDS, is_installed, keras
 from support.frameworks import load_frameworks
 
 HERE = Path(__file__).parent
-
-
-def is_installed(name):
-    """Whether there is such a package. A folder of tests that has its name is none."""
-    spec = find_spec(name)
-    return spec is not None and spec.origin is not None
-
-
-BACKENDS = [name for name in ("jax", "torch", "tensorflow") if is_installed(name)]
 if BACKENDS:
     os.environ.setdefault("KERAS_BACKEND", BACKENDS[0])
 
@@ -44,6 +35,4 @@ def _frameworks(request):
 @pytest.fixture(autouse=True)
 def _fresh_names():
     """Count the layers without a name from the start."""
-    from keras_cases import keras  # noqa: PLC0415  it imports Keras
-
     keras.utils.clear_session()

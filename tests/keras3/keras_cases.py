@@ -1,10 +1,21 @@
 """Keras and its adapter, and each class of initialisers beside the functions of the package."""
 
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 from support.frameworks import Framework
 
 import weightinit_fast as wi
+
+
+def is_installed(name):
+    """Whether there is such a package. A folder of tests that has its name is none."""
+    spec = find_spec(name)
+    return spec is not None and spec.origin is not None
+
+
+BACKENDS = [name for name in ("jax", "torch", "tensorflow") if is_installed(name)]
 
 keras = Framework("keras")
 adapter = Framework("weightinit_fast.keras", after=keras)

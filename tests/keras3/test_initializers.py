@@ -335,6 +335,19 @@ def test_layout_is_for_jax():
         made("HeNormal")((2, 2), layout="somewhere")
 
 
+def test_a_class_of_the_user_may_call_ours():
+    class Halved(adapter.initializers.HeNormal):
+        def __call__(self, shape, dtype=None):
+            return super().__call__(shape, dtype) / 2
+
+    text = "variance_scaling(scale=2, distribution='truncated_normal', layout='IO')"
+    assert bits(array(Halved(seed=1)((8, 4)))) == bits(ours(text, (8, 4), rng=1) / 2)
+    layer = keras.layers.Dense(4, kernel_initializer=Halved(), name="fc")
+    layer.build((None, 8))
+    with pytest.raises(ValueError, match="Halved of Dense is no initialiser of Keras"):
+        adapter.initialize(layer, rng=1)
+
+
 # JAX ----------------------------------------------------------------------------------------------
 
 

@@ -1,7 +1,7 @@
 """Run Keras's own tests of its initialisers on this package's, beside Keras's.
 
-``python tests/keras3/upstream.py --file PATH`` runs a file of unittest classes twice, each time in a
-process of its own: as it is, and with the names of ``keras.initializers`` replaced by those of
+``python tests/keras3/upstream.py --file PATH`` runs a file of unittest classes twice, each time in
+a process of its own: as it is, and with the names of ``keras.initializers`` replaced by those of
 ``weightinit_fast.keras.initializers``. It prints what each test came to, and exits with 1 if a test
 that Keras's classes pass fails on this package's. The environment variable KERAS_BACKEND chooses
 the backend.

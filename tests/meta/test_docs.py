@@ -36,7 +36,7 @@ ON_PAGE = {
     "verify": "save",
 }
 #: The pages of adapters.
-ADAPTERS = {"dask", "jax", "torch"}
+ADAPTERS = {"dask", "jax", "keras", "torch"}
 PAGES = ["index.md", "guide.md", "initializer.md", "layers.md", "parts.md", "dtypes.md"]
 PAGES += ["dynamic-embeddings.md", "models.md", "builtin-models.md", "files.md", "inspect.md"]
 #: A script of parts.md, which begins with a docstring, and what it prints.

@@ -60,6 +60,8 @@ class Engine(NamedTuple):
         options = [f"-DCMAKE_C_COMPILER={self.compiler}", f"-DWIF_OPTIMISATION={self.level}"]
         options += ["-DCMAKE_BUILD_TYPE=None", f"-DCMAKE_C_FLAGS={self.level} {self.flags}"]
         program = build(folder, *options, *self.target, targets=["golden_dump"]) / "golden_dump"
+        if WINDOWS in self.target:
+            program = program.with_suffix(".exe")
         for name in SETS:
             for path in folder.glob(f"engine/CMakeFiles/wif_{name}.dir/isa/isa.c.*"):
                 if (found := exported(path)) != {f"wif_kernels_{name}"}:
@@ -134,8 +136,16 @@ def emulated(target, system, **more):
     return Engine(f"{target}-gcc", runner=runner, target=options, **more)
 
 
+WINDOWS = "-DCMAKE_SYSTEM_NAME=Windows"
+WINE = "/usr/lib/wine/wine64"  # Debian's package wine64 has no command on the PATH
+MINGW = Engine("x86_64-w64-mingw32-gcc", "-O2", runner=(WINE,), target=(WINDOWS,), sets=("scalar",))
 NEON = emulated("aarch64-linux-gnu", "aarch64", sets=("neon",))
-FAST = {"gcc -O3": Engine("gcc"), "clang -O3": Engine("clang-19"), "aarch64, emulated": NEON}
+FAST = {
+    "gcc -O3": Engine("gcc"),
+    "clang -O3": Engine("clang-19"),
+    "aarch64, emulated": NEON,
+    "Windows, by wine": MINGW,
+}
 ROWS = FAST | {
     **{f"{cc[:5]} {o}": Engine(cc, o) for cc in ("gcc", "clang-19") for o in ("-O0", "-O2")},
     "s390x (big-endian), emulated": emulated("s390x-linux-gnu", "s390x"),

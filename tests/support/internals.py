@@ -178,15 +178,6 @@ def limit_words_of_sparse(monkeypatch, items):
     monkeypatch.setattr(_module("sparse"), "_WORD_ITEMS", items)
 
 
-def fail_last_step_of_delta_orthogonal(monkeypatch, error):
-    """Let the step before `delta_orthogonal` writes into out= raise an error."""
-
-    def stored(*_):
-        raise error
-
-    monkeypatch.setattr(_module("orthogonal"), "_stored", stored)
-
-
 def small_pieces(monkeypatch, piece_bytes, block_bytes):
     """Let `verify` compare pieces and write blocks of these sizes."""
     monkeypatch.setattr(_module("comparison"), "_PIECE_BYTES", piece_bytes)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from .. import _core
 from .._resolve.dtypes import DType
-from .._resolve.fans import check_convolution_layout, convolution_axes
+from .._resolve.fans import check_convolution_layout, check_letters, convolution_axes
 from .._resolve.index import Axis, BasicIndex
 from .._resolve.keys import RNGLike
 from .._resolve.messages import refuse_arguments, shown
 from .._resolve.numbers import integer
 from .._resolve.shape import Shape
-from .._resolve.target import Target, resolve
+from .._resolve.target import Target, part_of, resolve
 from .gains import Gain
 from .gains import gain as gain_of
 from .law import Law
@@ -23,51 +23,62 @@ from .public import initialiser
 
 __all__ = ["delta_orthogonal", "orthogonal"]
 
+#: Which axes of a tensor number its matrices, and which are flattened to their rows and columns.
+Axes: TypeAlias = tuple[list[int], list[int], list[int]]
+
 # The rules ----------------------------------------------------------------------------------------
 
 
 class Orthogonal:
-    """gain times a matrix with orthonormal rows, or with orthonormal columns if it is tall."""
+    """gain times matrices with orthonormal rows, or with orthonormal columns if they are tall."""
 
-    __slots__ = ("column_axis", "gain")
+    __slots__ = ("column_axis", "gain", "layout")
     zeroed: bool = False
     by_parts: bool = False
 
-    def __init__(self, gain: float, column_axis: int) -> None:
+    def __init__(self, gain: float, column_axis: int, layout: str | None) -> None:
         self.gain: float = gain
         self.column_axis: int = column_axis
+        self.layout: str | None = layout
 
     def check(self, target: Target) -> None:
-        """Refuse a part, a shape without such an axis, and a gain that overflows."""
-        _refuse_part("orthogonal", target)
-        self._axes(target.whole)
+        """Refuse a shape without such axes, a part of a matrix, and a gain that overflows."""
+        _refuse_cut("orthogonal", target, self._axes(target.whole))
         target.check(_core.CONSTANT, (self.gain,))
 
     def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
-        """Make the matrix, and write its rows along column_axis."""
+        """Make the matrices, and write them."""
         self.check(target)
-        axis, _, _ = self._axes(target.whole)
-        if target.array.size:
-            matrix = np.moveaxis(target.array, axis, 0)
-            _write(matrix, self.gain, target, rng, stream, threads, clear=False)
+        axes = self._axes(target.whole)
+        _write(target, axes, {}, self.gain, rng, stream, threads, clear=False)
         return target.finish()
 
-    def _axes(self, whole: tuple[int, ...]) -> tuple[int, int, int]:
-        """Return column_axis, its length, and the product of the other lengths."""
-        if len(whole) < 2:
+    def _axes(self, whole: tuple[int, ...]) -> Axes:
+        """Return which axes are those of the matrices, of their rows and of their columns."""
+        count = len(whole)
+        if self.layout is not None:
+            letters = self.layout
+            if len(letters) != count:
+                raise ValueError(
+                    f"layout {shown(letters)} has {len(letters)} letters for shape {shown(whole)}"
+                )
+            batch = [k for k in range(count) if letters[k] in "BG"]
+            rows = [k for k in range(count) if letters[k] == "O"]
+            return batch, rows, [k for k in range(count) if letters[k] not in "BGO"]
+        if count < 2:
             raise ValueError(f"orthogonal needs a shape of two axes or more, not {shown(whole)}")
         axis = self.column_axis
-        if not -len(whole) <= axis < len(whole):
+        if not -count <= axis < count:
             raise ValueError(
                 f"column_axis={shown(axis)} is none of the axes of shape {shown(whole)}"
             )
-        axis %= len(whole)
-        return axis, whole[axis], math.prod(whole[:axis] + whole[axis + 1 :])
+        axis %= count
+        return [], [axis], [k for k in range(count) if k != axis]
 
     def law(self, whole: tuple[int, ...]) -> Law:
         """Return the distribution of every element, which is the same at all positions."""
         _, rows, columns = self._axes(whole)
-        std = self.gain / math.sqrt(max(rows, columns) or 1)
+        std = self.gain / math.sqrt(max(_size(whole, rows), _size(whole, columns)) or 1)
         return Law("orthogonal", 0.0, std, -self.gain, self.gain)
 
 
@@ -83,47 +94,63 @@ class DeltaOrthogonal:
         self.layout: str | None = layout
 
     def check(self, target: Target) -> None:
-        """Refuse a part, a shape that does not fit, and a gain that overflows."""
-        _refuse_part("delta_orthogonal", target)
-        self._axes(target.whole)
+        """Refuse a shape that does not fit, a part of a kernel, and a gain that overflows."""
+        _refuse_cut("delta_orthogonal", target, self._axes(target.whole)[0])
         target.check(_core.CONSTANT, (self.gain,))
 
     def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
-        """Make the matrix, set the zeros, and write the matrix to the centre."""
+        """Make the matrices, set the zeros, and write the matrices to the centres."""
         self.check(target)
-        whole = target.whole
-        o_axis, i_axis, kernel = self._axes(whole)
-        if target.array.size:
-            centre = tuple((whole[axis] - 1) // 2 for axis in kernel)
-            matrix = target.array.transpose([*kernel, o_axis, i_axis])[centre]
-            _write(matrix, self.gain, target, rng, stream, threads, clear=not target.zeroed)
+        axes, kernel = self._axes(target.whole)
+        centre = {axis: (target.whole[axis] - 1) // 2 for axis in kernel}
+        _write(target, axes, centre, self.gain, rng, stream, threads, clear=not target.zeroed)
         return target.finish()
 
-    def _axes(self, whole: tuple[int, ...]) -> tuple[int, int, list[int]]:
-        """Return the O axis, the I axis and the kernel axes."""
-        o_axis, i_axis, kernel = convolution_axes(whole, self.layout)
+    def _axes(self, whole: tuple[int, ...]) -> tuple[Axes, list[int]]:
+        """Return which axes are those of the matrices, of rows and of columns, and the kernel's."""
+        letters = self.layout
+        batch = []
+        if letters is not None and len(letters) == len(whole):
+            batch = [k for k in range(len(letters)) if letters[k] in "BG"]
+        kept = [k for k in range(len(whole)) if k not in batch]
+        one = None if letters is None else letters.translate({ord("B"): None, ord("G"): None})
+        if letters is not None and not batch:
+            one = letters
+        o_axis, i_axis, kernel = convolution_axes(tuple(whole[k] for k in kept), one)
+        o_axis, i_axis, kernel = kept[o_axis], kept[i_axis], [kept[k] for k in kernel]
         if whole[o_axis] < whole[i_axis]:
             raise ValueError(
                 f"delta_orthogonal needs O >= I, but shape {shown(whole)} has "
                 f"O={whole[o_axis]} and I={whole[i_axis]}"
             )
-        return o_axis, i_axis, kernel
+        return (batch, [o_axis], [i_axis]), kernel
 
     def law(self, whole: tuple[int, ...]) -> Law:
         """Return the distribution of an element at a random position."""
-        _, i_axis, _ = self._axes(whole)
+        (batch, _, columns), _ = self._axes(whole)
         # Each of the I columns has the norm gain, so that the squares add up to I·gain².
-        mean_square = whole[i_axis] / (math.prod(whole) or 1)
+        items = math.prod(whole) // (_size(whole, batch) or 1)
+        mean_square = _size(whole, columns) / (items or 1)
         std = self.gain * math.sqrt(mean_square)
         return Law("delta_orthogonal", 0.0, std, -self.gain, self.gain)
 
 
-def _orthogonal(gain: Gain, column_axis: int) -> Orthogonal:
-    return Orthogonal(gain_of(gain), integer(column_axis, "column_axis"))
+def _orthogonal(gain: Gain, column_axis: int, layout: str | None) -> Orthogonal:
+    column_axis = integer(column_axis, "column_axis")
+    if layout is not None:
+        check_letters(layout)
+        if column_axis:
+            raise ValueError("layout= says which axes the rows have: pass no column_axis=")
+    return Orthogonal(gain_of(gain), column_axis, layout)
 
 
 def _delta_orthogonal(gain: Gain, layout: str | None) -> DeltaOrthogonal:
-    return DeltaOrthogonal(gain_of(gain), check_convolution_layout(layout))
+    if isinstance(layout, str):
+        check_letters(layout)
+        check_convolution_layout(layout.replace("B", "").replace("G", ""))
+    else:
+        check_convolution_layout(layout)
+    return DeltaOrthogonal(gain_of(gain), layout)
 
 
 # The functions ------------------------------------------------------------------------------------
@@ -135,6 +162,7 @@ def orthogonal(
     *misplaced: object,
     gain: Gain = 1.0,
     column_axis: int = 0,
+    layout: str | None = None,
     dtype: DType | None = None,
     out: Any = None,
     rng: RNGLike = None,
@@ -153,10 +181,15 @@ def orthogonal(
         The axis of the matrix's rows; the other axes are flattened to its columns. The matrix of
         shape (shape[column_axis], product of the other lengths) has orthonormal rows, or
         orthonormal columns if it is tall. The default is torch's; JAX's is -1.
+    layout : str, optional
+        What each axis is, in place of column_axis: the axes ``O`` are flattened to the matrix's
+        rows, and all others to its columns, except ``B`` and ``G``: along these axes (experts,
+        gates) there is one orthogonal matrix at each position.
     shape, dtype, out, rng, stream, threads
         As in `normal`. The shape has two axes or more.
     index
-        Refused, because every element depends on all the others. Make the whole tensor and cut it.
+        As in `normal`, but it selects whole matrices, of which only those are made: every element
+        of a matrix depends on all the others. Without a layout there is only one.
 
     Returns
     -------
@@ -167,7 +200,8 @@ def orthogonal(
     ------
     ValueError, TypeError
         Where `normal` raises, and if the shape has fewer than two axes, column_axis is none of
-        them, gain is negative, not finite or unknown, or index is given.
+        them, the layout does not fit, gain is negative, not finite or unknown, or index cuts a
+        matrix.
 
     Notes
     -----
@@ -189,10 +223,13 @@ def orthogonal(
     >>> w = wi.orthogonal((300, 100), rng=0)
     >>> bool(np.abs(w.T @ w - np.eye(100)).max() < 1e-5)
     True
+    >>> gates = wi.orthogonal((4, 64, 64), layout="BOI", rng=0)  # four matrices
+    >>> bool(np.abs(gates[2] @ gates[2].T - np.eye(64)).max() < 1e-5)
+    True
     """
     if misplaced or unknown:
         refuse_arguments(orthogonal, misplaced, unknown)
-    rule = _orthogonal(gain, column_axis)
+    rule = _orthogonal(gain, column_axis, layout)
     return rule.fill(resolve(shape, dtype, out, index), rng, stream, threads)
 
 
@@ -218,11 +255,13 @@ def delta_orthogonal(
         The factor on the matrix, >= 0, or the name of a nonlinearity; see `gain`.
     layout : str, optional
         What each axis is: one O, one I, and other letters for the kernel axes, as in `fans`. The
-        default is ``"OI"`` followed by kernel axes; JAX stores ``"HWIO"``.
+        default is ``"OI"`` followed by kernel axes; JAX stores ``"HWIO"``. Along axes ``B`` and
+        ``G`` there is one kernel at each position.
     shape, dtype, out, rng, stream, threads
-        As in `orthogonal`. The shape has 3 to 5 axes, and at least as many outputs as inputs.
+        As in `orthogonal`. The shape has 3 to 5 axes beside ``B`` and ``G``, and at least as many
+        outputs as inputs.
     index
-        Refused, as in `orthogonal`.
+        As in `orthogonal`: it selects whole kernels.
 
     Returns
     -------
@@ -258,56 +297,95 @@ def delta_orthogonal(
     return rule.fill(resolve(shape, dtype, out, index, zeroed=rule.zeroed), rng, stream, threads)
 
 
-# The matrix ---------------------------------------------------------------------------------------
+# The matrices -------------------------------------------------------------------------------------
 
 
-def _refuse_part(name: str, target: Target) -> None:
-    """Refuse index=, even one that selects the whole, since it may reorder the elements."""
-    if target.part is not None:
-        raise ValueError(
-            f"{name} takes no index=, because every element depends on all the others: make the "
-            "whole tensor and cut it"
-        )
+def _size(whole: tuple[int, ...], axes: list[int]) -> int:
+    return math.prod(whole[axis] for axis in axes)
+
+
+def _refuse_cut(name: str, target: Target, axes: Axes) -> None:
+    """Refuse an index that selects a part of a matrix."""
+    if target.part is None or 0 in target.whole:
+        return
+    for axis, chosen in enumerate(target.part.ranges):
+        if axis not in axes[0] and len(chosen) != target.whole[axis]:
+            raise ValueError(
+                f"index= of {name} takes whole matrices, because every element of a matrix depends "
+                f"on all the others, but it cuts axis {axis} of shape {shown(target.whole)}: make "
+                "the whole and cut it"
+            )
 
 
 def _write(
-    matrix: np.ndarray,
-    gain: float,
     target: Target,
+    axes: Axes,
+    centre: dict[int, int],
+    gain: float,
     rng: RNGLike,
     stream: int | str,
     threads: int | None,
     clear: bool,
 ) -> None:
-    """Write gain times an orthogonal matrix to a view of the target's array.
+    """Write gain times orthogonal matrices into the target, at one position of some axes.
 
-    The first axis of the view has the rows, the others have the columns. ``clear`` sets the rest of
-    the array to zero.
+    ``centre`` has that position for each axis that is not in ``axes``. ``clear`` sets all other
+    elements to zero.
     """
-    rows, *others = matrix.shape
-    columns = math.prod(others)
-    wide = rows < columns
+    if target.array.size == 0:  # no matrix; but the arguments are read as in every other call
+        resolve((0,), np.float32, None, None).draw(_core.NORMAL, (0.0, 1.0), rng, stream, threads)
+        return
+    whole, part = target.whole, part_of(target)
+    strides = part.aligned(target.array).strides
+    batch, rows, columns = axes
+    m, n = _size(whole, rows), _size(whole, columns)
+    wide = m < n
     # The engine makes the tall matrix and writes it row after row: the step of an axis is the one
     # through the tall matrix.
-    step = rows if wide else 1
-    axes = [(rows, 1 if wide else columns, matrix.strides[0])]
-    for n, stride in zip(reversed(others), reversed(matrix.strides[1:]), strict=True):
-        axes.append((n, step, stride))
-        step *= n
+    steps = dict(zip(columns, _steps(whole, columns, m if wide else 1), strict=True))
+    steps |= dict(zip(rows, _steps(whole, rows, 1 if wide else n), strict=True))
+    numbers = dict(zip(batch, _steps(whole, batch, 1), strict=True))
+    first = start = 0
+    matrix_axes, batch_axes = [], []
+    for axis, chosen in enumerate(part.ranges):
+        count, step, stride = len(chosen), chosen.step, strides[axis]
+        if axis in centre:
+            start += chosen.index(centre[axis]) * stride
+            continue
+        if step < 0:
+            chosen, step = chosen[::-1], -step  # noqa: PLW2901
+            start += (count - 1) * stride
+            stride = -stride
+        if axis in numbers:
+            first += chosen.start * numbers[axis]
+            batch_axes.append((count, step * numbers[axis], stride))
+        else:
+            matrix_axes.append((count, step * steps[axis], stride))
     _core.orthogonal(
         target.array,
         target.kind.code,
         gain,
         rng,
         stream,
-        max(rows, columns),
-        min(rows, columns),
+        max(m, n),
+        min(m, n),
         wide,
-        _merged(axes),
-        _core.address(matrix) - _core.address(target.array),
+        _merged(batch_axes),
+        first,
+        _merged(matrix_axes),
+        start,
         threads,
         target.array if clear else None,
     )
+
+
+def _steps(whole: tuple[int, ...], axes: list[int], innermost: int) -> list[int]:
+    """Return the step of each of these axes, which are flattened in C order."""
+    steps = []
+    for axis in reversed(axes):
+        steps.append(innermost)
+        innermost *= whole[axis]
+    return steps[::-1]
 
 
 def _merged(axes: list[Axis]) -> list[Axis]:

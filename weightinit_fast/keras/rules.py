@@ -16,7 +16,7 @@ from ..initialisers.scaled import variance_scaling
 from ..initialisers.structured import identity
 from .framework import keras
 
-__all__ = ["fans_of", "initializer_of"]
+__all__ = ["fans_of", "initializer_of", "translation_of"]
 
 
 def initializer_of(given: Any, shape: tuple[int, ...]) -> Initializer | None:
@@ -42,6 +42,11 @@ def initializer_of(given: Any, shape: tuple[int, ...]) -> Initializer | None:
             if kind not in _RULES and "translated_call" not in vars(kind):
                 return None
             break
+    return translation_of(given, shape)
+
+
+def translation_of(given: Any, shape: tuple[int, ...]) -> Initializer | None:
+    """Return what `initializer_of` does, also for a class that overrides ``__call__``."""
     for kind, rule in _RULES.items():
         if isinstance(given, kind):
             return rule(given, shape)

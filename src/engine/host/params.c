@@ -8,6 +8,7 @@
 #include <math.h>
 
 #include "compiler.h"
+#include "fma.h"
 #include "host/fpenv.h"
 #include "kernels/polynomials.h"
 
@@ -244,7 +245,7 @@ int wif_prepare(enum wif_transform transform, enum wif_type type,
 /* The value that uniform_clamped_words makes of a word.  It is the value that uniform makes of the
  * same word before its clamp. */
 static double value_of_word(const wif_draw *draw, double half, int32_t word) {
-    return fmaf((float)half, (float)word, (float)draw->centre);
+    return wif_fmaf((float)half, (float)word, (float)draw->centre);
 }
 
 /* The outermost word, on the way from 0 towards `end`, that makes a value within the clamp. */

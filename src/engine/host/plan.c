@@ -37,9 +37,7 @@ void wif_plan_choose_kernels(wif_plan *p, const wif_kernels *set, enum wif_type 
     p->itemsize = wif_type_bytes(type);
 }
 
-void wif_plan_choose_reading(wif_plan *p, const wif_kernels *set, enum wif_type type,
-                             const wif_matrix *matrix) {
-    p->draw = (wif_draw){.matrix = matrix};
+void wif_plan_choose_reading(wif_plan *p, const wif_kernels *set, enum wif_type type) {
     p->draw_rows = set->read_rows[type];
     p->transpose = set->transpose[type];
     p->itemsize = wif_type_bytes(type);

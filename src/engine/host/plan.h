@@ -85,9 +85,8 @@ typedef struct {
 void wif_plan_choose_kernels(wif_plan *plan, const wif_kernels *set, enum wif_type type,
                              int64_t total);
 
-/* Let a plan read the elements of a matrix, row after row, in place of a draw. */
-void wif_plan_choose_reading(wif_plan *plan, const wif_kernels *set, enum wif_type type,
-                             const wif_matrix *matrix);
+/* Let a plan read the elements of plan->draw.matrix, row after row, in place of a draw. */
+void wif_plan_choose_reading(wif_plan *plan, const wif_kernels *set, enum wif_type type);
 
 /* How many elements a direct task takes: always whole groups, so that tasks end where groups of the
  * stream end.  The task has at most WIF_FRESH_TASK_BYTES in memory that has not been touched yet

@@ -5,23 +5,27 @@
 #include <stdint.h>
 
 #if defined(_WIN32)
-/* mingw has timespec_get only beside the newer one of Windows' two C libraries. */
 #define WIN32_LEAN_AND_MEAN
 #define NOMINMAX
 #include <windows.h>
-static inline uint64_t wif_now_ns(void) {
-    FILETIME t; /* in units of 100 ns */
-    GetSystemTimePreciseAsFileTime(&t);
-    return ((uint64_t)t.dwHighDateTime << 32 | t.dwLowDateTime) * 100;
-}
 #else
 #include <time.h>
+#endif
+
+/* Nanoseconds since some moment, for differences of times. */
 static inline uint64_t wif_now_ns(void) {
+#if defined(_WIN32) /* where the C library of mingw-w64 may lack timespec_get */
+    LARGE_INTEGER ticks, a_second;
+    QueryPerformanceCounter(&ticks);
+    QueryPerformanceFrequency(&a_second);
+    const uint64_t t = (uint64_t)ticks.QuadPart, s = (uint64_t)a_second.QuadPart;
+    return t / s * 1000000000u + t % s * 1000000000u / s;
+#else
     struct timespec t;
     timespec_get(&t, TIME_UTC);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 #endif
+}
 
 #ifndef WIF_COMPILER
 #if defined(__clang__)

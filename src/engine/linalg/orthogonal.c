@@ -1,6 +1,7 @@
 /* See orthogonal.h. */
 #include "linalg/orthogonal.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "host/fpenv.h"
@@ -15,23 +16,25 @@ enum {
     /* The most rows of a chunk in which columns are removed. */
     SUBTRACT_ROWS = 256,
     /* Steps of less work, in multiplications, run on the calling thread. */
-    ALONE_WORK = 1 << 20
+    ALONE_WORK = 1 << 20,
+    /* The rows of inner products between which a thread looks for the end of the fill. */
+    INNER_ROWS = 4 * WIF_BLOCK_ROWS
 };
 
 typedef struct factoring factoring;
 struct factoring {
-    wif_orthogonal_request *request;
+    const wif_orthogonal_request *request;
+    int threads;
     const wif_panels *kernels;
     char *panels, *squares, *own; /* squares: of a removal; own: two of the panel, for each span */
     int64_t item, panel_bytes, panel_count, padded_rows, spans;
     int64_t square_room; /* how many squares there is room for */
-    wif_watch watch;
+    wif_watch *watch;
     wif_parallel_for *parallel_for;
     void *owner;
 
     /* the present step */
     void (*run)(factoring *f, int64_t chunk);
-    int64_t chunk_work; /* multiplications of a chunk */
     int64_t left, lefts, right, rights;
     int64_t left_groups, right_groups, left_group, right_group; /* of inner products */
     int64_t rows_of_chunk;
@@ -66,7 +69,7 @@ static int64_t square_room(int64_t spans, int64_t panels, int64_t rows) {
     return max(max(spans * panels, eighth), 8);
 }
 
-static void lay_out(factoring *f, wif_orthogonal_request *r) {
+static void lay_out(factoring *f, const wif_orthogonal_request *r, char *scratch) {
     f->request = r;
     f->item = (int64_t)wif_type_bytes(r->type);
     f->panel_count = pieces_of(r->columns, WIF_PANEL_COLUMNS);
@@ -74,17 +77,18 @@ static void lay_out(factoring *f, wif_orthogonal_request *r) {
     f->panel_bytes = f->padded_rows * WIF_PANEL_COLUMNS * f->item;
     f->spans = pieces_of(r->rows, WIF_SPAN_ROWS);
     f->square_room = square_room(f->spans, f->panel_count, r->rows);
-    f->panels = (char *)(((uintptr_t)r->scratch + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
+    f->panels = scratch;
     f->own = f->panels + f->panel_count * f->panel_bytes;
     f->squares = squares_at(f, f->own, f->spans + 1);
 }
 
-size_t wif_orthogonal_bytes(enum wif_type type, int64_t rows, int64_t columns) {
-    wif_orthogonal_request request = {.type = type, .rows = rows, .columns = columns};
+/* The scratch of one matrix. */
+static size_t matrix_bytes(const wif_orthogonal_request *r) {
     factoring f;
-    lay_out(&f, &request);
-    return (size_t)(squares_at(&f, f.squares, f.square_room) - (char *)request.scratch) +
-           CACHE_LINE;
+    lay_out(&f, r, NULL);
+    return (size_t)(rounded_up(f.panel_count * f.panel_bytes +
+                                   (f.spans + 1 + f.square_room) * WIF_PANEL_SQUARE * f.item,
+                               CACHE_LINE));
 }
 
 /* ---- steps ------------------------------------------------------------------------------------
@@ -92,33 +96,40 @@ size_t wif_orthogonal_bytes(enum wif_type type, int64_t rows, int64_t columns) {
 
 static int run_chunk(void *fill, int64_t chunk) {
     factoring *const f = fill;
-    if (wif_watch_stopped(&f->watch))
+    if (wif_watch_stopped(f->watch))
         return 1;
-    const wif_fpstate callers = wif_fp_enter();
     f->run(f, chunk);
-    wif_fp_leave(callers);
-    return wif_watch_chunk(&f->watch, f->chunk_work);
+    return wif_watch_stopped(f->watch);
+}
+
+/* Look for signals after so many multiplications of a chunk; return whether the chunk should end.
+ * This is done in the floating-point state of the calling program, which is also that of a handler:
+ * the chunks below set the standard state (host/fpenv.h) around the calls of kernels. */
+static int stop_after(factoring *f, int64_t work) {
+    return wif_watch_stopped(f->watch) || wif_watch_chunk(f->watch, work / 32);
 }
 
 /* Run the chunks of a step; `work` is about how many multiplications it makes. */
 static void step(factoring *f, void (*run)(factoring *, int64_t), int64_t chunks, int64_t work) {
-    if (chunks < 1 || wif_watch_stopped(&f->watch))
+    if (chunks < 1 || wif_watch_stopped(f->watch))
         return;
     f->run = run;
-    f->chunk_work = work / chunks;
-    f->parallel_for(f->owner, chunks, work < ALONE_WORK ? 1 : f->request->threads, run_chunk, f);
+    f->parallel_for(f->owner, chunks, work < ALONE_WORK ? 1 : f->threads, run_chunk, f);
 }
 
 /* How many pieces of at most `most` units each of `units` chunks should take. */
 static int64_t piece(const factoring *f, int64_t units, int64_t most, int64_t others) {
-    const int64_t wanted = pieces_of(CHUNKS_PER_THREAD * f->request->threads, others);
+    const int64_t wanted = pieces_of(CHUNKS_PER_THREAD * f->threads, others);
     return max(1, min(most, units / wanted));
 }
 
-static void draw_chunk(factoring *f, int64_t chunk) { wif_queue_run(&f->queue, chunk); }
+static void queue_chunk(factoring *f, int64_t chunk) {
+    stop_after(f, 32 * wif_queue_run(&f->queue, chunk));
+}
 
-/* Draw the normals into the panels, and set what the matrix does not have to zero. */
-static void draw_normals(factoring *f) {
+/* Draw the normals into the panels, from this element of the stream on, and set what the matrix
+ * does not have to zero. */
+static void draw_normals(factoring *f, uint64_t first) {
     const wif_orthogonal_request *const r = f->request;
     const int64_t whole = r->columns / WIF_PANEL_COLUMNS, rest = r->columns % WIF_PANEL_COLUMNS;
     const uint64_t row_step = r->transposed ? 1 : (uint64_t)r->columns;
@@ -144,9 +155,9 @@ static void draw_normals(factoring *f) {
         plan->draw = r->normals;
         wif_plan_choose_kernels(plan, r->set, r->type, r->rows * r->columns);
         plan->dst = panel(f, last ? whole : 0);
-        plan->first = r->first + (last ? (uint64_t)whole * over_panels.stream_step : 0);
+        plan->first = first + (last ? (uint64_t)whole * over_panels.stream_step : 0);
         plan->direct_items =
-            wif_plan_direct_items(plan->itemsize, r->rows * r->columns, r->threads, 1);
+            wif_plan_direct_items(plan->itemsize, r->rows * r->columns, f->threads, 1);
         plan->nontemporal = 0;
         wif_plan_cut(plan, a, 3);
     }
@@ -157,7 +168,7 @@ static void draw_normals(factoring *f) {
         memset((char *)panel(f, p) + end, 0, (size_t)(f->panel_bytes - end));
     }
     f->queue = wif_queue_of(plans, count, WIF_CHUNK_WORK);
-    step(f, draw_chunk, f->queue.chunks, 32 * r->rows * r->columns);
+    step(f, queue_chunk, f->queue.chunks, 32 * r->rows * r->columns);
 }
 
 static void inner_chunk(factoring *f, int64_t chunk) {
@@ -166,17 +177,28 @@ static void inner_chunk(factoring *f, int64_t chunk) {
     const int64_t j = chunk % f->right_groups * f->right_group;
     const int64_t span = chunk / f->right_groups;
     char *const squares = squares_at(f, f->out, span * f->lefts * f->rights + j * f->lefts + i);
-    f->kernels->inner(squares, f->lefts, panel(f, f->left + i), min(f->left_group, f->lefts - i),
-                      panel(f, f->right + j), min(f->right_group, f->rights - j),
-                      f->panel_bytes / f->item, span * WIF_SPAN_ROWS,
-                      min((span + 1) * WIF_SPAN_ROWS, f->request->rows));
+    const int64_t lefts = min(f->left_group, f->lefts - i);
+    const int64_t rights = min(f->right_group, f->rights - j);
+    const int64_t begin = span * WIF_SPAN_ROWS;
+    const int64_t end = min(begin + WIF_SPAN_ROWS, f->request->rows);
+    for (int64_t row = begin; row < end; row += INNER_ROWS) {
+        const wif_fpstate callers = wif_fp_enter();
+        f->kernels->inner(squares, f->lefts, panel(f, f->left + i), lefts, panel(f, f->right + j),
+                          rights, f->panel_bytes / f->item, row, min(row + INNER_ROWS, end),
+                          row > begin);
+        wif_fp_leave(callers);
+        if (stop_after(f, lefts * rights * WIF_PANEL_SQUARE * INNER_ROWS))
+            return;
+    }
 }
 
 static void add_chunk(factoring *f, int64_t chunk) {
     const int64_t all = f->lefts * f->rights, count = f->left_group, at = chunk * count;
+    const wif_fpstate callers = wif_fp_enter();
     for (int64_t span = 1; span < f->spans; span++)
         f->kernels->add(squares_at(f, f->out, at), squares_at(f, f->out, span * all + at),
                         min(count, all - at));
+    wif_fp_leave(callers);
 }
 
 /* Form the squares of the present left and right panels. */
@@ -197,9 +219,17 @@ static void inner_products(factoring *f, char *out) {
 
 static void subtract_chunk(factoring *f, int64_t chunk) {
     const int64_t row = chunk * f->rows_of_chunk;
-    f->kernels->subtract(panel(f, f->right), f->rights, panel(f, f->left), f->lefts, f->squares,
-                         f->lefts, f->panel_bytes / f->item, row,
-                         min(row + f->rows_of_chunk, f->padded_rows));
+    const int64_t end = min(row + f->rows_of_chunk, f->padded_rows);
+    for (int64_t i = 0; i < f->lefts; i += WIF_BLOCK_PANELS) {
+        const int64_t lefts = min(WIF_BLOCK_PANELS, f->lefts - i);
+        const wif_fpstate callers = wif_fp_enter();
+        f->kernels->subtract(panel(f, f->right), f->rights, panel(f, f->left + i), lefts,
+                             squares_at(f, f->squares, i), f->lefts, f->panel_bytes / f->item, row,
+                             end);
+        wif_fp_leave(callers);
+        if (stop_after(f, lefts * f->rights * WIF_PANEL_SQUARE * (end - row)))
+            return;
+    }
 }
 
 /* Remove the columns of some panels from those of others. */
@@ -207,7 +237,7 @@ static void remove_panels(factoring *f, int64_t left, int64_t lefts, int64_t rig
                           int64_t rights) {
     const int64_t tiles = f->padded_rows / WIF_PANEL_TILE_ROWS;
     const int64_t most = min(f->square_room / (f->spans * lefts), 2 * INNER_PANELS);
-    for (int64_t done = 0; done < rights && !wif_watch_stopped(&f->watch); done += most) {
+    for (int64_t done = 0; done < rights && !wif_watch_stopped(f->watch); done += most) {
         f->left = left;
         f->lefts = lefts;
         f->right = right + done;
@@ -229,8 +259,11 @@ static char *x_of(const factoring *f) { return squares_at(f, f->own, f->spans); 
 
 static void multiply_chunk(factoring *f, int64_t chunk) {
     const int64_t row = chunk * f->rows_of_chunk;
+    const wif_fpstate callers = wif_fp_enter();
     f->kernels->multiply(panel(f, f->left), columns_of(f, f->left), x_of(f), row,
                          min(row + f->rows_of_chunk, f->padded_rows));
+    wif_fp_leave(callers);
+    stop_after(f, WIF_PANEL_SQUARE * f->rows_of_chunk);
 }
 
 static void set_one(const factoring *f, int64_t p, int64_t row, int64_t column) {
@@ -247,7 +280,7 @@ static int make_orthogonal(factoring *f, int64_t p, double sigma) {
     f->left = f->right = p;
     f->lefts = f->rights = 1;
     inner_products(f, f->own);
-    if (wif_watch_stopped(&f->watch))
+    if (wif_watch_stopped(f->watch))
         return 1;
     const wif_fpstate callers = wif_fp_enter();
     const int done = f->kernels->factor(x_of(f), f->own, columns_of(f, p), sigma, &zeros);
@@ -276,20 +309,112 @@ static void factorise(factoring *f) {
     }
 }
 
-int wif_orthogonal(wif_orthogonal_request *r, wif_poll *poll, void *caller,
-                   wif_parallel_for *parallel_for, void *owner) {
-    factoring f = {.parallel_for = parallel_for, .owner = owner};
-    lay_out(&f, r);
-    f.kernels = &r->set->panels[r->type == WIF_f64];
-    wif_watch_begin(&f.watch, poll, caller);
+/* Make one matrix of the request and write it. */
+static void make_matrix(factoring *f, int64_t number) {
+    const wif_orthogonal_request *const r = f->request;
+    uint64_t matrix = r->first;
+    char *dst = r->out->dst;
+    for (int k = r->batch_axes - 1; k >= 0; k--) {
+        const int64_t at = number % r->batch[k].n;
+        number /= r->batch[k].n;
+        matrix += (uint64_t)at * r->batch[k].stream_step;
+        dst += at * r->batch[k].dst_step;
+    }
     uint32_t forks;
     /* The child of a fork within a step runs all chunks of the step again (pool.h), also those that
      * had been run.  So it begins anew. */
     do {
         forks = wif_pool_forks();
-        draw_normals(&f);
-        factorise(&f);
-    } while (forks != wif_pool_forks() && !wif_watch_stopped(&f.watch));
-    r->matrix = (wif_matrix){f.panels, r->rows, r->columns, f.panel_bytes / f.item, 1};
-    return wif_watch_stopped(&f.watch);
+        draw_normals(f, matrix * (uint64_t)(r->rows * r->columns));
+        factorise(f);
+    } while (forks != wif_pool_forks() && !wif_watch_stopped(f->watch));
+    const wif_matrix factor = {f->panels, r->rows, r->columns, f->panel_bytes / f->item, r->gain};
+    wif_plan out = *r->out;
+    out.dst = dst;
+    out.draw.matrix = &factor;
+    f->queue = wif_queue_of(&out, 1, WIF_CHUNK_WORK);
+    step(f, queue_chunk, f->queue.chunks, 32 * r->rows * r->columns);
+}
+
+/* ---- many matrices ----------------------------------------------------------------------------
+ */
+
+enum { MOST_AT_ONCE = 64 };
+
+typedef struct {
+    const wif_orthogonal_request *request;
+    wif_watch watch;
+    size_t bytes; /* of the scratch of a matrix */
+    char *scratch;
+    int at_once;                    /* for how many matrices there is scratch */
+    atomic_int taken[MOST_AT_ONCE]; /* which of these are in use */
+} making;
+
+static int64_t count_of(const wif_orthogonal_request *r) {
+    int64_t count = 1;
+    for (int k = 0; k < r->batch_axes; k++)
+        count *= r->batch[k].n;
+    return count;
+}
+
+/* How many matrices are made at once, each by one thread: 1 where all threads share each of them.
+ * Threads that share a matrix wait for each other at every step, so that several matrices are made
+ * at once if there are enough of them, or if they are small. */
+static int at_once(const wif_orthogonal_request *r) {
+    const int64_t count = count_of(r), work = r->rows * r->columns * r->columns;
+    if (count < 2 * r->threads && work > 8 * ALONE_WORK)
+        return 1;
+    return (int)min(min(count, r->threads), MOST_AT_ONCE);
+}
+
+size_t wif_orthogonal_scratch(const wif_orthogonal_request *r) {
+    return matrix_bytes(r) * (size_t)at_once(r) + CACHE_LINE;
+}
+
+static int run_alone(void *owner, int64_t chunks, int threads, wif_chunk *run, void *fill) {
+    (void)owner, (void)threads;
+    for (int64_t k = 0; k < chunks; k++)
+        if (run(fill, k))
+            return 1;
+    return 0;
+}
+
+static factoring factoring_of(making *m, int place, int threads, wif_parallel_for *parallel_for,
+                              void *owner) {
+    factoring f = {.threads = threads, .parallel_for = parallel_for, .owner = owner};
+    lay_out(&f, m->request, m->scratch + m->bytes * (size_t)place);
+    f.kernels = &m->request->set->panels[m->request->type == WIF_f64];
+    f.watch = &m->watch;
+    return f;
+}
+
+static int matrix_chunk(void *fill, int64_t number) {
+    making *const m = fill;
+    int place = 0;
+    /* At most `at_once` threads run chunks, so that one of the places is free. */
+    while (atomic_exchange(&m->taken[place], 1))
+        place = (place + 1) % m->at_once;
+    factoring f = factoring_of(m, place, 1, run_alone, NULL);
+    if (!wif_watch_stopped(&m->watch))
+        make_matrix(&f, number);
+    atomic_store(&m->taken[place], 0);
+    return wif_watch_stopped(&m->watch);
+}
+
+int wif_orthogonal(const wif_orthogonal_request *r, wif_poll *poll, void *caller,
+                   wif_parallel_for *parallel_for, void *owner) {
+    making m = {.request = r, .bytes = matrix_bytes(r), .at_once = at_once(r)};
+    m.scratch = (char *)r->scratch + (CACHE_LINE - (uintptr_t)r->scratch % CACHE_LINE) % CACHE_LINE;
+    for (int k = 0; k < MOST_AT_ONCE; k++)
+        atomic_init(&m.taken[k], 0);
+    wif_watch_begin(&m.watch, poll, caller);
+    const int64_t count = count_of(r);
+    if (m.at_once > 1) {
+        parallel_for(owner, count, m.at_once, matrix_chunk, &m);
+    } else {
+        factoring f = factoring_of(&m, 0, r->threads, parallel_for, owner);
+        for (int64_t k = 0; k < count && !wif_watch_stopped(&m.watch); k++)
+            make_matrix(&f, k);
+    }
+    return wif_watch_stopped(&m.watch);
 }

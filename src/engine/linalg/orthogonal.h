@@ -11,26 +11,30 @@
 #include "host/run.h"
 #include "linalg/panels.h"
 
+/* Some matrices of one shape, which lie in the stream one after the other. */
 typedef struct {
-    /* set by the caller */
     const wif_kernels *set;
     wif_draw normals;      /* prepared for the type, with key and stream */
     enum wif_type type;    /* float32 or float64 */
-    uint64_t first;        /* the number of the matrix's first normal in the stream */
     int64_t rows, columns; /* of the tall matrix, rows >= columns >= 1 */
     int transposed;        /* whether the normals are those of a wide matrix, which is transposed */
+    double gain;           /* on the elements that are written */
+    /* Which matrices: axes whose steps through the stream count matrices, and whose steps through
+     * memory lead from the place of one matrix to that of another; and the number of the first. */
+    const wif_axis *batch;
+    int batch_axes;
+    uint64_t first;
+    /* Where the first matrix goes, cut, with wif_plan_choose_reading. */
+    const wif_plan *out;
     int threads;
-    void *scratch; /* wif_orthogonal_bytes() of memory */
-
-    /* set by wif_orthogonal: the factor, which lies in the scratch */
-    wif_matrix matrix;
+    void *scratch; /* wif_orthogonal_scratch() of memory */
 } wif_orthogonal_request;
 
-/* The size of the scratch for the factor of a tall matrix. */
-size_t wif_orthogonal_bytes(enum wif_type type, int64_t rows, int64_t columns);
+/* How many bytes of scratch a request needs, whose `scratch` is not yet set. */
+size_t wif_orthogonal_scratch(const wif_orthogonal_request *request);
 
-/* Draw the normals and make the factor; return whether `poll` (run.h) ended that before. */
-int wif_orthogonal(wif_orthogonal_request *request, wif_poll *poll, void *caller,
+/* Make the matrices and write them; return whether `poll` (run.h) ended that before. */
+int wif_orthogonal(const wif_orthogonal_request *request, wif_poll *poll, void *caller,
                    wif_parallel_for *parallel_for, void *owner);
 
 #endif

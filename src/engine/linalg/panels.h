@@ -38,12 +38,13 @@ typedef struct {
  * j at i * WIF_PANEL_COLUMNS + j. */
 typedef struct {
     /* Form the inner products of the columns of `lefts` panels and `rights` panels, summed over the
-     * rows from row_begin to row_end, which lie in one span; row_begin is the beginning of a block.
-     * The square of left panel i and right panel j is the one with the number j * step + i. */
+     * rows from row_begin to row_end; row_begin is the beginning of a block.  The square of left
+     * panel i and right panel j is the one with the number j * step + i.  If `more`, the squares
+     * hold the sums of the blocks before, to which those of these blocks are added. */
     void (*inner)(void *squares, int64_t step, const void *left, int64_t lefts, const void *right,
-                  int64_t rights, int64_t panel_step, int64_t row_begin, int64_t row_end);
-    /* Subtract from each of `rights` panels the product of `lefts` panels and its squares, in the
-     * rows from row_begin to row_end, whole tiles. */
+                  int64_t rights, int64_t panel_step, int64_t row_begin, int64_t row_end, int more);
+    /* Subtract from each of `rights` panels the product of `lefts` panels, at most a block of
+     * columns, and their squares, in the rows from row_begin to row_end, whole tiles. */
     void (*subtract)(void *right, int64_t rights, const void *left, int64_t lefts,
                      const void *squares, int64_t step, int64_t panel_step, int64_t row_begin,
                      int64_t row_end);

@@ -69,7 +69,7 @@ INLINE void F(inner_tile)(REAL *tile, const REAL *left, const REAL *right, int64
 
 static void F(inner)(void *squares, int64_t step, const void *left, int64_t lefts,
                      const void *right, int64_t rights, int64_t panel_step, int64_t row_begin,
-                     int64_t row_end) {
+                     int64_t row_end, int more) {
     for (int64_t b = row_begin; b < row_end; b += WIF_BLOCK_ROWS) {
         const int64_t rows = row_end - b < WIF_BLOCK_ROWS ? row_end - b : WIF_BLOCK_ROWS;
         for (int64_t i = 0; i < lefts; i++)
@@ -79,7 +79,8 @@ static void F(inner)(void *squares, int64_t step, const void *left, int64_t left
                 const REAL *const y = (const REAL *)right + j * panel_step + b * WIDTH;
                 for (int at = 0; at < WIDTH; at += TILE_ROWS)
                     for (int c = 0; c < WIDTH; c += TILE_COLUMNS)
-                        F(inner_tile)(square + at * WIDTH + c, x + at, y + c, rows, b == row_begin);
+                        F(inner_tile)(square + at * WIDTH + c, x + at, y + c, rows,
+                                      b == row_begin && !more);
             }
     }
     leave_registers();
@@ -104,16 +105,13 @@ INLINE void F(subtract_tile)(REAL *tile, const REAL *left, int64_t lefts, int64_
 static void F(subtract)(void *right, int64_t rights, const void *left, int64_t lefts,
                         const void *squares, int64_t step, int64_t panel_step, int64_t row_begin,
                         int64_t row_end) {
-    for (int64_t p = 0; p < lefts; p += WIF_BLOCK_PANELS) {
-        const int64_t count = lefts - p < WIF_BLOCK_PANELS ? lefts - p : WIF_BLOCK_PANELS;
-        for (int64_t j = 0; j < rights; j++) {
-            const REAL *const s = (const REAL *)squares + (j * step + p) * WIF_PANEL_SQUARE;
-            for (int64_t r = row_begin; r < row_end; r += TILE_ROWS) {
-                const REAL *const x = (const REAL *)left + p * panel_step + r * WIDTH;
-                REAL *const y = (REAL *)right + j * panel_step + r * WIDTH;
-                for (int c = 0; c < WIDTH; c += TILE_COLUMNS)
-                    F(subtract_tile)(y + c, x, count, panel_step, s + c);
-            }
+    for (int64_t j = 0; j < rights; j++) {
+        const REAL *const s = (const REAL *)squares + j * step * WIF_PANEL_SQUARE;
+        for (int64_t r = row_begin; r < row_end; r += TILE_ROWS) {
+            const REAL *const x = (const REAL *)left + r * WIDTH;
+            REAL *const y = (REAL *)right + j * panel_step + r * WIDTH;
+            for (int c = 0; c < WIDTH; c += TILE_COLUMNS)
+                F(subtract_tile)(y + c, x, lefts, panel_step, s + c);
         }
     }
     leave_registers();

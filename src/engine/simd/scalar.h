@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "fma.h"
+
 #define LANES_32 1
 #define LANES_64 1
 #define STREAM_BYTES 0 /* there is no store past the caches */
@@ -119,7 +121,7 @@ INLINE vf64 mul_f64(vf64 a, vf64 b) { return a * b; }
 /* The product a b is exact in binary64, and the sum is rounded to 53 bits before it is rounded to a
  * float.  The first rounding never crosses a point halfway between two floats, since these points
  * are doubles themselves.  So it can change the result only if the rounded sum is such a point, and
- * then fmaf is called.  fmaf is also called for sums below the least normal float, where the
+ * then wif_fmaf is called.  It is also called for sums below the least normal float, where the
  * halfway points are others. */
 INLINE vf32 fma_f32(vf32 a, vf32 b, vf32 c) {
     const double sum = (double)a * b + c;
@@ -127,10 +129,10 @@ INLINE vf32 fma_f32(vf32 a, vf32 b, vf32 c) {
     memcpy(&bits, &sum, sizeof bits);
     if (UNLIKELY((bits & 0x1fffffff) == 0x10000000) ||
         UNLIKELY((bits << 1) < UINT64_C(0x7020000000000000)))
-        return fmaf(a, b, c);
+        return wif_fmaf(a, b, c);
     return (float)sum;
 }
-INLINE vf64 fma_f64(vf64 a, vf64 b, vf64 c) { return fma(a, b, c); }
+INLINE vf64 fma_f64(vf64 a, vf64 b, vf64 c) { return wif_fma(a, b, c); }
 INLINE vf32 negate_f32(vf32 x) { return -x; }
 INLINE vf64 negate_f64(vf64 x) { return -x; }
 INLINE vf32 sqrt_f32(vf32 x) { return sqrtf(x); }

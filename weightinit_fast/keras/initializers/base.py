@@ -12,7 +12,7 @@ from ..._resolve.keys import Key
 from ..._resolve.shape import Shape, as_shape
 from ...initialisers.initializer import Initializer as Rule
 from ..framework import keras
-from ..rules import initializer_of
+from ..rules import translation_of
 from ..seeds import Seed, generator_in, kept, key_of_call, key_of_generator
 from ..tensors import draw, placed_on
 
@@ -38,13 +38,14 @@ class Drawn:
 
     translated_call = True
     seed: Any
+    stream: int | str
     _init_seed: Any
 
     def __init__(self, *, seed: SeedLike, stream: int | str, **own: Any) -> None:
         # Versions of Keras before 3.15 have no axes.
         own = {k: v for k, v in own.items() if v is not None or not k.endswith("_axes")}
         given = generator_in(seed)
-        super().__init__(seed=given, **own)
+        super().__init__(seed=given, **own)  # type: ignore[call-arg]
         if isinstance(self.seed, int):
             self.seed = given if isinstance(given, Seed) else Seed(self.seed, fresh=given is None)
             if given is not None:
@@ -55,7 +56,7 @@ class Drawn:
 
     def rule_for(self, shape: Shape) -> Rule:
         """Return the `weightinit_fast.Initializer` that draws a variable of that shape."""
-        rule = initializer_of(self, as_shape(shape))
+        rule = translation_of(self, as_shape(shape))
         assert rule is not None
         return rule
 
@@ -101,7 +102,7 @@ class Set:
         """Return a tensor of the backend; the arguments are those of `RandomNormal`."""
         whole = as_shape(shape)
         kind = keras.backend.standardize_dtype(dtype)
-        rule = initializer_of(self, whole)
+        rule = translation_of(self, whole)
         if layout is not None and rule is not None and kind in NAMES:
             # The engine refuses what Keras does not: infinite values, and those that overflow.
             with suppress(ValueError):
