@@ -244,7 +244,8 @@ def _call(row: Row) -> str:
 def _axes(row: Row) -> str:
     axes = jax_axes(row)
     if axes is None:
-        return "no argument for groups"
+        words = [f"{name}={value!r}" for name, value in row.pass_.items()]
+        return f"`wi.jax.initializer(…, {', '.join(words)})`"
     words = [f"{name}={value!r}" for name, value in axes.items()]
     return f"`{', '.join(words)}`" if words else "nothing"
 

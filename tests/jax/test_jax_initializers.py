@@ -312,3 +312,42 @@ def test_two_functions_with_one_law_make_equal_initialisers():
 def test_functions_are_named_by_the_public_module():
     for name in NAMES:
         assert getattr(adapter.initializers, name).__module__ == "weightinit_fast.jax.initializers"
+
+
+# ---- initializer ------------------------------------------------------------------------------
+
+OURS = [
+    "he_normal(a=0.25, layout='HWIO', groups=8)",
+    "fan_in_uniform(layout='HWOI')",
+    "dirac(layout='HWIO')",
+    "xavier_normal(gain='tanh', fans=(3, 5))",
+]
+
+
+@pytest.mark.parametrize("text", OURS)
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_any_initialiser_of_the_package_can_be_passed(text, dtype):
+    init = adapter.initializer(text)
+    assert isinstance(init, jax.nn.initializers.Initializer)
+    wanted = expected(text, SHAPE, dtype, key())
+    assert bits(init(key(), SHAPE, dtype)) == bits(wanted)
+    assert bits(adapter.initializer(wi.initializer(text), dtype)(key(), SHAPE)) == bits(wanted)
+    assert bits(jax.jit(lambda key: init(key, SHAPE, dtype))(key())) == bits(wanted)
+    for other in (copy.deepcopy(init), pickle.loads(pickle.dumps(init)), adapter.initializer(text)):
+        assert other == init
+        assert hash(other) == hash(init)
+    assert init != adapter.initializer(text, "float16")
+    for made in (init, adapter.initializer(text, "float16")):
+        assert eval(repr(made), {"initializer": adapter.initializer}) == made
+
+
+def test_sparse_and_what_initializer_refuses():
+    made = adapter.initializer("sparse", sparsity=0.5)(key(), (8, 8))
+    assert int((made == 0).sum()) == 32
+    with pytest.raises(TypeError, match="dtype must be one of float32"):
+        adapter.initializer("normal")(key(), (2,), "complex64")
+    with pytest.raises(TypeError, match="initializer takes a function of weightinit_fast"):
+        adapter.initializer(adapter.initializers.normal())
+    with pytest.raises((TypeError, ValueError), match="axis"):
+        adapter.initializer("he_normal", in_axis=0)
+    assert adapter.initializer("normal") != adapter.initializers.normal(1.0)

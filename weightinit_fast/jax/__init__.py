@@ -25,7 +25,17 @@ except ImportError as _error:
 
 from ..models.report import Report, ReportRow
 from . import initializers
+from .initializer import initializer
 from .keys import key
 from .materialize import explain, materialize, shapes
 
-__all__ = ["Report", "ReportRow", "explain", "initializers", "key", "materialize", "shapes"]
+__all__ = [
+    "Report",
+    "ReportRow",
+    "explain",
+    "initializer",
+    "initializers",
+    "key",
+    "materialize",
+    "shapes",
+]

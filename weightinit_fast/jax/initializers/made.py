@@ -19,7 +19,7 @@ from ...initialisers.plain import constant
 from .. import traced
 from ..draw import OutSharding, draw, placed
 
-__all__ = ["DTypeLike", "Made", "MadeConstant", "Number", "number"]
+__all__ = ["DTypeLike", "Made", "MadeConstant", "MadeOf", "Number", "number"]
 
 #: A number, or an array without axes. It must be known when a function is traced.
 Number: TypeAlias = Any
@@ -186,6 +186,33 @@ class MadeConstant(Made):
         # An array has no hash.
         known = value if isinstance(value, (int, float, complex, np.generic)) else id(value)
         return self._name, self._dtype, type(value), known
+
+
+class MadeOf(Made):
+    """An initialiser that draws an Initializer of this package, which JAX may lack."""
+
+    __slots__ = ("_init",)
+
+    def __init__(self, init: Initializer, dtype: DTypeLike | None) -> None:
+        super().__init__("initializer", {"function": str(init)}, dtype, lambda _: init)
+        self._init = init
+
+    def _of_jax(
+        self,
+        arguments: dict[str, Any],
+        key: Any,
+        shape: Any,
+        dtype: np.dtype,
+        out_sharding: OutSharding,
+    ) -> jax.Array:
+        return draw(self._init, key, shape, dtype, out_sharding)  # refuses the dtype
+
+    def __repr__(self) -> str:
+        dtype = "" if self._dtype is None else f", dtype={np.dtype(self._dtype).name!r}"
+        return f'initializer("{self._init}"{dtype})'
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return MadeOf, (self._init, self._dtype)
 
 
 def _again(name: str, arguments: dict[str, Any]) -> Any:
