@@ -399,6 +399,25 @@ def test_a_generator_under_jit():
         assert bits(array(values)) == bits(wanted)
 
 
+def test_a_graph_of_tensorflow_draws_when_it_runs():
+    backend_is("tensorflow")
+    import tensorflow as tf  # noqa: PLC0415
+
+    text = "variance_scaling(scale=2, distribution='truncated_normal', layout='IO')"
+    for dtype in ("float32", "bfloat16"):
+        init = made("HeNormal", seed=1, stream="a")
+        function = tf.function(lambda init=init, dtype=dtype: init((40, 40), dtype))
+        assert bits(array(function())) == bits(ours(text, (40, 40), dtype, rng=1, stream="a"))
+        nodes = function.get_concrete_function().graph.as_graph_def().node
+        constants = [tf.make_ndarray(n.attr["value"].tensor) for n in nodes if n.op == "Const"]
+        assert [values.size for values in constants] == [4]  # the words of the key
+    generator = keras.random.SeedGenerator(4)
+    function = tf.function(lambda: made("HeNormal", seed=generator)((4, 4)))
+    for call in range(2):
+        wanted = ours(text, (4, 4), rng=wi.Key(4 | call << 32, 0))
+        assert bits(array(function())) == bits(wanted)
+
+
 def test_torch_has_no_second_copy():
     backend_is("torch")
     with warnings.catch_warnings():

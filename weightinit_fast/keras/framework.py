@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__all__ = ["backend", "in_stateless_scope", "keras", "torch_device"]
+__all__ = ["backend", "in_stateless_scope", "keras", "tensorflow", "torch_device"]
 
 try:
     # Taken as Any, because Keras has no annotations.
@@ -21,6 +21,12 @@ if int(keras.__version__.partition(".")[0]) < 3:
     raise ImportError(
         f"weightinit_fast.keras needs the package keras of version 3, not {keras.__version__}"
     )
+
+#: TensorFlow, if it is the backend. Tools that convert functions of TensorFlow warn of an import
+#: within them.
+tensorflow: Any = None
+if keras.backend.backend() == "tensorflow":
+    tensorflow = importlib.import_module("tensorflow")
 
 _backend: Any = importlib.import_module("keras.src.backend")
 

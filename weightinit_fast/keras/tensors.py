@@ -14,7 +14,7 @@ from .._resolve.keys import Key
 from .._resolve.messages import shown
 from ..initialisers.initializer import Initializer
 from ..models.filling import fill_all
-from .framework import backend, keras, torch_device
+from .framework import backend, keras, tensorflow, torch_device
 
 __all__ = ["KeyOfCall", "draw", "placed_on"]
 
@@ -153,8 +153,7 @@ def _torch_tensor(
 def _tensorflow_tensor(
     init: Initializer, key: KeyOfCall, stream: int | str, shape: tuple[int, ...], dtype: str
 ) -> Any:
-    tf = importlib.import_module("tensorflow")
-    drawn_with = key()
+    tf, drawn_with = tensorflow, key()
     if tf.executing_eagerly():
         return tf.convert_to_tensor(init(shape, dtype=dtype, rng=drawn_with, stream=stream))
     # In a graph the values would be a constant, which a saved model holds: it draws when it runs.
