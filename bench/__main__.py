@@ -72,6 +72,12 @@ COMMANDS = {
         "1 min; --quick: 10 s",
         "rows --only 'of 64 '",
     ),
+    "orthogonal": Command(
+        "measure.orthogonal",
+        "milliseconds of orthogonal matrices beside torch, SciPy and NumPy, and their deviation",
+        "3 min; --quick: 20 s",
+        "orthogonal --quick",
+    ),
     "models": Command(
         "measure.models",
         "all tensors of GPT-2 and ResNet-50 filled as one, beside one fill of as many elements",

@@ -38,6 +38,7 @@ FILLS = [
 #: Fills of other shapes, and of narrow types, in which some intervals above hold no value.
 SMALL = [
     *((wi.sparse, (rows, 4), {"sparsity": s}) for rows, s in ((10, 0.1), (100, 0.07), (50, 0.3))),
+    *((wi.orthogonal, (150, 130), {"gain": 0.1, "dtype": dtype}) for dtype in ("f4", "f8", "f2")),
     *(
         (function, 999, {"dtype": dtype} | own)
         for dtype in ("float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")

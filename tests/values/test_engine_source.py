@@ -22,6 +22,8 @@ TEMPLATES = {
         *("NAME", "TRANSFORM", "VEC", "OUTPUT", "GROUP_ITEMS", "ITEM_BYTES"),
     },
     "kernels/draw_rows_types.h": {"TRANSFORM_NAME"},
+    "linalg/panels_template.h": {"REAL", "VEC", "F", "LANES", "FLOOR"},
+    "linalg/read_rows_template.h": {"TYPE", "REAL", "VEC", "F", "PUT", "ITEMS"},
     "kernels/transpose_template.h": {"ITEM"},
     "kernels/transforms_family.h": {
         *("REAL", "BITS", "VF", "VU", "F", "U", "P", "TERMS", "PARAMS", "PREPARE", "GROUP"),

@@ -8,9 +8,23 @@
  *   F(x)   the vocabulary's x for it, e.g. mul_f32
  *   PUT    the store of outputs.h for the elements of a row of a panel
  *   ITEMS  how many elements PUT stores */
-#if !defined(TYPE) || !defined(REAL) || !defined(VEC) || !defined(F) || !defined(PUT) ||           \
-    !defined(ITEMS)
-#error "read_rows_template.h needs TYPE, REAL, VEC, F, PUT and ITEMS; see its first lines"
+#ifndef TYPE
+#error "read_rows_template.h needs TYPE, the type of the elements"
+#endif
+#ifndef REAL
+#error "read_rows_template.h needs REAL, the type of the matrix"
+#endif
+#ifndef VEC
+#error "read_rows_template.h needs VEC, the type of a register"
+#endif
+#ifndef F
+#error "read_rows_template.h needs F, which makes a name of the vocabulary"
+#endif
+#ifndef PUT
+#error "read_rows_template.h needs PUT, a store of outputs.h"
+#endif
+#ifndef ITEMS
+#error "read_rows_template.h needs ITEMS, how many elements PUT stores"
 #endif
 
 #define READ_JOIN_(a, b) a##b

@@ -1,0 +1,130 @@
+"""Signals, forks and threads in the middle of an orthogonal matrix."""
+
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+from support import internals
+from support.isolated import forks, isolated
+
+import weightinit_fast as wi
+
+pytestmark = pytest.mark.process
+SIDE = 1500
+
+
+def interrupted(isa, threads):
+    """Interrupt a matrix; it must end soon, and leave the array as it was."""
+    internals.core.select_isa(isa)
+    out = np.zeros((SIDE, SIDE), "f4")
+    delays = []
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for wait in (0.02, 0.05, 0.1):
+        sent = []
+
+        def send(wait=wait, sent=sent):
+            time.sleep(wait)
+            sent.append(time.perf_counter())
+            os.kill(os.getpid(), signal.SIGINT)
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        try:
+            wi.orthogonal(out=out, rng=0, threads=threads)
+            sender.join()
+            raise AssertionError("the matrix was made before the signal")
+        except KeyboardInterrupt:
+            delays.append(time.perf_counter() - sent[0])
+        sender.join()
+        assert not out.any()
+    print(f"{isa}, {threads} threads: {max(delays) * 1e3:.0f} ms after the signal")
+    # It takes 100 ms at most on an idle machine; tests may share theirs.
+    assert min(delays) < 0.5
+
+
+@forks
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("isa_name", ["scalar"])
+def test_ctrl_c(isa_name, threads):
+    isolated(interrupted, isa_name, threads)
+
+
+@forks
+@pytest.mark.parametrize("shape", [(400, 400), (12, 120, 120)])
+def test_handlers_that_return(shape):
+    """They may make matrices too, and change no bit."""
+
+    def often():
+        internals.core.select_isa("scalar")
+        own = {"layout": "BOI"} if len(shape) == 3 else {}
+        expected, small = wi.orthogonal(shape, rng=0, **own), wi.orthogonal((40, 40), rng=1)
+        made = []
+        signal.signal(signal.SIGALRM, lambda *_: made.append(wi.orthogonal((40, 40), rng=1)))
+        for threads in (1, 2, 3):
+            made.clear()
+            signal.setitimer(signal.ITIMER_REAL, 0.03, 0.03)
+            got = wi.orthogonal(shape, rng=0, threads=threads, **own)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            assert np.array_equal(got, expected)
+            assert made
+            assert all(np.array_equal(one, small) for one in made)
+
+    isolated(often)
+
+
+@forks
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", [(300, 300), (12, 120, 120)])
+def test_a_fork_in_the_middle(shape):
+    """A signal handler forks; parent and children return into the matrix, and all make it.
+
+    Most forks hit a step whose chunks, run twice, would spoil the matrix.
+    """
+
+    def forking():
+        internals.core.select_isa("scalar")
+        own = {"layout": "BOI"} if len(shape) == 3 else {}
+        expected = wi.orthogonal(shape, rng=0, **own)
+        parent, children = os.getpid(), []
+
+        def handler(*_):
+            if os.getpid() == parent and len(children) < 4:
+                child = os.fork()
+                if child:
+                    children.append(child)
+
+        signal.signal(signal.SIGALRM, handler)
+        for threads in (2, 3):
+            children.clear()
+            signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
+            got = wi.orthogonal(shape, rng=0, threads=threads, **own)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            right = np.array_equal(got, expected)
+            if os.getpid() != parent:
+                os._exit(0 if right else 3)
+            assert right
+            assert children
+            for child in children:
+                assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+    isolated(forking)
+
+
+def test_many_callers_at_once():
+    expected = [wi.orthogonal((150, 150), rng=k) for k in range(8)]
+    wrong = []
+
+    def call(k):
+        for _ in range(5):
+            if not np.array_equal(wi.orthogonal((150, 150), rng=k, threads=3), expected[k]):
+                wrong.append(k)
+
+    callers = [threading.Thread(target=call, args=(k,)) for k in range(8)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert not wrong
