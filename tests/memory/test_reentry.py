@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from support import internals
 from support.internals import core
+from support.interpreter import gil_only
 from support.isolated import forks, half_written, isolated, note
 
 import weightinit_fast as wi
@@ -240,6 +241,7 @@ def test_a_signal_handler_that_frees_the_buffer():
     isolated(interrupted)
 
 
+@gil_only
 def test_a_thread_that_frees_the_buffer():
     def beside():
         faulthandler.disable()

@@ -4,6 +4,7 @@ import os
 import platform
 import subprocess
 import sys
+import sysconfig
 import textwrap
 
 import pytest
@@ -18,6 +19,10 @@ glibc_x86_only = pytest.mark.skipif(
 )
 threaded_only = pytest.mark.skipif(
     wi.info()["threads_wait_by"] is None, reason="this build has no threads"
+)
+gil_only = pytest.mark.skipif(
+    bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+    reason="without the GIL, an array may be resized while a call begins (docs/promises.md)",
 )
 LARGE = 2**19 + 77  # three of the largest direct tasks, in float32
 
