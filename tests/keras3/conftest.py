@@ -29,6 +29,7 @@ def pytest_collection_modifyitems(items):
 def _frameworks(request):
     if not is_installed("keras") or not BACKENDS:
         pytest.skip("keras and a backend of it are not installed")
+    keras.load()
     load_frameworks(request.module)
 
 
