@@ -226,10 +226,15 @@ def differing(command: list[str], isa: str, chosen: Sequence[Case | Matrix]) -> 
         return [c.name for c, d in zip(chosen, digests, strict=True) if d != wanted[c.name]]
 
 
+def cases_and_matrices(most: int) -> list[Case | Matrix]:
+    """Return what has at most so many elements."""
+    chosen: list[Case | Matrix] = [case for case in cases() if case.count <= most]
+    return chosen + [matrix for matrix in MATRICES if matrix.rows * matrix.columns <= most]
+
+
 def check_dump(command: list[str], most: int) -> int:
     """Compare every runnable set of a golden_dump program with the file; return an exit code."""
-    chosen: list[Case | Matrix] = [case for case in cases() if case.count <= most]
-    chosen += [matrix for matrix in MATRICES if matrix.rows * matrix.columns <= most]
+    chosen = cases_and_matrices(most)
     found = runnable(command)
     failures = not found
     for isa in found:

@@ -93,14 +93,6 @@ class Number:
         return self.value
 
 
-class Text(str):
-    then = None
-
-    def encode(self, *_):
-        self.then()
-        return super().encode()
-
-
 class Bits(np.random.PCG64):
     then = None
 
@@ -152,7 +144,6 @@ ARGUMENTS = {
     "lookalike": lambda out, then: {"rng": Lookalike(then)},
     "seed sequence": lambda out, then: {"rng": calling(Entropy, then, 5)},
     "stream number": lambda out, then: {"stream": Number(6, then)},
-    "stream name": lambda out, then: {"stream": calling(Text, then, "name")},
     "threads": lambda out, then: {"threads": Number(2, then)},
     "shape": lambda out, then: {"shape": tuple(Number(n, then) for n in np.shape(out))},
     "index": lambda out, then: {"shape": (3, *np.shape(out)), "index": Number(1, then)},
@@ -168,7 +159,7 @@ ARGUMENTS = {
 }
 #: Arguments that have the same values and call nothing.
 QUIET = {"index": {"index": 1}, "slice": {"index": slice(5, None)}, "stream number": {"stream": 6}}
-QUIET |= {"stream name": {"stream": "name"}, "seed sequence": {"rng": 5}}
+QUIET |= {"seed sequence": {"rng": 5}}
 
 
 def expected(name, arguments, out):

@@ -23,6 +23,6 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True, scope="module")
 def _frameworks(request):
-    if find_spec("jaxlib") is None:  # this folder is a namespace package called jax
+    if find_spec("jax") is None:
         pytest.skip("jax is not installed")
     load_frameworks(request.module)
