@@ -77,6 +77,21 @@ def test_orthogonality(dtype, shape):
     assert np.linalg.norm(gram - np.eye(len(gram)), 2) <= (1e-5 if dtype == "f4" else 1e-14)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(4096, 4096), (10**6, 64), (100_000, 128)])
+def test_orthogonality_of_large_matrices(dtype, shape):
+    w = wf.orthogonal(shape, rng=5, dtype=dtype)
+    error = -np.eye(shape[1])
+    for begin in range(0, shape[0], 1 << 14):
+        rows = w[begin : begin + (1 << 14)].astype("f8")
+        error += rows.T @ rows
+    vector = np.random.default_rng(0).standard_normal(shape[1])
+    for _ in range(40):  # the power method
+        vector = error @ (vector / np.linalg.norm(vector))
+    assert np.linalg.norm(vector) <= (1e-5 if dtype == "f4" else 1e-14)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_small_squares_are_orthogonal(dtype):
     """Among many small squares there are some whose normals are nearly singular."""
