@@ -68,6 +68,21 @@ def _exact(normals, dtype, shape, gain=1.3):
     return np.ascontiguousarray(oracle_orthogonal.orthogonal(matrix, gain))
 
 
+@pytest.mark.parametrize("size", [2, 3, 6])
+def test_nearly_singular_squares(size):
+    """The worst of 100,000 squares take several rounds, and pivots that are raised to phi·g."""
+    shape = (100_000, size, size)
+    normals = wf.normal(shape, **SAME)
+    made = wf.orthogonal(shape, layout="BOI", **SAME)
+    worst = np.argsort(np.linalg.cond(normals))[-20:]
+    gram = np.linalg.qr(normals[worst].astype("f8"), mode="r")
+    assert (np.abs(gram[:, -1, -1]) ** 2 < 2.0**-16 * np.sum(gram[:, :, -1] ** 2, axis=1)).any()
+    for b in worst:
+        assert same_bits(made[b], oracle_orthogonal.orthogonal(normals[b]))
+        square = made[b].astype("f8")
+        assert np.linalg.norm(square.T @ square - np.eye(size), 2) <= 1e-5
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(1000, 1000), (64, 288), (20000, 128), (300, 300)])
 def test_orthogonality(dtype, shape):
@@ -75,6 +90,21 @@ def test_orthogonality(dtype, shape):
     w = wf.orthogonal(shape, rng=3, dtype=dtype).astype("f8")
     gram = w.T @ w if shape[0] > shape[1] else w @ w.T
     assert np.linalg.norm(gram - np.eye(len(gram)), 2) <= (1e-5 if dtype == "f4" else 1e-14)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(4096, 4096), (10**6, 64), (100_000, 128)])
+def test_orthogonality_of_large_matrices(dtype, shape):
+    w = wf.orthogonal(shape, rng=5, dtype=dtype)
+    error = -np.eye(shape[1])
+    for begin in range(0, shape[0], 1 << 14):
+        rows = w[begin : begin + (1 << 14)].astype("f8")
+        error += rows.T @ rows
+    vector = np.random.default_rng(0).standard_normal(shape[1])
+    for _ in range(40):  # the power method
+        vector = error @ (vector / np.linalg.norm(vector))
+    assert np.linalg.norm(vector) <= (1e-5 if dtype == "f4" else 1e-14)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
