@@ -1,11 +1,11 @@
 """Show that one build of the handler for XLA works with the jax that is installed.
 
 ``python tests/jax_adapter/ffi_versions.py LIBRARY`` draws under jax.jit with the handler of
-LIBRARY, a file weightinit_fast_xla.so that may have been built beside another jax, and on eight devices that share
-the results. It prints the versions and one SHA-256 of all values, and exits with 1 if a value is
-not that of NumPy's array, or if a draw did not go through the handler. With no LIBRARY it takes
-that of the installed package. Run it in environments with different versions of jax and CPython:
-the SHA-256 has to be the same.
+LIBRARY, a file weightinit_fast_xla.so that may have been built beside another jax, and on eight
+devices that share the results. It prints the versions and one SHA-256 of all values, and exits with
+1 if a value is not that of NumPy's array, or if a draw did not go through the handler. With no
+LIBRARY it takes that of the installed package. Run it in environments with different versions of
+jax and CPython: the SHA-256 has to be the same.
 """
 
 import hashlib

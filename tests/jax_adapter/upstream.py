@@ -1,10 +1,10 @@
 """Run JAX's own tests of jax.nn.initializers on the functions of this package, beside JAX's.
 
-``python tests/jax_adapter/upstream.py --file PATH`` runs the class NNInitializersTest of a
-file twice, each time in a process of its own: as it is, and with the functions of jax.nn.initializers replaced. It
-prints the tests whose outcomes differ and the number of tests that pass, and exits with 1 if a test
-that JAX's functions pass fails on those of the package. Types of 64 bits are allowed with
-``JAX_ENABLE_X64=1`` in the environment, which adds tests.
+``python tests/jax_adapter/upstream.py --file PATH`` runs the class NNInitializersTest of a file
+twice, each time in a process of its own: as it is, and with the functions of jax.nn.initializers
+replaced. It prints the tests whose outcomes differ and the number of tests that pass, and exits
+with 1 if a test that JAX's functions pass fails on those of the package. Types of 64 bits are
+allowed with ``JAX_ENABLE_X64=1`` in the environment, which adds tests.
 
 PATH is meant to be tests/nn_test.py of JAX's repository, at the version that is installed, which no
 package of JAX contains. That file needs the packages absl-py and scipy.
