@@ -3,16 +3,20 @@
 The command compiles bench/cases/c_calls.c with the C compiler that it finds, the static library of
 the installed package and that of NumPy. "Cython" calls the function that Cython packages cimport,
 "capsule" that of the table, "linked" that of the static library; the kernel is called with a draw
-that was prepared before. NumPy's function draws standard normals of float32. Every figure is the
-least of 500 short repetitions.
+that was prepared before. NumPy's function draws standard normals of float32. The ways take turns,
+for 20 rounds; in a round each has the least of 25 short repetitions. The figures are the best and
+the median of the rounds.
 """
 
 import argparse
 import ctypes
 import shutil
+import statistics
 import subprocess
 import sysconfig
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +26,7 @@ from weightinit_fast import _core
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = (16, 256, 4096)
+ROUNDS = 20
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -66,26 +71,26 @@ def main(arguments: argparse.Namespace) -> int:
     table = pointer(_core.c_api, get_name(_core.c_api))
     # The size and two versions stand before the first function, which is wif_fill.
     from_table = ctypes.c_void_p.from_address(table.value + ctypes.sizeof(ctypes.c_size_t) + 8)
-    generators = {"PCG64": np.random.PCG64(0), "SFC64": np.random.SFC64(0)}
-    columns = ("kernel", "linked", "capsule", "Cython", *(f"NumPy {name}" for name in generators))
-    print(
-        f"{'normals':>8}", *(f"{name:>12}" for name in columns), "  above the kernel, beside NumPy"
-    )
+    ways: dict[str, Callable[[int], float]] = {
+        "kernel": library.by_kernel,
+        "linked": library.by_link,
+        "capsule": partial(library.by_pointer, from_table),
+        "Cython": partial(library.by_pointer, from_cython),
+    }
+    for generator in (np.random.PCG64(0), np.random.SFC64(0)):
+        bits = pointer(generator.capsule, b"BitGenerator")
+        ways[f"NumPy {type(generator).__name__}"] = partial(library.by_numpy, bits)
+    print("Nanoseconds of a call, best/median of", ROUNDS, "rounds")
+    print(f"{'normals':>8}", *(f"{name:>13}" for name in ways), "  above the kernel, beside NumPy")
     for count in SIZES:
-        times = [
-            library.by_kernel(count),
-            library.by_link(count),
-            library.by_pointer(from_table, count),
-            library.by_pointer(from_cython, count),
-        ]
-        times += [
-            library.by_numpy(pointer(generator.capsule, b"BitGenerator"), count)
-            for generator in generators.values()
-        ]
-        worst = max(times[1:4])
+        rounds = [{name: way(count) for name, way in ways.items()} for _ in range(ROUNDS)]
+        best = {name: min(times[name] for times in rounds) for name in ways}
+        median = {name: statistics.median(times[name] for times in rounds) for name in ways}
+        numpy = min(best["NumPy PCG64"], best["NumPy SFC64"])
+        worst = max(best[name] for name in ("linked", "capsule", "Cython"))
         print(
             f"{count:>8}",
-            *(f"{time:>9.1f} ns" for time in times),
-            f"  {worst - times[0]:.0f} ns, {worst / min(times[4:]):.2f}",
+            *(f"{f'{best[name]:.1f}/{median[name]:.1f}':>13}" for name in ways),
+            f"  {worst - best['kernel']:.0f} ns, {worst / numpy:.2f}",
         )
     return 0
