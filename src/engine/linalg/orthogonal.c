@@ -132,6 +132,16 @@ static void queue_chunk(factoring *f, int64_t chunk) {
     stop_after(f, 32 * wif_queue_run(&f->queue, chunk));
 }
 
+/* Set a panel to zero.  The panel of a matrix of few columns is much larger than the matrix, and
+ * the system makes its memory here. */
+static void clear_chunk(factoring *f, int64_t chunk) {
+    const int64_t row = chunk * f->rows_of_chunk;
+    const int64_t numbers = min(f->rows_of_chunk, f->padded_rows - row) * WIF_PANEL_COLUMNS;
+    memset((char *)panel(f, f->left) + row * WIF_PANEL_COLUMNS * f->item, 0,
+           (size_t)(numbers * f->item));
+    stop_after(f, 32 * numbers);
+}
+
 /* Draw the normals into the panels, from this element of the stream on, and set what the matrix
  * does not have to zero. */
 static void draw_normals(factoring *f, uint64_t first) {
@@ -166,8 +176,12 @@ static void draw_normals(factoring *f, uint64_t first) {
         plan->nontemporal = 0;
         wif_plan_cut(plan, a, 3);
     }
-    if (rest)
-        memset(panel(f, whole), 0, (size_t)f->panel_bytes);
+    if (rest) {
+        f->left = whole;
+        f->rows_of_chunk = 4 * SUBTRACT_ROWS;
+        step(f, clear_chunk, pieces_of(f->padded_rows, f->rows_of_chunk),
+             f->padded_rows * WIF_PANEL_COLUMNS);
+    }
     for (int64_t p = 0; p < f->panel_count; p++) {
         const int64_t end = r->rows * WIF_PANEL_COLUMNS * f->item;
         memset((char *)panel(f, p) + end, 0, (size_t)(f->panel_bytes - end));
