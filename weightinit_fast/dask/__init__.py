@@ -64,7 +64,7 @@ Chunks: TypeAlias = (
 #: The lengths of the chunks along each axis.
 _Axes: TypeAlias = tuple[tuple[int, ...], ...]
 
-#: The initialisers that refuse index=, since every element depends on all the others.
+#: The initialisers whose index= cuts no matrix, since every element depends on all the others.
 _WHOLE = (orthogonal, delta_orthogonal)
 #: The initialisers that read neither rng nor stream.
 _WITHOUT_KEY = (constant, dirac, identity, ones, zeros)

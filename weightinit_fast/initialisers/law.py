@@ -25,7 +25,8 @@ class Law(NamedTuple):
         are those of an element at a random position.
     low, high : float
         The interval that holds every element: the bounds of a uniform or truncated distribution;
-        infinite for a normal one.
+        infinite for a normal one. An element of an orthogonal matrix may lie beyond it by rounding
+        errors.
 
     See Also
     --------

@@ -213,8 +213,9 @@ def orthogonal(
     matrices from the classical compact groups", Notices of the AMS 54, 2007).
 
     The bits are the same everywhere, since the order of every operation is fixed; no LAPACK is
-    used. The computation is in float64 for float64 and in float32 for every other dtype, and takes
-    memory for a second matrix of that type.
+    used. The computation is in float64 for float64 and in float32 for every other dtype. It takes
+    memory for another matrix of that type, and an eighth more; the shorter side of that matrix is
+    rounded up to a multiple of 32. Where several matrices are made at once, each thread takes it.
 
     Examples
     --------

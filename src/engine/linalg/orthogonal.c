@@ -69,7 +69,8 @@ static int64_t square_room(int64_t spans, int64_t panels, int64_t rows) {
     return max(max(spans * panels, eighth), 8);
 }
 
-static void lay_out(factoring *f, const wif_orthogonal_request *r, char *scratch) {
+/* Set the sizes. */
+static void measure(factoring *f, const wif_orthogonal_request *r) {
     f->request = r;
     f->item = (int64_t)wif_type_bytes(r->type);
     f->panel_count = pieces_of(r->columns, WIF_PANEL_COLUMNS);
@@ -77,18 +78,22 @@ static void lay_out(factoring *f, const wif_orthogonal_request *r, char *scratch
     f->panel_bytes = f->padded_rows * WIF_PANEL_COLUMNS * f->item;
     f->spans = pieces_of(r->rows, WIF_SPAN_ROWS);
     f->square_room = square_room(f->spans, f->panel_count, r->rows);
+}
+
+/* Set the places in the scratch. */
+static void lay_out(factoring *f, char *scratch) {
     f->panels = scratch;
     f->own = f->panels + f->panel_count * f->panel_bytes;
     f->squares = squares_at(f, f->own, f->spans + 1);
 }
 
-/* The scratch of one matrix. */
-static size_t matrix_bytes(const wif_orthogonal_request *r) {
+/* The scratch of one matrix.  It may be more than a size_t of 32 bits can tell. */
+static int64_t matrix_bytes(const wif_orthogonal_request *r) {
     factoring f;
-    lay_out(&f, r, NULL);
-    return (size_t)(rounded_up(f.panel_count * f.panel_bytes +
-                                   (f.spans + 1 + f.square_room) * WIF_PANEL_SQUARE * f.item,
-                               CACHE_LINE));
+    measure(&f, r);
+    return rounded_up(f.panel_count * f.panel_bytes +
+                          (f.spans + 1 + f.square_room) * WIF_PANEL_SQUARE * f.item,
+                      CACHE_LINE);
 }
 
 /* ---- steps ------------------------------------------------------------------------------------
@@ -127,6 +132,16 @@ static void queue_chunk(factoring *f, int64_t chunk) {
     stop_after(f, 32 * wif_queue_run(&f->queue, chunk));
 }
 
+/* Set a panel to zero.  The panel of a matrix of few columns is much larger than the matrix, and
+ * the system makes its memory here. */
+static void clear_chunk(factoring *f, int64_t chunk) {
+    const int64_t row = chunk * f->rows_of_chunk;
+    const int64_t numbers = min(f->rows_of_chunk, f->padded_rows - row) * WIF_PANEL_COLUMNS;
+    memset((char *)panel(f, f->left) + row * WIF_PANEL_COLUMNS * f->item, 0,
+           (size_t)(numbers * f->item));
+    stop_after(f, 32 * numbers);
+}
+
 /* Draw the normals into the panels, from this element of the stream on, and set what the matrix
  * does not have to zero. */
 static void draw_normals(factoring *f, uint64_t first) {
@@ -161,8 +176,12 @@ static void draw_normals(factoring *f, uint64_t first) {
         plan->nontemporal = 0;
         wif_plan_cut(plan, a, 3);
     }
-    if (rest)
-        memset(panel(f, whole), 0, (size_t)f->panel_bytes);
+    if (rest) {
+        f->left = whole;
+        f->rows_of_chunk = 4 * SUBTRACT_ROWS;
+        step(f, clear_chunk, pieces_of(f->padded_rows, f->rows_of_chunk),
+             f->padded_rows * WIF_PANEL_COLUMNS);
+    }
     for (int64_t p = 0; p < f->panel_count; p++) {
         const int64_t end = r->rows * WIF_PANEL_COLUMNS * f->item;
         memset((char *)panel(f, p) + end, 0, (size_t)(f->panel_bytes - end));
@@ -361,14 +380,18 @@ static int64_t count_of(const wif_orthogonal_request *r) {
  * Threads that share a matrix wait for each other at every step, so that several matrices are made
  * at once if there are enough of them, or if they are small. */
 static int at_once(const wif_orthogonal_request *r) {
-    const int64_t count = count_of(r), work = r->rows * r->columns * r->columns;
-    if (count < 2 * r->threads && work > 8 * ALONE_WORK)
+    const int64_t count = count_of(r);
+    /* rows * columns * columns may be more than 2^63. */
+    const int is_large = r->rows * r->columns > 8 * ALONE_WORK / r->columns;
+    if (count < 2 * r->threads && is_large)
         return 1;
     return (int)min(min(count, r->threads), MOST_AT_ONCE);
 }
 
 size_t wif_orthogonal_scratch(const wif_orthogonal_request *r) {
-    return matrix_bytes(r) * (size_t)at_once(r) + CACHE_LINE;
+    const size_t places = (size_t)at_once(r);
+    const uint64_t bytes = (uint64_t)matrix_bytes(r), most = (SIZE_MAX - CACHE_LINE) / places;
+    return bytes > most ? SIZE_MAX : (size_t)bytes * places + CACHE_LINE;
 }
 
 static int run_alone(void *owner, int64_t chunks, int threads, wif_chunk *run, void *fill) {
@@ -382,7 +405,8 @@ static int run_alone(void *owner, int64_t chunks, int threads, wif_chunk *run, v
 static factoring factoring_of(making *m, int place, int threads, wif_parallel_for *parallel_for,
                               void *owner) {
     factoring f = {.threads = threads, .parallel_for = parallel_for, .owner = owner};
-    lay_out(&f, m->request, m->scratch + m->bytes * (size_t)place);
+    measure(&f, m->request);
+    lay_out(&f, m->scratch + m->bytes * (size_t)place);
     f.kernels = &m->request->set->panels[m->request->type == WIF_f64];
     f.watch = &m->watch;
     return f;
@@ -403,7 +427,7 @@ static int matrix_chunk(void *fill, int64_t number) {
 
 int wif_orthogonal(const wif_orthogonal_request *r, wif_poll *poll, void *caller,
                    wif_parallel_for *parallel_for, void *owner) {
-    making m = {.request = r, .bytes = matrix_bytes(r), .at_once = at_once(r)};
+    making m = {.request = r, .bytes = (size_t)matrix_bytes(r), .at_once = at_once(r)};
     m.scratch = (char *)r->scratch + (CACHE_LINE - (uintptr_t)r->scratch % CACHE_LINE) % CACHE_LINE;
     for (int k = 0; k < MOST_AT_ONCE; k++)
         atomic_init(&m.taken[k], 0);

@@ -30,7 +30,8 @@ typedef struct {
     void *scratch; /* wif_orthogonal_scratch() of memory */
 } wif_orthogonal_request;
 
-/* How many bytes of scratch a request needs, whose `scratch` is not yet set. */
+/* How many bytes of scratch a request needs, whose `scratch` is not yet set; SIZE_MAX, which no
+ * system has, if a size_t cannot tell. */
 size_t wif_orthogonal_scratch(const wif_orthogonal_request *request);
 
 /* Make the matrices and write them; return whether `poll` (run.h) ended that before. */
