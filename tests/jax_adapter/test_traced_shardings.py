@@ -293,3 +293,26 @@ def test_constants_are_shared_too(partitioner, key):
     made = jax.jit(functools.partial(draw, init="ones", out_sharding=on(mesh_of(4, 2), "x")))(key)
     assert same(made, key, "ones")
     assert made.sharding.spec == P("x")
+
+
+def test_the_text_of_a_program_tells_what_is_drawn(key, partitioner):
+    """JAX's cache on the disk looks programs up by their text, without addresses on request."""
+    needs_ffi()
+
+    def text(init):
+        jitted = jax.jit(functools.partial(draw, init=init), out_shardings=on(mesh_of(8), "x"))
+        found, addresses = re.subn(r'backend_config = "\d+"', "", jitted.lower(key).as_text())
+        assert addresses == 1
+        return found
+
+    inits = (
+        "normal(std=1.0)",
+        "normal(std=2.0)",
+        "normal(mean=1.0)",
+        "uniform(low=0.0, high=1.0)",
+        "truncated_normal",
+        "truncated_normal(lower=-1.0)",
+    )
+    texts = [text(init) for init in inits]
+    assert len(set(texts)) == len(inits)
+    assert text(inits[0]) == texts[0]
