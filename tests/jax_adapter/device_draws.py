@@ -127,6 +127,14 @@ def meshes(mesh):
             case = type(out_sharding).__name__
             check(f"set_mesh, {case}", made.sharding.is_equivalent_to(wanted, 3))
             check(f"set_mesh, {case}: values", bits(made) == bits(same(text)))
+        if those_of_the_mesh:
+            other = jax.make_mesh((8,), ("a",)).abstract_mesh
+            try:
+                init(KEY, SHAPE, None, jax.sharding.NamedSharding(other, P("a")))
+            except ValueError as raised:
+                check("refused, another mesh", "that jax.set_mesh has set" in str(raised))
+            else:
+                check("refused, another mesh", "not refused")
     for name, out_sharding, shape, error in (
         ("no mesh", P("a"), SHAPE, ValueError),
         ("abstract", jax.sharding.NamedSharding(mesh.abstract_mesh, P("a")), SHAPE, ValueError),

@@ -216,6 +216,12 @@ def test_a_constant_that_overflows_is_that_of_jax():
         assert adapter.initializers.constant(1e300)(key(), (1,), "float16")[0] == math.inf
 
 
+def test_a_constant_may_be_a_bool():
+    for value in (True, False, np.True_):
+        made = adapter.initializers.constant(value)(key(), (2,))
+        assert bits(made) == bits(jax.nn.initializers.constant(value)(key(), (2,)))
+
+
 def test_a_constant_may_be_traced():
     made = jax.jit(lambda x: adapter.initializers.constant(x)(key(), (2,)))(3.0)
     assert made.tolist() == [3, 3]
@@ -248,6 +254,8 @@ def test_a_scale_must_be_a_known_number_that_is_not_negative():
 
     with pytest.raises(TypeError, match=r"stddev is traced .* stddev=1 and multiply"):
         jax.jit(traced)(1.0)
+    with pytest.raises(TypeError, match=r"(?m)lower is traced .* traced: pass a number$"):
+        jax.jit(lambda x: adapter.initializers.truncated_normal(1.0, lower=x)(key(), (2,)))(-1.0)
     with pytest.raises(TypeError, match="scale must be a number, not 'a'"):
         adapter.initializers.uniform("a")
     with pytest.raises(TypeError, match="stddev must be a number"):
@@ -295,6 +303,10 @@ def test_constants_can_be_compared():
     constant = adapter.initializers.constant
     assert constant(0.5) == constant(0.5) != constant(0.25)
     assert constant(1) != constant(1.0)
+    # They are static arguments of jax.jit, which takes one for the other.
+    assert constant(0.0) != constant(-0.0)
+    assert constant(np.float32(0)) != constant(np.float32(-0.0))
+    assert constant(math.nan) == constant(math.nan)
     array = np.arange(3)
     assert constant(array) == constant(array)
     assert hash(constant(array)) == hash(constant(array))

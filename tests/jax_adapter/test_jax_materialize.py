@@ -326,7 +326,6 @@ def test_ties_of_the_recipe(devices, fills):
     tree = adapter.materialize(
         abstract, recipe, rng=KEY, shardings={"emb": None, "head": None, "cut": rows}
     )
-    assert tree["head"] is tree["emb"]
     assert tree["cut"].sharding == rows
     assert all(same(leaf, "normal", (16, 4), "emb") for leaf in tree.values())
     assert len(fills[0]) == 1 + 8
@@ -338,6 +337,25 @@ def test_ties_of_the_recipe(devices, fills):
     ]
     with pytest.raises(ValueError, match="head has shape"):
         adapter.materialize(abstract | {"head": spec(4)}, recipe)
+
+
+def test_tied_leaves_can_be_donated(devices):
+    """JAX donates no array twice, so each leaf has one of its own; CPUs share the memory."""
+    recipe = wi.Recipe({"*": "normal"}, same_as={"head": "emb"})
+    abstract = {"emb": spec(1024, 128), "head": spec(1024, 128)}
+    step = jax.jit(lambda tree: jax.tree.map(lambda x: x * 2, tree), donate_argnums=0)
+    for sharding in (None, named(mesh_of(devices, 8)), named(mesh_of(devices, 8), "a")):
+        tree = adapter.materialize(abstract, recipe, rng=KEY, shardings=sharding)
+        assert tree["head"] is not tree["emb"]
+        pointers = [
+            [shard.data.unsafe_buffer_pointer() for shard in leaf.addressable_shards]
+            for leaf in tree.values()
+        ]
+        assert pointers[0] == pointers[1]
+        held = np.asarray(tree["emb"]).copy()
+        found = step(tree)
+        assert all(leaf.is_deleted() for leaf in tree.values())
+        assert all((np.asarray(leaf) == 2 * held).all() for leaf in found.values())
 
 
 def test_explain_and_shapes_say_what_is_drawn(tmp_path):
@@ -432,6 +450,10 @@ def test_shardings_that_do_not_fit(devices):
     abstract = {"a": {"w": spec(6, 8), "b": spec(8)}, "c": spec(8)}
     cases = {
         r"a.w: .* partitioned 4 times, but the dimension size is 6": named(mesh, "b"),
+        r"a.b: .* only valid for values of rank at least 2": {
+            "a": named(mesh, None, "b"),
+            "c": None,
+        },
         r"says nothing about c: write None": {"a": named(mesh)},
         r"no leaf of the tree: a.w.x, d$": {
             "a": {"w": {"x": named(mesh)}, "b": None},

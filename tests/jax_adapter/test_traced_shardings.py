@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from jax_drawing import SHAPE, by_way, draw, draws, jax, jnp, library, same
 
+import weightinit_fast as wi
+
 frameworks = [draws]  # conftest.py imports it, and the others above
 
 
@@ -293,3 +295,49 @@ def test_constants_are_shared_too(partitioner, key):
     made = jax.jit(functools.partial(draw, init="ones", out_sharding=on(mesh_of(4, 2), "x")))(key)
     assert same(made, key, "ones")
     assert made.sharding.spec == P("x")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int32", "complex64"])
+@pytest.mark.parametrize("kind", ["Auto", "Explicit"])
+def test_constants_of_every_type_are_shared(key, kind, dtype):
+    """JAX's own function shares them over explicit axes of the mesh of jax.set_mesh alone."""
+    if not hasattr(jax, "set_mesh"):
+        pytest.skip("this JAX has no jax.set_mesh")
+    axis = getattr(jax.sharding.AxisType, kind)
+    mesh = jax.make_mesh((4, 2), ("x", "y"), axis_types=(axis, axis))
+    sharding = on(mesh, "x", "y")
+
+    def make(value):
+        return wi.jax.initializers.constant(value)(key, SHAPE, dtype, sharding)
+
+    columns = np.arange(24)
+    with jax.set_mesh(mesh):
+        made = [jax.jit(functools.partial(make, value))() for value in (1, 1.5, columns)]
+        made.append(jax.jit(make)(columns))
+    made += [make(value) for value in (1, 1.5, columns)]
+    for array, value in zip(made, (1, 1.5, columns, columns, 1, 1.5, columns), strict=True):
+        assert np.array_equal(array, np.broadcast_to(value, SHAPE).astype(dtype))
+        assert array.sharding.is_equivalent_to(sharding, 2)
+
+
+def test_the_text_of_a_program_tells_what_is_drawn(key, partitioner):
+    """JAX's cache on the disk looks programs up by their text, without addresses on request."""
+    needs_ffi()
+
+    def text(init):
+        jitted = jax.jit(functools.partial(draw, init=init), out_shardings=on(mesh_of(8), "x"))
+        found, addresses = re.subn(r'backend_config = "\d+"', "", jitted.lower(key).as_text())
+        assert addresses == 1
+        return found
+
+    inits = (
+        "normal(std=1.0)",
+        "normal(std=2.0)",
+        "normal(mean=1.0)",
+        "uniform(low=0.0, high=1.0)",
+        "truncated_normal",
+        "truncated_normal(lower=-1.0)",
+    )
+    texts = [text(init) for init in inits]
+    assert len(set(texts)) == len(inits)
+    assert text(inits[0]) == texts[0]

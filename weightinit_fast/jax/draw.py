@@ -16,6 +16,7 @@ from ..models.filling import fill_all
 from . import traced
 from .buffers import Pieces
 from .keys import key_of_words, words_of
+from .shards import over_devices
 
 __all__ = ["OutSharding", "draw"]
 
@@ -69,31 +70,13 @@ def draw(
     return pieces.assemble()
 
 
-def placed(out_sharding: OutSharding) -> jax.sharding.Sharding:
-    """Return a sharding over devices that exist."""
-    if isinstance(out_sharding, jax.sharding.PartitionSpec):
-        return jax.sharding.NamedSharding(_mesh(out_sharding), out_sharding)
-    if isinstance(out_sharding, jax.sharding.NamedSharding) and not isinstance(
-        out_sharding.mesh, jax.sharding.Mesh
-    ):
-        return jax.sharding.NamedSharding(_mesh(out_sharding), out_sharding.spec)
-    if not isinstance(out_sharding, jax.sharding.Sharding):
+def placed(out_sharding: OutSharding) -> jax.sharding.Sharding | None:
+    """Return a sharding over devices that exist; None if it is over a mesh of one device."""
+    if not isinstance(out_sharding, (jax.sharding.Sharding, jax.sharding.PartitionSpec)):
         raise TypeError(
             f"out_sharding must be a Sharding or a PartitionSpec, not {shown(out_sharding)}"
         )
-    return out_sharding
-
-
-def _mesh(out_sharding: object) -> jax.sharding.Mesh:
-    """Return the mesh of jax.set_mesh."""
-    get_mesh = getattr(jax.sharding, "get_mesh", None)  # jax 0.7.0 has none
-    mesh: jax.sharding.Mesh | None = get_mesh() if get_mesh else None
-    if mesh is None or mesh.empty:
-        raise ValueError(
-            f"out_sharding={shown(out_sharding)} names no devices: call jax.set_mesh(mesh) before, "
-            "or pass a NamedSharding over a Mesh"
-        )
-    return mesh
+    return over_devices(out_sharding)
 
 
 def _sharding_of(key: Any) -> jax.sharding.Sharding | None:

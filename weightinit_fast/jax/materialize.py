@@ -383,6 +383,8 @@ def _place(tree: Opened, drawn: Sequence[_Leaf], shardings: Any) -> None:
 
 def _check_cut(sharding: jax.sharding.Sharding, whole: tuple[int, ...]) -> None:
     try:
+        if isinstance(sharding, jax.sharding.NamedSharding):
+            sharding.check_compatible_aval(whole)  # refuses a spec with too many axes
         sharding.shard_shape(whole)
     except ValueError as error:  # of a class of JAX's own
         raise ValueError(str(error)) from None
@@ -411,13 +413,14 @@ def _key_of(rng: RNGLike | jax.Array, drawn: Iterable[_Leaf]) -> Key:
 
 def _draw(drawn: Sequence[_Leaf], key: Key, threads: int | None) -> dict[int, jax.Array]:
     """Return the arrays by the numbers of their leaves."""
-    # Tied leaves that are on the same devices are one array.
-    first: dict[object, _Leaf] = {}
+    # Tied leaves that are on the same devices are drawn once. Each has an array of its own, since
+    # JAX cannot donate one array twice: it refuses that, or ends the process if devices share it.
+    tied: dict[object, list[_Leaf]] = {}
     for leaf in drawn:
-        first.setdefault((leaf.stream, leaf.sharding), leaf)
-    made: dict[_Leaf, jax.Array] = {}
+        tied.setdefault((leaf.stream, leaf.sharding), []).append(leaf)
+    made: dict[int, jax.Array] = {}
     last: list[jax.Array] = []
-    for wave, is_here in _waves(list(first.values())):
+    for wave, is_here in _waves([leaves[0] for leaves in tied.values()]):
         fill_all(
             (
                 (leaf.init, target, leaf.stream)
@@ -433,11 +436,12 @@ def _draw(drawn: Sequence[_Leaf], key: Key, threads: int | None) -> dict[int, ja
         arrays = {}
         # One by one, since JAX copies small buffers, each of which goes when it is copied.
         while wave:
-            leaf, pieces = wave.pop()
-            arrays[leaf] = pieces.assemble()
+            first, pieces = wave.pop()
+            for leaf in tied[first.stream, first.sharding]:
+                arrays[leaf.number] = pieces.assemble()
         made |= arrays
         last = [] if is_here else list(arrays.values())
-    return {leaf.number: made[first[leaf.stream, leaf.sharding]] for leaf in drawn}
+    return made
 
 
 def _waves(leaves: Sequence[_Leaf]) -> Iterator[tuple[list[tuple[_Leaf, Pieces]], bool]]:

@@ -12,7 +12,7 @@ from .._resolve.messages import shown
 from ..models.messages import concerning, listed
 from .trees import Path, name_of, opened
 
-__all__ = ["own_sharding", "shardings_by_path"]
+__all__ = ["over_devices", "own_sharding", "shardings_by_path"]
 
 
 def shardings_by_path(
@@ -47,7 +47,7 @@ def shardings_by_path(
             without.append(name_of(path))
         else:
             with concerning(f"shardings: {name_of(above)}" if above else "shardings"):
-                found[path] = _as_sharding(table[above])
+                found[path] = over_devices(table[above])
     used = {_above(path, table) for path in paths}
     astray = [name_of(p) for p, what in table.items() if p not in used and what is not None]
     if astray:
@@ -68,7 +68,7 @@ def own_sharding(leaf: Any) -> Sharding | None:
     if isinstance(leaf, jax.Array) and not leaf.committed:
         return None
     sharding = getattr(leaf, "sharding", None)
-    return _as_sharding(sharding) if isinstance(sharding, Sharding) else None
+    return over_devices(sharding) if isinstance(sharding, Sharding) else None
 
 
 def _ends(node: Any) -> bool:
@@ -81,7 +81,7 @@ def _above(path: Path, table: dict[Path, Any]) -> Path | None:
     return next((path[:n] for n in range(len(path) + 1) if path[:n] in table), None)
 
 
-def _as_sharding(given: Any) -> Sharding | None:
+def over_devices(given: Any) -> Sharding | None:
     """Return a sharding over devices; None if nothing is said.
 
     Raises

@@ -14,7 +14,7 @@ import numpy as np
 from ..._resolve.dtypes import NAMES
 from ..._resolve.messages import shown
 from ..._resolve.shape import as_shape
-from ...initialisers.initializer import Initializer, initializer
+from ...initialisers.initializer import Initializer
 from ...initialisers.plain import constant
 from .. import traced
 from ..draw import OutSharding, draw, placed
@@ -164,27 +164,35 @@ class MadeConstant(Made):
         out_sharding: OutSharding,
     ) -> jax.Array:
         value = arguments["value"]
-        rounded = value
-        if dtype.name in _KINDS and isinstance(value, (int, float)):
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if is_number and dtype.name in _KINDS:
             # jax 0.10.2 rounds a number to float32 first, and then to a narrower type.
             with suppress(ValueError, OverflowError):  # JAX makes infinities of what overflows
-                rounded = constant((), value=value, dtype=dtype)
-        made: jax.Array
-        if out_sharding is not None:
-            words = jnp.zeros(4, np.uint32)
-            if not isinstance(words, jax.core.Tracer):
-                # JAX's function wants the mesh of the sharding to be that of jax.set_mesh.
-                made = jnp.full(shape, rounded, dtype, device=placed(out_sharding))
-                return made
-            if rounded is not value:  # so that it can be shared as a draw
-                init = initializer(constant, value=value)
-                return traced.draw(init, words, as_shape(shape), dtype, out_sharding)
-        return super()._of_jax({"value": rounded}, key, shape, dtype, out_sharding)
+                value = constant((), value=value, dtype=dtype)
+
+        def make(value: Any) -> jax.Array:
+            return super(MadeConstant, self)._of_jax({"value": value}, key, shape, dtype, None)
+
+        if out_sharding is None:
+            return make(value)
+        # JAX's function takes a sharding only over explicit axes of the mesh of jax.set_mesh.
+        words = jnp.zeros(4, np.uint32)
+        if isinstance(value, jax.core.Tracer):
+            made = traced.sharded(make, value, out_sharding)
+        elif isinstance(words, jax.core.Tracer):
+            made = traced.sharded(lambda _: make(value), words, out_sharding)
+        elif np.ndim(value):
+            made = jax.device_put(make(value), placed(out_sharding))
+        else:
+            made = jnp.full(shape, value, dtype, device=placed(out_sharding))
+        return made
 
     def _identity(self) -> Hashable:
         value = self._arguments["value"]
-        # An array has no hash.
-        known = value if isinstance(value, (int, float, complex, np.generic)) else id(value)
+        if isinstance(value, (int, float, complex, np.generic)):
+            known: Hashable = repr(value)  # which tells -0.0 from 0.0, and nan is equal to nan
+        else:
+            known = id(value)  # an array has no hash
         return self._name, self._dtype, type(value), known
 
 
@@ -236,10 +244,11 @@ def _dtype_of(dtype: DTypeLike | None) -> np.dtype:
 def number(value: Number, name: str) -> float:
     """Read a parameter of a distribution."""
     if isinstance(value, jax.core.Tracer):
+        is_factor = name in ("scale", "stddev")
         raise TypeError(
             f"{name} is traced by jax.jit or another transformation, but the law of a draw must be "
-            f"known when a function is traced: pass a number, or draw with {name}=1 and multiply "
-            "the result"
+            "known when a function is traced: pass a number"
+            + (f", or draw with {name}=1 and multiply the result" if is_factor else "")
         )
     try:
         return float(value)

@@ -22,7 +22,7 @@ from . import library
 from .lowering import What
 from .primitive import bind
 
-__all__ = ["draw"]
+__all__ = ["draw", "sharded"]
 
 OutSharding: TypeAlias = jax.sharding.Sharding | jax.sharding.PartitionSpec
 
@@ -76,7 +76,7 @@ def draw(
 
     if out_sharding is None:
         return make(words)
-    return _sharded(make, words, out_sharding)
+    return sharded(make, words, out_sharding)
 
 
 def _check(rule: Rule, shape: tuple[int, ...], dtype: np.dtype) -> None:
@@ -86,8 +86,10 @@ def _check(rule: Rule, shape: tuple[int, ...], dtype: np.dtype) -> None:
     rule.check(region_target(shape, kind, nothing, (None, 0, 0)))
 
 
-def _sharded(make: Callable[[Any], jax.Array], words: Any, sharding: OutSharding) -> jax.Array:
-    """Call ``make`` so that its result is shared by the devices as the caller says.
+def sharded(make: Callable[[Any], jax.Array], operand: Any, sharding: OutSharding) -> jax.Array:
+    """Call ``make(operand)`` so that the devices share its result as the caller says.
+
+    The operand is traced.
 
     Axes of a mesh are explicit, if the types of arrays tell how these are sharded, or automatic, if
     XLA finds out, or manual, within jax.shard_map. Where some are explicit, the draw is made as if
@@ -96,12 +98,12 @@ def _sharded(make: Callable[[Any], jax.Array], words: Any, sharding: OutSharding
     mesh = getattr(sharding, "mesh", None) or jax.sharding.get_abstract_mesh()
     explicit = jax.sharding.AxisType.Explicit in (mesh.axis_types or ())
     if not explicit:
-        return _constrained(make(words), sharding)
+        return _constrained(make(operand), sharding)
     if not hasattr(jax.sharding, "auto_axes"):
         raise NotImplementedError(
             "out_sharding over explicit axes of a mesh needs jax 0.7 or newer"
         )
-    made: jax.Array = jax.sharding.auto_axes(make, out_sharding=sharding)(words)
+    made: jax.Array = jax.sharding.auto_axes(make, out_sharding=sharding)(operand)
     return made
 
 

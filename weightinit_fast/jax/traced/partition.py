@@ -6,6 +6,11 @@ lies in the whole tensor. The call has an operand for each axis of the tensor, t
 2, ... along this axis, which is sharded as the axis of the result is. So the first position that a
 device has is the beginning of its block, whatever the mesh is and however XLA numbers the devices.
 The operands take no memory: XLA computes only their first elements.
+
+JAX writes such a call into a program as the address of its Python object, and no more. JAX's cache
+on the disk (``jax_compilation_cache_dir``) looks a program up by its text, and by request without
+those addresses. So the call has one operand more, which nobody reads: the numbers that say what is
+drawn. Without it, a program that draws something else of the same shape was taken from the cache.
 """
 
 from __future__ import annotations
@@ -51,9 +56,17 @@ class Draw(NamedTuple):
         if not (batch or self.shape) or any(n > _LONGEST for n in self.shape):
             return self.whole(words)
         positions = (jax.lax.iota(np.uint32, n) for n in self.shape)
-        return _shared(self, batch)(words, *positions)
+        return _shared(self, batch)(words, self._told(), *positions)
 
-    def block(self, lengths: tuple[int, ...], words: Any, *positions: Any) -> Any:
+    def _told(self) -> Any:
+        """Return what the engine is told, as words that are in the text of the program."""
+        numbers = np.array([*self.parameters, 0, 0], np.float64).view(np.uint64)
+        numbers[-2:] = self.transform, self.stream
+        # One by one, since newer versions of JAX pass arrays from outside, and not in the text.
+        words = numbers.view(np.uint32).tolist()
+        return jnp.stack([jax.lax.full((), word, np.uint32) for word in words])
+
+    def block(self, lengths: tuple[int, ...], words: Any, told: Any, *positions: Any) -> Any:
         """Draw a block of the tensor, at the positions that a device has along each axis."""
         with _without_mesh():
             low = jnp.stack([p[0] for p in positions])
@@ -75,13 +88,13 @@ class Draw(NamedTuple):
 def _shared(draw: Draw, batch: int) -> Any:
     """Return the function of words and positions that XLA partitions, for keys of `batch` axes."""
 
-    def function(words: Any, *positions: Any) -> Any:
+    def function(words: Any, told: Any, *positions: Any) -> Any:
         return draw.whole(words)
 
     def divide(mesh: Any, operands: Any, result: Any) -> Any:
         """Say what each device computes, given how XLA shares the result."""
         tiles = Tiles(result.sharding, len(result.shape))
-        needed = [tiles.of_axes(range(batch), 1)]
+        needed = [tiles.of_axes(range(batch), 1), tiles.of_axes((), 1)]
         needed += (tiles.of_axes([batch + k], 0) for k in range(len(draw.shape)))
         lengths = tuple(
             -(-n // parts) for n, parts in zip(draw.shape, tiles.parts[batch:], strict=True)
@@ -98,7 +111,7 @@ def _shared(draw: Draw, batch: int) -> Any:
     shared = _partitioned(function)
     batches = [f"b{k}" for k in range(batch)]
     axes = [f"a{k}" for k in range(len(draw.shape))]
-    operands = [" ".join([*batches, "w"]), *axes]
+    operands = [" ".join([*batches, "w"]), "t", *axes]
     shared.def_partition(
         partition=divide,
         infer_sharding_from_operands=infer,
