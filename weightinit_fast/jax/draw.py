@@ -23,6 +23,8 @@ __all__ = ["OutSharding", "draw"]
 #: What out_sharding= takes.
 OutSharding: TypeAlias = jax.sharding.Sharding | jax.sharding.PartitionSpec | None
 
+_spec: Any = jax.sharding.PartitionSpec  # which has no types
+
 
 def draw(
     init: Initializer,
@@ -86,9 +88,6 @@ def _sharding_of(key: Any) -> jax.sharding.Sharding | None:
     """
     if not getattr(key, "committed", False):
         mesh = current_mesh()
-        return None if mesh is None else jax.sharding.NamedSharding(mesh, _WHOLE)
+        return None if mesh is None else jax.sharding.NamedSharding(mesh, _spec())
     sharding: jax.sharding.Sharding = key.sharding
     return sharding
-
-
-_WHOLE = jax.sharding.PartitionSpec()
