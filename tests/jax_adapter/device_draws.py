@@ -128,6 +128,9 @@ def meshes(mesh):
             check(f"set_mesh, {case}", made.sharding.is_equivalent_to(wanted, 3))
             check(f"set_mesh, {case}: values", bits(made) == bits(same(text)))
         if those_of_the_mesh:
+            made, theirs = (make(KEY, SHAPE) for make in (init, jax.nn.initializers.normal()))
+            check("set_mesh, alone", made.sharding.is_equivalent_to(theirs.sharding, 3))
+            check("set_mesh, alone: values", bits(made) == bits(same(text)))
             other = jax.make_mesh((8,), ("a",)).abstract_mesh
             try:
                 init(KEY, SHAPE, None, jax.sharding.NamedSharding(other, P("a")))

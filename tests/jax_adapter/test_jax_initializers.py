@@ -132,6 +132,13 @@ def test_fans_are_those_of_jax(shape, axes, mode):
     np.testing.assert_allclose(init(key(), shape), std, rtol=1e-6)
 
 
+def test_a_shape_may_be_an_array_of_jax():
+    init = adapter.initializers.he_normal()
+    assert bits(init(key(), jax.numpy.array([3, 4]))) == bits(init(key(), (3, 4)))
+    with pytest.raises(jax.errors.TracerArrayConversionError):
+        jax.jit(lambda shape: init(key(), shape))(jax.numpy.array([3, 4]))
+
+
 def test_a_weight_without_elements():
     for init in (adapter.initializers.he_normal(), adapter.initializers.orthogonal()):
         assert init(key(), (0, 4)).shape == (0, 4)

@@ -319,7 +319,8 @@ def test_configs_hold_what_keras_holds():
         (lambda i: i.HeNormal()((2, -2)), ValueError, "shape"),
         (lambda i: i.HeNormal()((2, 2), dtype="int32"), TypeError, "dtype must be one of"),
         (lambda i: i.HeNormal()((2, 2), dtype="complex64"), TypeError, "dtype must be one of"),
-        (lambda i: i.Orthogonal()((2,)), ValueError, "two axes"),
+        (lambda i: i.Orthogonal()((2,)), ValueError, "^orthogonal needs a shape of two axes"),
+        (lambda i: i.RandomNormal(stddev=1e6)((2,), "float16"), ValueError, "^mean=0.0, std=1000"),
         (lambda i: i.Identity()((2, 2, 2)), ValueError, "2D"),
     ],
 )

@@ -16,12 +16,14 @@ from ..models.filling import fill_all
 from . import traced
 from .buffers import Pieces
 from .keys import key_of_words, words_of
-from .shards import over_devices
+from .shards import current_mesh, over_devices
 
 __all__ = ["OutSharding", "draw"]
 
 #: What out_sharding= takes.
 OutSharding: TypeAlias = jax.sharding.Sharding | jax.sharding.PartitionSpec | None
+
+_spec: Any = jax.sharding.PartitionSpec  # which has no types
 
 
 def draw(
@@ -46,8 +48,8 @@ def draw(
         it is not float64.
     out_sharding : Sharding or PartitionSpec, optional
         How the devices share the array. A PartitionSpec is one of the mesh of ``jax.set_mesh``. By
-        default the array is where the key is, or on JAX's default device if the key is not
-        committed to a device.
+        default the array is where the key is. If the key is not committed to a device, it is on all
+        devices of the mesh of ``jax.set_mesh``, or else on JAX's default device.
 
     Returns
     -------
@@ -80,8 +82,12 @@ def placed(out_sharding: OutSharding) -> jax.sharding.Sharding | None:
 
 
 def _sharding_of(key: Any) -> jax.sharding.Sharding | None:
-    """Return where the array of a known key goes."""
+    """Return where the array of a known key goes: where the functions of jax.random would put it.
+
+    A key that was not put anywhere on purpose is used on all devices of the mesh of jax.set_mesh.
+    """
     if not getattr(key, "committed", False):
-        return None
+        mesh = current_mesh()
+        return None if mesh is None else jax.sharding.NamedSharding(mesh, _spec())
     sharding: jax.sharding.Sharding = key.sharding
     return sharding

@@ -12,7 +12,7 @@ from .._resolve.messages import shown
 from ..models.messages import concerning, listed
 from .trees import Path, name_of, opened
 
-__all__ = ["over_devices", "own_sharding", "shardings_by_path"]
+__all__ = ["current_mesh", "over_devices", "own_sharding", "shardings_by_path"]
 
 
 def shardings_by_path(
@@ -94,7 +94,7 @@ def over_devices(given: Any) -> Sharding | None:
     if isinstance(given, jax.Device):
         return SingleDeviceSharding(given)
     if isinstance(given, PartitionSpec):
-        given = NamedSharding(_current_mesh(given), given)
+        given = NamedSharding(_mesh_of(given), given)
     if given is not None and not isinstance(given, Sharding):
         raise TypeError(
             "a sharding must be a jax.sharding.Sharding, a PartitionSpec, a device or None, not "
@@ -110,7 +110,7 @@ def over_devices(given: Any) -> Sharding | None:
             "that can be drawn"
         )
     if isinstance(given.mesh, AbstractMesh):
-        mesh = _current_mesh(given.spec)
+        mesh = _mesh_of(given.spec)
         if mesh.shape_tuple != given.mesh.shape_tuple:
             raise ValueError(
                 f"{shown(given.spec)} is over an abstract mesh {shown(dict(given.mesh.shape))}, "
@@ -120,11 +120,17 @@ def over_devices(given: Any) -> Sharding | None:
     return given
 
 
-def _current_mesh(spec: PartitionSpec) -> jax.sharding.Mesh:
-    """Return the mesh that jax.set_mesh has set."""
+def current_mesh() -> jax.sharding.Mesh | None:
+    """Return the mesh that jax.set_mesh has set, if there is one."""
     get_mesh = getattr(jax.sharding, "get_mesh", None)  # JAX 0.7.0 has it not yet
     mesh: jax.sharding.Mesh | None = get_mesh() if get_mesh else None
-    if mesh is None or mesh.empty:
+    return None if mesh is None or mesh.empty else mesh
+
+
+def _mesh_of(spec: PartitionSpec) -> jax.sharding.Mesh:
+    """Return the mesh that jax.set_mesh has set, which a PartitionSpec needs."""
+    mesh = current_mesh()
+    if mesh is None:
         raise ValueError(
             f"{shown(spec)} names axes of a mesh, but no devices: call this in a block of "
             "jax.set_mesh(mesh), or pass a NamedSharding over the mesh"

@@ -12,7 +12,8 @@ from .._core import stream_number
 from .._resolve.dtypes import requested
 from .._resolve.keys import Key
 from .._resolve.messages import shown
-from ..initialisers.initializer import Initializer
+from .._resolve.target import range_target
+from ..initialisers.initializer import Initializer, rule_of
 from ..models.filling import fill_all
 from .framework import backend, keras, tensorflow, torch_device
 
@@ -91,6 +92,8 @@ def _jax_array(
     sharding = None if layout is None else _sharding_of(layout)
     # With jax_enable_x64 off there is no float64, and JAX makes float32.
     kind = np.dtype(jax.dtypes.canonicalize_dtype(np.dtype(requested(dtype)[1])))
+    stored = requested(kind)[0]
+    rule_of(init).check(range_target(shape, stored, np.empty(0, stored.storage), 0))
     drawn_with = key()
     words = _words(drawn_with)
     if isinstance(words, jax.core.Tracer):

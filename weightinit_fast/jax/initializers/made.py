@@ -111,7 +111,8 @@ class Made:
         found = _dtype_of(self._dtype if dtype is _ABSENT else dtype)
         if self._of is None or found.name not in _KINDS:
             return self._of_jax(self._arguments, key, shape, found, out_sharding)
-        whole = as_shape(shape)
+        # JAX takes its own arrays as shapes.
+        whole = as_shape(np.asarray(shape) if isinstance(shape, jax.Array) else shape)
         return draw(self._of(whole), key, whole, found, out_sharding)
 
     def _of_jax(
