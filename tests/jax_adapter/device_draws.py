@@ -131,6 +131,8 @@ def meshes(mesh):
             made, theirs = (make(KEY, SHAPE) for make in (init, jax.nn.initializers.normal()))
             check("set_mesh, alone", made.sharding.is_equivalent_to(theirs.sharding, 3))
             check("set_mesh, alone: values", bits(made) == bits(same(text)))
+            made = jax.vmap(lambda x: init(KEY, SHAPE) * x)(np.ones(2, np.float32))
+            check("set_mesh, a known key in vmap", bits(made[1]) == bits(same(text)))
             other = jax.make_mesh((8,), ("a",)).abstract_mesh
             try:
                 init(KEY, SHAPE, None, jax.sharding.NamedSharding(other, P("a")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 import jax
@@ -87,7 +88,9 @@ def _sharding_of(key: Any) -> jax.sharding.Sharding | None:
     A key that was not put anywhere on purpose is used on all devices of the mesh of jax.set_mesh.
     """
     if not getattr(key, "committed", False):
-        mesh = current_mesh()
+        mesh = None
+        with suppress(ValueError):  # jax.vmap and jax.jvp, which do not trace the key, tell no mesh
+            mesh = current_mesh()
         return None if mesh is None else jax.sharding.NamedSharding(mesh, _spec())
     sharding: jax.sharding.Sharding = key.sharding
     return sharding
