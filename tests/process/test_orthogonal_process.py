@@ -108,13 +108,18 @@ def test_a_fork_in_the_middle(shape):
         internals.core.select_isa("scalar")
         own = {"layout": "BOI"} if len(shape) == 3 else {}
         expected = wi.orthogonal(shape, rng=0, **own)
-        parent, children = os.getpid(), []
+        parent, children, within = os.getpid(), [], []
 
         def handler(*_):
-            if os.getpid() == parent and len(children) < 4:
-                child = os.fork()
-                if child:
-                    children.append(child)
+            # A signal within os.fork() must not fork too: its hooks, such as that of
+            # concurrent.futures, hold locks.
+            if os.getpid() != parent or within or len(children) == 4:
+                return
+            within.append(True)
+            child = os.fork()
+            if child:
+                children.append(child)
+            within.clear()
 
         signal.signal(signal.SIGALRM, handler)
         for threads in (2, 3):
