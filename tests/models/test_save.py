@@ -494,6 +494,45 @@ def test_interrupt_leaves_nothing(tmp_path, monkeypatch):
     assert threading.active_count() == before
 
 
+def lines_of_join(path, stop):
+    """Save, interrupted at line number ``stop`` of those that `Staging.join` runs; return them."""
+    lines = []
+
+    def at_line(frame, event, _):
+        if event == "line":
+            lines.append((frame.f_code.co_name, frame.f_lineno))
+            if len(lines) == stop:
+                raise KeyboardInterrupt
+        return at_line
+
+    def at_call(frame, event, _):
+        callers = frame
+        while callers is not None and callers.f_code is not staging.Staging.join.__code__:
+            callers = callers.f_back
+        return at_line if callers and frame.f_code.co_filename == staging.__file__ else None
+
+    former = sys.gettrace()
+    sys.settrace(at_call)
+    try:
+        save(path, PLAIN, {"w": 10}, rng=0)
+    except KeyboardInterrupt:
+        assert len(lines) == stop
+    finally:
+        sys.settrace(former)
+    return lines
+
+
+def test_interrupt_at_any_line_of_the_beginning_leaves_nothing(tmp_path):
+    """Ctrl-C may come between any two lines of `Staging.join` and of what it calls."""
+    path = tmp_path / "x.safetensors"
+    all_lines = lines_of_join(path, stop=None)
+    assert {"join", "_make", "_take_lock", "read"} <= {name for name, _ in all_lines}
+    path.unlink()
+    for number, line in enumerate(all_lines, 1):
+        assert lines_of_join(path, number)[-1] == line
+        assert os.listdir(tmp_path) == [], f"after an interrupt at {line}"
+
+
 def test_second_interrupt_waits_for_the_threads(tmp_path, monkeypatch):
     """A thread that ran on would write into a file that is closed, or into another one."""
     monkeypatch.setattr(writer, "PIECE_BYTES", 1 << 16)

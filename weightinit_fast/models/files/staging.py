@@ -506,6 +506,8 @@ class Staging:
         """
         if self._joined and not (self.folder / "moving").exists():
             with suppress(OSError, ValueError):
+                if self._lock is None:
+                    self._take_lock()  # Ctrl-C came after the folder was made and before its lock
                 others = self._marked() - {(0, 1)}
                 if self._is_ours_alone() and not others:
                     self.discard()
