@@ -11,6 +11,7 @@ import signal
 import sys
 import textwrap
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -365,8 +366,12 @@ def fill_from_short_threads():
         caller.join()
     assert right == [True] * 100
     if sys.platform == "linux":
-        names = [Path(f"/proc/self/task/{k}/comm") for k in os.listdir("/proc/self/task")]
-        assert sum(name.exists() and name.read_text().startswith("wif_") for name in names) == 2
+        workers = 0
+        for task in os.listdir("/proc/self/task"):
+            # The last caller's thread may end now: then its file is gone, or cannot be read.
+            with suppress(FileNotFoundError, ProcessLookupError):
+                workers += Path(f"/proc/self/task/{task}/comm").read_text().startswith("wif_")
+        assert workers == 2
 
 
 @forks
