@@ -34,8 +34,11 @@ def workers(count=2):
 def named():
     names = dict()
     for task in os.listdir("/proc/self/task"):
-        with open(f"/proc/self/task/{{task}}/comm") as file:
-            name = file.read().strip()
+        try:
+            with open(f"/proc/self/task/{{task}}/comm") as file:
+                name = file.read().strip()
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # this thread has ended since its directory was listed
         if name.startswith("wif_"):
             names[name] = task
     return names
