@@ -10,7 +10,7 @@ import sys
 import pytest
 from signal_nets import adapter, torch
 from signal_nets import one_thread as one_thread  # noqa: PLC0414  a fixture
-from support import DOCS, modules_of
+from support import DOCS, HANG_SECONDS, modules_of
 
 import weightinit_fast as wi
 
@@ -73,7 +73,7 @@ def run(*arguments, cwd):
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=HANG_SECONDS,
         check=False,
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"},
     )
