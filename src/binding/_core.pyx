@@ -79,7 +79,7 @@ def worth_threads(int64_t chunks):
 
 
 def cgroup_cpus(bytes root not None, bytes own not None):
-    """Return how many CPUs the quota of this process's cgroup amounts to (api/threads.h)."""
+    """Return how many CPUs the quota of this process's cgroup amounts to (system/system.h)."""
     return wif_cgroup_threads(root, own)
 
 

@@ -60,7 +60,9 @@ another folder with the header, and src/binding/fetch_xla_header.py fetches it")
 endif()
 
 if(wif_xla_compiles)
-  add_library(wif_xla MODULE ${CMAKE_CURRENT_LIST_DIR}/xla_ffi.c)
+  # Of the engine it has what system/system.h declares, and gets all else through wif_api.
+  add_library(wif_xla MODULE ${CMAKE_CURRENT_LIST_DIR}/xla_ffi.c src/engine/system/linux.c
+                             src/engine/system/posix.c src/engine/system/win32.c)
   set_target_properties(wif_xla PROPERTIES PREFIX "" OUTPUT_NAME weightinit_fast_xla)
   target_include_directories(wif_xla SYSTEM PRIVATE ${wif_xla_include})
   target_include_directories(wif_xla PRIVATE src/engine)
