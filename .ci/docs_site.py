@@ -1,14 +1,15 @@
 """Build the pages of docs/ for every release side by side, with links from each to the others.
 
 ``python .ci/docs_site.py OUT`` makes OUT/dev from the files of this clone, with the package that is
-installed, and OUT/0.9.0 and so on from the tags: the newest patch of each minor version. OUT/index.html
-leads to the newest release, or to dev while there is none. ``--releases none`` leaves the tags out.
+installed, and OUT/0.9.0 and so on from the tags: the newest patch of each minor version.
+OUT/index.html leads to the newest release, or to dev while there is none. ``--releases none``
+leaves the tags out.
 
-The pages of a release are drawn by the package of that release, which is compiled for it. Sphinx and
-its theme are those of this environment, so that old and new pages look alike. A warning is an error
-in dev alone, since nobody can change a release. Two projects do similar things, and were not taken:
-sphinx-multiversion is not maintained any more, and with sphinx-polyversion each release would install
-all frameworks anew.
+The pages of a release are drawn by the package of that release, which is compiled for it. Sphinx
+and its theme are those of this environment, so that old and new pages look alike. A warning is an
+error in dev alone, since nobody can change a release. Two projects do similar things, and were not
+taken: sphinx-multiversion is not maintained any more, and sphinx-polyversion makes an environment
+for each release, with all frameworks.
 """
 
 import argparse
