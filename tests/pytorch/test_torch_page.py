@@ -116,6 +116,18 @@ def test_every_block_is_run():
     assert len(BLOCKS) == 4
 
 
+def test_the_snippet_of_the_front_page():
+    text = (DOCS / "index.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.S | re.M)
+    (snippet,) = (block for block in blocks if "torch" in block)
+    names = {}
+    exec(snippet, names)
+    again = {}
+    exec(snippet, again)
+    assert (names["net"].weight == again["net"].weight).all()
+    assert abs(float(names["net"].weight.detach().abs().max()) - 784**-0.5) < 1e-5
+
+
 # The picture --------------------------------------------------------------------------------------
 
 
