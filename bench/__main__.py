@@ -74,8 +74,8 @@ COMMANDS = {
     ),
     "orthogonal": Command(
         "measure.orthogonal",
-        "milliseconds of orthogonal matrices beside torch, SciPy and NumPy, and their deviation",
-        "3 min; --quick: 20 s",
+        "time and peak memory of orthogonal matrices beside torch, SciPy and NumPy",
+        "5 min; --quick: 1 min",
         "orthogonal --quick",
     ),
     "models": Command(

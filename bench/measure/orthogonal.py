@@ -1,22 +1,24 @@
-"""Milliseconds of an orthogonal matrix in float32, beside torch, SciPy and NumPy.
+"""Milliseconds and memory of an orthogonal matrix in float32, beside torch, SciPy and NumPy.
 
 The peers draw their own normals and factorise them by LAPACK: `torch.nn.init.orthogonal_` (MKL in
 torch's own builds), `scipy.linalg.qr` in float32 and `numpy.linalg.qr`, which computes in float64;
 SciPy and NumPy are told to make only the factor Q and correct its signs. Peers that are not
-installed are left out, and so is NumPy above 2^24 elements, where it takes many seconds. A batch
-is one call here, and a loop over matrices in the peers.
+installed are left out. A batch is one call here, and a loop over matrices in the peers.
 
-All cases of a size are interleaved, in a shuffled order, on one thread and on all. The times of
-one thread are processor time, which other work on the machine disturbs less. The table has the
-best and the median, and the ratio of our best to the peer's: below 1 is faster. It ends with the
-2-norm of QᵀQ - 1 of our matrices.
+All libraries, each on one thread and on all, are interleaved in a shuffled order for each size.
+The table has the best and the median of each, by the wall clock, so that other work on the machine
+shows. Below it are our times by those of the peer's better setting, best by best and median by
+median, where ours is the better setting too, and on one thread; below 1 is faster. Then there is
+the peak memory beyond the matrices that a call on all threads takes, each in a process of its own
+(Linux only), in MiB and in sizes of the matrices; and the 2-norm of QᵀQ - 1 of our matrices.
 """
 
 import argparse
 import importlib.util
 import random
+import subprocess
+import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -26,88 +28,95 @@ import numpy as np
 import weightinit_fast as wi
 
 from ..report import results
+from ..workers import orthogonal_worker
+from ..workers.orthogonal_worker import LIBRARIES, OURS, Shape
 from . import machine
 
-Run = Callable[[], Any]
-#: (number of matrices, rows, columns)
-SIZES = [(1, 100_000, 128), (1, 1024, 1024), (1, 64, 288), (64, 128, 128), (1, 4096, 4096)]
-OURS, NUMPY_MOST = "weightinit_fast", 1 << 24
+SIZES: list[Shape] = [(1, 100_000, 128), (1, 1024, 1024), (1, 64, 576), (64, 128, 128)]
+LARGE: Shape = (1, 4096, 4096)
+#: Each case is measured at least so often, and more often until it has taken so many seconds.
+LEAST, SECONDS = 3, 3.0
+#: A first call of more seconds is no warm-up, but a sample: its first touch of memory is little.
+SLOW = 1.0
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument("--quick", action="store_true", help="the sizes but the largest, 3 times")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples there")
-    parser.add_argument("--repeats", type=int, metavar="N", help="repetitions (7; quick: 3)")
-    parser.add_argument("--threads", type=int, nargs="+", metavar="N", help="(1 and all)")
-
-
-def _ours(shape: tuple[int, int, int], threads: int) -> Run:
-    out = np.zeros(shape, np.float32)
-    draw = wi.initializer(wi.orthogonal, layout="BOI")
-    return lambda: draw(out=out, rng=0, threads=threads)
-
-
-def _torch(shape: tuple[int, int, int], threads: int) -> Run:
-    import torch  # type: ignore[import-not-found, unused-ignore]  # noqa: PLC0415 -- optional
-
-    out = torch.zeros(shape)
-
-    def run() -> None:
-        torch.set_num_threads(threads)
-        for matrix in out:
-            torch.nn.init.orthogonal_(matrix)
-
-    return run
-
-
-def _lapack(shape: tuple[int, int, int], factor: Callable[[Any], tuple[Any, Any]]) -> Run:
-    out = np.zeros(shape, np.float32)
-    generator = np.random.default_rng(0)
-
-    def run() -> None:
-        for matrix in out:
-            tall = matrix if shape[1] >= shape[2] else matrix.T
-            q, r = factor(generator.standard_normal(tall.shape, np.float32))
-            tall[...] = q * np.sign(np.diagonal(r))
-
-    return run
-
-
-def _scipy(shape: tuple[int, int, int], threads: int) -> Run:
-    import scipy.linalg  # type: ignore[import-not-found, import-untyped, unused-ignore]  # noqa: PLC0415
-
-    return _limited(
-        _lapack(shape, lambda a: scipy.linalg.qr(a, mode="economic", overwrite_a=True)), threads
+    parser.add_argument(
+        "--repeats", type=int, metavar="N", help="repetitions at most (25; quick: 3)"
     )
+    parser.add_argument("--threads", type=int, nargs="+", metavar="N", help="(1 and all)")
+    parser.add_argument("--only", nargs="+", metavar="LIBRARY", help=f"of {', '.join(LIBRARIES)}")
 
 
-def _numpy(shape: tuple[int, int, int], threads: int) -> Run:
-    return _limited(_lapack(shape, np.linalg.qr), threads)
+def libraries(only: list[str] | None) -> list[str]:
+    """Return the names of the libraries that are installed, ours first."""
+    names = [
+        name
+        for name, (modules, _) in LIBRARIES.items()
+        if all(importlib.util.find_spec(module) for module in modules)
+    ]
+    return [name for name in names if name == OURS or not only or name in only]
 
 
-def _limited(run: Run, threads: int) -> Run:
-    """Limit the threads of the BLAS."""
-    import threadpoolctl  # type: ignore[import-not-found, import-untyped, unused-ignore]  # noqa: PLC0415
+def measure(
+    size: Shape, names: list[str], counts: list[int], repeats: int
+) -> dict[tuple[str, int], list[float]]:
+    """Return the seconds of each library on each number of threads."""
+    cases = [(name, threads) for name in names for threads in counts]
+    runs = {(name, threads): LIBRARIES[name][1](size, threads) for name, threads in cases}
+    samples: dict[tuple[str, int], list[float]] = {case: [] for case in cases}
+    turn = 0
+    while cases:
+        for case in random.sample(cases, len(cases)):
+            begin = time.perf_counter()
+            runs[case]()
+            seconds = time.perf_counter() - begin
+            if turn or seconds > SLOW:
+                samples[case].append(seconds)
+        turn += 1
+        cases = [
+            case
+            for case in cases
+            if len(samples[case]) < min(LEAST, repeats)
+            or (len(samples[case]) < repeats and sum(samples[case]) < SECONDS)
+        ]
+    return samples
 
-    def limited() -> None:
-        with threadpoolctl.threadpool_limits(threads, "blas"):
-            run()
 
-    return limited
+def peak(name: str, size: Shape, threads: int) -> int | None:
+    """Return the KiB that a fresh process took beyond the matrices; None: the system tells none."""
+    command = [sys.executable, orthogonal_worker.__file__, name, *map(str, (*size, threads))]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    # An editable install may print something before.
+    return None if done.returncode else int(done.stdout.split()[-1])
 
 
-def peers(shape: tuple[int, int, int]) -> dict[str, Callable[[tuple[int, int, int], int], Run]]:
-    """Return what is measured for a shape, by the name of the library."""
-    found: dict[str, Callable[[tuple[int, int, int], int], Run]] = {OURS: _ours}
-    if importlib.util.find_spec("torch"):
-        found["torch"] = _torch
-    if importlib.util.find_spec("threadpoolctl"):
-        if importlib.util.find_spec("scipy"):
-            found["SciPy"] = _scipy
-        if np.prod(shape) < NUMPY_MOST:
-            found["NumPy"] = _numpy
-    return found
+def shown(size: Shape) -> str:
+    """Return a size as text."""
+    count, m, n = size
+    return f"{m} x {n}" if count == 1 else f"{count} of {m} x {n}"
+
+
+def compared(samples: dict[tuple[str, int], list[float]], counts: list[int]) -> list[str]:
+    """Return our times by those of the better setting of each peer."""
+    lines = []
+
+    def least(of: Any, name: str, settings: list[int]) -> float:
+        return float(min(of(samples[name, threads]) for threads in settings))
+
+    for name in dict.fromkeys(name for name, _ in samples if name != OURS):
+        cells = []
+        for what, settings in (("ours at its better setting", counts), ("ours on one thread", [1])):
+            if set(settings) <= set(counts):
+                best, middle = (
+                    least(of, OURS, settings) / least(of, name, counts) for of in (min, median)
+                )
+                cells.append(f"{what} {best:.3f} (best) {middle:.3f} (median)")
+        lines.append(f"  by {name}: {'; '.join(cells)}")
+    return lines
 
 
 def deviation(matrix: Any) -> float:
@@ -130,44 +139,44 @@ def deviation(matrix: Any) -> float:
 
 def main(args: argparse.Namespace) -> int:
     """Measure and report."""
-    repeats = args.repeats or (3 if args.quick else 7)
+    repeats = args.repeats or (3 if args.quick else 25)
     if repeats < 1:
         raise SystemExit("--repeats must be at least 1")
     started = time.perf_counter()
     facts = machine.describe()
     counts = args.threads or sorted({1, int(wi.info()["threads"])})
+    names = libraries(args.only)
     rows: list[results.Row] = []
     print(machine.heading(facts, {}))
-    print(f"ms a call, {repeats} repetitions: best, median, and our best by theirs\n")
-    for size in SIZES[:-1] if args.quick else SIZES:
-        for threads in counts:
-            clock = time.process_time if threads == 1 else time.perf_counter
-            runs = {name: make(size, threads) for name, make in peers(size).items()}
-            samples: dict[str, list[float]] = {name: [] for name in runs}
-            for turn in range(repeats + 1):  # the first turn is a warm-up
-                for name in random.sample(list(runs), len(runs)):
-                    begin = clock()
-                    runs[name]()
-                    if turn:
-                        samples[name].append(clock() - begin)
-            count, m, n = size
-            what = f"{m} x {n}" if count == 1 else f"{count} of {m} x {n}"
-            for name, seconds in samples.items():
-                share = min(samples[OURS]) / min(seconds)
-                cells = f"{1e3 * min(seconds):>10.2f}{1e3 * median(seconds):>10.2f}{share:>8.3f}"
-                print(f"{what + ' ' + name:36}t{threads}{cells}", flush=True)
-                rows.append(
-                    {
-                        "library": name,
-                        "what": what,
-                        "threads": threads,
-                        "elements": count * m * n,
-                        "seconds": seconds,
-                    }
-                )
+    print("ms a call: best, median, repetitions\n")
+    for size in SIZES if args.quick else [*SIZES, LARGE]:
+        what = shown(size)
+        samples = measure(size, names, counts, repeats)
+        for (name, threads), seconds in samples.items():
+            cells = f"{1e3 * min(seconds):>10.2f}{1e3 * median(seconds):>10.2f}{len(seconds):>6}"
+            print(f"{what + ' ' + name:36}t{threads}{cells}", flush=True)
+            rows.append(
+                {
+                    "library": name,
+                    "what": what,
+                    "threads": threads,
+                    "elements": int(np.prod(size)),
+                    "seconds": seconds,
+                }
+            )
+        print(*compared(samples, counts), sep="\n", flush=True)
+        nbytes = 4 * int(np.prod(size))
+        for name in names:
+            kib = peak(name, size, max(counts))
+            if kib is None:
+                continue
+            cells = f"{kib / 1024:.1f} MiB, {1024 * kib / nbytes:.2f} of the matrices"
+            print(f"  peak of {name}, t{max(counts)}: {cells}", flush=True)
+            rows.append({"library": name, "what": what, "threads": max(counts), "peak_kib": kib})
         for dtype in ("float32", "float64"):
             made = wi.orthogonal(size[1:], rng=0, dtype=dtype)
-            print(f"{'':36}{dtype}: deviation {deviation(made):.1e}", flush=True)
+            print(f"  {dtype}: deviation {deviation(made):.1e}", flush=True)
+        print()
     if args.json:
         settings = {
             "quick": args.quick,
