@@ -91,8 +91,17 @@ def _name_of_the_package(
     return py.resolve_xref(env, node["refdoc"], app.builder, "obj", name, node, content)
 
 
+def _signature(
+    app: Sphinx, what: str, name: str, obj: object, options: object, signature: str, returns: str
+) -> tuple[str, None] | None:
+    """Leave out the arguments of a class that only functions of the package make."""
+    made = what == "class" and any(part in signature for part in (", _", "<factory>"))
+    return ("", None) if made else None
+
+
 def setup(app: Sphinx) -> None:
     """Register the renderer of formulas, and the functions that sphinx calls."""
     app.add_html_math_renderer("mathml", (_inline_math, None), (_block_math, None))
     app.connect("builder-inited", _generate)
     app.connect("missing-reference", _name_of_the_package)
+    app.connect("autodoc-process-signature", _signature)
