@@ -19,8 +19,9 @@ _Static_assert((int)WIF_THREADS_MOST == WIF_MAX_THREADS,
                "weightinit_fast.h tells the engine's limit");
 
 #if defined(__GNUC__) || defined(__clang__)
-/* The pool wants to be told before any fill.  A program that links the engine has no other place to
- * say so; this function runs when the program or the library that holds the engine is loaded. */
+/* wif_pool_prepare has to be called before any fill.  A program that links the engine has no other
+ * place for this call; get_ready runs when the program or the library that holds the engine is
+ * loaded. */
 __attribute__((constructor)) static void get_ready(void) { wif_pool_prepare(); }
 #endif
 
