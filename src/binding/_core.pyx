@@ -458,8 +458,8 @@ cdef void cut_plan(
     ``nbytes`` bytes in all.  The axes must stay where they are for as long as the plan is used.
     """
     plan.direct_items = wif_plan_direct_items(plan.itemsize, total, threads, fresh)
+    plan.nontemporal = not fresh and <size_t>nbytes >= wif_nontemporal_from()
     wif_plan_cut(plan, axis, count)
-    plan.nontemporal = not fresh and plan.direct and <size_t>nbytes >= wif_nontemporal_from()
 
 
 cpdef object fill(
