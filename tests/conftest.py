@@ -5,6 +5,7 @@ import subprocess
 
 import numpy.testing  # noqa: F401  its import starts lscpu in NumPy 2.0
 import pytest
+from hypothesis import HealthCheck, settings
 
 # These limits would change what the tests count, and the package reads them when it is imported.
 for name in ("OMP_NUM_THREADS", "WEIGHTINIT_FAST_NUM_THREADS"):
@@ -14,6 +15,17 @@ pytest.register_assert_rewrite("support")
 
 from support import internals  # noqa: E402
 from support.isas import INNER_ISAS, ISAS_HERE, judge_cpu, required  # noqa: E402
+
+# Hypothesis tries the same examples in every run, and takes as long for each as a busy machine
+# needs: the limit of 200 ms that it has otherwise would fail tests by chance.
+settings.register_profile(
+    "fixed",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("fixed")
 
 # Interpreters that tests start import the installed package, not the folder that they start in.
 os.environ["PYTHONSAFEPATH"] = "1"

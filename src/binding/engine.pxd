@@ -62,20 +62,11 @@ cdef extern from "api/request.h" nogil:
     bint wif_ids_are_within(const int64_t *ids, int64_t count, uint64_t most)
 
 
-cdef extern from "api/threads.h" nogil:
-    int32_t wif_cgroup_threads(const char *root, const char *own)
-
-
 cdef extern from "host/fpenv.h" nogil:
     ctypedef struct wif_fpstate:
         pass
     wif_fpstate wif_fp_enter()
     void wif_fp_leave(wif_fpstate callers)
-
-
-cdef extern from "host/pages.h" nogil:
-    enum: WIF_HUGE_PAGES_BYTES
-    void wif_advise_huge_pages(const void *start, size_t nbytes)
 
 
 cdef extern from "host/plan.h" nogil:
@@ -144,9 +135,15 @@ cdef extern from "linalg/orthogonal.h" nogil:
                         parallel_for_function *parallel_for, void *owner)
 
 
-cdef extern from "host/threads.h" nogil:
+cdef extern from "system/system.h" nogil:
+    int32_t wif_cgroup_threads(const char *root, const char *own)
+    enum: WIF_HUGE_PAGES_BYTES
+    void wif_advise_huge_pages(const void *start, size_t nbytes)
+
+
+cdef extern from "system/threads.h" nogil:
     const char *wif_threads_wait_by()
 
 
-cdef extern from "host/runtime.h" nogil:
+cdef extern from "compiler.h" nogil:
     const char *WIF_COMPILER

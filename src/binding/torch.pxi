@@ -33,8 +33,9 @@ def fill_tensor(
     write them.  The other arguments are those of Target.write.  autograd is told that the tensor
     has been written.
 
-    A kernel of torch is called where all who look at the operations have seen the one that runs,
-    and where torch itself tells autograd: so with ``in_kernel``, nobody is asked or told.
+    With ``in_kernel`` the caller is a kernel of torch.  torch has then already shown the operation
+    to every subclass and mode that looks at operations, and tells autograd itself.  So this
+    function asks none of them, and tells autograd nothing.
 
     Versions of torch whose tensors do not lend their memory (see read_lent) have no plain tensors.
     """

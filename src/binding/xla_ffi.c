@@ -4,7 +4,8 @@
  * The library is a plain shared library.  It uses no Python, so that one file serves every version
  * of CPython, and it does not link the engine, so that a process has one pool of threads:
  * weightinit_fast/jax/traced/library.py loads it by ctypes, gives it the engine's table of
- * functions (wif_xla_use_engine), and registers wif_xla_draw with XLA.
+ * functions (wif_xla_use_engine), and registers wif_xla_draw with XLA.  (What system/system.h
+ * declares has no state, and is linked into both.)
  *
  * wif_xla_draw is called without the GIL, by any thread of XLA, and by several at once, one for
  * each device.  Programs may be loaded from files (jax.export), so that the handler checks all
@@ -30,7 +31,6 @@
  * of one version works with older and newer versions of XLA, and the handler says so: it tells the
  * older of the two versions.
  */
-#define _GNU_SOURCE 1 /* host/pages.h: for MADV_HUGEPAGE */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -39,7 +39,7 @@
 #include "xla/ffi/api/c_api.h"
 
 #include "compiler.h"
-#include "host/pages.h"
+#include "system/system.h"
 #include "weightinit_fast.h"
 
 #if XLA_FFI_API_MAJOR != 0

@@ -32,4 +32,15 @@
 #define UNROLL
 #endif
 
+/* The compiler's name, which weightinit_fast.info() tells. */
+#ifndef WIF_COMPILER
+#if defined(__clang__)
+#define WIF_COMPILER "clang " __clang_version__
+#elif defined(__GNUC__)
+#define WIF_COMPILER "gcc " __VERSION__
+#else
+#define WIF_COMPILER "unknown"
+#endif
+#endif
+
 #endif

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from support import HANG_SECONDS
 
 import weightinit_fast as wi
 
@@ -37,7 +38,7 @@ for name in ("bfloat16", "float8_e4m3fn", "float8_e5m2"):
         refused(name, out=out, dtype=name)
         assert not out.any()
 """
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=HANG_SECONDS)
 
 
 @pytest.mark.parametrize("name", EXTENDED)

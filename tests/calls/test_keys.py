@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.random import PCG64, Generator, RandomState, SeedSequence, default_rng
+from support import HANG_SECONDS
 from support.internals import core
 from support.memory import FIXED
 from support.surface import LOW32, joined
@@ -239,6 +240,6 @@ def test_a_call_waits_for_the_lock_of_a_generator(kind):
             waiting = pool.submit(wi.key, rng)
             with pytest.raises(TimeoutError):
                 waiting.result(timeout=0.05)
-        assert waiting.result(timeout=10) == joined(twin.random_raw(4))
+        assert waiting.result(timeout=HANG_SECONDS) == joined(twin.random_raw(4))
     with ThreadPoolExecutor(1) as pool:  # the lock is given back
-        assert pool.submit(is_free).result(timeout=10)
+        assert pool.submit(is_free).result(timeout=HANG_SECONDS)

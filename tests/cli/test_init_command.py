@@ -13,6 +13,7 @@ import time
 
 import numpy as np
 import pytest
+from support import HANG_SECONDS
 from support.command import QUIET, TINY, main
 from support.internals import digests, init_command, models, readers
 
@@ -395,11 +396,11 @@ def test_ctrl_c_leaves_no_file(tmp_path):
         runpy.run_module("weightinit_fast", run_name="__main__", alter_sys=True)
     """
     with starts(["init", *HUGE, "-o", path], program=["-c", program]) as process:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + HANG_SECONDS
         while not os.listdir(tmp_path) and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.001)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=HANG_SECONDS)
     assert (process.returncode, out, err) == (130, "", "\ninterrupted\n")
     assert os.listdir(tmp_path) == []
 

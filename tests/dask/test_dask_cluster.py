@@ -67,7 +67,7 @@ def test_a_cluster_of_processes(tmp_path):
     script = tmp_path / "cluster.py"
     script.write_text(SCRIPT, encoding="utf-8")
     start = f"import runpy; runpy.run_path({str(script)!r}, run_name='__main__')"
-    found = json.loads(run(start, prelude="", timeout=120))
+    found = json.loads(run(start, prelude=""))
     assert found.pop("workers") == 2
     assert found.pop("processes") == 3
     assert found.pop("threads") == [1, 1]

@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from support import internals
+from support import HANG_SECONDS, internals
 from support.frameworks import Framework
 from support.internals import recipe
 
@@ -145,7 +145,7 @@ def test_a_killed_part_runs_again(tmp_path, after):
     tests = os.path.dirname(__file__)
     script = KILLED.format(tests=tests, path=str(path), after=after)
     env = os.environ | {"PYTHONPATH": os.path.dirname(tests)}
-    run = subprocess.run([sys.executable, "-c", script], check=False, env=env, timeout=60)
+    run = subprocess.run([sys.executable, "-c", script], check=False, env=env, timeout=HANG_SECONDS)
     assert run.returncode == -signal.SIGKILL
     assert not path.exists()
     for k in (2, 1, 0):

@@ -31,8 +31,8 @@
 #include <string.h>
 #include <ucontext.h>
 
-#include "host/runtime.h"
-#include "host/threads.h"
+#include "system/system.h"
+#include "system/threads.h"
 
 static void step(void);
 static uint64_t fake_clock;

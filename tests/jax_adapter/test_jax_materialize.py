@@ -1,6 +1,5 @@
 """materialize(): one digest for every sharding, what is a leaf, where it goes, what is refused."""
 
-import importlib
 import os
 import warnings
 from pathlib import Path
@@ -23,6 +22,7 @@ from support.frameworks import Framework
 import weightinit_fast as wi
 
 adapter = Framework("weightinit_fast.jax")
+filling = Framework("weightinit_fast.jax.filling")
 
 WAYS = (
     "replicas",
@@ -54,14 +54,7 @@ def devices():
 
 
 @pytest.fixture
-def module():
-    """Return the module, whose name in the package is that of the function."""
-    assert adapter.materialize
-    return importlib.import_module("weightinit_fast.jax.materialize")
-
-
-@pytest.fixture
-def fills(monkeypatch, module):
+def fills(monkeypatch):
     """List what each call of fill_all fills."""
     found = []
 
@@ -70,8 +63,8 @@ def fills(monkeypatch, module):
         found.append([target for _, target, _ in listed])
         return fill_all(listed, *arguments)
 
-    fill_all = module.fill_all
-    monkeypatch.setattr(module, "fill_all", recording)
+    fill_all = filling._module.fill_all
+    monkeypatch.setattr(filling._module, "fill_all", recording)
     return found
 
 
@@ -136,10 +129,10 @@ def test_one_digest_for_every_sharding(way, devices, expected):
     assert jax.tree.map(lambda a: a.sharding, again) == jax.tree.map(lambda a: a.sharding, tree)
 
 
-def test_by_way_of_host_memory(devices, expected, monkeypatch, module, fills):
+def test_by_way_of_host_memory(devices, expected, monkeypatch, fills):
     """Devices that are no CPU get their shards by waves."""
-    monkeypatch.setattr(module, "_is_on_cpu", lambda *_: False)
-    monkeypatch.setattr(module, "_WAVE_BYTES", 4096)
+    monkeypatch.setattr(filling._module, "_is_on_cpu", lambda *_: False)
+    monkeypatch.setattr(filling._module, "_WAVE_BYTES", 4096)
     tree = adapter.materialize(abstract_tree(ways(devices)["two axes"]), RECIPE, rng=KEY, threads=2)
     assert digest(flat(tree)) == expected
     sizes = [sum(target.array.nbytes for target in fill) for fill in fills]

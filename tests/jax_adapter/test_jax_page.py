@@ -8,6 +8,8 @@ import pytest
 from adapted import adapter, needs_jax
 from support import DOCS
 
+import weightinit_fast as wi
+
 if not DOCS.is_dir():
     pytest.skip("no docs/ beside these tests", allow_module_level=True)
 
@@ -43,3 +45,14 @@ def test_sessions(tmp_path, monkeypatch):
 def test_the_sections_that_need_a_package_are_there():
     for title in NEEDED:
         assert f"\n## {title}\n" in TEXT
+
+
+def test_the_snippet_of_the_front_page():
+    assert adapter.key  # skips where jax is not installed
+    text = (DOCS / "index.md").read_text(encoding="utf-8")
+    (snippet,) = (b for b in re.findall(r"^```python\n(.*?)^```", text, re.S | re.M) if "jax" in b)
+    names = {}
+    exec(snippet, names)
+    same = "variance_scaling(scale=2, distribution='truncated_normal', layout='IO')"
+    key = adapter.key(names["jax"].random.key(0))
+    assert (names["w"] == wi.initializer(same)((784, 512), rng=key)).all()

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from support import DOCS
+from support import DOCS, ROOT
 
 import weightinit_fast as wi
 
@@ -86,6 +86,28 @@ def test_examples(name, tmp_path, monkeypatch):
     test = doctest.DocTestParser().get_doctest(source, {}, name, name, 0)
     assert test.examples
     assert doctest.DocTestRunner().run(test).failed == 0
+
+
+def test_the_front_page_has_commands_of_the_readme():
+    """Continuous integration runs those of the README."""
+    text = (DOCS / "index.md").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.M | re.S)
+    commands = re.findall(r"python .*", "".join(blocks).replace("\\\n    ", ""))
+    assert len(commands) == 3
+    for command in commands:
+        assert command in readme.replace("install -e .", "install . && cd .."), command
+
+
+def test_the_gallery_has_every_picture():
+    gallery = (DOCS / "gallery.md").read_text(encoding="utf-8")
+    shown = [p for p in (DOCS / "reference").glob("*.md") if "_generated/" in p.read_text("utf-8")]
+    assert len(shown) > 15
+    for page in shown:
+        assert f"](_generated/{page.stem}.svg)" in gallery
+        assert f"](reference/{page.name})" in gallery
+    for picture in (DOCS / "_static").glob("*/*.*"):
+        assert f"]({picture.relative_to(DOCS)})" in gallery
 
 
 @pytest.mark.process

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from support import ROOT
+from support import HANG_SECONDS, ROOT
 
 README = ROOT / "README.md"
 pytestmark = [
@@ -40,7 +40,7 @@ def test_scripts(tmp_path):
     for script in scripts:
         path = tmp_path / "script.py"
         path.write_text(script, encoding="utf-8")
-        subprocess.run([sys.executable, path], check=True, cwd=tmp_path, timeout=120)
+        subprocess.run([sys.executable, path], check=True, cwd=tmp_path, timeout=HANG_SECONDS)
 
 
 def block(marker):
@@ -62,7 +62,7 @@ def test_first_command(tmp_path):
         capture_output=True,
         text=True,
         check=True,
-        timeout=120,
+        timeout=HANG_SECONDS,
     )
     (file,) = tmp_path.iterdir()
     with open(file, "rb") as content:
@@ -92,7 +92,7 @@ def test_other_commands_are_understood(tmp_path):
             capture_output=True,
             text=True,
             check=True,
-            timeout=120,
+            timeout=HANG_SECONDS,
         )
         options = [word for word in arguments if word.startswith("--")]
         assert all(option in done.stdout for option in options)

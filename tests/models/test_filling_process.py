@@ -50,21 +50,23 @@ def test_a_handler_that_raises(threads):
         def handler(*_):
             raise LookupError("enough")
 
-        signal.signal(signal.SIGALRM, handler)
+        signal.signal(signal.SIGPROF, handler)
+        total, counts = sum(t.size for t in tensors.values()), []
         for attempt in range(1, 20):
             for tensor in tensors.values():
                 tensor.fill(0)
             try:
-                signal.setitimer(signal.ITIMER_REAL, 0.03 * attempt)
+                # Of the processor time of this process, not of others on a busy machine.
+                signal.setitimer(signal.ITIMER_PROF, 0.03 * attempt)
                 filling.fill_all(draws(tensors), KEY, threads)
             except LookupError:
-                written = sum(np.count_nonzero(t) for t in tensors.values())
-                if written:
+                counts.append(sum(np.count_nonzero(t) for t in tensors.values()))
+                if 0 < counts[-1] < 0.9 * total:
                     break
             finally:
-                signal.setitimer(signal.ITIMER_REAL, 0)
-        total = sum(t.size for t in tensors.values())
-        assert 0 < written < 0.9 * total, f"{written} of {total} elements written"
+                signal.setitimer(signal.ITIMER_PROF, 0)
+        assert counts, "no fill was interrupted"
+        assert 0 < counts[-1] < 0.9 * total, f"{counts} of {total} elements written"
         for name, tensor in tensors.items():
             assert ((tensor == values[name]) | (tensor == 0)).all(), name
             tensor.resize(tensor.size, refcheck=False)  # nothing holds the memory any longer
@@ -116,7 +118,7 @@ def test_a_handler_that_fills_and_uses_the_same_queue():
                     watched.resize(1, refcheck=False)
                 calls.append(None)
 
-        signal.signal(signal.SIGALRM, handler)
+        signal.signal(signal.SIGPROF, handler)
         for attempt in range(50):
             if calls:
                 break
@@ -125,9 +127,9 @@ def test_a_handler_that_fills_and_uses_the_same_queue():
             for name, tensor in tensors.items():
                 to = target.resolve(None, None, tensor, None)
                 queue.add(to, core.NORMAL, (0.0, 1.0), name)
-            signal.setitimer(signal.ITIMER_REAL, 0.005 * (1 + attempt))
+            signal.setitimer(signal.ITIMER_PROF, 0.005 * (1 + attempt))
             queue.run(KEY, 2)
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.setitimer(signal.ITIMER_PROF, 0)
         assert calls, "no signal within a fill"
         for name, values in expected(tensors).items():
             assert np.array_equal(tensors[name], values), name
@@ -149,7 +151,7 @@ def test_forks_after_and_during_fills():
             busy = [pool.submit(work) for _ in range(2)]
             try:
                 for _ in range(10):
-                    isolated(check, timeout=30)
+                    isolated(check)
             finally:
                 done.set()
             for thread in busy:

@@ -12,10 +12,12 @@ import sys
 import textwrap
 import threading
 import time
+from contextlib import suppress
 
 import numpy as np
 import pytest
 from saved_models import DRAWN, OPTIONS, RECIPE, SHAPES, TARGETS, contents_of, expected, tensors_of
+from support import HANG_SECONDS
 from support.internals import contents, eager, layout, recipe, saving, space, staging, writer
 from support.interpreter import linux_only, run
 from support.isolated import forks, isolated
@@ -511,14 +513,17 @@ def lines_of_join(path, stop):
             callers = callers.f_back
         return at_line if callers and frame.f_code.co_filename == staging.__file__ else None
 
-    former = sys.gettrace()
-    sys.settrace(at_call)
-    try:
-        save(path, PLAIN, {"w": 10}, rng=0)
-    except KeyboardInterrupt:
-        assert len(lines) == stop
-    finally:
-        sys.settrace(former)
+    def traced():
+        sys.settrace(at_call)
+        with suppress(KeyboardInterrupt):
+            save(path, PLAIN, {"w": 10}, rng=0)
+
+    # In a thread of its own, since CPython 3.11 keeps the handled exception of a thread whose trace
+    # function raised within an `except` clause.
+    thread = threading.Thread(target=traced)
+    thread.start()
+    thread.join()
+    assert stop in (None, len(lines))
     return lines
 
 
@@ -581,7 +586,7 @@ def test_control_c(tmp_path):
     with subprocess.Popen(command, **options) as child:
         assert child.stdout.readline() == b"go\n"
         child.send_signal(signal.SIGINT)
-        _, errors = child.communicate(timeout=60)
+        _, errors = child.communicate(timeout=HANG_SECONDS)
     assert b"KeyboardInterrupt" in errors
     assert child.returncode == -signal.SIGINT
     assert os.listdir(tmp_path) == []
@@ -603,7 +608,7 @@ def test_memory_does_not_grow_with_the_model(tmp_path):
         save("PATH", recipe, shapes, rng=0, dtype="bfloat16", threads=8, max_shard_bytes=10**9)
         print((peak() - before) // 1024)
     """
-    mebibytes = int(run(script.replace("PATH", str(tmp_path / "model")), prelude="", timeout=300))
+    mebibytes = int(run(script.replace("PATH", str(tmp_path / "model")), prelude=""))
     shutil.rmtree(tmp_path / "model")
     assert mebibytes < 64
 

@@ -1,8 +1,10 @@
 """What the package says of itself agrees in all places: version, address, requirements, links."""
 
-import importlib.util
 import re
+import shutil
+import subprocess
 import sys
+import tarfile
 import tomllib
 
 import pytest
@@ -27,14 +29,6 @@ def test_every_place_has_the_version():
     citation = (ROOT / "CITATION.cff").read_text("utf-8")
     assert re.search(rf"^version: {version}$", citation, re.MULTILINE)
     assert re.search(rf'^  version: "{version}"$', RECIPE.read_text("utf-8"), re.MULTILINE)
-
-
-def test_every_place_has_the_address(pyproject):
-    address = pyproject["project"]["urls"]["Source"]
-    assert all(url.startswith(address) for url in pyproject["project"]["urls"].values())
-    assert set(re.findall(r"https://github.com/[^/\s]*/weightinit\w*", RECIPE.read_text())) == {
-        address
-    }
 
 
 def test_the_extra_all_has_every_extra_of_users(pyproject):
@@ -63,24 +57,115 @@ def test_the_recipe_is_one():
 
 def test_every_wheel_requires_all_its_parts(pyproject):
     built = pyproject["tool"]["cibuildwheel"]
-    assert built["config-settings"] == {"cmake.define.WIF_REQUIRE": "all"}
+    assert built["config-settings"]["cmake.define.WIF_REQUIRE"] == "all,xla"
+    folder = built["config-settings"]["cmake.define.WIF_XLA_INCLUDE_DIR"]
+    assert built["before-all"].endswith(f"fetch_xla_header.py {folder}")
     for override in built["overrides"]:
         if "config-settings" in override:
             assert override["inherit"]["config-settings"] == "append"
 
 
-def test_the_page_of_the_index_has_absolute_links(pyproject):
-    module = importlib.util.spec_from_file_location("index_readme", CI / "index_readme.py")
-    index_readme = importlib.util.module_from_spec(module)
-    sys.modules["index_readme"] = index_readme
-    module.loader.exec_module(index_readme)
-    text = (ROOT / "README.md").read_text("utf-8")
-    address = pyproject["project"]["urls"]["Source"]
-    page = index_readme.absolute(text, address, "v1.2.3")
-    links = re.findall(r"\]\(([^)\s]+)\)", page)
+# What a release says of its address ---------------------------------------------------------------
+
+ADDRESS = "https://github.com/someone/weights"
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """Return a copy of what a page of a package index is made from."""
+    for name in ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md"):
+        shutil.copy(ROOT / name, tmp_path)
+    for name in (".ci", "docs", "bench"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("_build"))
+    (tmp_path / "weightinit_fast").mkdir()
+    shutil.copy(ROOT / "weightinit_fast" / "__init__.py", tmp_path / "weightinit_fast")
+    return tmp_path
+
+
+def python(folder, *command):
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+def prepare(folder, *arguments):
+    return python(folder, ".ci/prepare_release.py", *arguments)
+
+
+def sdist(folder):
+    """Build an sdist of the folder; return its path."""
+    pytest.importorskip("scikit_build_core")
+    done = python(folder, "-c", "import scikit_build_core.build as b; b.build_sdist('dist')")
+    assert done.returncode == 0, done.stdout
+    (path,) = (folder / "dist").glob("*.tar.gz")
+    return path
+
+
+def test_no_file_has_an_address_of_the_repository(pyproject):
+    """A clone cannot know where its repository is: only the workflow of a release does."""
+    assert "urls" not in pyproject["project"]
+    files = [ROOT / "README.md", ROOT / "CITATION.cff", ROOT / "CONTRIBUTING.md", RECIPE]
+    files += [path for path in (ROOT / ".github").rglob("*") if path.is_file()]
+    for path in files:
+        text = path.read_text("utf-8")
+        assert not re.search(r"https://git(hub|lab)\.com/[^/\s]+/weightinit", text), path
+
+
+@pytest.mark.process
+def test_a_release_has_addresses_and_absolute_links(checkout):
+    done = prepare(checkout, ADDRESS, "v1.2.3")
+    assert done.returncode == 0, done.stdout
+    links = re.findall(r"\]\(([^)\s]+)\)", (checkout / "README.md").read_text("utf-8"))
     assert len(links) >= 2
     assert all(re.match(r"https://|#", link) for link in links)
     pictures = [link for link in links if link.endswith((".svg", ".png"))]
-    assert all("raw.githubusercontent.com" in link and "/v1.2.3/" in link for link in pictures)
-    with pytest.raises(SystemExit, match=r"nowhere\.md"):
-        index_readme.absolute("[x](docs/nowhere.md)", address, "v1.2.3")
+    assert pictures
+    raw = "https://raw.githubusercontent.com/someone/weights/v1.2.3/"
+    assert all(link.startswith(raw) for link in pictures)
+    built = sdist(checkout)
+    with tarfile.open(built) as files:
+        name = next(n for n in files.getnames() if n.endswith("/PKG-INFO"))
+        lines = files.extractfile(name).read().decode("utf-8").splitlines()
+    assert f"Project-URL: Source, {ADDRESS}" in lines
+    assert f"Project-URL: Documentation, {ADDRESS}/tree/v1.2.3/docs" in lines
+    assert f"Project-URL: Changelog, {ADDRESS}/blob/v1.2.3/CHANGELOG.md" in lines
+    assert f"Project-URL: Issues, {ADDRESS}/issues" in lines
+    done = prepare(checkout, "--check", ADDRESS, str(built))
+    assert done.returncode == 0, done.stdout
+    done = prepare(checkout, "--check", ADDRESS + "2", str(built))
+    assert done.returncode != 0
+
+
+@pytest.mark.process
+def test_a_release_without_addresses_is_not_published(checkout):
+    done = prepare(checkout, "--check", ADDRESS, str(sdist(checkout)))
+    assert done.returncode != 0
+    assert "has not the addresses" in done.stdout
+    assert prepare(checkout, "--check", ADDRESS).returncode != 0
+
+
+@pytest.mark.process
+def test_what_cannot_be_prepared_is_refused(checkout):
+    done = prepare(checkout, "/", "v1.2.3")  # what the workflow would pass without its variables
+    assert done.returncode != 0
+    assert "is not the address" in done.stdout
+    (checkout / "README.md").write_text("[x](docs/nowhere.md)", encoding="utf-8")
+    done = prepare(checkout, ADDRESS, "v1.2.3")
+    assert done.returncode != 0
+    assert "nowhere.md" in done.stdout
+
+
+def test_the_workflows_prepare_and_check_a_release():
+    workflows = ROOT / ".github" / "workflows"
+    command = '"$GITHUB_SERVER_URL/$GITHUB_REPOSITORY"'
+    wheels = (workflows / "wheels.yml").read_text("utf-8")
+    assert f"prepare_release.py {command}" in wheels
+    release = (workflows / "release.yml").read_text("utf-8")
+    assert f"prepare_release.py --check {command}" in release
+    assert re.search(r"publish:\n    needs: bill-of-materials\n", release)  # the job that checks

@@ -3,9 +3,11 @@
 import os
 import shutil
 import subprocess
+import sys
 
 import pytest
 from engine import ENGINE, instruction_sets
+from support import ROOT
 
 COMPILER = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
 pytestmark = [
@@ -30,8 +32,8 @@ def answers(tmp_path_factory):
     return [f"-D{line.replace(':INTERNAL', '')}" for line in cache if line.startswith(wanted)]
 
 
-def configure(folder, options, **environment):
-    command = ["cmake", "-S", ENGINE, "-B", folder, *options]
+def configure(folder, options, source=ENGINE, **environment):
+    command = ["cmake", "-S", source, "-B", folder, *options]
     return subprocess.run(
         command,
         env=os.environ | environment,
@@ -111,6 +113,27 @@ def test_what_no_build_here_can_have_is_refused_by_name(answers, tmp_path):
     assert f"requires {foreign}, which cannot be built: it belongs to the architecture" in said(
         done
     )
+
+
+def test_a_handler_for_jax_that_cannot_be_built(answers, tmp_path):
+    """Configure the whole package with a header of XLA from which the handler does not compile."""
+    header = tmp_path / "header" / "xla" / "ffi" / "api" / "c_api.h"
+    header.parent.mkdir(parents=True)
+    header.write_text("#define XLA_FFI_API_MAJOR 1\n", encoding="utf-8")
+    options = [
+        "-DSKBUILD_PROJECT_NAME=weightinit_fast",
+        "-DSKBUILD_PROJECT_VERSION=0.1.0",
+        f"-DPython_EXECUTABLE={sys.executable}",
+        f"-DWIF_XLA_INCLUDE_DIR={header.parents[3]}",
+        *answers,
+    ]
+    done = configure(tmp_path / "told", options, source=ROOT)
+    assert done.returncode == 0, done.stdout
+    assert "the FFI handler for JAX is not built, since it does not compile" in said(done)
+    for required in ("xla", "all,xla"):
+        done = configure(tmp_path / "told", [*options, f"-DWIF_REQUIRE={required}"], source=ROOT)
+        assert done.returncode != 0, required
+        assert "requires xla, the FFI handler for JAX, which cannot be built" in said(done)
 
 
 @pytest.mark.slow

@@ -41,7 +41,7 @@ def test_workers_of_joblib(tmp_path):
     script = tmp_path / "workers.py"
     script.write_text(JOBLIB, encoding="utf-8")
     start = f"import runpy; runpy.run_path({str(script)!r}, run_name='__main__')"
-    found = json.loads(run(start, prelude="", timeout=120))
+    found = json.loads(run(start, prelude=""))
     each = min(found["here"], max(1, found["processors"] // 2))
     assert found["loky"] == [each] * 4
     assert found["loky, a limit of 1"] == [1] * 4
@@ -70,4 +70,4 @@ print(of_workers(2) == [1] * 4, of_workers(0) == [here] * 4)
 def test_workers_of_a_data_loader():
     """They are daemonic processes, forked from one that has threads."""
     assert torch.utils.data.DataLoader  # skips where it is not installed
-    assert run(DATA_LOADER, prelude="", timeout=120) == "True True"
+    assert run(DATA_LOADER, prelude="") == "True True"

@@ -61,7 +61,7 @@ def child():
 def fork_often(times):
     for k in range(times):
         note(f"fork {k}")
-        isolated(child, timeout=30)
+        isolated(child)
         check()  # the next fill of the parent
 
 
@@ -110,7 +110,7 @@ def test_a_hundred_forks(name):
 @pytest.mark.parametrize("name", FORKS)
 def test_a_thousand_forks(name):
     expected()
-    isolated(FORKS[name], 200, timeout=300)
+    isolated(FORKS[name], 200, timeout=1800)
 
 
 @forks
@@ -118,7 +118,7 @@ def test_forks_of_forks():
     def descend(depth):
         check()
         if depth:
-            isolated(descend, depth - 1, timeout=30)
+            isolated(descend, depth - 1)
         check()
 
     expected()

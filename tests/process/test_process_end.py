@@ -65,7 +65,7 @@ ENDS = {
 
 @pytest.mark.parametrize("name", ENDS)
 def test_the_process_ends_during_a_fill(name):
-    assert run(ENDS[name], prelude=BEGIN, timeout=30) == "end"
+    assert run(ENDS[name], prelude=BEGIN) == "end"
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="on_exit is glibc's")
@@ -88,7 +88,7 @@ def test_the_process_outlives_the_interpreter(threads):
     print("end")
     sys.exit(512_000)
     """
-    assert run(script, prelude=BEGIN, timeout=30, WEIGHTINIT_FAST_ISA="scalar") == "end"
+    assert run(script, prelude=BEGIN, WEIGHTINIT_FAST_ISA="scalar") == "end"
 
 
 SUBINTERPRETER = """

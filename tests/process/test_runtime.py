@@ -66,9 +66,9 @@ def test_a_signal_handler_of_the_host_runs_and_may_raise():
     try:
         wi.normal(2**27, rng=0, threads=1)
     except LookupError as error:
-        print(error, len(calls), right())
+        print(error, len(calls) >= 3, right())  # a fourth signal may come before the timer ends
     """
-    assert run(script, WEIGHTINIT_FAST_ISA="scalar") == "enough 3 True"
+    assert run(script, WEIGHTINIT_FAST_ISA="scalar") == "enough True True"
 
 
 # Forks -------------------------------------------------------------------------------------------
@@ -106,7 +106,7 @@ FORKS = {
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 @pytest.mark.parametrize("name", FORKS)
 def test_children_fill_in_parallel(name):
-    assert run(FORKS[name], timeout=30) == "True 0 0 True"
+    assert run(FORKS[name]) == "True 0 0 True"
 
 
 # Memory and import -------------------------------------------------------------------------------

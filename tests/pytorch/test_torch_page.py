@@ -10,7 +10,7 @@ import sys
 import pytest
 from signal_nets import adapter, torch
 from signal_nets import one_thread as one_thread  # noqa: PLC0414  a fixture
-from support import DOCS, modules_of
+from support import DOCS, HANG_SECONDS, modules_of
 
 import weightinit_fast as wi
 
@@ -73,7 +73,7 @@ def run(*arguments, cwd):
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=HANG_SECONDS,
         check=False,
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"},
     )
@@ -114,6 +114,18 @@ def test_parts_of_scripts(tmp_path, text):
 
 def test_every_block_is_run():
     assert len(BLOCKS) == 4
+
+
+def test_the_snippet_of_the_front_page():
+    text = (DOCS / "index.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.S | re.M)
+    (snippet,) = (block for block in blocks if "torch" in block)
+    names = {}
+    exec(snippet, names)
+    again = {}
+    exec(snippet, again)
+    assert (names["net"].weight == again["net"].weight).all()
+    assert abs(float(names["net"].weight.detach().abs().max()) - 784**-0.5) < 1e-5
 
 
 # The picture --------------------------------------------------------------------------------------

@@ -10,6 +10,9 @@ DATA = TESTS / "data"
 ROOT = TESTS.parent
 #: The sdist has no documentation, and an installation may lack either folder.
 BENCH, DOCS = ROOT / "bench", ROOT / "docs"
+#: Seconds after which whatever has not ended hangs. Most of it takes a second or less on an idle
+#: machine, but a busy one may be a hundred times slower.
+HANG_SECONDS = 300
 
 
 @contextlib.contextmanager

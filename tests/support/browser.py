@@ -6,6 +6,8 @@ from html.parser import HTMLParser
 
 import pytest
 
+from . import HANG_SECONDS
+
 __all__ = ["Reader", "chromium"]
 
 
@@ -42,6 +44,6 @@ def chromium(*arguments):
         pytest.skip("chromium is not installed")
     command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
     command += ["--enable-logging=stderr", "--virtual-time-budget=5000", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG_SECONDS, check=True)
     console = [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
     return done.stdout, console

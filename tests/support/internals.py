@@ -129,7 +129,7 @@ def replace_quota(monkeypatch, cgroup_cpus, monotonic):
 
 def worker_stack():
     """Return the bytes of stack that a fill may use, and those that a worker has (threads.h)."""
-    text = (ROOT / "src/engine/host/threads.h").read_text(encoding="utf-8")
+    text = (ROOT / "src/engine/system/threads.h").read_text(encoding="utf-8")
     names = ("WIF_FILL_STACK_BYTES", "WIF_WORKER_STACK_BYTES")
     return [int(re.search(rf"{name} = (\d+) << 10", text)[1]) << 10 for name in names]
 

@@ -11,6 +11,7 @@ import pytest
 
 import weightinit_fast as wi
 
+from . import HANG_SECONDS
 from .internals import EAGER_SCRIPT
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
@@ -45,7 +46,7 @@ def fork_and_fill():
 """
 
 
-def run(script, *, prelude=PRELUDE, timeout=60, **environment):
+def run(script, *, prelude=PRELUDE, timeout=HANG_SECONDS, **environment):
     """Run a script in a fresh interpreter; return the last line that it printed."""
     command = [sys.executable, "-W", "ignore", "-c", prelude + textwrap.dedent(script)]
     # An editable install may print messages about the rebuild that the import starts.

@@ -9,6 +9,8 @@ import traceback
 
 import pytest
 
+from . import HANG_SECONDS
+
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 _NOTED = mmap.mmap(-1, 4096)  # shared by parent and child
 
@@ -30,7 +32,7 @@ def half_written(out):
     return bool(first and not last)
 
 
-def isolated(function, *args, timeout=120):
+def isolated(function, *args, timeout=HANG_SECONDS):
     """Run function(*args) in a child; if it does not end well, fail and name what it noted."""
     note("its beginning")
     sys.stdout.flush()

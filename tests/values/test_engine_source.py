@@ -65,6 +65,17 @@ def test_every_function_in_a_header_is_static():
         assert not found, f"{header.name}: {found}"
 
 
+def test_only_the_folder_of_systems_asks_which_system_it_is():
+    """compiler.h, the public header and fma.h ask as well; system.h says why."""
+    asks = re.compile(r"\b(__linux__|_WIN32|__APPLE__|__unix__|__MINGW32__|__FreeBSD__)\b")
+    ends = {".c", ".h", ".pyx", ".pxi"}
+    sources = [p for p in ENGINE.parent.rglob("*") if p.suffix in ends]
+    assert len(sources) > 60
+    found = {p.name for p in sources if asks.search(p.read_text(encoding="utf-8"))}
+    rooms = {p.name for p in (ENGINE / "system").iterdir()}
+    assert found - rooms == {"compiler.h", "weightinit_fast.h", "fma.h"}
+
+
 @needs_compiler
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_a_template_without_its_parameters_is_refused_with_a_sentence(name):

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from support import HANG_SECONDS
 from support.internals import core
 from support.isas import CPU_FLAGS, ISAS_HERE, required
 
@@ -28,7 +29,7 @@ def import_with(name):
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=HANG_SECONDS,
     )
 
 

@@ -3,38 +3,29 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 
-from .._resolve.dtypes import NAMES, DType, kind_of, requested
+from .._resolve.dtypes import DType
 from .._resolve.keys import Key, RNGLike
 from .._resolve.keys import key as key_of
 from .._resolve.numbers import integer
-from .._resolve.target import range_target
 from .._resolve.threads import thread_count
-from ..initialisers.initializer import Initializer, rule_of
-from ..initialisers.ranges import needs_whole
-from ..models.explanation import Explanations, unused_text
-from ..models.filling import fill_all
+from ..models.explanation import unused_text
 from ..models.messages import concerning, listed
 from ..models.recipe import Recipe
 from ..models.recipe_like import RecipeLike, as_recipe
 from ..models.report import Report, ReportRow
 from ..models.shapes import TensorSpec
-from .buffers import Pieces
+from .filling import draw_leaves
 from .keys import key as key_of_jax
+from .leaves import Leaf, check_types, drawable_leaves, plan_of
 from .shards import own_sharding, shardings_by_path
-from .trees import Opened, Path, name_of, opened
+from .trees import Opened, Path, opened
 
 __all__ = ["explain", "materialize", "shapes"]
-
-#: The host memory that is filled before it is copied to devices that are no CPU. Twice as much is
-#: in use, since the next memory is filled while the devices fetch the last one.
-_WAVE_BYTES = 1 << 28
 
 
 def materialize(
@@ -141,12 +132,12 @@ def materialize(
     threads = None if threads is None else integer(threads, "threads")
     thread_count(threads, 0)  # refuses wrong values
     tree = opened(abstract)
-    plan = _plan(tree, _read_recipe(recipe), dtype)
+    plan = plan_of(tree, _read_recipe(recipe), dtype)
     if plan.unused:
         warnings.warn(unused_text(plan.unused), stacklevel=2)
     _place(tree, plan.drawn, shardings)
-    _check_types(plan.drawn)
-    drawn = _draw(plan.drawn, _key_of(rng, plan.drawn), threads)
+    check_types(plan.drawn)
+    drawn = draw_leaves(plan.drawn, _key_of(rng, plan.drawn), threads)
     return tree.rebuild(drawn.get(i, leaf) for i, leaf in enumerate(tree.leaves))
 
 
@@ -184,7 +175,7 @@ def explain(abstract: Any, recipe: RecipeLike, *, dtype: DType | None = None) ->
     fc.bias    10        float32  *.bias  zeros                   constant 0
     fc.kernel  256 x 10  float32  *       he_normal(layout='IO')  normal, std 0.0883883
     """
-    plan = _plan(opened(abstract), _read_recipe(recipe), dtype)
+    plan = plan_of(opened(abstract), _read_recipe(recipe), dtype)
     rows = (
         ReportRow(name, shape, leaf.dtype.name, rule, init, law, same_as)
         for leaf, (name, shape, rule, init, law, same_as) in zip(
@@ -229,40 +220,7 @@ def shapes(abstract: Any, *, dtype: DType | None = None) -> dict[str, TensorSpec
     layers.0 TensorSpec(shape=(64, 8), dtype='bfloat16')
     layers.1 TensorSpec(shape=(8,), dtype='bfloat16')
     """
-    return {leaf.name: leaf.spec for leaf in _drawable(opened(abstract), dtype)}
-
-
-# What is drawn ------------------------------------------------------------------------------------
-
-
-class _Leaf:
-    """A leaf that is drawn."""
-
-    __slots__ = ("dtype", "init", "name", "number", "path", "sharding", "spec", "stream")
-
-    def __init__(self, number: int, path: Path, spec: TensorSpec, dtype: np.dtype) -> None:
-        #: Its number among the leaves of the tree.
-        self.number: int = number
-        self.path: Path = path
-        self.name: str = name_of(path)
-        self.spec: TensorSpec = spec
-        self.dtype: np.dtype = dtype
-        self.init: Initializer
-        #: The name, or that of the leaf whose values it has.
-        self.stream: str
-        self.sharding: jax.sharding.Sharding | None = None
-
-
-class _Plan(NamedTuple):
-    """What is to be done with a tree."""
-
-    drawn: list[_Leaf]
-    explanations: Explanations
-
-    @property
-    def unused(self) -> tuple[str, ...]:
-        """The patterns of the recipe that take no leaf; none if there are no leaves."""
-        return self.explanations.unused if self.drawn else ()
+    return {leaf.name: leaf.spec for leaf in drawable_leaves(opened(abstract), dtype)}
 
 
 def _read_recipe(recipe: RecipeLike | None) -> Recipe:
@@ -274,99 +232,7 @@ def _read_recipe(recipe: RecipeLike | None) -> Recipe:
     return as_recipe(recipe)
 
 
-def _plan(tree: Opened, recipe: Recipe, dtype: DType | None) -> _Plan:
-    """Return the leaves that are drawn, each with its initialiser."""
-    drawn = _drawable(tree, dtype)
-    explanations = recipe.explain({leaf.name: leaf.spec for leaf in drawn})
-    for leaf, explanation in zip(drawn, explanations, strict=True):
-        leaf.init = explanation.initializer
-        leaf.stream = explanation.same_as or leaf.name
-        kind = kind_of(leaf.dtype, "the dtype")
-        unwritten = range_target(leaf.spec.shape, kind, np.empty(0, kind.storage), 0)
-        with concerning(leaf.name):
-            rule_of(leaf.init).check(unwritten)
-    return _Plan(drawn, explanations)
-
-
-def _drawable(tree: Opened, dtype: DType | None) -> list[_Leaf]:
-    """Return the leaves of a floating-point type, and refuse those that are never drawn."""
-    wanted = None if dtype is None else _numpy_dtype(dtype)
-    drawn: list[_Leaf] = []
-    traced, undrawable = [], []
-    for number, (path, leaf) in enumerate(zip(tree.paths, tree.leaves, strict=True)):
-        if not _is_inexact(leaf):
-            continue
-        if isinstance(leaf, jax.core.Tracer):
-            traced.append(name_of(path))
-            continue
-        found = np.dtype(leaf.dtype)
-        if wanted is not None and jnp.issubdtype(found, np.floating):
-            found = wanted
-        if found.name not in NAMES:
-            undrawable.append(f"{name_of(path)} ({found.name})")
-            continue
-        drawn.append(_Leaf(number, path, TensorSpec(tuple(leaf.shape), found.name), found))
-    if traced:
-        raise TypeError(f"{_TRACING}, and these leaves are traced: {listed(traced)}")
-    if undrawable:
-        raise TypeError(
-            f"{len(undrawable)} of the leaves cannot be drawn, because their dtype is none of "
-            f"{', '.join(NAMES)}: {listed(undrawable)}. Pass dtype=, or take them out of the tree"
-        )
-    if any(not leaf.path for leaf in drawn):
-        raise ValueError(
-            "abstract is a single leaf, which has no name: pass a tree, such as {'name': leaf}"
-        )
-    return drawn
-
-
-_TRACING = (
-    "materialize writes memory, which a function that jax.jit or another transformation traces "
-    "cannot do: call it outside of such functions, or initialise in them by the functions of "
-    "weightinit_fast.jax.initializers"
-)
-
-
-def _is_inexact(leaf: Any) -> bool:
-    """Whether a leaf is an array of floating-point or complex numbers, or describes one.
-
-    Scalars of NumPy are no arrays. The types of other libraries, as torch's, are not looked at.
-    """
-    if isinstance(leaf, np.generic) or not hasattr(leaf, "shape"):
-        return False
-    try:
-        return bool(jnp.issubdtype(leaf.dtype, np.inexact))  # the type of a key is no np.dtype
-    except (AttributeError, TypeError):
-        return False
-
-
-def _numpy_dtype(dtype: DType) -> np.dtype:
-    """Return the type that dtype= means."""
-    found = requested(dtype)[1]
-    assert found is not None  # JAX brings ml_dtypes
-    return found
-
-
-def _check_types(drawn: Sequence[_Leaf]) -> None:
-    """Refuse to draw what JAX would not take as it is: float64 without x64, and in a trace."""
-    for dtype in {leaf.dtype for leaf in drawn}:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            made = jax.device_put(np.empty(0, dtype))
-        if isinstance(made, jax.core.Tracer):
-            raise TypeError(_TRACING)
-        if made.dtype != dtype:
-            names = [leaf.name for leaf in drawn if leaf.dtype == dtype]
-            raise ValueError(
-                f"JAX is set to make no arrays of {dtype}, which is the type of {listed(names)}: "
-                "call jax.config.update('jax_enable_x64', True), or pass dtype='float32'"
-            )
-
-
-# Where it goes ------------------------------------------------------------------------------------
-
-
-def _place(tree: Opened, drawn: Sequence[_Leaf], shardings: Any) -> None:
+def _place(tree: Opened, drawn: Sequence[Leaf], shardings: Any) -> None:
     """Find where each leaf is to be, and refuse what cannot be cut in that way."""
     given: dict[Path, jax.sharding.Sharding | None] = {}
     if shardings is not None:
@@ -390,7 +256,7 @@ def _check_cut(sharding: jax.sharding.Sharding, whole: tuple[int, ...]) -> None:
         raise ValueError(str(error)) from None
 
 
-def _key_of(rng: RNGLike | jax.Array, drawn: Iterable[_Leaf]) -> Key:
+def _key_of(rng: RNGLike | jax.Array, drawn: Iterable[Leaf]) -> Key:
     """Return the key of all streams."""
     if isinstance(rng, jax.Array):
         return key_of_jax(rng)
@@ -406,80 +272,3 @@ def _key_of(rng: RNGLike | jax.Array, drawn: Iterable[_Leaf]) -> Key:
                 f"same rng= in all of them. They share {listed(shared)}"
             )
     return key_of(rng)
-
-
-# The fill -----------------------------------------------------------------------------------------
-
-
-def _draw(drawn: Sequence[_Leaf], key: Key, threads: int | None) -> dict[int, jax.Array]:
-    """Return the arrays by the numbers of their leaves."""
-    # Tied leaves that are on the same devices are drawn once. Each has an array of its own, since
-    # JAX cannot donate one array twice: it refuses that, or ends the process if devices share it.
-    tied: dict[object, list[_Leaf]] = {}
-    for leaf in drawn:
-        tied.setdefault((leaf.stream, leaf.sharding), []).append(leaf)
-    made: dict[int, jax.Array] = {}
-    last: list[jax.Array] = []
-    for wave, is_here in _waves([leaves[0] for leaves in tied.values()]):
-        fill_all(
-            (
-                (leaf.init, target, leaf.stream)
-                for leaf, pieces in wave
-                for target in pieces.targets
-            ),
-            key,
-            threads,
-        )
-        # The host memory of the wave before this one may go.
-        for array in last:
-            array.block_until_ready()
-        arrays = {}
-        # One by one, since JAX copies small buffers, each of which goes when it is copied.
-        while wave:
-            first, pieces = wave.pop()
-            for leaf in tied[first.stream, first.sharding]:
-                arrays[leaf.number] = pieces.assemble()
-        made |= arrays
-        last = [] if is_here else list(arrays.values())
-    return made
-
-
-def _waves(leaves: Sequence[_Leaf]) -> Iterator[tuple[list[tuple[_Leaf, Pieces]], bool]]:
-    """Yield the leaves that are filled together, with their memory, and if JAX takes it as it is.
-
-    Those on CPUs are one fill. A leaf of which every element depends on the others is filled by
-    itself, since the whole of it is in memory beside the shards that are cut from it.
-    """
-    wholes = [leaf for leaf in leaves if needs_whole(leaf.init)]
-    others = [leaf for leaf in leaves if not needs_whole(leaf.init)]
-    platform = jax.device_put(np.empty(0, np.float32)).devices().pop().platform
-    here = [leaf for leaf in others if _is_on_cpu(leaf, platform)]
-    if here:
-        yield [(leaf, _pieces(leaf)) for leaf in here], True
-    wave: list[tuple[_Leaf, Pieces]] = []
-    size = 0
-    for leaf in others:
-        if _is_on_cpu(leaf, platform):
-            continue
-        pieces = _pieces(leaf)
-        wave.append((leaf, pieces))
-        size += sum(target.array.nbytes for target in pieces.targets)
-        if size >= _WAVE_BYTES:
-            yield wave, False
-            wave, size = [], 0
-    if wave:
-        yield wave, False
-    for leaf in wholes:
-        yield [(leaf, _pieces(leaf))], _is_on_cpu(leaf, platform)
-
-
-def _pieces(leaf: _Leaf) -> Pieces:
-    return Pieces(leaf.init, leaf.spec.shape, leaf.dtype, leaf.sharding)
-
-
-def _is_on_cpu(leaf: _Leaf, default: str) -> bool:
-    """Whether the devices of a leaf are CPUs; ``default`` is the platform of new arrays."""
-    if leaf.sharding is None:
-        return default == "cpu"
-    devices: set[Any] = leaf.sharding.device_set
-    return all(device.platform == "cpu" for device in devices)

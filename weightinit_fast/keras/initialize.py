@@ -46,7 +46,7 @@ def initialize(
     ----------
     model : keras.Model or keras.layers.Layer
         It has to be built. Its parameters are what its layers made to be trained, also where they
-        are frozen now. The moving statistics of `BatchNormalization`, quantised kernels and the
+        are frozen now. The moving statistics of ``BatchNormalization``, quantised kernels and the
         states of seeds are left as they are.
     recipe : Recipe, Model, dict, list, str, path, Initializer or callable, optional
         Rules by paths, as `weightinit_fast.Recipe` takes them, or whatever else stands for a

@@ -19,8 +19,9 @@ _Static_assert((int)WIF_THREADS_MOST == WIF_MAX_THREADS,
                "weightinit_fast.h tells the engine's limit");
 
 #if defined(__GNUC__) || defined(__clang__)
-/* The pool wants to be told before any fill.  A program that links the engine has no other place to
- * say so; this function runs when the program or the library that holds the engine is loaded. */
+/* wif_pool_prepare has to be called before any fill.  A program that links the engine has no other
+ * place for this call; get_ready runs when the program or the library that holds the engine is
+ * loaded. */
 __attribute__((constructor)) static void get_ready(void) { wif_pool_prepare(); }
 #endif
 
@@ -148,9 +149,8 @@ static NOINLINE wif_status fill_by_plan(const wif_request *r, const wif_kernels 
     plan.dst = region->data;
     plan.first = region->first;
     plan.direct_items = wif_plan_direct_items(plan.itemsize, region->items, threads, fresh);
+    plan.nontemporal = !fresh && (uint64_t)region->items * plan.itemsize >= wif_nontemporal_from();
     wif_plan_cut(&plan, region->axes, region->count);
-    plan.nontemporal =
-        !fresh && plan.direct && (uint64_t)region->items * plan.itemsize >= wif_nontemporal_from();
     const wif_queue queue = wif_queue_of(&plan, 1, WIF_CHUNK_WORK);
     return run(r, &queue, region->items, threads);
 }

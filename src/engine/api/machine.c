@@ -35,7 +35,7 @@ const char *wif_instruction_set(void) {
     return kernels ? kernels->isa : NULL;
 }
 
-/* It is kept because cpuid takes up to 100 us on a virtual machine, where it is emulated. */
+/* The size is kept, because cpuid takes up to 100 us on a virtual machine, which emulates it. */
 size_t wif_nontemporal_from(void) {
     size_t bytes = atomic_load_explicit(&nontemporal_from, memory_order_relaxed);
     if (!bytes) {

@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <stddef.h>
 
-#include "host/runtime.h"
-#include "host/threads.h"
+#include "system/system.h"
+#include "system/threads.h"
 
 const char weightinit_fast_pool[] = "weightinit_fast";
 _Atomic int wif_chunks_per_wake = 4;

@@ -1,8 +1,8 @@
 /* See run.h. */
 #include "host/run.h"
 
-#include "host/runtime.h"
-#include "host/threads.h"
+#include "system/system.h"
+#include "system/threads.h"
 
 enum {
     /* The calling thread looks at the clock after this much work ... */

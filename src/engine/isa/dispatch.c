@@ -1,10 +1,12 @@
 /* Makes the list of instruction sets, which says of each set what this machine lacks for it.  On
- * x86, cpuid and xgetbv tell what the processor and the operating system support; on AArch64, HWCAP
- * does.
+ * x86, cpuid and xgetbv tell what the processor and the operating system support; on AArch64, the
+ * operating system does.
  *
  * The build defines WIF_BUILD_<set> for every set of isas.def: 1 if its kernels are compiled in,
  * else 0. */
 #include "isa/dispatch.h"
+
+#include "system/system.h"
 
 /* X(feature, what a message calls it) for each feature that an entry of isas.def may need.  If a
  * machine lacks several features of a set, messages name the first of them in this order. */
@@ -18,8 +20,9 @@
     X(AESNI, "AES-NI")                                                                             \
     X(ARM_AES, ARM_AES_NAME)
 
-#if defined(__aarch64__) && !defined(__linux__) && !defined(__APPLE__)
-#define ARM_AES_NAME "a way to ask this system for AES"
+#if defined(__aarch64__)
+#define ARM_AES_NAME                                                                               \
+    (wif_arm_aes() < 0 ? "a way to ask this system for AES" : "the AES instructions")
 #else
 #define ARM_AES_NAME "the AES instructions"
 #endif
@@ -64,13 +67,8 @@ static unsigned features(void) {
     }
     return found;
 }
-#elif defined(__aarch64__) && defined(__linux__)
-#include <sys/auxv.h>
-static unsigned features(void) {
-    return getauxval(AT_HWCAP) >> 3 & 1 ? ARM_AES : 0; /* bit 3 is HWCAP_AES */
-}
-#elif defined(__aarch64__) && defined(__APPLE__)
-static unsigned features(void) { return ARM_AES; } /* every Apple AArch64 core has AES */
+#elif defined(__aarch64__)
+static unsigned features(void) { return wif_arm_aes() > 0 ? ARM_AES : 0; }
 #else
 static unsigned features(void) { return 0; }
 #endif

@@ -157,8 +157,8 @@ def model(name: str, **sizes: Size) -> Model:
         152), ``"dlrm"`` or ``"embedding"``.
     **sizes : int or tuple of int
         The sizes that differ from those of the published model. The sizes of each model are in its
-        `Model.sizes`. ``hidden``, the width of the feed-forward layers, follows ``width`` where it
-        is not given.
+        ``Model.sizes``. ``hidden``, the width of the feed-forward layers, follows ``width`` where
+        it is not given.
 
     Returns
     -------

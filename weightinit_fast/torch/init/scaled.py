@@ -147,7 +147,7 @@ def kaiming_uniform_(
     mode : {"fan_in", "fan_out"}, default "fan_in"
         Which fan to use.
     nonlinearity : str, default "leaky_relu"
-        A name that `calculate_gain` knows.
+        A name that ``calculate_gain`` knows.
     generator, rng, stream, layout, groups, transposed, threads
         As in `xavier_uniform_`.
 

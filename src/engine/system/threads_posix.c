@@ -1,7 +1,7 @@
 /* See threads.h.  POSIX threads; Linux has the futex, and other systems have one condition variable
  * for all words. */
 #define _GNU_SOURCE 1
-#include "host/threads.h"
+#include "system/threads.h"
 
 #if WIF_THREADS && !defined(_WIN32)
 
@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <unistd.h>
 #ifdef __linux__
-#include <linux/futex.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -22,6 +21,10 @@
 #if defined(__linux__) && defined(SYS_futex) && !defined(WIF_NO_FUTEX)
 
 const char *wif_threads_wait_by(void) { return "futex"; }
+
+/* Of <linux/futex.h>.  The kernel's headers are a package of their own, which systems with musl
+ * often lack. */
+enum { FUTEX_WAIT_PRIVATE = 0 | 128, FUTEX_WAKE_PRIVATE = 1 | 128 };
 
 void wif_thread_wait(_Atomic uint32_t *word, uint32_t value) {
     syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);

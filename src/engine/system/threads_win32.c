@@ -1,5 +1,5 @@
 /* See threads.h.  Windows 8 and later. */
-#include "host/threads.h"
+#include "system/threads.h"
 
 #if WIF_THREADS && defined(_WIN32)
 
