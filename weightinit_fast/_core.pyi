@@ -76,8 +76,9 @@ def orthogonal(
     axes: list[tuple[int, int, int]],
     start: int,
     threads: int | None,
-    cleared: Any | None,
+    clear: Callable[[], None] | None,
 ) -> None: ...
+def orthogonal_scratch(dtype: int, rows: int, columns: int, matrices: int, threads: int) -> int: ...
 def narrow(source: object, buffer: object, dtype: int) -> None: ...
 def fill(
     buffer: object,
