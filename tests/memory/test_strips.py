@@ -136,5 +136,5 @@ def test_an_orthogonal_matrix(dtype):
     """Its elements are read from the factor, and not drawn."""
     expected = wi.orthogonal((1500, 70), dtype=dtype, rng=KEY)
     out = np.zeros((70, 1500), dtype).T
-    wi.orthogonal(out=out, rng=KEY)
+    wi.orthogonal(out.shape, out=out, rng=KEY)
     np.testing.assert_array_equal(out, expected)
