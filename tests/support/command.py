@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from . import internals
+from . import HANG_SECONDS, internals
 
 COMMAND = [sys.executable, "-m", "weightinit_fast"]
 # An editable install may print messages about the rebuild that the import starts.
@@ -26,5 +26,5 @@ def main(*arguments):
 
 def run(*arguments, **options):
     """Run the command in a process of its own, in a pipe."""
-    given = {"capture_output": True, "text": True, "timeout": 120, "env": QUIET}
+    given = {"capture_output": True, "text": True, "timeout": HANG_SECONDS, "env": QUIET}
     return subprocess.run([*COMMAND, *map(str, arguments)], check=False, **(given | options))

@@ -65,9 +65,8 @@ _SHORT_HELP = f"""\
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
-    argv = sys.argv[1:] if argv is None else argv
     try:
-        status = _run(argv)
+        status = _run(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()  # now, so that BrokenPipeError is raised inside the try
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
