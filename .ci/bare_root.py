@@ -90,7 +90,7 @@ def main() -> None:
         root = Path(sys.argv[2] if len(sys.argv) > 2 else Path(work, "root"))
         make_root(root)
         # An environment of its own: pip's settings and paths of this machine stay outside.
-        inside = ["env", "-i", "PATH=/usr/bin:/bin", "chroot", root]
+        inside = ["chroot", root, "env", "-i", "PATH=/usr/bin:/bin", "HOME=/root"]
         version = "import sys; print('%d.%d' % sys.version_info[:2])"
         python = subprocess.check_output([*inside, "python3", "-c", version], text=True).strip()
         make_index(Path(work), wheels, python)

@@ -50,7 +50,8 @@ COMMANDS = {
     ),
     "small-calls": Command(
         "measure.small_calls",
-        "microseconds of a call that fills few elements, beside NumPy or another installation",
+        "microseconds of a call that fills few elements, beside NumPy or another installation; or "
+        "such calls from several threads",
         "20 s",
         "small-calls --against ../before/bin/python",
     ),
@@ -62,7 +63,7 @@ COMMANDS = {
     ),
     "threads": Command(
         "measure.threads",
-        "fills on all threads beside another installation: sizes, pauses, crowds, torch, idleness",
+        "fills on all threads beside another installation: sizes, pauses, crowds, other libraries",
         "10 min",
         "threads --against ../before/bin/python --parts paced",
     ),

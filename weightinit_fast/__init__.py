@@ -46,7 +46,7 @@ from .initialisers.scaled import fan_in_uniform, variance_scaling
 from .initialisers.sparse import sparse
 from .initialisers.structured import dirac, eye, identity
 
-__version__ = "0.1.0"
+__version__ = "0.9.0"
 
 __all__ = [
     "STREAM_VERSION",

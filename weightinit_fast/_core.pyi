@@ -1,9 +1,11 @@
 """Types of the extension module, which tests and benchmarks use too."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from numpy import ndarray
+
+_T = TypeVar("_T")
 
 WORDS: int
 CONSTANT: int
@@ -21,6 +23,7 @@ COMPILER: str
 THREADS_WAIT_BY: str | None
 c_api: object  # a capsule; see weightinit_fast_python.h
 
+def keep_forever(value: _T) -> _T: ...
 def nontemporal_from(nbytes: int) -> int: ...
 def chunks_per_wake(chunks: int) -> int: ...
 def worth_threads(chunks: int) -> bool: ...
@@ -73,8 +76,9 @@ def orthogonal(
     axes: list[tuple[int, int, int]],
     start: int,
     threads: int | None,
-    cleared: Any | None,
+    clear: Callable[[], None] | None,
 ) -> None: ...
+def orthogonal_scratch(dtype: int, rows: int, columns: int, matrices: int, threads: int) -> int: ...
 def narrow(source: object, buffer: object, dtype: int) -> None: ...
 def fill(
     buffer: object,

@@ -35,7 +35,7 @@ from . import machine
 SIZES: list[Shape] = [(1, 100_000, 128), (1, 1024, 1024), (1, 64, 576), (64, 128, 128)]
 LARGE: Shape = (1, 4096, 4096)
 #: Each case is measured at least so often, and more often until it has taken so many seconds.
-LEAST, SECONDS = 3, 3.0
+LEAST, SECONDS = 3, 1.5
 #: A first call of more seconds is no warm-up, but a sample: its first touch of memory is little.
 SLOW = 1.0
 
@@ -45,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help="the sizes but the largest, 3 times")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples there")
     parser.add_argument(
-        "--repeats", type=int, metavar="N", help="repetitions at most (25; quick: 3)"
+        "--repeats", type=int, metavar="N", help="repetitions at most (100; quick: 3)"
     )
     parser.add_argument("--threads", type=int, nargs="+", metavar="N", help="(1 and all)")
     parser.add_argument("--only", nargs="+", metavar="LIBRARY", help=f"of {', '.join(LIBRARIES)}")
@@ -139,7 +139,7 @@ def deviation(matrix: Any) -> float:
 
 def main(args: argparse.Namespace) -> int:
     """Measure and report."""
-    repeats = args.repeats or (3 if args.quick else 25)
+    repeats = args.repeats or (3 if args.quick else 100)
     if repeats < 1:
         raise SystemExit("--repeats must be at least 1")
     started = time.perf_counter()

@@ -8,6 +8,9 @@ With --against PYTHON it measures other calls, and compares this installation wi
 interpreter, such as an installation of the former commit. Each installation runs in a process of
 its own, and the two take turns. The table has nanoseconds of the best and of the median batch.
 
+With --threads N it compares the calls that N threads make at the same time with those of one; see
+small_call_threads.py.
+
 Batches of calls are interleaved, in a shuffled order.
 """
 
@@ -25,7 +28,7 @@ import weightinit_fast as wi
 
 from ..cases.ours import LIBRARY
 from ..report import results
-from . import installations, machine
+from . import installations, machine, small_call_threads
 
 SIZES = (16, 256, 4096)
 BATCH_SECONDS = 0.02
@@ -37,6 +40,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument(
         "--against", metavar="PYTHON", help="the interpreter of the installation to compare with"
+    )
+    parser.add_argument(
+        "--threads", type=int, metavar="N", help="N threads that call at the same time, beside one"
     )
     parser.add_argument("--quick", action="store_true", help="fewer batches")
     batches = "batches (15, quick: 9; with --against 60, quick: 20)"
@@ -128,6 +134,8 @@ def main(args: argparse.Namespace) -> int:
         repeats = args.repeats or (20 if args.quick else 60)
         return installations.compare(args.against, repeats, args.json)
     repeats = args.repeats or (9 if args.quick else 15)
+    if args.threads:
+        return small_call_threads.compare(args.threads, repeats, args.json)
     facts = machine.describe()
     samples = measure(calls(), repeats)
     print(machine.heading(facts, {}))

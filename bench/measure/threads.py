@@ -1,4 +1,4 @@
-"""What several threads gain, beside another installation: sizes, pauses, crowds, torch, idleness.
+"""What several threads gain, beside another installation: sizes, pauses, crowds, other libraries.
 
 The installation of this interpreter ("after") and the one of --against ("before") run in processes
 of their own and take turns. Everything is measured twice: with nothing else on the machine, and
@@ -7,6 +7,7 @@ with a busy loop beside for each processor. Times are medians; fills are normals
 - *sizes*: fills of 2^14 to 2^26 elements that follow each other at once, on one thread and all.
 - *paced*: the same with pauses of 2 ms, in which the workers fall asleep.
 - *torch*: torch is imported first, and 300 fills of 1 to 10 MB alternate with products of matrices.
+- *libraries*: fills, products of torch, k-means of scikit-learn and a loop of numba take turns.
 - *crowd*: 8 threads that each fill 1 MB again and again, beside one thread that fills as much.
 - *idle*: processor time used in the second that begins one second after a fill.
 """
@@ -19,6 +20,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -27,7 +29,9 @@ from ..report import results
 from . import machine
 
 WORKER = Path(__file__).parent.parent / "workers/thread_worker.py"
-PARTS = ("sizes", "paced", "torch", "crowd", "idle")
+PARTS = ("sizes", "paced", "torch", "libraries", "crowd", "idle")
+#: Those that need libraries that the package does not need.
+OPTIONAL = {"libraries": ("torch", "sklearn", "numba")}
 PACE_SECONDS = 0.002
 SAMPLE_SECONDS = 0.02
 BUSY_LOOP = "while True: pass"
@@ -163,6 +167,23 @@ def by_torch(sides: Sides, repeats: int) -> Rows:
     return rows
 
 
+def by_libraries(sides: Sides, repeats: int) -> Rows:
+    """Return rows of seconds of four libraries that take turns, and print them."""
+    rows = []
+    for k, side in enumerate(sides):
+        samples = [side("with_libraries", 40, None) for _ in range(max(1, repeats // 3))]
+        ratios = [sum(sample[:4]) / sum(sample[4:]) for sample in samples]
+        seconds = [median(column) for column in zip(*samples, strict=True)]
+        rows.append({"side": k - len(sides), "seconds": seconds, "ratios": ratios})
+        in_turn, alone = (
+            " + ".join(f"{value:.3f}" for value in part) for part in (seconds[:4], seconds[4:])
+        )
+        name = "after " if k == len(sides) - 1 else "before"
+        print(f"{name}: fills + torch + scikit-learn + numba in turn {in_turn} s,")
+        print(f"        alone {alone} s, ratio {median(ratios):.2f}", flush=True)
+    return rows
+
+
 def by_crowd(sides: Sides, repeats: int) -> Rows:
     """Return rows of the throughput of a crowd and of one thread, and print them."""
     rows = []
@@ -195,6 +216,10 @@ def main(args: argparse.Namespace) -> int:
             continue
         found: dict[str, Rows] = {}
         for part in args.parts:
+            missing = [module for module in OPTIONAL.get(part, ()) if find_spec(module) is None]
+            if missing:
+                print(f"\n{name}, {part}: not measured without {', '.join(missing)}", flush=True)
+                continue
             arguments = ("torch",) if part == "torch" else ()
             sides = [Worker(python, *arguments) for python in pythons]
             print(f"\n{name}, {part}", flush=True)
@@ -205,6 +230,8 @@ def main(args: argparse.Namespace) -> int:
                     found[part] = by_size(sides, sizes, args.repeats, pause)
                 elif part == "torch":
                     found[part] = by_torch(sides, args.repeats)
+                elif part == "libraries":
+                    found[part] = by_libraries(sides, args.repeats)
                 elif part == "crowd":
                     found[part] = by_crowd(sides, args.repeats)
                 elif not busy:

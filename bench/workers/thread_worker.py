@@ -11,6 +11,8 @@ import os
 import sys
 import threading
 import time
+import warnings
+from collections.abc import Callable
 from typing import Any
 
 now = time.perf_counter
@@ -118,7 +120,51 @@ def with_torch(count: int, threads: int | None, size: int) -> list[float]:
     return [sum(f for f, _ in both), sum(p for _, p in both), fills_alone, products_alone]
 
 
-FUNCTIONS = {f.__name__: f for f in (fills, crowd, idle, with_torch)}
+def with_libraries(count: int, threads: int | None) -> list[float]:
+    """Return the seconds of calls of four libraries, in turn and each alone.
+
+    The first four numbers are the seconds of fills, of products of torch, of k-means of
+    scikit-learn and of a loop of numba where these take turns; the last four are those of as many
+    calls of each alone.
+    """
+    import numba  # type: ignore[import-not-found, unused-ignore]  # noqa: PLC0415
+    import numpy as np  # noqa: PLC0415
+    import torch  # type: ignore[import-not-found, unused-ignore]  # noqa: PLC0415
+    from sklearn.cluster import KMeans  # type: ignore # noqa: PLC0415
+
+    import weightinit_fast as wi  # noqa: PLC0415
+
+    warnings.simplefilter("ignore")  # two iterations of k-means do not converge
+    key, out = wi.key(0), np.ones(MEGABYTE, np.float32)
+    a, b, c = torch.rand(512, 512), torch.rand(512, 512), torch.empty(512, 512)
+    points = np.random.default_rng(0).random((20_000, 8))
+    values, doubled = points.reshape(-1), np.empty(points.size)
+
+    @numba.njit(parallel=True)  # type: ignore[untyped-decorator, unused-ignore]
+    def double(values: Any, doubled: Any) -> None:
+        for k in numba.prange(len(values)):
+            doubled[k] = 2 * np.sin(values[k])
+
+    calls: list[Callable[[], object]] = [
+        lambda: wi.normal(out=out, rng=key, threads=threads),
+        lambda: torch.mm(a, b, out=c),
+        lambda: KMeans(8, n_init=1, init="random", max_iter=2, random_state=0).fit(points),
+        lambda: double(values, doubled),
+    ]
+
+    def timed(call: Callable[[], object]) -> float:
+        began = now()
+        call()
+        return now() - began
+
+    for call in calls:
+        call()
+    in_turn = [[timed(call) for call in calls] for _ in range(count)]
+    alone = [sum(timed(call) for _ in range(count)) for call in calls]
+    return [sum(column) for column in zip(*in_turn, strict=True)] + alone
+
+
+FUNCTIONS = {f.__name__: f for f in (fills, crowd, idle, with_torch, with_libraries)}
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ from cpython.buffer cimport (
     PyBuffer_Release,
     PyObject_GetBuffer,
 )
+from cpython.ref cimport PyObject
 from cpython.weakref cimport PyWeakref_NewRef
 from libc.string cimport memset
 from libc.stdint cimport (
@@ -40,6 +41,28 @@ cdef extern from "shared.h" nogil:
     bint shared_is_ready(shared_state *state)
     bint shared_claim(shared_state *state)
     void shared_make_ready(shared_state *state)
+    void shared_keep_forever(PyObject *kept)
+    Py_ssize_t shared_slot_offset(PyObject *descriptor)
+    bint shared_read_slot(PyObject *holder, Py_ssize_t offset, uint64_t *out)
+
+
+def keep_forever(object value):
+    """Let threads use an object without counting references to it (shared.h); return the object.
+
+    It is for what every small call uses: the functions of this module, constants, and the methods
+    and other descriptors of a class.  Numbers and tuples in a tuple are kept too.
+    """
+    if isinstance(value, type):  # CPython takes care of the class itself
+        for item in list(vars(value).values()):
+            if hasattr(type(item), "__get__"):
+                shared_keep_forever(<PyObject *>item)
+        return value
+    if isinstance(value, tuple):
+        for item in <tuple>value:
+            if isinstance(item, (float, int, tuple)):
+                keep_forever(item)
+    shared_keep_forever(<PyObject *>value)
+    return value
 
 
 # WORDS, CONSTANT, UNIFORM, NORMAL and TRUNCATED, the numbers of the public transforms.
@@ -435,8 +458,8 @@ cdef void cut_plan(
     ``nbytes`` bytes in all.  The axes must stay where they are for as long as the plan is used.
     """
     plan.direct_items = wif_plan_direct_items(plan.itemsize, total, threads, fresh)
+    plan.nontemporal = not fresh and <size_t>nbytes >= wif_nontemporal_from()
     wif_plan_cut(plan, axis, count)
-    plan.nontemporal = not fresh and plan.direct and <size_t>nbytes >= wif_nontemporal_from()
 
 
 cpdef object fill(
@@ -535,3 +558,12 @@ include "target.pxi"
 include "queue.pxi"
 include "torch.pxi"
 include "orthogonal.pxi"
+
+
+for _value in list(globals().values()):
+    if type(_value) is type(fill):
+        keep_forever(_value)
+del _value
+keep_forever(WHOLE)
+keep_forever(Target)
+keep_forever(Queue)

@@ -5,7 +5,7 @@ from libc.stdlib cimport free, malloc
 def orthogonal(
     object buffer, int dtype, double gain, object rng, object stream, int64_t rows,
     int64_t columns, bint transposed, list batch, uint64_t first, list axes, Py_ssize_t start,
-    object threads, object cleared,
+    object threads, object clear,
 ):
     """Write gain times the orthogonal factors of matrices of normals into a buffer.
 
@@ -30,8 +30,9 @@ def orthogonal(
         Byte offset from the buffer's first element to that of the first matrix.
     threads : int or None
         As in Target.draw.
-    cleared : ndarray or None
-        An array that is set to zero before the matrices are written.
+    clear : callable or None
+        What sets the buffer to zero before the matrices are written.  It is called when nothing
+        else can be refused.
     """
     cdef Py_buffer view
     cdef object _pinned = pin(buffer), _waited  # they live until the end
@@ -91,8 +92,8 @@ def orthogonal(
             _waited = read_key_and_stream(rng, stream, buffer, &request.normals)
             if nbytes >= WIF_HUGE_PAGES_BYTES:
                 wif_advise_huge_pages(request.scratch, nbytes)
-            if cleared is not None:
-                cleared.fill(0)
+            if clear is not None:
+                clear()
             caller = PyThreadState_Get()
             if <unsigned long>PyThread_get_thread_ident() == main_thread:
                 poll = check_signals
@@ -104,3 +105,19 @@ def orthogonal(
             free(request.scratch)
     finally:
         PyBuffer_Release(&view)
+
+
+def orthogonal_scratch(int dtype, int64_t rows, int64_t columns, int64_t matrices, int threads):
+    """Return the bytes that orthogonal() takes beyond the buffer for so many tall matrices.
+
+    On a system of 32 bits it is 2^32 - 1 if there are not so many.
+    """
+    cdef wif_orthogonal_request request
+    cdef wif_axis batch
+    memset(&request, 0, sizeof(request))
+    memset(&batch, 0, sizeof(batch))
+    request.type = WIF_f64 if dtype == WIF_f64 else WIF_f32
+    request.rows, request.columns, request.threads = rows, columns, threads
+    batch.n = matrices
+    request.batch, request.batch_axes = &batch, 1
+    return wif_orthogonal_scratch(&request)

@@ -332,7 +332,7 @@ WIF_API wif_status wif_set_lecun(wif_request *request, int32_t distribution, dou
  * on other systems it is the number of processors. */
 WIF_API int32_t wif_default_threads(void);
 
-/* Such as "0.1.0". */
+/* Such as "0.9.0". */
 WIF_API const char *wif_version(void);
 
 /* The name of the instruction set in use, such as "avx512_vaes"; NULL if there is none, since

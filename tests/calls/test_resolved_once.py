@@ -127,7 +127,9 @@ def test_values_of_aligned_arrays():
 
 
 def test_dir_shows_what_is_public():
-    adapters = {name for name in ("dask", "jax", "torch") if importlib.util.find_spec(name)}
+    adapters = {
+        name for name in ("dask", "jax", "keras", "torch") if importlib.util.find_spec(name)
+    }
     assert dir(wi) == sorted({*wi.__all__, *adapters})
 
 

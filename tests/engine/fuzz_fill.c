@@ -325,8 +325,8 @@ static void fill(input *in, const wif_kernels *set, const wif_kernels *scalar, i
                                  : WIF_GROUP_WORDS + (cut - 128) * 17;
         const int count = split(&whole, &r, plans, axes, most_plans);
         for (int k = 0; k < count; k++) {
+            plans[k].nontemporal = streamed;
             wif_plan_cut(&plans[k], axes[k], r.count);
-            plans[k].nontemporal = streamed && plans[k].direct;
         }
         const wif_queue queue = wif_queue_of(plans, count, chunk_work);
         run_in_any_order(&queue, step, begin);

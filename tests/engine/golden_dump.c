@@ -7,10 +7,11 @@
  *   golden_dump ISA orthogonal TYPE KEY_LOW KEY_HIGH STREAM ROWS COLUMNS GAIN
  *                                        writes an orthogonal matrix of this shape in the same way
  *
- * Up to 2^22 elements are drawn three times more before they are written, and each time they must
- * be the same: first into a table in Fortran order, which is filled by tiles that are transposed in
- * registers, then past the caches to an odd address, and then by wif_fill of weightinit_fast.h,
- * which also computes the probabilities of a truncated normal anew.
+ * Up to 2^22 elements are drawn four times more before they are written, and each time they must be
+ * the same: first into a table in Fortran order, which is filled by tiles that are transposed in
+ * registers; into another such table, whose columns leave through strips; then past the caches to
+ * an odd address; and then by wif_fill of weightinit_fast.h, which also computes the probabilities
+ * of a truncated normal anew.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -54,23 +55,32 @@ static void draw(wif_plan *plan, char *dst, const wif_axis *axes, int count) {
         wif_run_task(plan, task);
 }
 
-/* Whether the range, drawn again in two other ways, is the same. */
-static int same_again(wif_plan *plan, const char *range, const wif_axis *whole) {
-    enum { ROWS = 67 };
-    const size_t size = plan->itemsize, count = (size_t)whole->n, columns = count / ROWS;
-    char *const table = calloc(count + 1, size);
-    const wif_axis axes[] = {{ROWS, columns, (ptrdiff_t)size},
-                             {(int64_t)columns, 1, (ptrdiff_t)(ROWS * size)}};
+/* Whether the range is the same when it is drawn into a table of so many rows in Fortran order. */
+static int same_in_columns(wif_plan *plan, const char *range, size_t count, size_t rows) {
+    const size_t size = plan->itemsize, columns = count / rows;
+    char *const table = calloc(rows * columns + 1, size);
+    const wif_axis axes[] = {{(int64_t)rows, columns, (ptrdiff_t)size},
+                             {(int64_t)columns, 1, (ptrdiff_t)(rows * size)}};
     int same = table != 0;
     if (table && columns)
         draw(plan, table, axes, 2);
-    for (size_t i = 0; same && i < ROWS * columns; i++)
-        same = !memcmp(range + i * size, table + (i % columns * ROWS + i / columns) * size, size);
-    plan->nontemporal = 1;
-    if (same)
-        draw(plan, table + 1, whole, 1);
-    same = same && !memcmp(range, table + 1, count * size);
+    for (size_t i = 0; same && i < rows * columns; i++)
+        same = !memcmp(range + i * size, table + (i % columns * rows + i / columns) * size, size);
     free(table);
+    return same;
+}
+
+/* Whether the range, drawn again in three other ways, is the same. */
+static int same_again(wif_plan *plan, const char *range, const wif_axis *whole) {
+    const size_t size = plan->itemsize, count = (size_t)whole->n;
+    int same = same_in_columns(plan, range, count, 67); /* by tile */
+    plan->nontemporal = 1;
+    same = same && same_in_columns(plan, range, count, 1031); /* by strips, if it is that long */
+    char *const again = calloc(count + 1, size);
+    if (again)
+        draw(plan, again + 1, whole, 1);
+    same = same && again && !memcmp(range, again + 1, count * size);
+    free(again);
     return same;
 }
 

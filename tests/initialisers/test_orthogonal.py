@@ -99,12 +99,16 @@ def test_the_worst_of_millions_of_squares(size, dtype, rng, number):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("shape", [(1000, 1000), (64, 288), (20000, 128), (300, 300)])
+@pytest.mark.parametrize(
+    "shape", [(1024, 1024), (64, 3 * 3 * 64), (64, 288), (20000, 128), (300, 300), (64, 128, 128)]
+)
 def test_orthogonality(dtype, shape):
     """The 2-norm of the deviation stays below the limits of large matrices."""
-    w = wf.orthogonal(shape, rng=3, dtype=dtype).astype("f8")
-    gram = w.T @ w if shape[0] > shape[1] else w @ w.T
-    assert np.linalg.norm(gram - np.eye(len(gram)), 2) <= (1e-5 if dtype == "f4" else 1e-14)
+    layout = "BOI"[-len(shape) :]
+    w = wf.orthogonal(shape, layout=layout, rng=3, dtype=dtype).astype("f8")
+    for one in w if len(shape) == 3 else [w]:
+        gram = one.T @ one if len(one) > one.shape[1] else one @ one.T
+        assert np.linalg.norm(gram - np.eye(len(gram)), 2) <= (1e-5 if dtype == "f4" else 1e-14)
 
 
 @pytest.mark.slow
@@ -153,6 +157,44 @@ def test_orthogonal_gains():
         np.testing.assert_allclose(w, unit * number, rtol=1e-6)
         if number:
             assert same_bits(w, wf.orthogonal((20, 10), rng=1, gain=number))
+
+
+#: dtype -> the largest gain that is accepted: the largest number by 1.00002, or for types that
+#: round, nearly the number from which on they overflow.
+LARGEST = {"f4": float(np.finfo("f4").max) / 1.000021, "f8": np.finfo("f8").max / 1.000021}
+LARGEST |= {"f2": 65504.0}
+
+
+@pytest.mark.parametrize("dtype", LARGEST)
+def test_gains_near_the_end_of_the_type(dtype):
+    """An element may be 1 and rounding errors, so that a gain at the end could give infinity."""
+    for shape in ((1, 1), (300, 1), (1, 5), (2, 2), (7, 3)):
+        for key in range(40):
+            w = wf.orthogonal(shape, gain=LARGEST[dtype], rng=key, dtype=dtype)
+            assert np.isfinite(w).all()
+    kernels = np.ones((3, 3, 5), dtype)
+    end = 65519.9 if dtype == "f2" else float(np.finfo(dtype).max)
+    for function in (wf.orthogonal, wf.delta_orthogonal):
+        for gain in (end, end / 1.00001):
+            key = wf.key(0)
+            generator = np.random.default_rng(0)
+            before = generator.bit_generator.state
+            with pytest.raises(ValueError, match=r"gain=.* so near the end of .*1\.00002"):
+                function(out=kernels, gain=gain, rng=generator)
+            assert generator.bit_generator.state == before
+            assert (kernels == 1).all()
+            with pytest.raises(ValueError, match="so near the end"):
+                function((0, 3, 3), gain=gain, rng=key, dtype=dtype)
+
+
+def test_elements_are_barely_larger_than_one():
+    """The most that gains allow for; single columns and rows have elements that round upwards."""
+    largest = max(
+        float(np.abs(wf.orthogonal((100_000, *shape), layout="BOI", dtype=dtype, rng=1)).max())
+        for shape in ((1, 1), (2, 1), (2, 2), (3, 3))
+        for dtype in DTYPES
+    )
+    assert 1 < largest <= 1 + 1e-5
 
 
 @pytest.mark.parametrize("name", NAMES)

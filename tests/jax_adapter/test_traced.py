@@ -5,6 +5,9 @@ import os
 import re
 import subprocess
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -326,12 +329,34 @@ def test_info_tells_whether_the_handler_was_built():
 
 
 def test_a_library_that_is_missing_or_foreign(monkeypatch, tmp_path):
-    load = library._register.__wrapped__
+    load = library._registered.__wrapped__
     monkeypatch.setattr(library._module, "xla_library", lambda: str(tmp_path / "none.so"))
     assert "was built without XLA's header" in load()
     (tmp_path / "text.so").write_text("no library")
     monkeypatch.setattr(library._module, "xla_library", lambda: str(tmp_path / "text.so"))
     assert "cannot be used: " in load()
+
+
+def test_threads_that_register_at_the_same_time(monkeypatch):
+    """The library is given the engine once, since it may be drawing afterwards."""
+    if library.why_missing():
+        pytest.skip(library.why_missing())
+    registered, begin = [], threading.Barrier(8)
+
+    def register(*arguments, **options):
+        registered.append(arguments)
+        time.sleep(0.05)  # another thread runs meanwhile
+
+    def work():
+        begin.wait()
+        assert library._register() is None
+
+    monkeypatch.setattr(library._module.jax.ffi, "register_ffi_target", register)
+    library._registered.cache_clear()
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(work) for _ in range(8)]:
+            done.result()
+    assert len(registered) == 1
 
 
 def test_the_api_that_this_jax_has_was_tried():

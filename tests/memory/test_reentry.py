@@ -307,3 +307,27 @@ def test_sparse_reads_threads_before_it_writes(monkeypatch):
         wi.sparse((8, 64), sparsity=0.5, rng=0, threads=Threads())
         counts.append(len(asked))
     assert counts[0] == counts[1]
+
+
+def test_a_resize_during_a_fill_is_refused():
+    """This holds without a GIL too: the resize begins after the fill has begun."""
+
+    def beside():
+        faulthandler.disable()
+        items, refused = 1 << 25, 0
+        with ThreadPoolExecutor(1) as pool:
+            for _ in range(20):
+                out = np.zeros(items, "f4")
+                fill = pool.submit(wi.normal, out=out, rng=0, threads=1)
+                while out[0] == 0 and not fill.done():
+                    pass
+                try:
+                    out.resize(items + 1, refcheck=False)
+                except ValueError:
+                    refused += 1
+                else:  # one thread writes the last element last
+                    assert out[items - 1] != 0
+                fill.result()
+        assert refused
+
+    isolated(beside)

@@ -75,7 +75,7 @@ def test_first_command(tmp_path):
 def without_times(text):
     """Return a text with each time and each rate as a word."""
     text = re.sub(r"\b[0-9.]+ [kMG]?B/s", "RATE", text)
-    return re.sub(r"\b[0-9.]+ m?s\b", "TIME", text)
+    return re.sub(r"\b(\d+ h )?(\d+ min )?[0-9.]+ m?s\b", "TIME", text)
 
 
 @pytest.mark.process

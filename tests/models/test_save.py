@@ -12,7 +12,6 @@ import sys
 import textwrap
 import threading
 import time
-from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -494,48 +493,6 @@ def test_interrupt_leaves_nothing(tmp_path, monkeypatch):
         save(tmp_path / "x.safetensors", PLAIN, TABLE, rng=0, threads=3, progress=interrupt)
     assert os.listdir(tmp_path) == []
     assert threading.active_count() == before
-
-
-def lines_of_join(path, stop):
-    """Save, interrupted at line number ``stop`` of those that `Staging.join` runs; return them."""
-    lines = []
-
-    def at_line(frame, event, _):
-        if event == "line":
-            lines.append((frame.f_code.co_name, frame.f_lineno))
-            if len(lines) == stop:
-                raise KeyboardInterrupt
-        return at_line
-
-    def at_call(frame, event, _):
-        callers = frame
-        while callers is not None and callers.f_code is not staging.Staging.join.__code__:
-            callers = callers.f_back
-        return at_line if callers and frame.f_code.co_filename == staging.__file__ else None
-
-    def traced():
-        sys.settrace(at_call)
-        with suppress(KeyboardInterrupt):
-            save(path, PLAIN, {"w": 10}, rng=0)
-
-    # In a thread of its own, since CPython 3.11 keeps the handled exception of a thread whose trace
-    # function raised within an `except` clause.
-    thread = threading.Thread(target=traced)
-    thread.start()
-    thread.join()
-    assert stop in (None, len(lines))
-    return lines
-
-
-def test_interrupt_at_any_line_of_the_beginning_leaves_nothing(tmp_path):
-    """Ctrl-C may come between any two lines of `Staging.join` and of what it calls."""
-    path = tmp_path / "x.safetensors"
-    all_lines = lines_of_join(path, stop=None)
-    assert {"join", "_make", "_take_lock", "read"} <= {name for name, _ in all_lines}
-    path.unlink()
-    for number, line in enumerate(all_lines, 1):
-        assert lines_of_join(path, number)[-1] == line
-        assert os.listdir(tmp_path) == [], f"after an interrupt at {line}"
 
 
 def test_second_interrupt_waits_for_the_threads(tmp_path, monkeypatch):

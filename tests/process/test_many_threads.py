@@ -1,11 +1,12 @@
 """Many threads call at the same time, above all where no GIL orders them."""
 
+import sys
 import sysconfig
 import threading
 
 import numpy as np
 import pytest
-from support.internals import core
+from support.internals import core, dtypes
 from support.interpreter import run
 
 import weightinit_fast as wi
@@ -110,6 +111,24 @@ def test_fills_while_another_thread_switches_the_kernels():
         done.set()
         switcher.join()
         core.select_isa(former)
+
+
+@pytest.mark.skipif(not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="only without the GIL")
+def test_what_every_call_uses_is_immortal():
+    """Threads that count references to the same object wait for each other."""
+    functions = [core.fill, core.pin, core.finite, core.not_negative, core.plain_target]
+    methods = [vars(core.Target)["draw"], vars(core.Target)["write"], vars(dtypes.Kind)["code"]]
+    for used in (
+        *functions,
+        *methods,
+        dtypes.DEFAULT,
+        *dtypes.DEFAULT,
+        dtypes.kind_named("bfloat16"),
+    ):
+        before = sys.getrefcount(used)
+        more = [used] * 1000
+        assert sys.getrefcount(used) == before, used
+        del more
 
 
 FIRST_USE = """

@@ -86,6 +86,20 @@ def check_streams(items, threads):
                 raise SystemExit(f"stream {n % 5} differs among threads")
 
 
+def check_orthogonal(threads):
+    """Factorise from several Python threads at once, each of which has helpers."""
+
+    def work(number):
+        count = threads[number % len(threads)]
+        return wi.orthogonal((130, 70 + number % 3), rng=KEY, threads=count).tobytes()
+
+    wanted = [wi.orthogonal((130, 70 + n), rng=KEY, threads=1).tobytes() for n in range(3)]
+    with ThreadPoolExecutor(4) as pool:
+        for n, got in enumerate(pool.map(work, range(12))):
+            if got != wanted[n % 3]:
+                raise SystemExit(f"orthogonal matrix {n % 3} differs among threads")
+
+
 def check_queue(items, threads):
     """Fill tensors of many sizes, dtypes and layouts as one; return how many."""
     rows, draws = max(2, items // WIDTH), []
@@ -133,10 +147,14 @@ def check_fork(items, threads):
 
 
 def race():
-    """Fill a region whose four rows are the same bytes, which no public function does."""
+    """Fill a region whose four rows are the same bytes, which no public function does.
+
+    It is filled several times, because on a busy machine one thread may do all the work of a fill.
+    """
     out = np.empty(1 << 20, "f4")
     axes = [(4, 1 << 18, 0), (1 << 18, 1, 4)]
-    core.fill(out, core.NORMAL, 0, (0.0, 1.0), KEY, 0, 0, axes, 4)
+    for _ in range(20):
+        core.fill(out, core.NORMAL, 0, (0.0, 1.0), KEY, 0, 0, axes, 4)
 
 
 def check(arguments):
@@ -150,6 +168,7 @@ def check(arguments):
     if arguments.process:
         most = max(arguments.threads)
         check_streams(arguments.items, arguments.threads)
+        check_orthogonal(arguments.threads)
         print("from several Python threads at once: right")
         check_interrupt(most)
         print("interrupted by a signal: right")

@@ -6,9 +6,14 @@ threads, runs the tests of that file: sets, threads, cuts, layouts, floating-poi
 shows how many cases reproduced the SHA-256 of the file, or how many did not. The exit code is 1 if
 any did not, or if a row could not be run.
 
+Orthogonal matrices have a column of their own. On the rows of the engine alone it counts, over all
+instruction sets, the matrices of the golden file and those of tests/proof/matrices.py, which are
+compared with the oracle of the stream contract.
+
 ``python tests/proof/matrix.py`` runs all rows (an hour on two cores, most of it under emulation),
 ``--fast`` runs those of continuous integration, and ``--only TEXT`` those with TEXT in their name.
-``--most N`` leaves out the cases of more than N elements from the rows of the engine alone.
+``--most N`` leaves out the cases of more than N elements from the rows of the engine alone, and
+``--orthogonal`` leaves out everything but the orthogonal matrices of those rows.
 """
 
 import argparse
@@ -27,6 +32,7 @@ from provenance import heading
 
 sys.path.insert(0, str(ROOT / "tests"))
 import golden
+import matrices
 
 SETS = tuple(instruction_sets())
 GOLDEN_TESTS = ("values/test_golden.py", "process/test_fpstate.py")
@@ -35,7 +41,7 @@ CHECKS = {
     "test_the_file_holds_every_case_and_no_other": "file",
     "test_every_instruction_set": "sets",
     "test_public_calls": "calls",
-    "test_orthogonal_matrices": "calls",
+    "test_orthogonal_matrices": "orthogonal",
     "test_every_thread_count": "threads",
     "test_random_cuts": "cuts",
     "test_random_slices": "slices",
@@ -55,6 +61,7 @@ class Engine(NamedTuple):
     flags: str = ""
     sets: tuple[str, ...] = ()  # at least these must run
     most: int = 1 << 63  # elements of a case; larger cases are left out
+    draws: bool = True  # whether anything but orthogonal matrices is drawn
 
     def sets_and_failures(self, folder):
         for tool in (self.compiler, *self.runner[:1]):
@@ -73,8 +80,16 @@ class Engine(NamedTuple):
         found = golden.runnable(command)
         if missing := set(self.sets) - set(found):
             raise FileNotFoundError(f"{', '.join(missing)} did not run")
-        cases = golden.cases_and_matrices(self.most)
-        return {isa: (len(cases), len(golden.differing(command, isa, cases))) for isa in found}
+        chosen = golden.cases_and_matrices(self.most)
+        draws = [case for case in chosen if isinstance(case, golden.Case)] if self.draws else []
+        factors = [case for case in chosen if isinstance(case, golden.Matrix)]
+        cells = {isa: (len(draws), len(golden.differing(command, isa, draws))) for isa in found}
+        count = failed = 0
+        for isa in found:
+            compared, bad = matrices.differing(command, isa, self.most)
+            count += compared + len(factors)
+            failed += len(bad) + len(golden.differing(command, isa, factors))
+        return cells | {"orthogonal": (count, failed)}
 
 
 class Package(NamedTuple):
@@ -167,6 +182,7 @@ def main():
     parser.add_argument("--fast", action="store_true")
     parser.add_argument("--only", default="", metavar="TEXT")
     parser.add_argument("--most", type=int, metavar="N")
+    parser.add_argument("--orthogonal", action="store_true")
     arguments = parser.parse_args()
     print(*heading(), sep="\n")
     columns = (*SETS, *dict.fromkeys(c for c in CHECKS.values() if c != "sets"))
@@ -176,8 +192,11 @@ def main():
     rows = FAST if arguments.fast else ROWS
     for name in (name for name in rows if arguments.only in name):
         row = rows[name]
-        if arguments.most and isinstance(row, Engine):
-            row = row._replace(most=min(row.most, arguments.most))
+        if isinstance(row, Engine):
+            most = min(row.most, arguments.most or row.most)
+            row = row._replace(most=most, draws=not arguments.orthogonal)
+        elif arguments.orthogonal:
+            continue
         began = time.monotonic()
         print(f"{name:<{wide}}", end="", flush=True)
         with tempfile.TemporaryDirectory() as folder:

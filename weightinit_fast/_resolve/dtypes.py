@@ -58,10 +58,12 @@ class Kind(NamedTuple):
         return self.storage.kind == "u"
 
 
+_core.keep_forever(Kind)
+
 # In the order of _core.DTYPES.
 _STORAGE = ("f4", "f8", "f2", "u2", "u1", "u1")
 _KINDS = {
-    name: Kind(code, name, np.dtype(storage))
+    name: _core.keep_forever(Kind(code, name, np.dtype(storage)))
     for code, (name, storage) in enumerate(zip(_core.DTYPES, _STORAGE, strict=True))
 }
 NAMES = tuple(_KINDS)
@@ -80,7 +82,7 @@ DLPACK_KINDS = {
     )
 }
 #: What dtype=None asks for: float32.
-DEFAULT = (_KINDS["float32"], np.dtype(np.float32))
+DEFAULT = _core.keep_forever((_KINDS["float32"], np.dtype(np.float32)))
 
 #: Short names in common use -> the name of the type.
 _SHORT_NAMES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32", "fp64": "float64"}

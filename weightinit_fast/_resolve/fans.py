@@ -109,7 +109,7 @@ class WeightAxes(NamedTuple):
 
 
 #: What the default arguments say: torch's axes, "OI" followed by kernel axes.
-TORCH_AXES = WeightAxes(None, 1, False, None)
+TORCH_AXES = _core.keep_forever(WeightAxes(None, 1, False, None))
 
 
 def _stated(fans: Fans) -> tuple[int, int]:

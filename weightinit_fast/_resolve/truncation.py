@@ -11,7 +11,6 @@ __all__ = ["interval", "refuse_far"]
 _FARTHEST = {32: 8.0, 64: 37.0}
 
 
-@lru_cache(maxsize=1024)
 def interval(lower: float, upper: float, word_bits: int) -> tuple[float, ...]:
     """Return what the kernel needs of Phi(lower) and Phi(upper), each rounded once to a double.
 
@@ -19,6 +18,13 @@ def interval(lower: float, upper: float, word_bits: int) -> tuple[float, ...]:
     D/2**word_bits, D, 2**k D, 2**k Phi(lower), 2**k (1 - Phi(upper)) and k. The factor 2**k keeps
     the tiny probabilities of a far interval from being subnormal in the kernel; k is 0 elsewhere.
     """
+    if lower == -2.0 and upper == 2.0:
+        return _USUAL[word_bits]
+    return _interval(lower, upper, word_bits)
+
+
+@lru_cache(maxsize=1024)
+def _interval(lower: float, upper: float, word_bits: int) -> tuple[float, ...]:
     refuse_far(lower, upper, word_bits)
     return _core.truncation_interval(lower, upper, word_bits)
 
@@ -32,3 +38,8 @@ def refuse_far(lower: float, upper: float, word_bits: int) -> None:
             f"the interval from lower={lower!r} to upper={upper!r} lies wholly beyond "
             f"±{farthest:g}, where no normal of {dtypes} is ever drawn"
         )
+
+
+#: The intervals of the default bounds, by the bits of a word. Where there is no GIL, threads wait
+#: for each other at the cache.
+_USUAL = {bits: _core.keep_forever(_interval(-2.0, 2.0, bits)) for bits in _FARTHEST}

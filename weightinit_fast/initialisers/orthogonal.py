@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -20,11 +22,16 @@ from .gains import Gain
 from .gains import gain as gain_of
 from .law import Law
 from .public import initialiser
+from .rules import set_zeros
 
 __all__ = ["delta_orthogonal", "orthogonal"]
 
 #: Which axes of a tensor number its matrices, and which are flattened to their rows and columns.
 Axes: TypeAlias = tuple[list[int], list[int], list[int]]
+
+#: No element of a matrix of gain 1 is larger: the squares of a row or column add up to the square
+#: of the 2-norm at most, which is below 1 + 10⁻⁵ (docs/accuracy.md). The margin is fourfold.
+LARGEST_ELEMENT = 1 + 2e-5
 
 # The rules ----------------------------------------------------------------------------------------
 
@@ -44,13 +51,13 @@ class Orthogonal:
     def check(self, target: Target) -> None:
         """Refuse a shape without such axes, a part of a matrix, and a gain that overflows."""
         _refuse_cut("orthogonal", target, self._axes(target.whole))
-        target.check(_core.CONSTANT, (self.gain,))
+        _check_gain(target, self.gain)
 
     def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
         """Make the matrices, and write them."""
         self.check(target)
         axes = self._axes(target.whole)
-        _write(target, axes, {}, self.gain, rng, stream, threads, clear=False)
+        _write(target, axes, {}, self.gain, rng, stream, threads, None)
         return target.finish()
 
     def _axes(self, whole: tuple[int, ...]) -> Axes:
@@ -96,14 +103,15 @@ class DeltaOrthogonal:
     def check(self, target: Target) -> None:
         """Refuse a shape that does not fit, a part of a kernel, and a gain that overflows."""
         _refuse_cut("delta_orthogonal", target, self._axes(target.whole)[0])
-        target.check(_core.CONSTANT, (self.gain,))
+        _check_gain(target, self.gain)
 
     def fill(self, target: Target, rng: RNGLike, stream: int | str, threads: int | None) -> Any:
         """Make the matrices, set the zeros, and write the matrices to the centres."""
         self.check(target)
         axes, kernel = self._axes(target.whole)
         centre = {axis: (target.whole[axis] - 1) // 2 for axis in kernel}
-        _write(target, axes, centre, self.gain, rng, stream, threads, clear=not target.zeroed)
+        clear = functools.partial(set_zeros, target, threads)
+        _write(target, axes, centre, self.gain, rng, stream, threads, clear)
         return target.finish()
 
     def _axes(self, whole: tuple[int, ...]) -> tuple[Axes, list[int]]:
@@ -200,8 +208,8 @@ def orthogonal(
     ------
     ValueError, TypeError
         Where `normal` raises, and if the shape has fewer than two axes, column_axis is none of
-        them, the layout does not fit, gain is negative, not finite or unknown, or index cuts a
-        matrix.
+        them, the layout does not fit, gain is negative, not finite or unknown, or gain times
+        1.00002 overflows the dtype, or index cuts a matrix.
 
     Notes
     -----
@@ -213,9 +221,9 @@ def orthogonal(
     matrices from the classical compact groups", Notices of the AMS 54, 2007).
 
     The bits are the same everywhere, since the order of every operation is fixed; no LAPACK is
-    used. The computation is in float64 for float64 and in float32 for every other dtype. It takes
-    memory for another matrix of that type, and an eighth more; the shorter side of that matrix is
-    rounded up to a multiple of 32. Where several matrices are made at once, each thread takes it.
+    used. The computation is in float64 for float64 and in float32 for every other dtype. Beyond
+    the output it takes at most 1.2 times the memory of a matrix of that type, and 64 KiB for each
+    thread. Where several matrices are made at once, each thread has a matrix of its own.
 
     Examples
     --------
@@ -318,6 +326,21 @@ def _refuse_cut(name: str, target: Target, axes: Axes) -> None:
             )
 
 
+def _check_gain(target: Target, gain: float) -> None:
+    """Refuse a gain that overflows the dtype, or with which an element of a matrix could."""
+    target.check(_core.CONSTANT, (gain,))
+    largest = gain * LARGEST_ELEMENT
+    try:
+        if math.isinf(largest):
+            raise ValueError
+        target.check(_core.CONSTANT, (largest,))
+    except ValueError:
+        raise ValueError(
+            f"gain={gain!r} is so near the end of {target.kind.name} that rounding errors could "
+            f"take an element of the matrix beyond it; gain times {LARGEST_ELEMENT} must be finite"
+        ) from None
+
+
 def _write(
     target: Target,
     axes: Axes,
@@ -326,12 +349,12 @@ def _write(
     rng: RNGLike,
     stream: int | str,
     threads: int | None,
-    clear: bool,
+    clear: Callable[[], None] | None,
 ) -> None:
     """Write gain times orthogonal matrices into the target, at one position of some axes.
 
-    ``centre`` has that position for each axis that is not in ``axes``. ``clear`` sets all other
-    elements to zero.
+    ``centre`` has that position for each axis that is not in ``axes``. ``clear`` sets all elements
+    to zero before.
     """
     if target.array.size == 0:  # no matrix; but the arguments are read as in every other call
         resolve((0,), np.float32, None, None).draw(_core.NORMAL, (0.0, 1.0), rng, stream, threads)
@@ -376,7 +399,7 @@ def _write(
         _merged(matrix_axes),
         start,
         threads,
-        target.array if clear else None,
+        clear,
     )
 
 

@@ -27,7 +27,7 @@ __all__ = ["constant", "normal", "ones", "truncated_normal", "uniform", "zeros"]
 
 # Looked up once, since a small fill takes about as long as its call.
 _UNIFORM, _NORMAL, _TRUNCATED = _core.UNIFORM, _core.NORMAL, _core.TRUNCATED
-_ZERO, _ONE = Constant(0.0), Constant(1.0)
+_ZERO, _ONE = _core.keep_forever(Constant(0.0)), _core.keep_forever(Constant(1.0))
 
 
 def _constant(value: float) -> Constant:

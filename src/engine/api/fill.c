@@ -149,9 +149,8 @@ static NOINLINE wif_status fill_by_plan(const wif_request *r, const wif_kernels 
     plan.dst = region->data;
     plan.first = region->first;
     plan.direct_items = wif_plan_direct_items(plan.itemsize, region->items, threads, fresh);
+    plan.nontemporal = !fresh && (uint64_t)region->items * plan.itemsize >= wif_nontemporal_from();
     wif_plan_cut(&plan, region->axes, region->count);
-    plan.nontemporal =
-        !fresh && plan.direct && (uint64_t)region->items * plan.itemsize >= wif_nontemporal_from();
     const wif_queue queue = wif_queue_of(&plan, 1, WIF_CHUNK_WORK);
     return run(r, &queue, region->items, threads);
 }

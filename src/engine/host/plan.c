@@ -32,14 +32,19 @@ void wif_plan_choose_kernels(wif_plan *p, const wif_kernels *set, enum wif_type 
                              int64_t total) {
     if (total >= WIF_CLAMP_WORDS_ITEMS)
         wif_clamp_words(type, &p->draw);
-    p->draw_rows = wif_choose_kernel(set, type, &p->draw);
+    set = wif_choose_set(set, type, &p->draw);
+    p->draw_rows = set->draw_rows[p->draw.transform][type];
+    p->draw_tile = set->draw_tile[p->draw.transform][type];
     p->transpose = set->transpose[type];
+    p->empty_strips = set->empty_strips;
     p->itemsize = wif_type_bytes(type);
 }
 
 void wif_plan_choose_reading(wif_plan *p, const wif_kernels *set, enum wif_type type) {
     p->draw_rows = set->read_rows[type];
+    p->draw_tile = NULL;
     p->transpose = set->transpose[type];
+    p->empty_strips = set->empty_strips;
     p->itemsize = wif_type_bytes(type);
 }
 
@@ -48,6 +53,34 @@ int64_t wif_plan_direct_items(size_t itemsize, int64_t total, int threads, int f
     const int64_t most = (fresh ? WIF_FRESH_TASK_BYTES : WIF_LONG_TASK_BYTES) / size;
     const int64_t share = total / (4 * threads) / WIF_GROUP_WORDS * WIF_GROUP_WORDS;
     return threads == 1 ? most : max(least, min(most, share));
+}
+
+/* Whether every task begins, and every row of every task, where a group of the stream begins. */
+static int is_of_whole_groups(const wif_plan *p) {
+    uint64_t all = p->first | (uint64_t)p->columns.n;
+    for (int k = 0; k < p->outer_end; k++)
+        all |= p->axes[k].stream_step;
+    return all % WIF_GROUP_WORDS == 0;
+}
+
+/* Choose the sizes of tiles and tasks of a plan by strips. */
+static void cut_strips(wif_plan *p) {
+    const int64_t size = (int64_t)p->itemsize, line = WIF_LINE_BYTES / size;
+    const int whole_groups = is_of_whole_groups(p);
+    /* Rows that begin anywhere in a group take up to a group more than they need, so that their
+     * tiles are wider. */
+    const int64_t most = whole_groups ? WIF_STRIPS_COLUMNS : 2 * WIF_STRIPS_COLUMNS;
+    const int64_t tiles = tiles_of(p->columns.n, most);
+    const int64_t columns = tiles_of(p->columns.n, tiles);
+    p->tile_columns = columns;
+    p->row_items = columns + (whole_groups ? 0 : WIF_GROUP_WORDS);
+    if (tiles == 1 && p->rows.stream_step == (uint64_t)columns && !p->rows.ids)
+        p->row_items = 0;
+    const int64_t by_tile = WIF_STRIPS_TILE_BYTES / size / (p->row_items ? p->row_items : columns);
+    const int64_t by_strips = (WIF_STRIPS_BYTES / columns - WIF_LINE_BYTES) / size;
+    p->strip_rows = min(by_tile, by_strips) / line * line;
+    p->tile_rows = max(1, p->direct_items / (columns * p->strip_rows)) * p->strip_rows;
+    p->tile_rows = min(p->rows.n, p->tile_rows);
 }
 
 void wif_plan_cut(wif_plan *p, const wif_axis *axes, int count) {
@@ -83,6 +116,9 @@ void wif_plan_cut(wif_plan *p, const wif_axis *axes, int count) {
     const int64_t step = (int64_t)p->columns.stream_step;
     /* What a row costs, in elements: a row shorter than a group costs a whole group. */
     const int64_t run = max(p->columns.n, WIF_GROUP_WORDS);
+    p->by_strips = !p->direct && p->nontemporal && step == 1 &&
+                   p->rows.dst_step == (ptrdiff_t)p->itemsize &&
+                   p->rows.n >= WIF_TILE_RUN / (int64_t)p->itemsize;
     if (p->direct) {
         p->tile_columns = min(p->columns.n, p->direct_items);
         p->tile_rows = min(p->rows.n, max(1, p->direct_items / run));
@@ -90,6 +126,9 @@ void wif_plan_cut(wif_plan *p, const wif_axis *axes, int count) {
          * is shorter and one tile more may be needed.  Tiles beyond the row are empty. */
         p->column_tiles =
             p->columns.n <= p->direct_items ? 1 : tiles_of(p->columns.n, p->direct_items) + 1;
+    } else if (p->by_strips) {
+        cut_strips(p);
+        p->column_tiles = tiles_of(p->columns.n, p->tile_columns);
     } else {
         const int64_t items = (int64_t)(WIF_TILE_BYTES / p->itemsize);
         const int64_t at_least = min(p->rows.n, WIF_TILE_RUN / (int64_t)p->itemsize);
@@ -146,6 +185,43 @@ static void run_by_tile(const wif_plan *p, char *dst, uint64_t first, wif_axis r
         scatter(dst, tile, p->itemsize, columns, column_bytes, rows, row_bytes);
     else
         scatter(dst, tile, p->itemsize, rows, row_bytes, columns, column_bytes);
+}
+
+/* Draw tiles of the same columns, one below the other, which leave through strips. */
+static void run_by_strips(const wif_plan *p, char *dst, uint64_t first, wif_axis rows,
+                          wif_axis columns) {
+    enum {
+        MOST = WIF_GROUP_WORDS * WIF_f64_BYTES
+    }; /* the first and the last group may go beyond */
+    _Alignas(WIF_LINE_BYTES) char room[MOST + WIF_STRIPS_TILE_BYTES + MOST],
+        strips[WIF_STRIPS_BYTES];
+    const ptrdiff_t size = (ptrdiff_t)p->itemsize;
+    const ptrdiff_t row_bytes = (ptrdiff_t)(p->row_items ? p->row_items : columns.n) * size;
+    char *const tile = room + MOST;
+    const size_t count = (size_t)columns.n;
+    wif_strips s = {.strips = strips + WIF_LINE_BYTES,
+                    .strip_bytes = (size_t)(p->strip_rows * size) + WIF_LINE_BYTES,
+                    .column_step = columns.dst_step,
+                    .columns = count};
+    for (int64_t row = 0; row < rows.n; row += p->strip_rows) {
+        const size_t now = (size_t)min(p->strip_rows, rows.n - row);
+        const uint64_t from = rows.ids ? first : first + in_stream(&rows, row);
+        const int64_t *const ids = rows.ids ? rows.ids + row : NULL;
+        if (!p->draw_tile)
+            p->draw_rows(tile, row_bytes, from, rows.stream_step, ids, now, count, &p->draw, 0);
+        else if (p->row_items)
+            p->draw_tile(tile, row_bytes, from, rows.stream_step, ids, now, count, &p->draw, &s);
+        else
+            p->draw_tile(tile, 0, from, 0, NULL, 1, now * count, &p->draw, &s);
+        if (row)
+            p->empty_strips(&s, 0);
+        p->transpose(s.strips, (ptrdiff_t)s.strip_bytes, tile, row_bytes, now, count);
+        s.dst = dst + row * size;
+        s.bytes = now * (size_t)size;
+        s.is_first = row == 0;
+        wif_strips_begin(&s);
+    }
+    p->empty_strips(&s, 1);
 }
 
 static void draw_rows(const wif_plan *p, char *dst, uint64_t first, wif_axis rows,
@@ -228,6 +304,8 @@ void wif_run_task(const wif_plan *p, int64_t task) {
         run_by_id(p, dst, first, rows, columns);
     else if (p->direct)
         draw_rows(p, dst, first, rows, columns);
+    else if (p->by_strips)
+        run_by_strips(p, dst, first, rows, columns);
     else
         run_by_tile(p, dst, first, rows, columns);
     wif_fp_leave(callers);

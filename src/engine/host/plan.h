@@ -13,6 +13,8 @@
  *            of the stream into a tile in the first-level cache.  From there the elements are
  *            scattered into the buffer.  Where the elements of a column follow each other in memory
  *            (Fortran order), the tile is transposed in registers instead.
+ *   by strips   In a large buffer in Fortran order, a task is a sequence of tiles of the same
+ *            columns, which go through strips: see kernels/strips.h.
  *
  * An axis may have a list of ids, which say where its positions lie in the stream.  Such an axis
  * is never the columns.
@@ -40,6 +42,11 @@ enum {
     /* Each column of a tile has at least this size if the region has enough rows, since in Fortran
      * order a column is what is contiguous in memory. */
     WIF_TILE_RUN = 1024,
+    /* In a plan by strips, a tile and its strips have these sizes and widths.  Both lie in the
+     * first-level cache together (uniforms took 1.6 times as long with 32 KiB each). */
+    WIF_STRIPS_TILE_BYTES = 16 << 10,
+    WIF_STRIPS_BYTES = 18 << 10,
+    WIF_STRIPS_COLUMNS = 32,
     /* The columns may have up to this step through the stream.  The elements in between are drawn
      * too, and dropped. */
     WIF_DENSE_STEP = 32
@@ -58,21 +65,26 @@ typedef struct {
     /* set by wif_plan_choose_kernels, for the draw that the caller has prepared */
     wif_draw draw;
     wif_draw_rows *draw_rows;
+    wif_draw_tile *draw_tile; /* NULL: draw_rows draws into tiles too */
     wif_transpose *transpose;
+    wif_empty_strips *empty_strips;
     size_t itemsize;
 
-    /* set by the caller, direct_items before wif_plan_cut */
+    /* set by the caller before wif_plan_cut */
     char *dst;            /* where the region's first element goes */
     uint64_t first;       /* the number of that element in the stream */
-    int64_t direct_items; /* how many elements a direct task takes */
-    int nontemporal;      /* whether a direct task stores past the caches */
+    int64_t direct_items; /* how many elements a task takes that is direct or by strips */
+    int nontemporal;      /* whether stores go past the caches where that pays */
 
     /* set by wif_plan_cut */
     const wif_axis *axes; /* all axes, outermost first; they stay in the caller's memory */
     int rows_axis;        /* which of them is the rows; -1: none */
     int outer_end;        /* the outer axes are those before this one, without the rows */
     wif_axis rows, columns;
-    int direct;
+    int direct, by_strips;
+    int64_t strip_rows; /* by strips: the rows of a tile; a task has tile_rows rows */
+    int64_t row_items; /* by strips: from one row of a tile to the next; 0: rows are adjacent in the
+                          stream too, and all rows of a tile are drawn as one */
     int64_t tile_rows, tile_columns, row_tiles, column_tiles;
     int64_t tasks;      /* how many */
     int64_t task_items; /* about how many elements a task draws */

@@ -55,6 +55,7 @@ _Static_assert(WIF_GROUP_WORDS % (2 * LANES_32) == 0 && WIF_GROUP_WORDS / 2 % (2
 _Static_assert(STREAM_BYTES == 0 || STREAM_BYTES == sizeof(vu32),
                "a streaming store takes one register");
 _Static_assert(CACHE_LINE % sizeof(vu32) == 0, "a cache line is whole registers");
+_Static_assert(CACHE_LINE == WIF_LINE_BYTES, "strips leave as whole cache lines");
 _Static_assert(PIECES == sizeof(vu32) / 16, "PIECES is how many 16 bytes a register holds");
 
 /* ---- the kernels ----------------------------------------------------------------------------- */
@@ -125,6 +126,31 @@ _Static_assert(PIECES == sizeof(vu32) / 16, "PIECES is how many 16 bytes a regis
 #include "kernels/transpose_template.h"
 #define ITEM 8
 #include "kernels/transpose_template.h"
+
+/* See wif_empty_strips in kernels.h. */
+static void empty_strips(wif_strips *strips, int is_last) {
+    wif_strips s = *strips; /* a copy stays in registers */
+    for (;;) {
+        while (s.lines_left)
+            empty_line(&s);
+        if (!s.columns_left)
+            break;
+        wif_strips_next(&s);
+    }
+    for (size_t k = 0; k < s.columns; k++) {
+        char *const strip = s.strips + k * s.strip_bytes, *const end = strip + s.bytes;
+        char *const dst = s.dst + (ptrdiff_t)k * s.column_step + s.bytes;
+        const size_t rest = (uintptr_t)dst % CACHE_LINE;
+        if (!is_last)
+            copy_line(strip - CACHE_LINE, end - CACHE_LINE, 0);
+        else if (!s.is_first || rest <= s.bytes) /* else the column begins and ends in one line */
+            copy_few(dst - rest, end - rest, rest);
+    }
+    *strips = s;
+    if (is_last)
+        stream_fence();
+    leave_registers();
+}
 
 /* narrow_<type>, a wif_narrow (kernels.h): rounds numbers group by group with a store of
  * outputs.h. */
@@ -204,17 +230,19 @@ static void one_block(uint32_t out[4], uint64_t key_low, uint64_t key_high, uint
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
-/* Each transform has a row of kernels, one column for each type.  ROW_OF_<...> makes the row of a
- * transform for which kernels.h says ONE, EACH_SIZE, EACH_TYPE or EACH_SINGLE. */
-#define ROW(transform, kernels, ...) [WIF_##transform] = ROW_OF_##kernels(transform),
-#define ROW_OF_ONE(transform) {[WIF_f32] = draw_rows_##transform}
-#define ROW_OF_EACH_SIZE(transform) {WIF_FOR_EACH_TYPE(KERNEL_OF_SIZE, transform)}
-#define ROW_OF_EACH_TYPE(transform) {WIF_FOR_EACH_TYPE(KERNEL_OF_TYPE, transform)}
-#define ROW_OF_EACH_SINGLE(transform) {WIF_FOR_EACH_TYPE(KERNEL_OF_SINGLE, transform)}
-#define KERNEL_OF_SIZE(transform, type, name, bytes, ...) draw_rows_##transform##_##bytes,
-#define KERNEL_OF_TYPE(transform, type, ...) draw_rows_##transform##_##type,
-#define KERNEL_OF_SINGLE(transform, type, name, bytes, family, ...)                                \
-    KERNEL_IF_##family(draw_rows_##transform##_##type),
+/* Each transform has a row of kernels, one column for each type, in each of two tables.
+ * ROW_OF_<...> makes the row of a transform for which kernels.h says ONE, EACH_SIZE, EACH_TYPE or
+ * EACH_SINGLE. */
+#define ROWS(transform, kernels, ...) [WIF_##transform] = ROW_OF_##kernels(draw_rows_##transform),
+#define TILES(transform, kernels, ...) [WIF_##transform] = ROW_OF_##kernels(draw_tile_##transform),
+#define ROW_OF_ONE(kernel) {[WIF_f32] = kernel}
+#define ROW_OF_EACH_SIZE(kernel) {WIF_FOR_EACH_TYPE(KERNEL_OF_SIZE, kernel)}
+#define ROW_OF_EACH_TYPE(kernel) {WIF_FOR_EACH_TYPE(KERNEL_OF_TYPE, kernel)}
+#define ROW_OF_EACH_SINGLE(kernel) {WIF_FOR_EACH_TYPE(KERNEL_OF_SINGLE, kernel)}
+#define KERNEL_OF_SIZE(kernel, type, name, bytes, ...) kernel##_##bytes,
+#define KERNEL_OF_TYPE(kernel, type, ...) kernel##_##type,
+#define KERNEL_OF_SINGLE(kernel, type, name, bytes, family, ...)                                   \
+    KERNEL_IF_##family(kernel##_##type),
 #define KERNEL_IF_single(kernel) kernel
 #define KERNEL_IF_double(kernel) NULL
 
@@ -237,7 +265,9 @@ extern const wif_kernels TABLE_OF(WIF_FALLBACK);
 extern const wif_kernels TABLE_OF(WIF_ISA_NAME);
 const wif_kernels TABLE_OF(WIF_ISA_NAME) = {
     .isa = QUOTED(WIF_ISA_NAME),
-    .draw_rows = {WIF_FOR_EACH_PUBLIC_TRANSFORM(ROW) WIF_FOR_EACH_VARIANT(ROW)},
+    .draw_rows = {WIF_FOR_EACH_PUBLIC_TRANSFORM(ROWS) WIF_FOR_EACH_VARIANT(ROWS)},
+    .draw_tile = {WIF_FOR_EACH_PUBLIC_TRANSFORM(TILES) WIF_FOR_EACH_VARIANT(TILES)},
+    .empty_strips = empty_strips,
     .transpose = {WIF_FOR_EACH_TYPE(TRANSPOSE, )},
     .narrow = {[WIF_f16] = narrow_f16,
                [WIF_bf16] = narrow_bf16,

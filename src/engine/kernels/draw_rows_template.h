@@ -1,6 +1,7 @@
 /* One kernel: it makes the words of rows of a stream, transforms them to values, and stores the
- * values.  Each inclusion defines the static function draw_rows_<NAME>, a wif_draw_rows
- * (kernels.h), from these definitions, and undefines them at the end:
+ * values.  Each inclusion defines the static functions draw_rows_<NAME>, a wif_draw_rows, and
+ * draw_tile_<NAME>, a wif_draw_tile (kernels.h), from these definitions, and undefines them at the
+ * end:
  *
  *   NAME         the kernel, e.g. normal_bf16
  *   TRANSFORM    the transform in transforms.h, with its family, e.g. normal_f32
@@ -271,6 +272,31 @@ static void T(_short_rows)(char *dst, ptrdiff_t dst_step, const T(_state) * stat
             out = out + slot == end ? ring : out + slot;
         }
     }
+}
+
+static void CAT(draw_tile_, NAME)(void *tile, ptrdiff_t row_bytes, uint64_t first,
+                                  uint64_t first_step, const int64_t *ids, size_t rows,
+                                  size_t count, const wif_draw *draw, wif_strips *strips) {
+    const T(_state)
+        s = {expand_keys(draw->key_low, draw->key_high), CAT(TRANSFORM, _prepare)(draw)};
+    T(_walk) w = T(_walk_from)(draw->stream, first, first_step, ids, rows, count);
+    wif_strips leaving = *strips; /* as with the state above, a copy stays in registers */
+    size_t owed = 0;              /* bytes that have been drawn, for which none has left */
+    char *row = tile;
+    group g = T(_next)(&s, &w);
+    for (size_t k = 0; k < rows; k++, row += row_bytes) {
+        const size_t skip = T(_first_of)(&w, k) % GROUP_ITEMS;
+        char *to = row - skip * ITEM_BYTES;
+        for (size_t at = 0; at < skip + count; at += GROUP_ITEMS, to += OUT_BYTES) {
+            const group ahead = T(_next)(&s, &w);
+            T(_store)(to, &s, &g, 0);
+            g = ahead;
+            for (owed += OUT_BYTES; owed >= CACHE_LINE; owed -= CACHE_LINE)
+                empty_line(&leaving);
+        }
+    }
+    *strips = leaving;
+    leave_registers();
 }
 
 static void CAT(draw_rows_, NAME)(void *dst, ptrdiff_t dst_step, uint64_t first,

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels/strips.h"
 #include "linalg/panels.h"
 
 /* weightinit_fast.h defines it too, and the compiler refuses two definitions that differ. */
@@ -171,6 +172,17 @@ typedef void wif_draw_rows(void *dst, ptrdiff_t dst_step, uint64_t first, uint64
                            const int64_t *ids, size_t rows, size_t count, const wif_draw *draw,
                            int nontemporal);
 
+/* Write rows into a tile, as wif_draw_rows does, and let lines of `strips` leave meanwhile, as many
+ * bytes as are drawn, or all that are left.  Whole groups are stored: up to WIF_GROUP_WORDS - 1
+ * elements before a row and after it are overwritten too, before the next row is written. */
+typedef void wif_draw_tile(void *tile, ptrdiff_t row_bytes, uint64_t first, uint64_t first_step,
+                           const int64_t *ids, size_t rows, size_t count, const wif_draw *draw,
+                           wif_strips *strips);
+
+/* Let all lines of the strips leave that are left.  What does not fill a line is stored too if this
+ * is the last tile of its columns, and else is kept for the next tile. */
+typedef void wif_empty_strips(wif_strips *strips, int is_last);
+
 /* Transpose a tile into a buffer: the element in row r and column c of the tile, which lies at
  * tile + r * row_bytes + c * itemsize, goes to dst + c * column_step + r * itemsize. */
 typedef void wif_transpose(char *dst, ptrdiff_t column_step, const char *tile, ptrdiff_t row_bytes,
@@ -183,7 +195,9 @@ typedef void wif_narrow(void *dst, const float *src, size_t count);
 typedef struct wif_kernels {
     const char *isa;
     wif_draw_rows *draw_rows[WIF_TRANSFORMS][WIF_TYPES]; /* NULL: there is none */
+    wif_draw_tile *draw_tile[WIF_TRANSFORMS][WIF_TYPES]; /* NULL where draw_rows is */
     wif_transpose *transpose[WIF_TYPES];
+    wif_empty_strips *empty_strips;
     wif_narrow *narrow[WIF_TYPES]; /* NULL for float32 and float64 */
     wif_panels panels[2];          /* of the single and of the double family */
     /* Read the elements of draw->matrix, row after row, as if they were drawn. */
@@ -197,12 +211,17 @@ typedef struct wif_kernels {
     const struct wif_kernels *subnormal_bf16;
 } wif_kernels;
 
-/* The kernel that makes a draw, which wif_prepare has prepared. */
+/* The set whose kernels make a draw, which wif_prepare has prepared. */
+static inline const wif_kernels *wif_choose_set(const wif_kernels *set, enum wif_type type,
+                                                const wif_draw *draw) {
+    const int falls_back = type == WIF_bf16 && draw->may_be_subnormal && set->subnormal_bf16;
+    return falls_back ? set->subnormal_bf16 : set;
+}
+
+/* The kernel that makes a draw. */
 static inline wif_draw_rows *wif_choose_kernel(const wif_kernels *set, enum wif_type type,
                                                const wif_draw *draw) {
-    if (type == WIF_bf16 && draw->may_be_subnormal && set->subnormal_bf16)
-        set = set->subnormal_bf16;
-    return set->draw_rows[draw->transform][type];
+    return wif_choose_set(set, type, draw)->draw_rows[draw->transform][type];
 }
 
 #endif

@@ -20,6 +20,7 @@
 #define stream_f64 store_f64
 #define stream_f16 store_f16
 #define stream_low_u8 store_low_u8
+#define stream_fence() ((void)0)
 #endif
 
 /* ---- rounding ------------------------------------------------------------------------------ */
@@ -168,6 +169,17 @@ INLINE void copy_row(char *dst, const char *src, size_t bytes, int stream) {
     for (; bytes >= CACHE_LINE; dst += CACHE_LINE, src += CACHE_LINE, bytes -= CACHE_LINE)
         copy_line(dst, src, stream);
     copy_few(dst, src, bytes);
+}
+
+/* Let one line of the strips leave, if there is one. */
+INLINE void empty_line(wif_strips *s) {
+    if (!s->lines_left)
+        return;
+    copy_line(s->to, s->from, 1);
+    s->from += CACHE_LINE;
+    s->to += CACHE_LINE;
+    if (!--s->lines_left && s->columns_left)
+        wif_strips_next(s);
 }
 
 #endif

@@ -26,9 +26,9 @@ struct factoring {
     const wif_orthogonal_request *request;
     int threads;
     const wif_panels *kernels;
-    char *panels, *squares, *own; /* squares: of a removal; own: two of the panel, for each span */
-    int64_t item, panel_bytes, panel_count, padded_rows, spans;
-    int64_t square_room; /* how many squares there is room for */
+    char *panels, *squares, *own; /* squares: of a removal; own: of a panel with itself, and X */
+    int64_t item, panel_bytes, panels_bytes, panel_count, padded_rows, spans;
+    int64_t square_room, own_room; /* how many squares there is room for, without X */
     wif_watch *watch;
     wif_parallel_for *parallel_for;
     void *owner;
@@ -38,7 +38,9 @@ struct factoring {
     int64_t left, lefts, right, rights;
     int64_t left_groups, right_groups, left_group, right_group; /* of inner products */
     int64_t rows_of_chunk;
-    char *out; /* where the squares of inner products go */
+    int64_t first_span,
+        sums;          /* the first of these spans; how many squares of each pair are added */
+    char *out, *total; /* where the squares of these spans go, and their sum */
     wif_queue queue;
 };
 
@@ -63,37 +65,52 @@ static int64_t padded_rows(int64_t rows) {
 }
 
 /* Removals want an eighth of the matrix for their squares, and need as much as one panel from which
- * all others are removed. */
-static int64_t square_room(int64_t spans, int64_t panels, int64_t rows) {
-    const int64_t eighth = panels * rows / WIF_PANEL_COLUMNS / 8;
-    return max(max(spans * panels, eighth), 8);
+ * all others are removed.  Small matrices have room for all pairs of the panels of a removal, up to
+ * 8 pairs. */
+static int64_t square_room(int64_t spans, int64_t panels, int64_t numbers) {
+    if (panels == 1)
+        return 0;
+    return max(max(spans * panels, numbers / WIF_PANEL_SQUARE / 8), min(panels * panels / 4, 8));
 }
 
-/* Set the sizes. */
-static void measure(factoring *f, const wif_orthogonal_request *r) {
+/* The squares of a panel with itself, one for each span, would take a quarter of a matrix of one
+ * column.  They have a sixteenth of the matrix, or as many as keep all threads busy, and the spans
+ * take turns.  The first square of a turn is the sum of the turns before. */
+static int64_t own_room(int64_t spans, int64_t numbers, int64_t threads) {
+    return min(spans, max(numbers / WIF_PANEL_SQUARE / 16, CHUNKS_PER_THREAD * threads));
+}
+
+/* Set the sizes, for a matrix that so many threads share.  With them the scratch is at most 1.2
+ * times the matrix and 64 KiB for each thread (tests/process/test_orthogonal_memory.py). */
+static void measure(factoring *f, const wif_orthogonal_request *r, int threads) {
+    const int64_t numbers = r->rows * r->columns, rest = r->columns % WIF_PANEL_COLUMNS;
     f->request = r;
+    f->threads = threads;
     f->item = (int64_t)wif_type_bytes(r->type);
     f->panel_count = pieces_of(r->columns, WIF_PANEL_COLUMNS);
     f->padded_rows = padded_rows(r->rows);
     f->panel_bytes = f->padded_rows * WIF_PANEL_COLUMNS * f->item;
+    f->panels_bytes = r->columns / WIF_PANEL_COLUMNS * f->panel_bytes +
+                      (f->padded_rows * rest + WIF_PANEL_COLUMNS) * f->item;
     f->spans = pieces_of(r->rows, WIF_SPAN_ROWS);
-    f->square_room = square_room(f->spans, f->panel_count, r->rows);
+    f->square_room = square_room(f->spans, f->panel_count, numbers);
+    f->own_room = own_room(f->spans, numbers, threads);
 }
 
 /* Set the places in the scratch. */
 static void lay_out(factoring *f, char *scratch) {
     f->panels = scratch;
-    f->own = f->panels + f->panel_count * f->panel_bytes;
-    f->squares = squares_at(f, f->own, f->spans + 1);
+    f->own = f->panels + rounded_up(f->panels_bytes, CACHE_LINE);
+    f->squares = squares_at(f, f->own, f->own_room + 1);
 }
 
-/* The scratch of one matrix.  It may be more than a size_t of 32 bits can tell. */
-static int64_t matrix_bytes(const wif_orthogonal_request *r) {
+/* The scratch of one matrix, which so many threads share.  It may be more than a size_t of 32 bits
+ * can tell. */
+static int64_t matrix_bytes(const wif_orthogonal_request *r, int threads) {
     factoring f;
-    measure(&f, r);
-    return rounded_up(f.panel_count * f.panel_bytes +
-                          (f.spans + 1 + f.square_room) * WIF_PANEL_SQUARE * f.item,
-                      CACHE_LINE);
+    measure(&f, r, threads);
+    return rounded_up(f.panels_bytes, CACHE_LINE) +
+           (f.own_room + 1 + f.square_room) * WIF_PANEL_SQUARE * f.item;
 }
 
 /* ---- steps ------------------------------------------------------------------------------------
@@ -132,18 +149,12 @@ static void queue_chunk(factoring *f, int64_t chunk) {
     stop_after(f, 32 * wif_queue_run(&f->queue, chunk));
 }
 
-/* Set a panel to zero.  The panel of a matrix of few columns is much larger than the matrix, and
- * the system makes its memory here. */
-static void clear_chunk(factoring *f, int64_t chunk) {
-    const int64_t row = chunk * f->rows_of_chunk;
-    const int64_t numbers = min(f->rows_of_chunk, f->padded_rows - row) * WIF_PANEL_COLUMNS;
-    memset((char *)panel(f, f->left) + row * WIF_PANEL_COLUMNS * f->item, 0,
-           (size_t)(numbers * f->item));
-    stop_after(f, 32 * numbers);
+static int64_t columns_of(const factoring *f, int64_t p) {
+    return min(f->request->columns - p * WIF_PANEL_COLUMNS, WIF_PANEL_COLUMNS);
 }
 
-/* Draw the normals into the panels, from this element of the stream on, and set what the matrix
- * does not have to zero. */
+/* Draw the normals into the panels, from this element of the stream on, and set the rows below the
+ * matrix, and what follows the last panel, to zero. */
 static void draw_normals(factoring *f, uint64_t first) {
     const wif_orthogonal_request *const r = f->request;
     const int64_t whole = r->columns / WIF_PANEL_COLUMNS, rest = r->columns % WIF_PANEL_COLUMNS;
@@ -160,10 +171,13 @@ static void draw_normals(factoring *f, uint64_t first) {
             continue;
         const wif_axis over_panels = {panels, column_step * WIF_PANEL_COLUMNS,
                                       (ptrdiff_t)f->panel_bytes, NULL};
-        const wif_axis over_rows = {r->rows, row_step, item * WIF_PANEL_COLUMNS, NULL};
+        const wif_axis over_rows = {r->rows, row_step, item * columns, NULL};
         const wif_axis over_columns = {columns, column_step, item, NULL};
+        const wif_axis over_all = {r->rows * columns, 1, item, NULL};
+        /* The rows of a single panel follow each other in the stream and in memory. */
+        const int merged = f->panel_count == 1 && !r->transposed;
         wif_axis *const a = axes[count];
-        a[0] = over_panels;
+        a[0] = merged ? over_all : over_panels;
         a[1] = r->transposed ? over_columns : over_rows;
         a[2] = r->transposed ? over_rows : over_columns;
         wif_plan *const plan = &plans[count++];
@@ -174,17 +188,13 @@ static void draw_normals(factoring *f, uint64_t first) {
         plan->direct_items =
             wif_plan_direct_items(plan->itemsize, r->rows * r->columns, f->threads, 1);
         plan->nontemporal = 0;
-        wif_plan_cut(plan, a, 3);
-    }
-    if (rest) {
-        f->left = whole;
-        f->rows_of_chunk = 4 * SUBTRACT_ROWS;
-        step(f, clear_chunk, pieces_of(f->padded_rows, f->rows_of_chunk),
-             f->padded_rows * WIF_PANEL_COLUMNS);
+        wif_plan_cut(plan, a, merged ? 1 : 3);
     }
     for (int64_t p = 0; p < f->panel_count; p++) {
-        const int64_t end = r->rows * WIF_PANEL_COLUMNS * f->item;
-        memset((char *)panel(f, p) + end, 0, (size_t)(f->panel_bytes - end));
+        const int64_t row = columns_of(f, p) * f->item;
+        const int64_t zeros = p + 1 < f->panel_count ? 0 : WIF_PANEL_COLUMNS * f->item;
+        memset((char *)panel(f, p) + r->rows * row, 0,
+               (size_t)((f->padded_rows - r->rows) * row + zeros));
     }
     f->queue = wif_queue_of(plans, count, WIF_CHUNK_WORK);
     step(f, queue_chunk, f->queue.chunks, 32 * r->rows * r->columns);
@@ -198,13 +208,14 @@ static void inner_chunk(factoring *f, int64_t chunk) {
     char *const squares = squares_at(f, f->out, span * f->lefts * f->rights + j * f->lefts + i);
     const int64_t lefts = min(f->left_group, f->lefts - i);
     const int64_t rights = min(f->right_group, f->rights - j);
-    const int64_t begin = span * WIF_SPAN_ROWS;
+    const int64_t columns = columns_of(f, f->right + j + rights - 1);
+    const int64_t begin = (f->first_span + span) * WIF_SPAN_ROWS;
     const int64_t end = min(begin + WIF_SPAN_ROWS, f->request->rows);
     for (int64_t row = begin; row < end; row += INNER_ROWS) {
         const wif_fpstate callers = wif_fp_enter();
         f->kernels->inner(squares, f->lefts, panel(f, f->left + i), lefts, panel(f, f->right + j),
-                          rights, f->panel_bytes / f->item, row, min(row + INNER_ROWS, end),
-                          row > begin);
+                          rights, columns, f->panel_bytes / f->item, row,
+                          min(row + INNER_ROWS, end), row > begin);
         wif_fp_leave(callers);
         if (stop_after(f, lefts * rights * WIF_PANEL_SQUARE * INNER_ROWS))
             return;
@@ -214,25 +225,34 @@ static void inner_chunk(factoring *f, int64_t chunk) {
 static void add_chunk(factoring *f, int64_t chunk) {
     const int64_t all = f->lefts * f->rights, count = f->left_group, at = chunk * count;
     const wif_fpstate callers = wif_fp_enter();
-    for (int64_t span = 1; span < f->spans; span++)
-        f->kernels->add(squares_at(f, f->out, at), squares_at(f, f->out, span * all + at),
+    for (int64_t k = 1; k < f->sums; k++)
+        f->kernels->add(squares_at(f, f->total, at), squares_at(f, f->total, k * all + at),
                         min(count, all - at));
     wif_fp_leave(callers);
 }
 
-/* Form the squares of the present left and right panels. */
-static void inner_products(factoring *f, char *out) {
+/* Form the squares of the present left and right panels, with room for so many squares: spans take
+ * turns, and the first squares hold the sum of the turns before. */
+static void inner_products(factoring *f, char *out, int64_t room) {
     const int64_t all = f->lefts * f->rights;
-    f->out = out;
-    f->right_group = piece(f, f->rights, INNER_PANELS, f->spans * f->lefts);
-    f->right_groups = pieces_of(f->rights, f->right_group);
-    f->left_group = piece(f, f->lefts, INNER_PANELS, f->spans * f->right_groups);
-    f->left_groups = pieces_of(f->lefts, f->left_group);
-    step(f, inner_chunk, f->spans * f->left_groups * f->right_groups,
-         all * WIF_PANEL_SQUARE * f->request->rows);
-    if (f->spans > 1) {
-        f->left_group = piece(f, all, 16, 1);
-        step(f, add_chunk, pieces_of(all, f->left_group), all * WIF_PANEL_SQUARE * f->spans);
+    f->total = out;
+    f->first_span = 0;
+    for (int64_t spans; f->first_span < f->spans && !wif_watch_stopped(f->watch);
+         f->first_span += spans) {
+        const int64_t sums = f->first_span > 0;
+        spans = min(room / all - sums, f->spans - f->first_span);
+        f->out = squares_at(f, out, sums * all);
+        f->sums = sums + spans;
+        f->right_group = piece(f, f->rights, INNER_PANELS, spans * f->lefts);
+        f->right_groups = pieces_of(f->rights, f->right_group);
+        f->left_group = piece(f, f->lefts, INNER_PANELS, spans * f->right_groups);
+        f->left_groups = pieces_of(f->lefts, f->left_group);
+        step(f, inner_chunk, spans * f->left_groups * f->right_groups,
+             all * WIF_PANEL_SQUARE * min(spans * WIF_SPAN_ROWS, f->request->rows));
+        if (f->sums > 1) {
+            f->left_group = piece(f, all, 16, 1);
+            step(f, add_chunk, pieces_of(all, f->left_group), all * WIF_PANEL_SQUARE * f->sums);
+        }
     }
 }
 
@@ -242,9 +262,9 @@ static void subtract_chunk(factoring *f, int64_t chunk) {
     for (int64_t i = 0; i < f->lefts; i += WIF_BLOCK_PANELS) {
         const int64_t lefts = min(WIF_BLOCK_PANELS, f->lefts - i);
         const wif_fpstate callers = wif_fp_enter();
-        f->kernels->subtract(panel(f, f->right), f->rights, panel(f, f->left + i), lefts,
-                             squares_at(f, f->squares, i), f->lefts, f->panel_bytes / f->item, row,
-                             end);
+        f->kernels->subtract(panel(f, f->right), f->rights, columns_of(f, f->right + f->rights - 1),
+                             panel(f, f->left + i), lefts, squares_at(f, f->squares, i), f->lefts,
+                             f->panel_bytes / f->item, row, end);
         wif_fp_leave(callers);
         if (stop_after(f, lefts * f->rights * WIF_PANEL_SQUARE * (end - row)))
             return;
@@ -261,7 +281,7 @@ static void remove_panels(factoring *f, int64_t left, int64_t lefts, int64_t rig
         f->lefts = lefts;
         f->right = right + done;
         f->rights = min(most, rights - done);
-        inner_products(f, f->squares);
+        inner_products(f, f->squares, f->square_room);
         f->rows_of_chunk =
             WIF_PANEL_TILE_ROWS * piece(f, tiles, SUBTRACT_ROWS / WIF_PANEL_TILE_ROWS, 1);
         step(f, subtract_chunk, pieces_of(f->padded_rows, f->rows_of_chunk),
@@ -269,12 +289,8 @@ static void remove_panels(factoring *f, int64_t left, int64_t lefts, int64_t rig
     }
 }
 
-static int64_t columns_of(const factoring *f, int64_t p) {
-    return min(f->request->columns - p * WIF_PANEL_COLUMNS, WIF_PANEL_COLUMNS);
-}
-
 /* The X of a panel stands after the squares of its spans. */
-static char *x_of(const factoring *f) { return squares_at(f, f->own, f->spans); }
+static char *x_of(const factoring *f) { return squares_at(f, f->own, f->own_room); }
 
 static void multiply_chunk(factoring *f, int64_t chunk) {
     const int64_t row = chunk * f->rows_of_chunk;
@@ -286,7 +302,7 @@ static void multiply_chunk(factoring *f, int64_t chunk) {
 }
 
 static void set_one(const factoring *f, int64_t p, int64_t row, int64_t column) {
-    const int64_t at = row * WIF_PANEL_COLUMNS + column;
+    const int64_t at = row * columns_of(f, p) + column;
     if (f->request->type == WIF_f64)
         ((double *)panel(f, p))[at] = 1;
     else
@@ -298,7 +314,7 @@ static int make_orthogonal(factoring *f, int64_t p, double sigma) {
     uint32_t zeros;
     f->left = f->right = p;
     f->lefts = f->rights = 1;
-    inner_products(f, f->own);
+    inner_products(f, f->own, f->own_room);
     if (wif_watch_stopped(f->watch))
         return 1;
     const wif_fpstate callers = wif_fp_enter();
@@ -388,9 +404,13 @@ static int at_once(const wif_orthogonal_request *r) {
     return (int)min(min(count, r->threads), MOST_AT_ONCE);
 }
 
+/* How many threads share a matrix. */
+static int sharing(const wif_orthogonal_request *r) { return at_once(r) > 1 ? 1 : r->threads; }
+
 size_t wif_orthogonal_scratch(const wif_orthogonal_request *r) {
     const size_t places = (size_t)at_once(r);
-    const uint64_t bytes = (uint64_t)matrix_bytes(r), most = (SIZE_MAX - CACHE_LINE) / places;
+    const uint64_t bytes = (uint64_t)matrix_bytes(r, sharing(r));
+    const uint64_t most = (SIZE_MAX - CACHE_LINE) / places;
     return bytes > most ? SIZE_MAX : (size_t)bytes * places + CACHE_LINE;
 }
 
@@ -402,10 +422,9 @@ static int run_alone(void *owner, int64_t chunks, int threads, wif_chunk *run, v
     return 0;
 }
 
-static factoring factoring_of(making *m, int place, int threads, wif_parallel_for *parallel_for,
-                              void *owner) {
-    factoring f = {.threads = threads, .parallel_for = parallel_for, .owner = owner};
-    measure(&f, m->request);
+static factoring factoring_of(making *m, int place, wif_parallel_for *parallel_for, void *owner) {
+    factoring f = {.parallel_for = parallel_for, .owner = owner};
+    measure(&f, m->request, sharing(m->request));
     lay_out(&f, m->scratch + m->bytes * (size_t)place);
     f.kernels = &m->request->set->panels[m->request->type == WIF_f64];
     f.watch = &m->watch;
@@ -418,7 +437,7 @@ static int matrix_chunk(void *fill, int64_t number) {
     /* At most `at_once` threads run chunks, so that one of the places is free. */
     while (atomic_exchange(&m->taken[place], 1))
         place = (place + 1) % m->at_once;
-    factoring f = factoring_of(m, place, 1, run_alone, NULL);
+    factoring f = factoring_of(m, place, run_alone, NULL);
     if (!wif_watch_stopped(&m->watch))
         make_matrix(&f, number);
     atomic_store(&m->taken[place], 0);
@@ -427,7 +446,7 @@ static int matrix_chunk(void *fill, int64_t number) {
 
 int wif_orthogonal(const wif_orthogonal_request *r, wif_poll *poll, void *caller,
                    wif_parallel_for *parallel_for, void *owner) {
-    making m = {.request = r, .bytes = (size_t)matrix_bytes(r), .at_once = at_once(r)};
+    making m = {.request = r, .bytes = (size_t)matrix_bytes(r, sharing(r)), .at_once = at_once(r)};
     m.scratch = (char *)r->scratch + (CACHE_LINE - (uintptr_t)r->scratch % CACHE_LINE) % CACHE_LINE;
     for (int k = 0; k < MOST_AT_ONCE; k++)
         atomic_init(&m.taken[k], 0);
@@ -436,7 +455,7 @@ int wif_orthogonal(const wif_orthogonal_request *r, wif_poll *poll, void *caller
     if (m.at_once > 1) {
         parallel_for(owner, count, m.at_once, matrix_chunk, &m);
     } else {
-        factoring f = factoring_of(&m, 0, r->threads, parallel_for, owner);
+        factoring f = factoring_of(&m, 0, parallel_for, owner);
         for (int64_t k = 0; k < count && !wif_watch_stopped(&m.watch); k++)
             make_matrix(&f, k);
     }

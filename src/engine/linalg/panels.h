@@ -3,8 +3,13 @@
  *
  * A matrix lies in memory as panels of WIF_PANEL_COLUMNS columns, one after the other.  In a panel
  * the rows follow each other, so that both products below read memory in order.  The last panel has
- * zeros in the columns that the matrix does not have, and every panel has zeros in some rows below
- * the last one, which fill up its last tile. */
+ * only the columns that are left, and its rows are as long, so that a matrix of one column takes no
+ * more memory than a vector.  Every panel has zeros in some rows below the last one, which fill up
+ * its last tile.
+ *
+ * Kernels read whole registers, and so they read on from a row of a narrow panel into the rows
+ * below it.  A lane is a column, and no number of the panel depends on the lanes beyond its
+ * columns. Behind the last panel there are WIF_PANEL_COLUMNS zeros, which its last rows read. */
 #ifndef WIF_PANELS_H
 #define WIF_PANELS_H
 
@@ -38,14 +43,18 @@ typedef struct {
  * j at i * WIF_PANEL_COLUMNS + j. */
 typedef struct {
     /* Form the inner products of the columns of `lefts` panels and `rights` panels, summed over the
-     * rows from row_begin to row_end; row_begin is the beginning of a block.  The square of left
-     * panel i and right panel j is the one with the number j * step + i.  If `more`, the squares
-     * hold the sums of the blocks before, to which those of these blocks are added. */
+     * rows from row_begin to row_end; row_begin is the beginning of a block.  The last of the right
+     * panels has `columns` columns; so has the left panel if it is the same one, and all others are
+     * whole.  The square of left panel i and right panel j is the one with the number j * step + i.
+     * Its numbers beyond the columns of either panel mean nothing.  If `more`, the squares hold the
+     * sums of the blocks before, to which those of these blocks are added. */
     void (*inner)(void *squares, int64_t step, const void *left, int64_t lefts, const void *right,
-                  int64_t rights, int64_t panel_step, int64_t row_begin, int64_t row_end, int more);
-    /* Subtract from each of `rights` panels the product of `lefts` panels, at most a block of
-     * columns, and their squares, in the rows from row_begin to row_end, whole tiles. */
-    void (*subtract)(void *right, int64_t rights, const void *left, int64_t lefts,
+                  int64_t rights, int64_t columns, int64_t panel_step, int64_t row_begin,
+                  int64_t row_end, int more);
+    /* Subtract from each of `rights` panels, of which the last has `columns` columns, the product
+     * of `lefts` whole panels, at most a block of columns, and their squares, in the rows from
+     * row_begin to row_end, whole tiles. */
+    void (*subtract)(void *right, int64_t rights, int64_t columns, const void *left, int64_t lefts,
                      const void *squares, int64_t step, int64_t panel_step, int64_t row_begin,
                      int64_t row_end);
     /* Add `count` squares to the first ones. */
@@ -53,7 +62,7 @@ typedef struct {
     /* Make X of the contract from the square of a panel with itself, which is overwritten; return
      * whether the panel is done.  Bit j of *zeros tells that column j is zero. */
     int (*factor)(void *x, void *square, int64_t columns, double sigma, uint32_t *zeros);
-    /* Multiply a panel by X, in whole tiles of rows. */
+    /* Multiply a panel of so many columns by X, in whole tiles of rows. */
     void (*multiply)(void *panel, int64_t columns, const void *x, int64_t row_begin,
                      int64_t row_end);
 } wif_panels;

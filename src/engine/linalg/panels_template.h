@@ -54,12 +54,12 @@ INLINE void F(clear)(VEC sum[TILE_ROWS][2]) {
 
 /* One tile of inner products over the rows of a block, which it adds to the tile, unless the block
  * is the first. */
-INLINE void F(inner_tile)(REAL *tile, const REAL *left, const REAL *right, int64_t rows,
-                          int is_first) {
+INLINE void F(inner_tile)(REAL *tile, const REAL *left, int64_t left_columns, const REAL *right,
+                          int64_t right_columns, int64_t rows, int is_first) {
     VEC sum[TILE_ROWS][2];
     F(clear)(sum);
     for (int64_t r = 0; r < rows; r++)
-        F(add_product)(sum, left + r * WIDTH, 1, right + r * WIDTH);
+        F(add_product)(sum, left + r * left_columns, 1, right + r * right_columns);
     UNROLL for (int i = 0; i < TILE_ROWS; i++) UNROLL
         for (int v = 0; v < 2; v++) {
             REAL *const to = tile + i * WIDTH + v * LANES;
@@ -67,28 +67,50 @@ INLINE void F(inner_tile)(REAL *tile, const REAL *left, const REAL *right, int64
         }
 }
 
+/* The same for all tiles of a square of which a panel is narrow.  It is no part of F(inner), so
+ * that the compiler keeps the constant steps of whole panels there. */
+static NOINLINE void F(inner_narrow)(REAL *square, const REAL *left, int64_t left_columns,
+                                     const REAL *right, int64_t right_columns, int64_t rows,
+                                     int is_first) {
+    if (is_first) /* the tiles that are left out are read too */
+        memset(square, 0, WIF_PANEL_SQUARE * sizeof *square);
+    for (int64_t at = 0; at < left_columns; at += TILE_ROWS)
+        for (int64_t c = 0; c < right_columns; c += TILE_COLUMNS)
+            F(inner_tile)(square + at * WIDTH + c, left + at, left_columns, right + c,
+                          right_columns, rows, is_first);
+}
+
 static void F(inner)(void *squares, int64_t step, const void *left, int64_t lefts,
-                     const void *right, int64_t rights, int64_t panel_step, int64_t row_begin,
-                     int64_t row_end, int more) {
+                     const void *right, int64_t rights, int64_t columns, int64_t panel_step,
+                     int64_t row_begin, int64_t row_end, int more) {
     for (int64_t b = row_begin; b < row_end; b += WIF_BLOCK_ROWS) {
         const int64_t rows = row_end - b < WIF_BLOCK_ROWS ? row_end - b : WIF_BLOCK_ROWS;
         for (int64_t i = 0; i < lefts; i++)
             for (int64_t j = 0; j < rights; j++) {
                 REAL *const square = (REAL *)squares + (j * step + i) * WIF_PANEL_SQUARE;
-                const REAL *const x = (const REAL *)left + i * panel_step + b * WIDTH;
-                const REAL *const y = (const REAL *)right + j * panel_step + b * WIDTH;
+                const REAL *const x = (const REAL *)left + i * panel_step;
+                const REAL *const y = (const REAL *)right + j * panel_step;
+                const int64_t y_columns = j + 1 < rights ? WIDTH : columns;
+                const int64_t x_columns = x == y ? y_columns : WIDTH;
+                const int is_first = b == row_begin && !more;
+                if (y_columns < WIDTH) {
+                    F(inner_narrow)(square, x + b * x_columns, x_columns, y + b * y_columns,
+                                    y_columns, rows, is_first);
+                    continue;
+                }
                 for (int at = 0; at < WIDTH; at += TILE_ROWS)
                     for (int c = 0; c < WIDTH; c += TILE_COLUMNS)
-                        F(inner_tile)(square + at * WIDTH + c, x + at, y + c, rows,
-                                      b == row_begin && !more);
+                        F(inner_tile)(square + at * WIDTH + c, x + b * WIDTH + at, WIDTH,
+                                      y + b * WIDTH + c, WIDTH, rows, is_first);
             }
     }
     leave_registers();
 }
 
-/* Subtract from one tile the product of some panels, a block of columns or less, and squares. */
-INLINE void F(subtract_tile)(REAL *tile, const REAL *left, int64_t lefts, int64_t panel_step,
-                             const REAL *squares) {
+/* Subtract from one tile the product of some panels, a block of columns or less, and squares.  The
+ * rows of the tile, before and after, are `step` numbers apart. */
+INLINE void F(subtract_tile)(REAL *after, const REAL *before, int64_t step, const REAL *left,
+                             int64_t lefts, int64_t panel_step, const REAL *squares) {
     VEC sum[TILE_ROWS][2];
     F(clear)(sum);
     for (int64_t p = 0; p < lefts; p++)
@@ -97,21 +119,40 @@ INLINE void F(subtract_tile)(REAL *tile, const REAL *left, int64_t lefts, int64_
                            squares + p * WIF_PANEL_SQUARE + k * WIDTH);
     UNROLL for (int i = 0; i < TILE_ROWS; i++) UNROLL
         for (int v = 0; v < 2; v++) {
-            REAL *const to = tile + i * WIDTH + v * LANES;
-            F(store)(to, F(add)(F(load)(to), F(negate)(sum[i][v])));
+            const int64_t at = i * step + v * LANES;
+            F(store)(after + at, F(add)(F(load)(before + at), F(negate)(sum[i][v])));
         }
 }
 
-static void F(subtract)(void *right, int64_t rights, const void *left, int64_t lefts,
-                        const void *squares, int64_t step, int64_t panel_step, int64_t row_begin,
-                        int64_t row_end) {
+/* The same for TILE_ROWS rows of a narrow panel.  The register at the end of a row reaches into the
+ * rows below it, which may belong to a chunk that another thread works on; so the rows are copied.
+ * The rows that a store spoils are stored later, since tiles go from right to left, and the rows of
+ * a tile downwards. */
+static NOINLINE void F(subtract_narrow)(REAL *rows, int64_t columns, const REAL *left,
+                                        int64_t lefts, int64_t panel_step, const REAL *squares) {
+    REAL before[TILE_ROWS * WIDTH] = {0}, after[TILE_ROWS * WIDTH];
+    const size_t bytes = (size_t)(TILE_ROWS * columns) * sizeof *rows;
+    memcpy(before, rows, bytes);
+    for (int64_t c = (columns - 1) / TILE_COLUMNS * TILE_COLUMNS; c >= 0; c -= TILE_COLUMNS)
+        F(subtract_tile)(after + c, before + c, columns, left, lefts, panel_step, squares + c);
+    memcpy(rows, after, bytes);
+}
+
+static void F(subtract)(void *right, int64_t rights, int64_t columns, const void *left,
+                        int64_t lefts, const void *squares, int64_t step, int64_t panel_step,
+                        int64_t row_begin, int64_t row_end) {
     for (int64_t j = 0; j < rights; j++) {
         const REAL *const s = (const REAL *)squares + j * step * WIF_PANEL_SQUARE;
+        REAL *const panel = (REAL *)right + j * panel_step;
         for (int64_t r = row_begin; r < row_end; r += TILE_ROWS) {
             const REAL *const x = (const REAL *)left + r * WIDTH;
-            REAL *const y = (REAL *)right + j * panel_step + r * WIDTH;
-            for (int c = 0; c < WIDTH; c += TILE_COLUMNS)
-                F(subtract_tile)(y + c, x, lefts, panel_step, s + c);
+            if (j + 1 < rights || columns == WIDTH) {
+                REAL *const y = panel + r * WIDTH;
+                for (int c = 0; c < WIDTH; c += TILE_COLUMNS)
+                    F(subtract_tile)(y + c, y + c, WIDTH, x, lefts, panel_step, s + c);
+            } else {
+                F(subtract_narrow)(panel + r * columns, columns, x, lefts, panel_step, s);
+            }
         }
     }
     leave_registers();
@@ -190,21 +231,39 @@ static int F(factor)(void *x_square, void *gram_square, int64_t columns, double 
     return done;
 }
 
+/* One tile of TILE_ROWS rows, `columns` long, times X. */
+INLINE void F(multiply_tile)(REAL *after, const REAL *before, int64_t columns, const REAL *x) {
+    VEC sum[TILE_ROWS][2];
+    F(clear)(sum);
+    for (int64_t k = 0; k < columns; k++)
+        F(add_product)(sum, before + k, (size_t)columns, x + k * WIDTH);
+    UNROLL for (int i = 0; i < TILE_ROWS; i++) UNROLL
+        for (int v = 0; v < 2; v++)
+            F(store)(after + i * columns + v * LANES, sum[i][v]);
+}
+
+/* TILE_ROWS rows of a narrow panel, in the order of F(subtract_narrow). */
+static NOINLINE void F(multiply_narrow)(REAL *rows, int64_t columns, const REAL *x) {
+    REAL before[TILE_ROWS * WIDTH], after[TILE_ROWS * WIDTH];
+    const size_t bytes = (size_t)(TILE_ROWS * columns) * sizeof *rows;
+    memcpy(before, rows, bytes);
+    for (int64_t c = (columns - 1) / TILE_COLUMNS * TILE_COLUMNS; c >= 0; c -= TILE_COLUMNS)
+        F(multiply_tile)(after + c, before, columns, x + c);
+    memcpy(rows, after, bytes);
+}
+
 static void F(multiply)(void *panel, int64_t columns, const void *x, int64_t row_begin,
                         int64_t row_end) {
     for (int64_t r = row_begin; r < row_end; r += TILE_ROWS) {
-        REAL *const rows = (REAL *)panel + r * WIDTH;
+        REAL *const rows = (REAL *)panel + r * columns;
         REAL before[TILE_ROWS * WIDTH];
-        memcpy(before, rows, sizeof before);
-        for (int c = 0; c < WIDTH; c += TILE_COLUMNS) {
-            VEC sum[TILE_ROWS][2];
-            F(clear)(sum);
-            for (int64_t k = 0; k < columns; k++)
-                F(add_product)(sum, before + k, WIDTH, (const REAL *)x + k * WIDTH + c);
-            UNROLL for (int i = 0; i < TILE_ROWS; i++) UNROLL
-                for (int v = 0; v < 2; v++)
-                    F(store)(rows + i * WIDTH + c + v * LANES, sum[i][v]);
+        if (columns < WIDTH) {
+            F(multiply_narrow)(rows, columns, x);
+            continue;
         }
+        memcpy(before, rows, sizeof before);
+        for (int c = 0; c < WIDTH; c += TILE_COLUMNS)
+            F(multiply_tile)(rows + c, before, WIDTH, (const REAL *)x + c);
     }
     leave_registers();
 }

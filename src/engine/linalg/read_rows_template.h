@@ -48,19 +48,26 @@ static void READ(read_rows_)(void *dst, ptrdiff_t dst_step, uint64_t first, uint
                              int nontemporal) {
     const wif_matrix *const m = draw->matrix;
     const VEC gain = F(set1)((REAL)m->gain);
-    const uint64_t columns = (uint64_t)m->columns;
+    /* The rows of a single panel follow each other without gaps, so that it is read as one row. */
+    const int single = m->columns <= WIF_PANEL_COLUMNS;
+    const uint64_t columns = (uint64_t)(single ? m->rows * m->columns : m->columns);
     for (size_t k = 0; k < rows; k++) {
         const uint64_t at = first + (ids ? (uint64_t)ids[k] : k) * first_step;
         uint64_t row = at / columns, column = at % columns;
         char *to = (char *)dst + (ptrdiff_t)k * dst_step;
         for (size_t left = count, n; left; left -= n, to += n * BYTES) {
-            const size_t skip = column % WIF_PANEL_COLUMNS;
-            const size_t here = columns - column + skip < WIF_PANEL_COLUMNS
-                                    ? (size_t)(columns - column)
-                                    : WIF_PANEL_COLUMNS - skip;
-            const REAL *const from = (const REAL *)m->panels +
-                                     (int64_t)(column / WIF_PANEL_COLUMNS) * m->panel_step +
-                                     (int64_t)row * WIF_PANEL_COLUMNS;
+            const uint64_t rest = columns - column;
+            const size_t skip = single ? 0 : column % WIF_PANEL_COLUMNS;
+            const size_t here =
+                rest + skip < WIF_PANEL_COLUMNS ? (size_t)rest : WIF_PANEL_COLUMNS - skip;
+            const REAL *from = (const REAL *)m->panels;
+            if (single)
+                from += column;
+            else
+                from +=
+                    (int64_t)(column / WIF_PANEL_COLUMNS) * m->panel_step +
+                    (int64_t)row * (int64_t)(rest + skip < WIF_PANEL_COLUMNS ? rest + skip
+                                                                             : WIF_PANEL_COLUMNS);
             n = here < left ? here : left;
             if (n == WIF_PANEL_COLUMNS) {
                 READ(read_whole_)(to, from, gain);

@@ -6,6 +6,7 @@ import ctypes
 import functools
 import os
 import re
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +48,19 @@ def register_early() -> None:
         _register()
 
 
-@functools.cache
 def _register() -> str | None:
     """Load the library and register its handler; return why this cannot be done, or None."""
+    # functools.cache lets two threads that come first both run the function. The second would hand
+    # the engine to a library that may be drawing already.
+    with _registering:
+        return _registered()
+
+
+_registering = threading.Lock()
+
+
+@functools.cache
+def _registered() -> str | None:
     path = xla_library()
     if not os.path.exists(path):
         return f"the package was built without XLA's header, so that there is no {path}"

@@ -186,21 +186,23 @@ def save(
     layout = layout_of(path, drawn, dtype, max_shard_bytes, metadata)
     count = thread_count(threads, sum(prod(spec.shape) for spec in drawn.values()))
     staging = Staging(target)
-    staging.clean()
-    refuse_existing(target, layout.format, layout.folder, force)
-    one_key = key(rng)
-    contents = Contents(layout, plan, one_key)
-    contents.check()
-    k, n = own_part or (0, 1)
-    ranges = share(layout, k, n)
-    wanted = sum(r.end - r.begin for r in ranges)
     try:
+        staging.clean()
+        refuse_existing(target, layout.format, layout.folder, force)
+        contents = Contents(layout, plan, key(rng))
+        contents.check()
+        k, n = own_part or (0, 1)
+        ranges = share(layout, k, n)
+        wanted = sum(r.end - r.begin for r in ranges)
         with reporting(progress, f"saving {target.name}") as report:
             staging.join(layout, _digests(contents), own_part is not None, force)
             # Another process may have ended meanwhile.
             refuse_existing(target, layout.format, layout.folder, force)
             finished = _write(staging, contents, (k, n), ranges, count, lambda d: report(d, wanted))
-    except BaseException:
+        staging.leave()  # here too, where Ctrl-C lets it be done again
+    except BaseException as error:
+        if not isinstance(error, Exception):
+            staging.end_publishing()
         staging.give_up()
         raise
     finally:
@@ -266,7 +268,14 @@ def finish(path: StrPath, *, force: bool = False) -> Saved:
         missing = staging.missing()
         if missing:
             raise ValueError(f"{target.name!r} is not complete: {missing}")
-    staging.publish(force or staging.plan["force"])
+    staging.plan["force"] = staging.plan["force"] or force
+    try:
+        staging.publish(staging.plan["force"])
+    except BaseException as error:
+        if not isinstance(error, Exception):
+            staging.end_publishing()
+        staging.give_up()
+        raise
     named = staging.plan["files"]
     files = tuple(staging.final(name) for name, _ in named)
     seconds = time.perf_counter() - begun

@@ -26,11 +26,11 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ..messages import counted, listed
 from .layout import Layout
@@ -75,8 +75,13 @@ class Staging:
         self.target: Path = target
         self.folder: Path = target.parent / f".{target.name}.saving"
         self.plan: dict[str, Any] = {}
-        self._lock: int | None = None
+        # These are files and not descriptors, since Ctrl-C may come between any two steps: a file
+        # may be closed twice. A lock that stays open would let this process wait for itself.
+        self._lock: BinaryIO | None = None
+        self._publishing: BinaryIO | None = None
         self._joined = False
+        #: A folder that no other process has a name for: one that is being made or deleted.
+        self._nameless: Path | None = None
         #: What the last file's name led to when the plan was read.
         self._former: tuple[int, ...] | None = None
 
@@ -170,7 +175,7 @@ class Staging:
 
     def _make(self, plan: dict[str, Any]) -> None:
         """Make the folder with its plan at once; leave that to another process if it is faster."""
-        fresh = self._unique(self.folder)
+        self._nameless = fresh = self._unique(self.folder)
         try:
             self._make_folder(fresh)
             write_json(fresh / "plan.json", plan)
@@ -179,7 +184,7 @@ class Staging:
             with suppress(OSError):  # a folder that is not empty is never replaced
                 os.rename(fresh, self.folder)
         finally:
-            shutil.rmtree(fresh, ignore_errors=True)
+            self._delete_nameless()
 
     def _make_folder(self, fresh: Path) -> None:
         """Make a folder beside the target; say so if nothing may be written there."""
@@ -244,8 +249,7 @@ class Staging:
         self.leave()
         if fcntl is None:
             return
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-        self._lock = os.open(self.folder / "lock", flags, 0o666)
+        self._lock = open(self.folder / "lock", "ab", buffering=0)  # noqa: SIM115  leave() closes it
         with suppress(OSError):  # a file system without locks
             # It waits for a process that is just deleting the folder.
             fcntl.flock(self._lock, fcntl.LOCK_SH)
@@ -257,7 +261,7 @@ class Staging:
         if self._lock is None:
             return False
         try:
-            return os.path.samestat(os.fstat(self._lock), os.stat(self.folder / "lock"))
+            return os.path.samestat(os.fstat(self._lock.fileno()), os.stat(self.folder / "lock"))
         except FileNotFoundError:
             return False
 
@@ -274,7 +278,7 @@ class Staging:
     def leave(self) -> None:
         """Release the lock."""
         if self._lock is not None:
-            os.close(self._lock)
+            self._lock.close()
             self._lock = None
 
     # Parts ---------------------------------------------------------------------------------------
@@ -393,7 +397,8 @@ class Staging:
         FileExistsError
             If the target has come into being meanwhile.
         """
-        with self._publishing():
+        try:
+            self._keep_others_from_publishing()
             if self.data.exists():
                 self._check_sizes()
                 if self.plan["folder"] and self.plan["format"] != "zarr" and self.target.is_dir():
@@ -403,22 +408,34 @@ class Staging:
                 sync(self.target.parent)
             elif not self.is_finished():
                 raise FileNotFoundError(f"the data of {str(self.target)!r} are not there any more")
+        finally:
+            self._let_others_publish()
         self.discard()
 
-    @contextmanager
-    def _publishing(self) -> Iterator[None]:
+    def end_publishing(self) -> None:
+        """Give the remaining files their names after Ctrl-C, if the first may have its name.
+
+        That takes no time, and the former files of that name may be gone. So Ctrl-C leaves all of
+        the new files or none of them.
+        """
+        with suppress(OSError, ValueError):
+            if self.plan and (self.folder / "moving").exists():
+                self.publish(self.plan["force"])
+
+    def _keep_others_from_publishing(self) -> None:
         """Keep other processes from giving the names at the same time, as far as locks can."""
-        descriptor = None
+        self._let_others_publish()
         if fcntl is not None:
             with suppress(OSError):
-                flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-                descriptor = os.open(self.folder / "publishing", flags, 0o666)
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            if descriptor is not None:
-                os.close(descriptor)
+                path = self.folder / "publishing"
+                self._publishing = open(path, "ab", buffering=0)  # noqa: SIM115  closed below
+                fcntl.flock(self._publishing, fcntl.LOCK_EX)
+
+    def _let_others_publish(self) -> None:
+        """Release the lock of the process that gives the names."""
+        if self._publishing is not None:
+            self._publishing.close()
+            self._publishing = None
 
     def _check_sizes(self) -> None:
         """Raise the error of a file that is not there, or not as large as it should be."""
@@ -477,12 +494,18 @@ class Staging:
 
     def discard(self) -> None:
         """Delete the folder. It loses its name at once, so that nobody joins half of it."""
-        aside = self._unique(self.folder)
+        self._nameless = self._unique(self.folder)
         with suppress(OSError):
-            os.rename(self.folder, aside)
+            os.rename(self.folder, self._nameless)
         self.leave()
-        shutil.rmtree(aside, ignore_errors=True)
+        self._delete_nameless()
         self._delete_leftovers()
+
+    def _delete_nameless(self) -> None:
+        """Delete a folder that lost its name, or did not get one."""
+        if self._nameless is not None:
+            shutil.rmtree(self._nameless, ignore_errors=True)
+            self._nameless = None
 
     def _delete_leftovers(self) -> None:
         """Delete what processes left that were killed while they made or deleted the folder."""
@@ -504,6 +527,7 @@ class Staging:
         It stays also if files of it have been moved: then former files are gone, and the new ones
         are whole, so that `finish` can go on.
         """
+        self._delete_nameless()
         if self._joined and not (self.folder / "moving").exists():
             with suppress(OSError, ValueError):
                 if self._lock is None:

@@ -24,26 +24,40 @@ def run_workers(works: Sequence[Callable[[], None]], stop: Callable[[], None]) -
         have its descriptor by that time.
     """
     failures: list[BaseException] = []
+    abandoned: set[int] = set()
 
-    def attempt(work: Callable[[], object]) -> None:
+    def work_in_thread(number: int) -> None:
+        if number in abandoned:
+            return
         try:
-            work()
+            works[number]()
         except BaseException as error:
             failures.append(error)
             stop()
 
-    def start_and_work() -> None:
-        for thread in threads:
-            thread.start()
-        works[0]()
-
     threads = [
-        threading.Thread(target=attempt, args=(work,), name="weightinit_fast") for work in works[1:]
+        threading.Thread(target=work_in_thread, args=(number,), name="weightinit_fast")
+        for number in range(1, len(works))
     ]
-    attempt(start_and_work)
-    for thread in threads:
-        while thread.is_alive():
-            attempt(thread.join)  # Ctrl-C may be pressed here, also a second time
+    begun, started, ended = False, 0, False
+    while not ended:
+        try:  # Ctrl-C may be pressed anywhere here, also a second time
+            if not begun:
+                begun = True
+                for thread in threads:
+                    thread.start()
+                    started += 1
+                works[0]()
+            # Ctrl-C in `start` may leave a thread that is not alive yet, but begins in a moment. It
+            # is alive before it looks here, so that it does nothing, or is waited for.
+            abandoned.update(range(started + 1, len(works)))
+            for thread in threads:
+                if thread.is_alive():
+                    thread.join()
+            ended = True
+        except BaseException as error:
+            failures.append(error)
+            stop()
     if failures:
         interrupts = (error for error in failures if not isinstance(error, Exception))
         try:

@@ -80,10 +80,14 @@ class _OpenFile:
             self.direct = direct_descriptor(self.path)
 
     def close(self) -> None:
-        for descriptor in (self.descriptor, self.direct):
-            if descriptor is not None:
-                os.close(descriptor)
-        self.descriptor = self.direct = None
+        # Ctrl-C may come between any two steps, and nothing may be closed twice: another file could
+        # have the descriptor by then.
+        descriptor, self.descriptor = self.descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+        descriptor, self.direct = self.direct, None
+        if descriptor is not None:
+            os.close(descriptor)
 
     def write(self, data: np.ndarray, begin: int) -> None:
         """Write all of the data at that offset."""

@@ -43,9 +43,10 @@ class _Override:
     normal: Any = None
     uniform: Any = None
     library: Any = None
-    #: How many references a tensor has in our kernels if nothing else in Python refers to it. It is
-    #: measured, because it differs between versions of Python and torch.
-    unowned = -1
+    #: How many references a tensor has in our kernels if nothing else in Python refers to it, in a
+    #: draw without a generator and in one with it. They are measured, because they differ between
+    #: versions of Python and torch; without a GIL, the second is one more than the first.
+    unowned: tuple[int, int] | None = None
 
 
 #: Our own kernels, as torch wraps them. Another thread may be in one of them while the override is
@@ -110,7 +111,7 @@ def _drawn(
     """Draw an initialisation; return False, with nothing written, where torch must draw."""
     if isinstance(block, Probe):
         block.references = references
-        return False
+        return True  # nothing is drawn, so that torch's generator does not advance
     empty = not tensor.numel()
     if (
         tensor.dtype not in FLOATS
@@ -120,7 +121,8 @@ def _drawn(
         return False
     # It may be the empty shard of a DTensor, whose draw counts here as in the other processes.
     if type(tensor) is not torch.nn.Parameter:
-        found = origin(tensor, references > _Override.unowned, block.callers)
+        unowned = _Override.unowned[generator is not None]  # type: ignore[index]
+        found = origin(tensor, references > unowned, block.callers)
         if not found.initialises:
             return False
         if found.dtensor is not None:
@@ -175,8 +177,9 @@ def _put() -> None:
         _kept.extend(torch.library.get_kernel(name, "CPU") for name in _OPERATORS)
     _Override.library = library
     replace()
-    if _Override.unowned < 0:
-        _Override.unowned = _references_of_new_tensor()
+    if _Override.unowned is None:
+        generator = torch.Generator()
+        _Override.unowned = _references_of_new_tensor(None), _references_of_new_tensor(generator)
 
 
 def _take() -> None:
@@ -187,14 +190,13 @@ def _take() -> None:
         library._destroy()
 
 
-def _references_of_new_tensor() -> int:
+def _references_of_new_tensor(generator: torch.Generator | None) -> int:
     """Return how many references our kernels see to a tensor that torch.randn is making.
 
     Returns 0, by which every draw is taken for one in place, where this version of Python or torch
     does not let the two be told apart.
     """
     probe = Probe()
-    generator = torch.Generator()
     outer, current.block = current.block, probe
     try:
         torch.randn(1, generator=generator, device="cpu", dtype=torch.float32)
