@@ -12,6 +12,7 @@ Cython, and a network; half a GB of disk; one to two hours, nearly all of it for
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from engine import ROOT, cross
 from provenance import heading
 
 MIRROR = "http://deb.debian.org/debian"
+INIT = ROOT / "weightinit_fast/__init__.py"
 MODULES = "usr/lib/python3/dist-packages"
 WHEELS = ("numpy", "pytest", "hypothesis", "mpmath", "threadpoolctl", "ml_dtypes")
 TESTS = (
@@ -54,9 +56,14 @@ def make_system(root):
 
 
 def install_package(root):
-    """Cross-compile the extension, and install the package in the system."""
+    """Cross-compile the extension, and install the package in the system with its metadata."""
     modules = root / MODULES
     build = root / "build"
+    version = re.search(r'__version__ = "(.*)"', INIT.read_text("utf-8"))[1]
+    metadata = modules / f"weightinit_fast-{version}.dist-info"
+    metadata.mkdir(exist_ok=True)
+    text = f"Metadata-Version: 2.1\nName: weightinit_fast\nVersion: {version}\n"
+    (metadata / "METADATA").write_text(text, encoding="utf-8")
     shutil.copytree(ROOT / "weightinit_fast", modules / "weightinit_fast", dirs_exist_ok=True,
                     ignore=shutil.ignore_patterns("*.so", "__pycache__"))  # fmt: skip
     options, _ = cross("aarch64-linux-gnu", "aarch64")
