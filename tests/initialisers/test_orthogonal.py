@@ -184,7 +184,7 @@ def test_gains_near_the_end_of_the_type(dtype):
             assert generator.bit_generator.state == before
             assert (kernels == 1).all()
             with pytest.raises(ValueError, match="so near the end"):
-                function((0, 3, 3), gain=gain, rng=key, dtype=dtype)
+                function((3, 0, 3), gain=gain, rng=key, dtype=dtype)
 
 
 def test_elements_are_barely_larger_than_one():
