@@ -78,9 +78,10 @@ def test_ctrl_c_while_a_kernel_is_set_to_zero(threads):
             signal.setitimer(signal.ITIMER_PROF, wait)
             with pytest.raises(KeyboardInterrupt):
                 wi.delta_orthogonal(out=out, rng=0, threads=threads)
-            if out[:, :, -1].any():
+            left = np.count_nonzero(out == 1)  # two threads may have begun anywhere
+            if left:
                 break
-        assert out[-1, -1, -1] == 1, "the zeros were set to the end"
+        assert left, "the zeros were set to the end"
         out.fill(1)
         wi.delta_orthogonal(out=out, rng=0, threads=threads)
         assert np.count_nonzero(out) == 16 * 8
