@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles import oracle_orthogonal, oracle_structured
+from support import internals
 from support.memory import LAYOUT_KEY, Memory
 from support.structured import NAMES, SAME, check_narrow
 from support.surface import same_bits
@@ -163,6 +164,23 @@ def test_orthogonal_gains():
 #: round, nearly the number from which on they overflow.
 LARGEST = {"f4": float(np.finfo("f4").max) / 1.000021, "f8": np.finfo("f8").max / 1.000021}
 LARGEST |= {"f2": 65504.0}
+
+
+def test_the_zeros_of_a_kernel_are_a_fill(monkeypatch):
+    """So threads share them, and Ctrl-C ends them, as in `zeros`."""
+    module = internals.orthogonal
+    calls, set_zeros = [], module.set_zeros
+
+    def recording(target, threads):
+        set_zeros(target, threads)
+        assert not target.array.any()
+        calls.append((target.array.shape, threads))
+
+    monkeypatch.setattr(module, "set_zeros", recording)
+    out = np.ones((8, 4, 3), "f4")
+    wf.delta_orthogonal(out=out, rng=0, threads=2)
+    assert calls == [((8, 4, 3), 2)]
+    assert np.count_nonzero(out) == 8 * 4
 
 
 @pytest.mark.parametrize("dtype", LARGEST)

@@ -66,30 +66,6 @@ def test_handlers_run_while_a_column_is_made(threads):
 
 
 @forks
-@pytest.mark.parametrize("threads", [1, 2])
-def test_ctrl_c_while_a_kernel_is_set_to_zero(threads):
-    """The zeros of delta_orthogonal are a fill like others: it ends at once, far from the end."""
-
-    def interrupted():
-        signal.signal(signal.SIGPROF, signal.default_int_handler)
-        out = np.ones((16, 8, 1 << 20), "f4")  # 512 MiB
-        for wait in (0.02, 0.005, 0.001):  # a machine may be fast
-            out.fill(1)
-            signal.setitimer(signal.ITIMER_PROF, wait)
-            with pytest.raises(KeyboardInterrupt):
-                wi.delta_orthogonal(out=out, rng=0, threads=threads)
-            left = np.count_nonzero(out == 1)  # two threads may have begun anywhere
-            if left:
-                break
-        assert left, "the zeros were set to the end"
-        out.fill(1)
-        wi.delta_orthogonal(out=out, rng=0, threads=threads)
-        assert np.count_nonzero(out) == 16 * 8
-
-    isolated(interrupted)
-
-
-@forks
 @pytest.mark.parametrize("shape", [(400, 400), (12, 120, 120)])
 def test_handlers_that_return(shape):
     """They may make matrices too, and change no bit."""
