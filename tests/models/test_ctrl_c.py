@@ -111,7 +111,7 @@ def test_all_new_files_or_none(name, tmp_path):
             assert found_in(tmp_path) == (new, []), at
         names.add(lines[-1][0])
     assert {"publish", "_begin_moving", "discard", "_delete_nameless"} <= names
-    assert (name == "finish") != ({"join", "_make", "_take_lock", "_work", "mark"} <= names)
+    assert (name == "finish") != ({"join", "_take_lock", "_work", "mark"} <= names)
     assert 10 < files_named < len(all_lines) / 2
 
 
