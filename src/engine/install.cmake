@@ -50,7 +50,7 @@ set(wif_installed wif_static)
 # which define them are compiled again, with WIF_EXPORTING; the kernels are the same objects.
 if(WIF_SHARED)
   get_target_property(wif_sources wif_engine SOURCES)
-  list(FILTER wif_sources INCLUDE REGEX "^(api|host|isa)/")
+  list(FILTER wif_sources INCLUDE REGEX "^(api|host|isa|system)/")
   add_library(wif_shared SHARED ${wif_sources})
   add_library(weightinit_fast::shared ALIAS wif_shared)
   get_property(wif_isas GLOBAL PROPERTY WIF_ISAS)
