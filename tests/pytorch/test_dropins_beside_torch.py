@@ -7,6 +7,7 @@ import weakref
 import numpy as np
 import pytest
 from pytorch_dropins import CALLS, DRAWN
+from support import id_of
 from support.frameworks import Framework
 from tensor_bits import bits, torch
 
@@ -115,7 +116,7 @@ def outcome(module, name, make, arguments):
     return error, result is tensor, tensor, caught
 
 
-@pytest.mark.parametrize(("name", "make", "arguments"), ODD, ids=str)
+@pytest.mark.parametrize(("name", "make", "arguments"), ODD, ids=id_of)
 def test_odd_arguments(name, make, arguments):
     wanted, same, stock, _ = outcome(theirs, name, make, arguments)
     found, returned, tensor, caught = outcome(ours, name, make, arguments)

@@ -7,6 +7,7 @@ import threading
 
 import numpy as np
 import pytest
+from support import id_of
 from support.frameworks import Framework
 from tensor_bits import bits, torch
 
@@ -302,7 +303,7 @@ REFUSED = [
 
 @pytest.mark.filterwarnings("ignore:Lazy modules", r"ignore:torch\.quantize_per_tensor")
 @pytest.mark.filterwarnings("ignore:The PyTorch API of nested", "ignore:Sparse CSR")
-@pytest.mark.parametrize(("make", "error", "message"), REFUSED, ids=lambda part: str(part)[:40])
+@pytest.mark.parametrize(("make", "error", "message"), REFUSED, ids=lambda part: id_of(part)[:40])
 def test_refusals_name_the_tensor_and_write_nothing(make, error, message):
     wrong = make()
     before, after = torch.ones(50), torch.ones(50)

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import re
 import sys
 from pathlib import Path
 
@@ -25,3 +26,8 @@ def modules_of(folder, names):
         sys.path.remove(str(folder))
         for path in folder.glob("*.py"):
             sys.modules.pop(path.stem, None)
+
+
+def id_of(part):
+    """Return the id of a parameter of tests, the same in each process: without addresses."""
+    return re.sub(r"<function (\S+) at 0x[0-9a-f]+>", r"\1", str(part))
