@@ -92,10 +92,13 @@ def _name_of_the_package(
 
 
 def _signature(
-    app: Sphinx, what: str, name: str, obj: object, options: object, signature: str, returns: str
+    app: Sphinx, what: str, name: str, obj: object, options: object, signature: str | None, _: str
 ) -> tuple[str, None] | None:
-    """Leave out the arguments of a class that only functions of the package make."""
-    made = what == "class" and any(part in signature for part in (", _", "<factory>"))
+    """Leave out the arguments of a class that only functions of the package make.
+
+    An exception has no signature of its own.
+    """
+    made = what == "class" and any(part in (signature or "") for part in (", _", "<factory>"))
     return ("", None) if made else None
 
 
