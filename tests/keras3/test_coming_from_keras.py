@@ -18,6 +18,15 @@ NORMALS = {
 }
 
 
+#: On torch, Keras takes the first of four normals within the bounds, and the first of all if none
+#: is: that leaves one element of 230,000 beyond them. So many of a tensor may be there.
+STRAY = 8
+
+
+def stray():
+    return STRAY if keras.backend.backend() == "torch" else 0
+
+
 def array(tensor):
     return np.asarray(keras.ops.convert_to_numpy(tensor))
 
@@ -29,7 +38,7 @@ def both():
 @pytest.mark.parametrize(("call", "here"), CALLS)
 def test_both_columns(call, here):
     drawn, names = draw_here(here), {"shape": shape_of(here)}
-    assert_same_law(array(eval(call, names | {"init": keras.initializers})), drawn, here)
+    assert_same_law(array(eval(call, names | {"init": keras.initializers})), drawn, here, stray())
     adapted = eval(call, names | {"init": adapter.initializers})
     np.testing.assert_array_equal(array(adapted), drawn)
 
@@ -81,7 +90,8 @@ def normals():
         cut = 2 * std / 0.8796256610342398
         for init in both():
             drawn = array(getattr(init, name)(seed=0)((400, 400)))
-            assert abs(drawn).max() <= cut * (1 + 1e-6)
+            beyond = np.count_nonzero(abs(drawn) > cut * (1 + 1e-6))
+            assert beyond <= (stray() if init is keras.initializers else 0)
         assert abs(plain((400, 400), rng=0)).max() > 1.5 * cut
 
 
