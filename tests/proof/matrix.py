@@ -160,7 +160,6 @@ WINE = "/usr/lib/wine/wine64"  # Debian's package wine64 has no command on the P
 MINGW = Engine("x86_64-w64-mingw32-gcc", "-O2", runner=(WINE,), target=(WINDOWS,), sets=("scalar",))
 NEON = emulated("aarch64-linux-gnu", "aarch64", sets=("neon",))
 FAST = {
-    "gcc -O3": Engine("gcc"),
     "clang -O3": Engine("clang-19"),
     "aarch64, emulated": NEON,
     # wine starts a program in a tenth of a second, and the larger cases take ten minutes.
@@ -168,6 +167,7 @@ FAST = {
 }
 ROWS = FAST | {
     "Windows, by wine": MINGW,
+    "gcc -O3": Engine("gcc"),
     **{f"{cc[:5]} {o}": Engine(cc, o) for cc in ("gcc", "clang-19") for o in ("-O0", "-O2")},
     "musl, gcc -O3": Engine("musl-gcc"),
     "s390x (big-endian), emulated": emulated("s390x-linux-gnu", "s390x"),
