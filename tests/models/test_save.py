@@ -467,8 +467,9 @@ def test_read_only_folder(tmp_path):
     folder = tmp_path / "folder"
     folder.mkdir()
     folder.chmod(0o555)
-    for above in (tmp_path, *tmp_path.parents[:2]):
-        above.chmod(0o755)
+    for above in (tmp_path, *tmp_path.parents[:3]):  # pytest-xdist has one more
+        if above.stat().st_uid == os.geteuid() and above.name.startswith(("test_", "p")):
+            above.chmod(0o755)
 
     def as_nobody():
         if os.geteuid() == 0:
