@@ -37,6 +37,11 @@ def _every_2nd_row(flat: Array) -> dict[str, Any]:
     return {"out": flat.reshape(rows, 64), **where}
 
 
+def _into_every_2nd_row(flat: Array) -> dict[str, Any]:
+    """Return the even rows of the buffer, and then the odd ones, each of which lies between two."""
+    return {"out": flat.reshape(-1, 2, 64).transpose(1, 0, 2)}
+
+
 def _fortran_table(flat: Array) -> dict[str, Any]:
     """Return a long table in Fortran order."""
     return {"out": flat.reshape(128, -1).T}
@@ -51,6 +56,7 @@ PLACES: dict[str, Place] = {
     "columns": _columns,
     "rows": _rows,
     "every 2nd row": _every_2nd_row,
+    "into every 2nd row": _into_every_2nd_row,
     "Fortran table": _fortran_table,
     "Fortran square": _fortran_square,
 }

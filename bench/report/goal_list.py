@@ -116,6 +116,7 @@ LAYOUTS = tuple(
         ("columns", "columns", 0.8, 0.6),
         ("rows", "rows", 0.95, 0.6),
         ("every-2nd-row", "every 2nd row", 0.9, 0.6),
+        ("into-every-2nd-row", "into every 2nd row", 0.9, None),
         ("fortran", "Fortran *", 0.5, None),
     )
     for kind in ("uniform", "normal")

@@ -12,6 +12,13 @@
 #define UNLIKELY(x) (x)
 #endif
 
+/* Fetches a cache line that is going to be stored to. */
+#if defined(__GNUC__) || defined(__clang__)
+#define prefetch_for_store(address) __builtin_prefetch((address), 1)
+#else
+#define prefetch_for_store(address) ((void)(address))
+#endif
+
 /* Makes a name of a shared library visible to programs that load it. */
 #if defined(_WIN32)
 #define WIF_EXPORT __declspec(dllexport)

@@ -157,9 +157,8 @@ def test_pieces_of_one_matrix_are_made_once(monkeypatch):
 
 # Other devices ------------------------------------------------------------------------------------
 
-# There is no other device here. The tests below send CPU tensors the way of other devices: drawn by
-# boxes into memory that is copied. Not tested are pinned memory and the events of CUDA, which show
-# when a copy has ended.
+# The tests below need no other device: they send CPU tensors the way of other devices, which are
+# drawn by boxes into memory that is copied. test_torch_cuda.py tests tensors on a GPU.
 
 
 @pytest.fixture

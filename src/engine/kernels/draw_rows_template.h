@@ -254,9 +254,13 @@ static void T(_short_rows)(char *dst, ptrdiff_t dst_step, const T(_state) * stat
     const size_t slot = groups_most * OUT_BYTES, slots = sizeof ring / slot;
     char *const end = ring + slots * slot, *in = ring;
     const char *out = ring;
+    const char *coming = dst; /* where the row goes that is being drawn */
     group g = T(_next)(&s, &w);
     for (size_t k = 0; k < rows + slots - 1; k++) {
         if (k < rows) {
+            if (nontemporal)
+                fetch_shared_lines(coming, w.count * ITEM_BYTES);
+            coming += dst_step;
             const size_t row_end = T(_first_of)(&w, k) % GROUP_ITEMS + w.count;
             for (size_t at = 0; at < row_end; at += GROUP_ITEMS) {
                 const group ahead = T(_next)(&s, &w);
@@ -324,10 +328,13 @@ static void CAT(draw_rows_, NAME)(void *dst, ptrdiff_t dst_step, uint64_t first,
     } else if (rows > 1 && groups_most <= 5) {
         T(_short_rows)(dst, dst_step, &s, w, rows, groups_most, 0);
     } else {
+        const int stream_row = nontemporal && row_bytes >= (gap ? STREAMED_ROW_BYTES : PAGE);
         char *row = dst;
-        for (size_t k = 0; k < rows; k++, row += dst_step)
-            T(_row)(row, &s, draw->stream, T(_first_of)(&w, k), count,
-                    nontemporal && row_bytes >= PAGE);
+        for (size_t k = 0; k < rows; k++, row += dst_step) {
+            if (stream_row && gap && k + 1 < rows)
+                fetch_shared_lines(row + dst_step, row_bytes);
+            T(_row)(row, &s, draw->stream, T(_first_of)(&w, k), count, stream_row);
+        }
     }
 #if STREAM_BYTES
     if (nontemporal)

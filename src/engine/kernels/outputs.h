@@ -171,6 +171,16 @@ INLINE void copy_row(char *dst, const char *src, size_t bytes, int stream) {
     copy_few(dst, src, bytes);
 }
 
+/* Fetch the lines at the ends of a row that the row shares with other bytes, before copy_row stores
+ * its whole lines past the caches.  Stores to these two lines would otherwise wait for the reads of
+ * them, one after the other. */
+INLINE void fetch_shared_lines(const char *dst, size_t bytes) {
+    if ((uintptr_t)dst % CACHE_LINE)
+        prefetch_for_store(dst);
+    if ((uintptr_t)(dst + bytes) % CACHE_LINE)
+        prefetch_for_store(dst + bytes);
+}
+
 /* Let one line of the strips leave, if there is one. */
 INLINE void empty_line(wif_strips *s) {
     if (!s->lines_left)
