@@ -37,7 +37,7 @@ def _every_2nd_row(flat: Array) -> dict[str, Any]:
     return {"out": flat.reshape(rows, 64), **where}
 
 
-def _into_every_2nd_row(flat: Array) -> dict[str, Any]:
+def _rows_with_gaps(flat: Array) -> dict[str, Any]:
     """Return the even rows of the buffer, and then the odd ones, each of which lies between two."""
     return {"out": flat.reshape(-1, 2, 64).transpose(1, 0, 2)}
 
@@ -56,7 +56,7 @@ PLACES: dict[str, Place] = {
     "columns": _columns,
     "rows": _rows,
     "every 2nd row": _every_2nd_row,
-    "into every 2nd row": _into_every_2nd_row,
+    "rows with gaps": _rows_with_gaps,
     "Fortran table": _fortran_table,
     "Fortran square": _fortran_square,
 }

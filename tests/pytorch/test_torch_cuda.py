@@ -147,5 +147,5 @@ def test_signal():
     model = net().cuda()
     adapter.initialize(model, {"*.weight": "he_normal", "*.bias": "zeros"}, rng=KEY)
     report = adapter.signal(model, torch.randn(64, 300, device="cuda"))
-    assert [row.layer for row in report.rows] == ["0", "1", "2"]
+    assert [row.layer for row in report.rows] == ["input", "0", "1", "2"]
     assert report.verdict == ["Nothing looks wrong."]
