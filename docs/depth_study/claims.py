@@ -161,7 +161,7 @@ def _fixed(training: Found) -> list[list[str]]:
         f"{m} {sum(v)} (median accuracy {percent(median(models[m]['test_accuracy']))})"
         for m, v in passed.items()
     )
-    vgg = verdict("A" not in stopped, bool(stopped) and stopped == list(models)[1:])
+    vgg = verdict("A" not in stopped, all(m in stopped for m in models if m != "A"))
     if vgg == "yes" and not all(passed["A"]):
         vgg = "yes, just"
     return [
