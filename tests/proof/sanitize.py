@@ -75,10 +75,15 @@ def output_of(*command, **environment):
 
 
 def build_engine(work, name, compiler, flags):
-    """Build tests/engine; return the folder of its programs."""
+    """Build tests/engine; return the folder of its programs.
+
+    All options that its kernels are compiled with are those of `build_extension`, whose kernels
+    ccache then finds.
+    """
     folder = work / f"engine-{name}"
     options = [f"-DCMAKE_C_COMPILER={compiler}", f"-DCMAKE_C_FLAGS={flags}"]
-    options += ["-DWIF_OPTIMISATION=-O1", "-DCMAKE_BUILD_TYPE=RelWithDebInfo"]
+    options += ["-DWIF_OPTIMISATION=-O1", "-DCMAKE_BUILD_TYPE=Release"]
+    options += ["-DCMAKE_POSITION_INDEPENDENT_CODE=ON"]
     build(folder, *options, targets=["golden_dump", "fuzz_fill", "fuzz_request"])
     return folder
 
@@ -97,7 +102,7 @@ def build_extension(work, name, compiler, flags):
     site = work / f"{name}-site"
     options = [f"-Cbuild-dir={work / name}-build", "-Cinstall.strip=false"]
     options += [f"-Ccmake.define.CMAKE_C_FLAGS={flags}"]
-    options += ["-Ccmake.define.WIF_OPTIMISATION=-O1"]
+    options += ["-Ccmake.define.WIF_OPTIMISATION=-O1", "-Ccmake.build-type=Release"]
     pip = [environment_of(work), "-m", "pip", "install", "-q", "--no-build-isolation", "--no-deps"]
     path = f"{work / 'venv/bin'}:{os.environ['PATH']}"
     run(*pip, "--upgrade", "--target", site, *options, ROOT, CC=compiler, PATH=path)
