@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from saved_models import OPTIONS, RECIPE, SHAPES, TARGETS, contents_of
-from support.internals import layout, recipe, saving, shares, staging
+from support.internals import layout, publishing, recipe, saving, shares, staging
 from support.isolated import forks
 
 save, finish = saving.save, saving.finish
@@ -204,7 +204,7 @@ def test_finish_names_the_missing_parts(tmp_path):
 def test_finish_of_a_killed_save_says_to_run_it_again(tmp_path, monkeypatch):
     path = tmp_path / "x.safetensors"
     with monkeypatch.context() as patch:
-        patch.setattr(staging.Staging, "mark", lambda *_: 1 / 0)
+        patch.setattr(saving, "mark", lambda *_: 1 / 0)
         patch.setattr(staging.Staging, "give_up", lambda _: None)
         with pytest.raises(ZeroDivisionError):
             save(path, PLAIN, TABLE, rng=0)
@@ -224,7 +224,7 @@ def test_finish_by_hand(tmp_path, target, monkeypatch):
     options = OPTIONS.get(target, {})
     save(folder / target, RECIPE, SHAPES, rng=0, part=(0, 2), **options)
     with monkeypatch.context() as patch:
-        patch.setattr(staging.Staging, "publish", stopped)
+        patch.setattr(publishing.Publisher, "publish", stopped)
         with pytest.raises(SystemError):
             save(folder / target, RECIPE, SHAPES, rng=0, part=(1, 2), **options)
     assert not (folder / target).exists()
@@ -239,7 +239,7 @@ def test_finish_by_hand(tmp_path, target, monkeypatch):
 def test_finish_refuses_a_cut_file(tmp_path, monkeypatch):
     path = tmp_path / "x.safetensors"
     with monkeypatch.context() as patch:
-        patch.setattr(staging.Staging, "publish", lambda *_: None)
+        patch.setattr(publishing.Publisher, "publish", lambda *_: None)
         for k in (0, 1):
             save(path, PLAIN, TABLE, rng=0, part=(k, 2))
     data = tmp_path / ".x.safetensors.saving/data"
@@ -257,7 +257,7 @@ def test_finish_refuses_a_cut_file(tmp_path, monkeypatch):
 def test_damaged_notes_are_refused(tmp_path, monkeypatch, name, text):
     path = tmp_path / "x.safetensors"
     with monkeypatch.context() as patch:
-        patch.setattr(staging.Staging, "publish", lambda *_: None)
+        patch.setattr(publishing.Publisher, "publish", lambda *_: None)
         save(path, PLAIN, TABLE, rng=0, part=(0, 1))
     (tmp_path / ".x.safetensors.saving" / name).write_text(text)
     with pytest.raises(ValueError, match=r"is damaged|another model"):
@@ -291,21 +291,24 @@ def test_two_processes_that_end_at_once(tmp_path, monkeypatch):
     """The other process finishes between the marker of this one and its own look at the markers."""
     path = tmp_path / "x.safetensors"
     save(path, PLAIN, TABLE, rng=0, part=(0, 2))
-    mark, publish = staging.Staging.mark, staging.Staging.publish
+    mark, publish = saving.mark, publishing.Publisher.publish
     staging_of_another = staging.Staging(path)
     staging_of_another.read()
 
-    def mark_and_lose(self, *args):
-        mark(self, *args)
+    def mark_and_lose(*args):
+        mark(*args)
         finish(path)
 
     def publish_and_lose(self, *args):
-        publish(staging_of_another, *args)
+        publish(publishing.Publisher(staging_of_another), *args)
         publish(self, *args)
 
-    for name, function in (("mark", mark_and_lose), ("publish", publish_and_lose)):
+    for changed, name, function in (
+        (saving, "mark", mark_and_lose),
+        (publishing.Publisher, "publish", publish_and_lose),
+    ):
         with monkeypatch.context() as patch:
-            patch.setattr(staging.Staging, name, function)
+            patch.setattr(changed, name, function)
             saved = save(path, PLAIN, TABLE, rng=0, part=(1, 2))
         assert saved.finished
         assert os.listdir(tmp_path) == ["x.safetensors"]
@@ -391,13 +394,13 @@ def test_a_part_whose_folder_was_deleted_does_not_call_a_former_file_its_own(tmp
     path = tmp_path / "x.safetensors"
     save(path, PLAIN, TABLE, rng=7)
     before = path.read_bytes()
-    mark = staging.Staging.mark
+    mark = saving.mark
 
-    def delete_and_mark(self, *args):
-        shutil.rmtree(self.folder)
-        mark(self, *args)
+    def delete_and_mark(found, *args):
+        shutil.rmtree(found.folder)
+        mark(found, *args)
 
-    monkeypatch.setattr(staging.Staging, "mark", delete_and_mark)
+    monkeypatch.setattr(saving, "mark", delete_and_mark)
     with pytest.raises(FileNotFoundError):
         save(path, PLAIN, TABLE, rng=0, part=(0, 2), force=True)
     assert contents_of(tmp_path) == {"x.safetensors": before}
@@ -419,7 +422,7 @@ def test_a_lost_file_is_not_replaced_by_a_former_one(tmp_path):
     save(folder, PLAIN, shapes, rng=7, max_shard_bytes=4000)
     options = {"rng": 0, "max_shard_bytes": 4000, "force": True}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(staging.Staging, "publish", lambda *_: None)
+        patch.setattr(publishing.Publisher, "publish", lambda *_: None)
         for k in range(3):
             save(folder, PLAIN, shapes, part=(k, 3), **options)
     before = contents_of(folder)
@@ -516,7 +519,7 @@ def test_a_deleted_folder_is_not_taken_for_a_new_one_of_its_name(tmp_path):
     waiting._take_lock()
     shutil.rmtree(waiting.folder)
     joined(path, part=(1, 2)).leave()
-    assert not waiting._is_ours_alone()
+    assert not waiting._lock.try_exclusive()
     waiting.give_up()
     assert (waiting.folder / "plan.json").exists()
 
@@ -529,13 +532,13 @@ def test_a_folder_is_not_joined_while_it_is_deleted(tmp_path, monkeypatch):
     rmtree, seen = shutil.rmtree, []
 
     def looking(folder, **options):
-        seen.append((made.folder.exists(), made._lock is None))
+        seen.append((made.folder.exists(), made._lock.is_open))
         rmtree(folder, **options)
 
     with monkeypatch.context() as patch:
         patch.setattr(staging.shutil, "rmtree", looking)
         made.discard()
-    assert seen == [(False, True)]
+    assert seen == [(False, False)]
     assert os.listdir(tmp_path) == []
 
 
