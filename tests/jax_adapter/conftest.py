@@ -3,6 +3,7 @@
 They run late, since jax starts threads.
 """
 
+import importlib
 import os
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,3 +27,28 @@ def _frameworks(request):
     if find_spec("jax") is None:
         pytest.skip("jax is not installed")
     load_frameworks(request.module)
+
+
+@pytest.fixture
+def devices():
+    """Return the eight devices; skip where JAX has others."""
+    found = importlib.import_module("jax").devices()
+    if len(found) != 8:
+        pytest.skip("the devices of JAX were made before XLA_FLAGS could ask for 8")
+    return found
+
+
+@pytest.fixture
+def fills(monkeypatch):
+    """List what each call of fill_all fills."""
+    filling = importlib.import_module("weightinit_fast.jax.filling")
+    found = []
+
+    def recording(draws, *arguments):
+        listed = list(draws)
+        found.append([target for _, target, _ in listed])
+        return fill_all(listed, *arguments)
+
+    fill_all = filling.fill_all
+    monkeypatch.setattr(filling, "fill_all", recording)
+    return found

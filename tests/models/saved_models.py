@@ -3,7 +3,7 @@
 import json
 
 import numpy as np
-from support.internals import dtypes, recipe
+from support.internals import dtypes, recipe, saving
 
 RECIPE = recipe.Recipe(
     [
@@ -33,6 +33,9 @@ SHAPES = {
 #: Names of targets, one of each kind.
 TARGETS = ["model.safetensors", "shards", "arrays.npy"]
 OPTIONS = {"shards": {"max_shard_bytes": 30_000}}
+#: A model of one rule. It has 2 MB: enough blocks for 16 parts.
+PLAIN = recipe.Recipe({"*": "normal(std=0.02)"})
+TABLE = {"table": (1000, 300), "more": (777,), "last": (200_000,)}
 DRAWN = [name for name in SHAPES if name != "head"]
 
 
@@ -68,3 +71,10 @@ def contents_of(folder):
     """Return relative path -> bytes of every file in a folder, hidden ones included."""
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def whole(folder, target, **options):
+    """Save the model whole into a new folder; return what `contents_of` returns."""
+    folder.mkdir()
+    saving.save(folder / target, RECIPE, SHAPES, rng=0, **OPTIONS.get(target, {}), **options)
+    return contents_of(folder)

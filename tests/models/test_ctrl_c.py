@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support import interrupts
-from support.internals import recipe, saving, staging, verification
+from support.internals import publishing, recipe, saving, staging, verification
 
 finish, save, verify = saving.finish, saving.save, verification.verify
 RECIPE = recipe.Recipe({"*": "normal(std=0.02)"})
@@ -45,11 +45,12 @@ def saved(rng=0, **options):
 def staged(path):
     """Write both parts, and stop the second one before it gives the file its name."""
     saved(part=(0, 2))(path)
-    publish, staging.Staging.publish = staging.Staging.publish, lambda *_: None
+    publisher = publishing.Publisher
+    publish, publisher.publish = publisher.publish, lambda *_: None
     try:
         saved(part=(1, 2))(path)
     finally:
-        staging.Staging.publish = publish
+        publisher.publish = publish
 
 
 def nothing(path):

@@ -235,8 +235,8 @@ def test_what_a_crash_left_behind(tmp_path, monkeypatch):
     path = tmp_path / "x.safetensors"
     for seed in (0, 1):
         with monkeypatch.context() as patch:
-            patch.setattr(staging.Staging, "mark", lambda *_: os.abort)
-            patch.setattr(staging.Staging, "missing", lambda _: "all")
+            patch.setattr(saving, "mark", lambda *_: os.abort)
+            patch.setattr(saving, "what_is_missing", lambda _: "all")
             patch.setattr(staging.Staging, "is_finished", lambda _: False)
             assert not save(path, PLAIN, TABLE, rng=0).finished
         save(path, PLAIN, TABLE, rng=seed)

@@ -30,6 +30,7 @@ MODULES = {
     "contents": "weightinit_fast.models.files.contents",
     "saving": "weightinit_fast.models.files.save",
     "staging": "weightinit_fast.models.files.staging",
+    "publishing": "weightinit_fast.models.files.publishing",
     "shares": "weightinit_fast.models.files.shares",
     "space": "weightinit_fast.models.files.space",
     "writer": "weightinit_fast.models.files.writer",

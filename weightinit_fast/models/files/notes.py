@@ -3,20 +3,39 @@
 They may come from strangers, or may have been cut, so that every field is checked when it is read.
 """
 
+import hashlib
 import json
 import os
 from pathlib import Path
 from typing import Any, NoReturn
 
+from .layout import Layout
 from .targets import OWN_NAMES
 from .writer import Range
 
-__all__ = ["VERSION", "read_marker", "read_plan", "write_json"]
+__all__ = ["plan_of", "read_marker", "read_plan", "write_json"]
 
 #: The version of the plan.
-VERSION = 1
+_VERSION = 1
 #: A plan lists up to a million files (layout/places.py), whose names have some 200 characters.
 _LARGEST_PLAN = 500_000_000
+
+
+def plan_of(layout: Layout, digests: dict[str, str], parts: bool, force: bool) -> dict[str, Any]:
+    """Return the plan of a model.
+
+    ``digests`` has a digest of each thing that the bytes depend on, by its name for people.
+    """
+    return {
+        "version": _VERSION,
+        "digest": hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest(),
+        "digests": digests,
+        "format": layout.format,
+        "folder": layout.folder,
+        "force": force,
+        "parts": parts,
+        "files": [[file.name, file.nbytes] for file in layout.files],
+    }
 
 
 def read_plan(path: Path) -> dict[str, Any]:
@@ -32,7 +51,7 @@ def read_plan(path: Path) -> dict[str, Any]:
     plan = _read_json(path)
     files = plan.get("files")
     good = (
-        plan.get("version") == VERSION
+        plan.get("version") == _VERSION
         and isinstance(plan.get("digest"), str)
         and isinstance(plan.get("digests"), dict)
         and plan.get("format") in OWN_NAMES

@@ -19,7 +19,9 @@ from ..recipe_like import RecipeLike, recipe_and_shapes
 from ..shapes import Shapes, as_shapes
 from .contents import Contents
 from .layout import layout_of
+from .markers import mark, what_is_missing
 from .progress import Progress, reporting
+from .publishing import Publisher
 from .shares import Part, part_of, share
 from .staging import Staging
 from .targets import refuse_existing
@@ -186,6 +188,7 @@ def save(
     layout = layout_of(path, drawn, dtype, max_shard_bytes, metadata)
     count = thread_count(threads, sum(prod(spec.shape) for spec in drawn.values()))
     staging = Staging(target)
+    publisher = Publisher(staging)
     try:
         staging.clean()
         refuse_existing(target, layout.format, layout.folder, force)
@@ -198,11 +201,13 @@ def save(
             staging.join(layout, _digests(contents), own_part is not None, force)
             # Another process may have ended meanwhile.
             refuse_existing(target, layout.format, layout.folder, force)
-            finished = _write(staging, contents, (k, n), ranges, count, lambda d: report(d, wanted))
+            finished = _write(
+                staging, publisher, contents, (k, n), ranges, count, lambda d: report(d, wanted)
+            )
         staging.leave()  # here too, where Ctrl-C lets it be done again
     except BaseException as error:
         if not isinstance(error, Exception):
-            staging.end_publishing()
+            publisher.end_publishing()
         staging.give_up()
         raise
     finally:
@@ -257,6 +262,7 @@ def finish(path: StrPath, *, force: bool = False) -> Saved:
     begun = time.perf_counter()
     target = _target_of(path)
     staging = Staging(target)
+    publisher = Publisher(staging)
     try:
         staging.read()
     except FileNotFoundError:
@@ -265,15 +271,15 @@ def finish(path: StrPath, *, force: bool = False) -> Saved:
             f"there are no parts of {str(target)!r}: {str(staging.folder)!r} does not exist{there}"
         ) from None
     if not staging.is_finished():
-        missing = staging.missing()
+        missing = what_is_missing(staging)
         if missing:
             raise ValueError(f"{target.name!r} is not complete: {missing}")
     staging.plan["force"] = staging.plan["force"] or force
     try:
-        staging.publish(staging.plan["force"])
+        publisher.publish(staging.plan["force"])
     except BaseException as error:
         if not isinstance(error, Exception):
-            staging.end_publishing()
+            publisher.end_publishing()
         staging.give_up()
         raise
     named = staging.plan["files"]
@@ -284,6 +290,7 @@ def finish(path: StrPath, *, force: bool = False) -> Saved:
 
 def _write(
     staging: Staging,
+    publisher: Publisher,
     contents: Contents,
     part: tuple[int, int],
     ranges: list[Range],
@@ -294,10 +301,10 @@ def _write(
     try:
         paths = [str(staging.file(file.name)) for file in contents.layout.files]
         write_ranges(contents, ranges, paths, threads, report)
-        staging.mark(*part, ranges)
-        if staging.missing():
+        mark(staging, *part, ranges)
+        if what_is_missing(staging):
             return staging.is_finished()
-        staging.publish(staging.plan["force"])
+        publisher.publish(staging.plan["force"])
     except FileNotFoundError:
         if not staging.is_finished():
             raise
