@@ -113,10 +113,14 @@ def otherwise(
             fill([(init, piece, stream) for piece in pieces], draw_from, threads)
         else:
             rule_of(init).fill(target_of(tensor), draw_from, stream, threads)
-    except REFUSALS:
+    except REFUSALS:  # nothing has been written
         if added or sharded:
             raise
         return theirs(tensor, **arguments)
+    except BaseException:  # Ctrl-C, for instance
+        if sharded or tensor.is_cpu:
+            increment_versions([tensor])
+        raise
     if sharded or tensor.is_cpu:
         increment_versions([tensor])
     return tensor

@@ -188,12 +188,16 @@ def _refuse_gathered(module: torch.nn.Module) -> None:
         if not isinstance(sharded, sharded_class):
             continue
         try:
-            groups = sharded._get_fsdp_state()._fsdp_param_groups  # type: ignore[attr-defined, unused-ignore]
+            state = sharded._get_fsdp_state()  # type: ignore[attr-defined, unused-ignore]
+            if hasattr(state, "_fsdp_param_groups"):
+                groups = state._fsdp_param_groups
+            else:  # torch 2.9 has one group for each module, or None
+                groups = [state._fsdp_param_group] if state._fsdp_param_group else []
             gathered = any(not group.is_sharded for group in groups)
         except AttributeError as error:
             raise RuntimeError(
                 "weightinit_fast cannot read whether fully_shard has gathered parameters in torch "
-                f"{torch.__version__} (it was tested with 2.13): initialise the model before it is "
+                f"{torch.__version__} (it was tested with 2.9 and 2.13): initialise the model before it is "
                 "sharded"
             ) from error
         if gathered:
