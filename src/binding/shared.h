@@ -107,11 +107,15 @@ static inline void shared_keep_forever(PyObject *object) {
 #endif
 }
 
-/* Where the slot of a member descriptor is in its objects; -1 if this is no such descriptor. */
+/* Where the slot of a member descriptor is in its objects; -1 if this is no such descriptor, or if
+ * the extension uses the stable interface of CPython, which does not tell. */
 static inline Py_ssize_t shared_slot_offset(PyObject *descriptor) {
-    return Py_IS_TYPE(descriptor, &PyMemberDescr_Type)
-               ? ((PyMemberDescrObject *)descriptor)->d_member->offset
-               : -1;
+#ifndef Py_LIMITED_API
+    if (Py_IS_TYPE(descriptor, &PyMemberDescr_Type))
+        return ((PyMemberDescrObject *)descriptor)->d_member->offset;
+#endif
+    (void)descriptor;
+    return -1;
 }
 
 /* Read the int in a slot of an object whose slots never change, without a reference to it: two

@@ -17,7 +17,7 @@ from ...initialisers.rules import ElementwiseRule
 from ..interception.block import Block, current
 from ..refusals import check, overrides_functions, problem_of
 from ..shards import is_flattened, parts_of
-from ..tensors import fill, increment_versions, target_of
+from ..tensors import Piece, fill, increment_versions, target_of
 
 __all__ = ["KEPT", "REFUSALS", "THEIRS", "draw", "otherwise"]
 
@@ -109,21 +109,38 @@ def otherwise(
     try:
         init = make()
         draw_from = rng_of(arguments.get("generator"), rng)
-        if sharded or not tensor.is_cpu:
-            fill([(init, piece, stream) for piece in pieces], draw_from, threads)
-        else:
-            rule_of(init).fill(target_of(tensor), draw_from, stream, threads)
+        _write(tensor, init, pieces, sharded, draw_from, stream, threads)
     except REFUSALS:  # nothing has been written
         if added or sharded:
             raise
         return theirs(tensor, **arguments)
-    except BaseException:  # Ctrl-C, for instance
-        if sharded or tensor.is_cpu:
+    return tensor
+
+
+def _write(
+    tensor: torch.Tensor,
+    init: Initializer,
+    pieces: list[Piece],
+    sharded: bool,
+    rng: RNGLike,
+    stream: int | str,
+    threads: int | None,
+) -> None:
+    """Fill the pieces of a tensor, and tell autograd of the write, also after Ctrl-C."""
+    told = not (sharded or tensor.is_cpu)  # `fill` tells autograd of its pieces
+    try:
+        if sharded or told:
+            fill([(init, piece, stream) for piece in pieces], rng, threads)
+        else:
+            rule_of(init).fill(target_of(tensor), rng, stream, threads)
+    except REFUSALS:
+        raise
+    except BaseException:
+        if not told:
             increment_versions([tensor])
         raise
-    if sharded or tensor.is_cpu:
+    if not told:
         increment_versions([tensor])
-    return tensor
 
 
 def _overridden(

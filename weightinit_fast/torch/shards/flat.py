@@ -197,8 +197,8 @@ def _refuse_gathered(module: torch.nn.Module) -> None:
         except AttributeError as error:
             raise RuntimeError(
                 "weightinit_fast cannot read whether fully_shard has gathered parameters in torch "
-                f"{torch.__version__} (it was tested with 2.9 and 2.13): initialise the model before it is "
-                "sharded"
+                f"{torch.__version__} (it was tested with 2.9 and 2.13): initialise the model "
+                "before it is sharded"
             ) from error
         if gathered:
             raise ValueError(
