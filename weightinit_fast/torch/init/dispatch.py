@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -120,7 +120,7 @@ def otherwise(
 def _write(
     tensor: torch.Tensor,
     init: Initializer,
-    pieces: list[Piece],
+    pieces: Sequence[Piece],
     sharded: bool,
     rng: RNGLike,
     stream: int | str,
