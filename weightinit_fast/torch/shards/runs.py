@@ -52,6 +52,15 @@ def runs_of(
         return None
     described = _runs_at(whole, mesh.shape, coordinate, placements)
     from_right = _runs_from_right(whole, mesh.shape, coordinate, placements)
+    if torch.__version__ < "2.13" and _strides_unevenly(whole, mesh.shape, placements):
+        # Older versions of distribute_tensor cut such an axis in a third way.
+        if not (parameter and from_right is not None and _fits(shape, from_right)):
+            raise RuntimeError(
+                f"torch {torch.__version__} cuts an axis of a DTensor of shape {shown(whole)} with "
+                f"placements {shown(tuple(placements))} unevenly, in another way than torch 2.13: "
+                "redistribute() it to Shard, or draw it before it is sharded"
+            )
+        return from_right
     if from_right in (None, described) or not _fits(shape, from_right):
         _check_local(shape, described, placements)
         return described
@@ -121,6 +130,23 @@ def _runs_from_right(
         axis = placements[m].dim
         runs[axis] = _shard(runs[axis], mesh_shape[m], coordinate[m])
     return runs
+
+
+def _strides_unevenly(
+    whole: tuple[int, ...], mesh_shape: Sequence[int], placements: Sequence[Any]
+) -> bool:
+    """Whether an axis that a _StridedShard cuts has no whole number of positions for each shard."""
+    lengths = list(whole)
+    uneven, strided = set(), set()
+    for count, placement in zip(mesh_shape, placements, strict=True):
+        if hasattr(placement, "dim"):
+            axis, pieces = placement.dim, getattr(placement, "split_factor", 1)
+            if hasattr(placement, "split_factor"):
+                strided.add(axis)
+            if lengths[axis] % (count * pieces):
+                uneven.add(axis)
+            lengths[axis] //= count
+    return bool(uneven & strided)
 
 
 def all_of(whole: tuple[int, ...]) -> list[Runs]:
