@@ -36,6 +36,7 @@ from engine cimport *
 
 cdef extern from "shared.h" nogil:
     bint FREE_THREADED "WIF_FREE_THREADED"
+    bint SHARED_KNOWS_SLOTS
     ctypedef int shared_state
     shared_state shared_generators, shared_torch
     bint shared_is_ready(shared_state *state)

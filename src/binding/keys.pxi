@@ -20,7 +20,7 @@ ctypedef struct bitgen:
 
 
 cdef object Key = None, read_other_key = None, read_other_stream = None  # by register_keys
-cdef Py_ssize_t key_low_at, key_high_at  # the slots of a Key, or -1; by register_keys
+cdef Py_ssize_t key_low_at, key_high_at  # the slots of a Key; by register_keys
 # NumPy's classes, imported when somebody first passes an rng that is neither a Key nor an int below
 # 2**64: Generator, and then the bit generators.  Subclasses of these are not among them, since they
 # may draw in another way.  They may be read when shared_generators is ready (shared.h), and live
@@ -75,6 +75,8 @@ def register_keys(object key_type, object key_words, object stream_value):
     low, high = key_type.low, key_type.high
     key_low_at = shared_slot_offset(<PyObject *>low)
     key_high_at = shared_slot_offset(<PyObject *>high)
+    if SHARED_KNOWS_SLOTS and (key_low_at < 0 or key_high_at < 0):
+        raise TypeError("Key must have the slots low and high")
     Key, read_other_key, read_other_stream = key_type, key_words, stream_value
 
 
@@ -171,15 +173,16 @@ cdef object read_key(object rng, object buffer, uint64_t *low, uint64_t *high):
     """Read the key for which an rng stands.  A Generator, or another rng with a state, advances."""
     cdef uint32_t words[4]
     cdef uint64_t seed = 0
+    cdef bint known
     pinned = None
     if type(rng) is Key:
-        if key_low_at < 0 or key_high_at < 0:  # the stable interface does not tell the places
-            known = below_2_64(rng.low, low) and below_2_64(rng.high, high)
-        else:
+        if SHARED_KNOWS_SLOTS:
             known = (
                 shared_read_slot(<PyObject *>rng, key_low_at, low)
                 and shared_read_slot(<PyObject *>rng, key_high_at, high)
             )
+        else:
+            known = below_2_64(rng.low, low) and below_2_64(rng.high, high)
         if not known:
             raise ValueError(f"no key: {rng.low!r}, {rng.high!r}")
         return None

@@ -107,10 +107,17 @@ static inline void shared_keep_forever(PyObject *object) {
 #endif
 }
 
+/* Whether the extension can learn where slots are, which the stable interface does not tell. */
+#ifdef Py_LIMITED_API
+#define SHARED_KNOWS_SLOTS 0
+#else
+#define SHARED_KNOWS_SLOTS 1
+#endif
+
 /* Where the slot of a member descriptor is in its objects; -1 if this is no such descriptor, or if
- * the extension uses the stable interface of CPython, which does not tell. */
+ * that cannot be known. */
 static inline Py_ssize_t shared_slot_offset(PyObject *descriptor) {
-#ifndef Py_LIMITED_API
+#if SHARED_KNOWS_SLOTS
     if (Py_IS_TYPE(descriptor, &PyMemberDescr_Type))
         return ((PyMemberDescrObject *)descriptor)->d_member->offset;
 #endif
