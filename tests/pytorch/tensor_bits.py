@@ -9,6 +9,18 @@ from support.frameworks import Framework
 
 torch = Framework("torch")
 
+DTYPES = ("float32", "float64", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
+#: Rules of each kind that draw matrices: by element, in parts, and as a whole.
+MATRIX_RULES = (
+    "normal(mean=1.0)",
+    "he_uniform(fans=(7, 9))",
+    "truncated_normal(std=0.02)",
+    "constant(value=0.3)",
+    "identity(gain=2.0)",
+    "sparse(sparsity=0.3)",
+    "orthogonal(gain=3.0)",
+)
+
 
 def bits(tensor: Any) -> np.ndarray:
     """Return the bits of a tensor as an array of integers."""

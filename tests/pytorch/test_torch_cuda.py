@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from support import id_of
 from support.frameworks import Framework
-from tensor_bits import bits, torch
+from tensor_bits import DTYPES, MATRIX_RULES, bits, torch
 
 import weightinit_fast as wi
 
@@ -14,16 +14,6 @@ staging = Framework("weightinit_fast.torch.staging", after=torch)
 frameworks = [adapter, tensors, staging]  # conftest.py imports them
 
 KEY = wi.Key(3, 4)
-RULES = [
-    "normal(mean=1.0)",
-    "he_uniform(fans=(7, 9))",
-    "truncated_normal(std=0.02)",
-    "constant(value=0.3)",
-    "identity(gain=2.0)",
-    "sparse(sparsity=0.3)",
-    "orthogonal(gain=3.0)",
-]
-DTYPES = ("float32", "float64", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +36,7 @@ def net():
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("rule", RULES, ids=id_of)
+@pytest.mark.parametrize("rule", MATRIX_RULES, ids=id_of)
 def test_tensors_and_parts(rule, dtype):
     shape, index = (12, 9), (slice(1, 12, 3), slice(2, 8))
     wanted = drawn(rule, shape, dtype)

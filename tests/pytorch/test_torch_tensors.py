@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from support import id_of
 from support.frameworks import Framework
-from tensor_bits import bits, torch
+from tensor_bits import DTYPES, MATRIX_RULES, bits, torch
 
 import weightinit_fast as wi
 
@@ -19,17 +19,7 @@ staging = Framework("weightinit_fast.torch.staging")
 
 KEY = wi.Key(3, 4)
 NORMAL, UNIFORM = wi.initializer("normal", mean=1.0), wi.initializer("he_uniform", fans=(7, 9))
-RULES = [
-    "normal(mean=1.0)",
-    "he_uniform(fans=(7, 9))",
-    "truncated_normal(std=0.02)",
-    "constant(value=0.3)",
-    "identity(gain=2.0)",
-    "dirac",
-    "sparse(sparsity=0.3)",
-    "orthogonal(gain=3.0)",
-]
-DTYPES = ("float32", "float64", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
+RULES = (*MATRIX_RULES, "dirac")
 
 
 def whole_of(rule, shape, dtype="float32", stream="w"):
